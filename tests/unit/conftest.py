@@ -2,23 +2,20 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Makes ``ansible_collections.faultline.chaos`` importable for a plain ``pytest tests/unit``."""
+"""Makes ``ansible_collections.faultline.chaos`` importable for a plain ``pytest tests/unit``, the way ansible-core imports it."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[2]
+from ansible.plugins.loader import init_plugin_loader
+from ansible.utils.collection_loader import AnsibleCollectionConfig
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 
-def _collections_root() -> Path:
-    """Where ``ansible_collections`` is: above us in a real tree (ansible-test), else the link that the checkout carries."""
-    for parent in REPO.parents:
-        if parent.name == "ansible_collections":
-            return parent.parent
-    return REPO / ".collections"
-
-
-if str(_collections_root()) not in sys.path:
-    sys.path.insert(0, str(_collections_root()))
+# ansible-test has already done it, from a real ansible_collections tree.
+if not AnsibleCollectionConfig.collection_finder:
+    root = str(CHECKOUT / ".collections")
+    sys.path.insert(0, root)
+    init_plugin_loader([root])

@@ -1,0 +1,52 @@
+# faultline.chaos: a fresh Debian 12 with git, make and python3 is enough, as root. `make help` lists the targets.
+SHELL := /bin/bash
+.ONESHELL:
+.SHELLFLAGS := -euo pipefail -c
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+export LC_ALL := C.UTF-8
+
+# CORE=2.16 runs sanity or unit on that ansible-core; ARGS go to pytest.
+CORE ?= dev
+ARGS ?=
+
+.PHONY: help setup test lint sanity unit lab-test fault-test demo bench build clean
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' Makefile | while read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+
+setup: ## make the virtual environment of the tools, outside of the checkout
+	@scripts/venv.sh
+
+test: lint sanity unit lab-test fault-test ## all of the next five
+
+lint: ## ruff, yamllint, ansible-lint, changelog, docs, trial build
+	@scripts/sanity.sh lint
+
+sanity: ## ansible-test sanity (CORE=2.16 or another ansible-core)
+	@scripts/sanity.sh --core $(CORE) sanity
+
+unit: ## unit tests (CORE=2.16 or another ansible-core; ARGS for pytest)
+	@PATH=$$(scripts/venv.sh $(CORE)):$$PATH
+	python -m pytest tests/unit $(ARGS)
+
+lab-test: ## tests on the lab, whose hosts are real (ARGS for pytest)
+	@scripts/lab_test.sh tests/lab $(ARGS)
+
+fault-test: ## tests that kill the controller, the timer and the host at every step (ARGS for pytest)
+	@scripts/lab_test.sh tests/faults $(ARGS)
+
+demo: ## a whole experiment on the lab, with its report
+	@PATH=$$(scripts/venv.sh):$$PATH scripts/demo.sh
+
+bench: ## how long attacks and experiments take, on the lab (ARGS for pytest)
+	@scripts/lab_test.sh tests/bench $(ARGS)
+
+build: ## the tarball of the collection, in dist/
+	@scripts/sanity.sh build
+
+clean: ## take the lab down and remove what was built; virtual environments stay
+	@if [ -e "$${FAULTLINE_LAB_DIR:-/var/cache/faultline/lab}" ]; then
+		PATH=$$(scripts/venv.sh):$$PATH ansible-playbook faultline.chaos.lab -e lab_state=absent
+	fi
+	rm -rf dist reports tests/output .ansible .pytest_cache .ruff_cache

@@ -1,0 +1,16 @@
+#!/bin/bash
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# lab_test.sh PATH [PYTEST ARGUMENT...]
+#
+# Brings the lab up and runs pytest inside its network. The lab stays up: the next run takes seconds.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export LC_ALL=C.UTF-8
+PATH=$(scripts/venv.sh):$PATH
+[ -e "$1" ] || { echo "lab_test.sh: there is no $1" >&2; exit 1; }
+
+ansible-playbook faultline.chaos.lab -e lab_state=present
+exec "${FAULTLINE_LAB_DIR:-/var/cache/faultline/lab}/lab.sh" exec python -m pytest "$@"
