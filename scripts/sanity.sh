@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Copyright (c) 2026, The faultline.chaos authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -96,11 +96,11 @@ step_targets() {
 }
 
 step_build() {
-	local unwanted
+	local unwanted wanted
 	ansible-galaxy collection build --force --output-path "$repo/dist"
 	tar -tzf "$repo"/dist/faultline-chaos-*.tar.gz >"$work/shipped"
-	unwanted=$(grep -vE '^(meta|plugins|roles|playbooks|docs|extensions|inventories|changelogs)(/|$)|^(README|CHANGELOG|CONTRIBUTING)\.md$|^COPYING$|^(MANIFEST|FILES)\.json$' "$work/shipped") || true
-	[ -z "$unwanted" ] || { echo "not meant to be shipped:" $unwanted; return 1; }
+	unwanted=$(grep -vE '^(meta|plugins|roles|playbooks|docs|extensions|inventories|changelogs)(/|$)|^(README|CHANGELOG)\.md$|^COPYING$|^(MANIFEST|FILES)\.json$' "$work/shipped") || true
+	[ -z "$unwanted" ] || { printf 'not meant to be shipped:\n%s\n' "$unwanted"; return 1; }
 	for wanted in meta/runtime.yml COPYING README.md CHANGELOG.md; do
 		grep -qx "$wanted" "$work/shipped" || { echo "not shipped: $wanted"; return 1; }
 	done

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Copyright (c) 2026, The faultline.chaos authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -48,7 +48,7 @@ exec 9>"$cache/.lock-$name"
 flock 9
 if [ "$(cat "$venv/.stamp" 2>/dev/null)" != "$stamp" ]; then
 	if ! "$python" -c 'import ensurepip' 2>/dev/null; then
-		[ "$(id -u)" = 0 ] && type -P apt-get >/dev/null || die "$python has no ensurepip: install python3-venv"
+		if [ "$(id -u)" != 0 ] || ! type -P apt-get >/dev/null; then die "$python has no ensurepip: install python3-venv"; fi
 		say "Installing python3-venv with apt, which $python lacks."
 		{ apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends python3-venv; } >/dev/null
 	fi
