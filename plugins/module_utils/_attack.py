@@ -1,0 +1,347 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""The lifecycle of an attack, written once: validate, guard, snapshot, plan, journal, arm, inject, verify, result.
+
+A module subclasses Attack and hands it to run_attack(). Nothing here knows what any attack is.
+"""
+
+import hashlib
+import json
+import os
+import re
+import signal
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.faultline.chaos.plugins.module_utils import _deadman, _units
+from ansible_collections.faultline.chaos.plugins.module_utils._control import OVERDUE_AFTER, remaining
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, JournalDamaged
+from ansible_collections.faultline.chaos.plugins.module_utils._host import Host, start_time, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._journal import VERSION, Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._revert import revert_one
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import KillGroup, Undo, render_record
+
+# Mirrors the doc fragment _attack.
+COMMON_OPTIONS = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "id": {"type": "str"},
+    "run_id": {"type": "str"},
+    "duration": {"type": "raw"},
+    "max_duration": {"type": "raw", "default": "1h"},
+    "lease": {"type": "raw"},
+    "control_addresses": {"type": "list", "elements": "str", "default": []},
+}
+_ID = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}\Z")
+_HARD_CAP = 86400.0
+# Options that do not make it another attack: they say how long and for whom, not what.
+_NOT_IDENTITY = ("state", "id", "run_id", "duration", "max_duration", "lease", "control_addresses")
+
+
+class Plan(object):
+    """What will be done and how it is undone. before and after are texts for --diff; argvs are run in order."""
+
+    def __init__(self, before="", after="", argvs=(), undo=None, workers=(), notes=()):
+        self.before = before
+        self.after = after
+        self.argvs = list(argvs)
+        self.undo = undo or Undo()
+        self.workers = list(workers)
+        self.notes = list(notes)
+
+
+class Attack(object):
+    """One fault. A subclass says what it is; it holds no lifecycle code."""
+
+    name = ""  # the module's name
+    options = {}
+    constraints = {}  # AnsibleModule's mutually_exclusive, required_one_of, required_together, required_by, required_if
+    needs_root = True
+
+    def __init__(self, params, host):
+        self.params = params
+        self.host = host
+        self.duration = 0.0  # seconds; set by the lifecycle before plan()
+        self.id = ""  # likewise
+
+    def validate(self):
+        """Check every option, touching nothing. Errors: BadOption."""
+
+    def resources(self):
+        """Names of what this attack holds; two active attacks never share one."""
+        return []
+
+    def guard(self):
+        """Refuse targets that cannot carry this attack or must not. Changes nothing. Errors: AttackError."""
+
+    def snapshot(self):
+        """The exact prior state, as the plan and the undo need it."""
+        return {}
+
+    def plan(self, before):
+        """A Plan from a snapshot. Changes nothing."""
+        raise AttackError("%s has no plan" % self.name)
+
+    def inject(self, plan):
+        """Apply the plan: by default its argvs, then its workers."""
+        for number, argv in enumerate(plan.argvs):
+            self.host.run(argv)
+            crash_point("inject:%d" % number)
+        for worker in plan.workers:
+            worker.release()
+
+    def verify(self, plan):
+        """Read the effect back: a dict of what was asked and measured. Errors: AttackError, and the attack is undone."""
+        return {}
+
+
+def crash_point(name):
+    """For the fault tests only: die or hang here when the environment asks for it."""
+    wanted = os.environ.get("FAULTLINE_TEST_CRASH", "")
+    if wanted == name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if wanted == "hang@" + name:
+        time.sleep(600)
+
+
+def run_attack(attack_class):
+    """A module's main(). The only place where an attack's errors become fail_json."""
+    module = AnsibleModule(
+        argument_spec=dict(COMMON_OPTIONS, **attack_class.options),
+        supports_check_mode=True,
+        **attack_class.constraints
+    )
+    try:
+        result = _Lifecycle(module, attack_class).run()
+    except AttackError as error:
+        module.fail_json(msg=str(error), **error.details)
+    module.exit_json(**result)
+
+
+class _Lifecycle(object):
+    def __init__(self, module, attack_class):
+        self.module = module
+        self.host = Host(module)
+        self.journal = Journal()
+        self.attack = attack_class(module.params, self.host)
+
+    def run(self):
+        params = self.module.params
+        if params["state"] == "absent":
+            attack_id = self._id()
+            return self._absent(attack_id)
+        duration, lease = self._times()
+        self.attack.validate()
+        self.attack.id = self._id()
+        self.attack.duration = duration
+        if self.attack.needs_root and not self.host.is_root:
+            raise AttackError("%s needs root on the target: set become: true" % self.attack.name)
+        if self.module.check_mode:
+            return self._present(duration, lease)
+        overdue = self._undo_overdue()
+        with self.journal.locked():
+            self.journal.open_place()
+            result = self._present(duration, lease)
+        result["notes"] = overdue + result["notes"]
+        return result
+
+    def _undo_overdue(self):
+        """What a stopped timer left behind is undone by whoever comes by first."""
+        notes = []
+        for other in self.journal.ids():
+            try:
+                record = self.journal.load(other)
+            except JournalDamaged:
+                continue
+            if record["boot_id"] != self.host.boot_id or remaining(self.journal, record["id"]) < -OVERDUE_AFTER:
+                outcome = revert_one(self.host, self.journal, other)
+                notes.append("%s was overdue: %s" % (other, "undone now" if outcome.clean else "stuck: " + outcome.reason))
+        return notes
+
+    # --- validate -------------------------------------------------------------------------------
+
+    def _times(self):
+        params = self.module.params
+        cap = _units.duration("max_duration", params["max_duration"], 1.0, _HARD_CAP)
+        if params["duration"] is None:
+            raise AttackError(
+                "duration is required: say when the target undoes the attack by itself, for example duration: 60s", option="duration"
+            )
+        duration = _units.duration("duration", params["duration"], 1.0, cap)
+        lease = None
+        if params["lease"] is not None:
+            lease = _units.duration("lease", params["lease"], 1.0, duration)
+        for option in ("id", "run_id"):
+            if params[option] is not None and not _ID.match(params[option]):
+                raise BadOption(option, params[option], "use 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit")
+        return duration, lease
+
+    def _identity(self):
+        """A checksum of what makes this attack this attack."""
+        params = self.module.params
+        told = dict((key, params[key]) for key in self.attack.options if key not in _NOT_IDENTITY)
+        return hashlib.sha256(json.dumps([self.attack.name, told], sort_keys=True, default=str).encode("utf-8")).hexdigest()
+
+    def _id(self):
+        given = self.module.params["id"]
+        if given is None:
+            return "%s-%s" % (self.attack.name, self._identity()[:10])
+        if not _ID.match(given):
+            raise BadOption("id", given, "use 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit")
+        return given
+
+    # --- present --------------------------------------------------------------------------------
+
+    def _present(self, duration, lease):
+        active = self._overlap()
+        if active is not None:
+            return active
+        attack = self.attack
+        attack.guard()
+        crash_point("guarded")
+        before = attack.snapshot()
+        plan = attack.plan(before)
+        result = {
+            "changed": True,
+            "id": attack.id,
+            "status": "planned",
+            "deadman": _deadman.kind(self.host),
+            "undo": self.journal.script(attack.id),
+            "resources": attack.resources(),
+            "notes": plan.notes,
+        }
+        if self.module.check_mode:
+            self._diff(result, plan, plan.undo)
+            return result
+        for worker in plan.workers:
+            worker.park()
+        try:
+            return self._commit(plan, duration, lease, result)
+        finally:
+            for worker in plan.workers:
+                worker.abandon()
+
+    def _overlap(self):
+        """The result when this attack is active already; raises when another one is in the way."""
+        attack = self.attack
+        wanted = set(attack.resources())
+        for other in self.journal.ids():
+            try:
+                record = self.journal.load(other)
+            except JournalDamaged as error:
+                if other != attack.id:
+                    continue  # attack_info and revert are loud about it; it must not stop this one
+                raise AttackError("%s; choose another id or revert it first" % error)
+            if other == attack.id:
+                if record["identity"] != self._identity():
+                    raise AttackError("id: %s is active with other options: revert it first, or choose another id" % other)
+                if self.journal.noted(other, "stuck") or remaining(self.journal, record["id"]) <= 0:
+                    raise AttackError("%s is overdue or stuck: revert it first (module faultline.chaos.revert)" % other)
+                return self._active(record)
+            shared = wanted & set(record["resources"])
+            if shared:
+                raise AttackError("%s is held by the active attack %s: revert it first" % (", ".join(sorted(shared)), other))
+        return None
+
+    def _active(self, record):
+        return {
+            "changed": False,
+            "id": record["id"],
+            "status": "active",
+            "deadline": record["deadline"],
+            "remaining": remaining(self.journal, record["id"]),
+            "deadman": record["deadman"],
+            "undo": self.journal.script(record["id"]),
+            "resources": record["resources"],
+            "effect": json.loads(self.journal.noted(record["id"], "effect") or "{}"),
+            "notes": [],
+        }
+
+    def _commit(self, plan, duration, lease, result):
+        """From the journal on: every way out of here either leaves a working attack or none."""
+        attack, journal = self.attack, self.journal
+        undo = plan.undo
+        undo.steps[:0] = [KillGroup("end the worker %s" % worker.name, worker.pid, worker.start) for worker in plan.workers]
+        first = min(duration, lease) if lease else duration
+        started = time.time()
+        now = uptime()
+        record = {
+            "version": VERSION,
+            "id": attack.id,
+            "module": attack.name,
+            "run_id": self.module.params["run_id"],
+            "identity": self._identity(),
+            "resources": attack.resources(),
+            "boot_id": self.host.boot_id,
+            "injector": [os.getpid(), start_time(os.getpid())],
+            "started": _iso(started),
+            "deadline": _iso(started + first),
+            "deadline_cs": int((now + first) * 100),
+            "limit_cs": int((now + duration) * 100),
+            "deadman": result["deadman"],
+            "undo": undo.to_dict(),
+        }
+        journal.publish(record, render_record(record, journal.path))
+        crash_point("journalled")
+        try:
+            result["notes"] = result["notes"] + _deadman.arm(self.host, journal, attack.id, now + first)
+        except AttackError:
+            revert_one(self.host, journal, attack.id, locked=True)
+            raise
+        crash_point("armed")
+        try:
+            attack.inject(plan)
+            crash_point("injected")
+            result["effect"] = attack.verify(plan)
+        except AttackError as error:
+            outcome = revert_one(self.host, journal, attack.id, locked=True)
+            if outcome.clean:
+                raise AttackError("%s; undone at once, nothing is left" % error, **error.details)
+            raise AttackError(
+                "%s; and the undo is stuck, the dead-man keeps trying: %s" % (error, outcome.reason), stuck=[attack.id], **error.details
+            )
+        journal.note(attack.id, "effect", json.dumps(result["effect"]))
+        crash_point("verified")
+        self._diff(result, plan, undo)
+        result.update(status="active", deadline=record["deadline"], remaining=round(remaining(journal, record["id"]), 2))
+        return result
+
+    def _diff(self, result, plan, undo):
+        if not self.module._diff:
+            return
+        shown = Undo(
+            [KillGroup("end the worker %s" % worker.name, "PID", "START") for worker in plan.workers] + undo.steps
+            if self.module.check_mode
+            else undo.steps,
+            undo.checks,
+            undo.before,
+        )
+        steps = [line for step in shown.steps for line in step.render()] or ["nothing to undo"]
+        result["diff"] = {
+            "before_header": "%s on the target" % self.attack.name,
+            "after_header": "%s as attacked, and its undo" % self.attack.name,
+            "before": plan.before.rstrip("\n") + "\n",
+            "after": plan.after.rstrip("\n") + "\n\n# undo: %s\n" % self.journal.script(self.attack.id) + "\n".join(steps) + "\n",
+        }
+
+    # --- absent ---------------------------------------------------------------------------------
+
+    def _absent(self, attack_id):
+        result = {"changed": False, "id": attack_id, "status": "absent", "notes": []}
+        if attack_id not in self.journal.ids():
+            return result
+        result["changed"] = True
+        if self.module.check_mode:
+            return result
+        outcome = revert_one(self.host, self.journal, attack_id)
+        if not outcome.clean:
+            raise AttackError("%s is stuck: %s" % (attack_id, outcome.reason), stuck=[attack_id])
+        result["status"] = "reverted" if outcome.acted else "absent"
+        return result
+
+
+def _iso(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

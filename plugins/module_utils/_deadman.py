@@ -1,0 +1,134 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""The dead-man: what reverts an attack on the target when nobody else does.
+
+Two layers, armed before anything is injected:
+1. the attack's own timer - a transient systemd timer, or two detached watchers where systemd is not running;
+2. recovery - a boot unit and a 30 s timer (systemd), or lines for cron, that run "control.sh sweep": they undo what is
+   overdue because its timer was stopped, and what a reboot interrupted. They exist only while an attack is active.
+"""
+
+import os
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._host import start_time, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._journal import ROOT_STATE, write_file
+from ansible_collections.faultline.chaos.plugins.module_utils._process import detach
+
+UNITS = "/etc/systemd/system"
+CRON = "/etc/cron.d/faultline"
+WATCHERS = 2
+
+_SERVICE = """[Unit]
+Description=faultline.chaos: undo attacks that are overdue or were interrupted by a reboot
+RequiresMountsFor={state}
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh {state}/control.sh sweep
+OOMScoreAdjust=-1000
+KillMode=process
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+_TIMER = """[Unit]
+Description=faultline.chaos: look for overdue attacks every 30 s while any is active
+
+[Timer]
+OnActiveSec=30
+OnUnitInactiveSec=30
+AccuracySec=1s
+Unit=faultline-recover.service
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+_CRON = """# faultline.chaos: undo attacks that are overdue or were interrupted by a reboot; removed when none is active
+@reboot root /bin/sh {state}/control.sh sweep
+* * * * * root /bin/sh {state}/control.sh sweep
+"""
+
+
+def kind(host):
+    """Which dead-man this host gets: "systemd" or the weaker "watcher"."""
+    return "systemd" if host.has_systemd else "watcher"
+
+
+def arm(host, journal, attack_id, deadline):
+    """Arm both layers for a deadline in seconds since boot. Returns notes on what is weaker here. Errors: AttackError; then nothing may be injected."""
+    if host.has_systemd:
+        _recovery_units(host, journal.path)
+        _timer(host, journal, attack_id, deadline)
+        return []
+    _watchers(journal, attack_id)
+    notes = ["dead-man: watcher processes (no systemd here); weaker, for they can be killed"]
+    if host.is_root and journal.path == ROOT_STATE and os.path.isdir(os.path.dirname(CRON)):
+        write_file(CRON, _CRON.format(state=journal.path), 0o644)
+    else:
+        notes.append("nothing here runs at boot: after a reboot, run sh %s/control.sh sweep" % journal.path)
+    return notes
+
+
+def _timer(host, journal, attack_id, deadline):
+    unit = "faultline-%s" % attack_id
+    rc, out, err = host.run(
+        [
+            host.tool("systemd-run"), "--quiet", "--unit=%s" % unit,
+            "--description=faultline.chaos dead-man of attack %s" % attack_id,
+            "--on-active=%.3fs" % max(0.1, deadline - uptime()),
+            "--timer-property=AccuracySec=100ms",  # systemd's default is one minute
+            "--property=Restart=on-failure", "--property=RestartSec=5",
+            "--property=OOMScoreAdjust=-1000",
+            "--property=KillMode=process",  # what the undo starts again outlives it
+            "/bin/sh", journal.script(attack_id), "timer",
+        ],
+        check=False,
+    )
+    if rc == 0:
+        rc, out, err = host.run([host.tool("systemctl"), "is-active", unit + ".timer"], check=False)
+    if rc != 0:
+        host.run([host.tool("systemctl"), "stop", unit + ".timer"], check=False)
+        raise AttackError(
+            "the dead-man timer could not be armed, so nothing was injected: rc %d, %s" % (rc, (err or out).strip() or "no output")
+        )
+
+
+def _recovery_units(host, state):
+    wanted = {
+        os.path.join(UNITS, "faultline-recover.service"): _SERVICE.format(state=state),
+        os.path.join(UNITS, "faultline-recover.timer"): _TIMER.format(state=state),
+    }
+    wants = os.path.join(UNITS, "multi-user.target.wants")
+    changed = False
+    try:
+        for path, text in sorted(wanted.items()):
+            if host.read(path) != text:
+                write_file(path, text, 0o644)
+                changed = True
+            link = os.path.join(wants, os.path.basename(path))
+            if not os.path.islink(link):
+                os.makedirs(wants, 0o755, exist_ok=True)
+                os.symlink(path, link)
+                changed = True
+    except (IOError, OSError) as error:
+        raise AttackError("the recovery unit could not be installed, so nothing was injected: %s" % error)
+    if changed:
+        host.run([host.tool("systemctl"), "daemon-reload"])
+    host.run([host.tool("systemctl"), "start", "faultline-recover.timer"])
+
+
+def _watchers(journal, attack_id):
+    """Detached shells that wait for the deadline; each alone suffices."""
+    argv = ["/bin/sh", journal.script(attack_id), "timer"]
+    pids = [detach(lambda: os.execv(argv[0], argv), oom_score=-1000) for _each in range(WATCHERS)]
+    lines = ["%d %s" % (pid, start_time(pid)) for pid in pids]
+    if any(line.endswith("None") for line in lines):
+        raise AttackError("the dead-man's watchers did not start, so nothing was injected")
+    journal.note(attack_id, "watchers", "\n".join(lines) + "\n")

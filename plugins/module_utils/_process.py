@@ -1,0 +1,217 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Processes of the target: identities, victims by exact criteria, and detached workers of our own."""
+
+import os
+import pwd
+import signal
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._host import Host, ancestors, start_time, tcp_sockets
+
+# Never a victim: they keep the control path, the host or its undo alive. Names as in /proc/PID/comm (15 characters).
+PROTECTED = frozenset(
+    (
+        "init", "systemd", "systemd-journal", "systemd-logind", "systemd-udevd", "systemd-network", "systemd-resolve",
+        "dbus-daemon", "dbus-broker", "sshd", "sshd-session", "dropbear", "cron", "crond", "linux.uml",
+    )
+)
+WORKER_NAME = "faultline-%s"
+
+
+class Process(object):
+    """One process: its identity (pid and start time) and what it can be chosen by."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.start = start_time(pid)
+        self.name = Host.read("/proc/%d/comm" % pid).strip()
+        self.argv = Host.read("/proc/%d/cmdline" % pid).rstrip("\0").split("\0")
+        try:
+            self.uid = os.stat("/proc/%d" % pid).st_uid
+        except OSError:
+            self.uid = -1
+
+    @property
+    def is_kernel_thread(self):
+        return self.argv == [""]
+
+    def alive(self):
+        return self.start is not None and start_time(self.pid) == self.start
+
+    def describe(self):
+        return {"pid": self.pid, "name": self.name, "command_line": " ".join(self.argv)}
+
+
+def processes():
+    """All living processes, oldest first."""
+    found = [Process(int(name)) for name in os.listdir("/proc") if name.isdigit()]
+    return sorted((process for process in found if process.start is not None), key=lambda process: (process.start, process.pid))
+
+
+def has_name(process, name):
+    """Exact name, also where the kernel cut it to 15 characters."""
+    if len(name) <= 15:
+        return process.name == name
+    return process.name == name[:15] and os.path.basename(process.argv[0]) == name
+
+
+def listeners(port):
+    """Pids that hold a listening TCP socket on a port."""
+    inodes = set("socket:[%s]" % inode for local, inode in tcp_sockets("0A") if local[1] == port)
+    found = set()
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+        try:
+            for fd in os.listdir("/proc/%d/fd" % pid):
+                if os.readlink("/proc/%d/fd/%s" % (pid, fd)) in inodes:
+                    found.add(pid)
+                    break
+        except (IOError, OSError):
+            continue
+    return found
+
+
+def choose(name=None, command_line=None, pid_file=None, user=None, port=None):
+    """Processes that meet every given criterion exactly, oldest first; no pattern ever. Errors: AttackError."""
+    found = [process for process in processes() if not process.is_kernel_thread]
+    if name is not None:
+        found = [process for process in found if has_name(process, name)]
+    if command_line is not None:
+        found = [process for process in found if " ".join(process.argv) == command_line]
+    if pid_file is not None:
+        pid = Host.read(pid_file).strip()
+        if not pid.isdigit():
+            raise AttackError("pid_file: %s holds no process number" % pid_file, option="pid_file")
+        found = [process for process in found if process.pid == int(pid)]
+    if user is not None:
+        try:
+            uid = pwd.getpwnam(user).pw_uid
+        except KeyError:
+            raise AttackError("user: there is no user %s on the target" % user, option="user")
+        found = [process for process in found if process.uid == uid]
+    if port is not None:
+        pids = listeners(port)
+        found = [process for process in found if process.pid in pids]
+    return found
+
+
+def refuse_protected(victims):
+    """Errors: AttackError when a victim keeps the host, the control path or an undo alive."""
+    ours = set(ancestors())
+    for process in victims:
+        if process.pid == 1 or process.name in PROTECTED or process.name.startswith("faultline-"):
+            raise AttackError("%s (pid %d) is protected: it keeps the host or its control path alive" % (process.name, process.pid))
+        if process.pid in ours:
+            raise AttackError("%s (pid %d) is a parent of this very attack" % (process.name, process.pid))
+        if any(word.endswith("/revert.sh") for word in process.argv):
+            raise AttackError("pid %d is a dead-man of faultline.chaos" % process.pid)
+
+
+def detach(function, oom_score=None, name=None, keep=()):
+    """Run a function in a process that outlives us: own session and process group, no open files but keep. Returns its pid."""
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.fork() == 0:
+                os.setsid()
+                _report_pid(write_end)
+                _bare(set(keep))
+                if oom_score is not None:
+                    write_proc("/proc/self/oom_score_adj", str(oom_score))
+                if name is not None:
+                    write_proc("/proc/self/comm", (WORKER_NAME % name)[:15])
+                function()
+        finally:
+            os._exit(0)
+    os.close(write_end)
+    os.waitpid(child, 0)
+    with os.fdopen(read_end) as stream:
+        pid = stream.read()
+    if not pid:
+        raise AttackError("a background process could not be started: the target is out of processes or memory")
+    return int(pid)
+
+
+def _report_pid(write_end):
+    os.write(write_end, str(os.getpid()).encode("ascii"))
+
+
+def _bare(keep):
+    """Close every inherited file (or ssh would wait for us), forget handlers, leave every directory free."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for target in (0, 1, 2):
+        os.dup2(null, target)
+    for fd in [int(name) for name in os.listdir("/proc/self/fd")]:
+        if fd > 2 and fd not in keep:
+            try:
+                os.close(fd)
+            except OSError:
+                continue
+    for number in (signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    os.chdir("/")
+
+
+def write_proc(path, text):
+    """Write a small file of /proc where we are allowed to; without root some are not ours to change."""
+    try:
+        with open(path, "w") as handle:
+            handle.write(text)
+        return True
+    except (IOError, OSError):
+        return False
+
+
+class Worker(object):
+    """A process of ours that does the attack in the background.
+
+    It is started parked, so that its identity is in the journal before it does anything; it begins when released, and
+    ends by itself when we die before that. It is the first thing the kernel's OOM killer takes.
+    """
+
+    def __init__(self, name, function):
+        self.name = name
+        self.function = function
+        self.pid = None
+        self.start = None
+        self._gate = None
+
+    def park(self):
+        read_end, self._gate = os.pipe()
+        gate = self._gate
+
+        def begin():
+            if os.read(read_end, 1) == b"g":
+                os.close(read_end)
+                self.function()
+
+        self.pid = detach(begin, oom_score=1000, name=self.name, keep=(read_end,))
+        os.close(read_end)
+        os.set_inheritable(gate, False)
+        self.start = start_time(self.pid)
+        if self.start is None:
+            raise AttackError("the worker %s did not start" % self.name)
+
+    def release(self):
+        try:
+            os.write(self._gate, b"g")
+        except OSError:
+            raise AttackError("the worker %s ended before it began" % self.name)
+        self._close()
+
+    def abandon(self):
+        """End a parked worker: it reads the end of the gate."""
+        self._close()
+
+    def _close(self):
+        if self._gate is not None:
+            os.close(self._gate)
+            self._gate = None
+
+    def alive(self):
+        return self.start is not None and start_time(self.pid) == self.start

@@ -1,0 +1,54 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Reverting from Ansible: run the revert.sh that the timer would run, and say what came of it."""
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import JournalDamaged
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._undo_sh import DAMAGED, DRIFTED, REVERTED
+
+
+class Outcome(object):
+    """What one revert came to: acted (something was there), clean (nothing is left), drifted, reason when not clean."""
+
+    def __init__(self, acted, clean, drifted=False, reason=""):
+        self.acted = acted
+        self.clean = clean
+        self.drifted = drifted
+        self.reason = reason
+
+
+def revert_one(host, journal, attack_id, accept_drift=False, locked=False):
+    """Undo one attack by its own script. A damaged script is rendered again from an intact record.
+
+    locked: the caller holds the journal's lock, so the script must not wait for it.
+    """
+    if attack_id not in journal.ids():
+        return Outcome(acted=False, clean=True)
+    if not journal.script_intact(attack_id):
+        problem = _render_again(journal, attack_id)
+        if problem:
+            return Outcome(acted=False, clean=False, reason=problem)
+    argv = ["/bin/sh", journal.script(attack_id), "module"] + ["accept"] * accept_drift + ["locked"] * locked
+    rc, out, err = host.run(argv, check=False)
+    if rc == REVERTED:
+        return Outcome(acted="reverted" in out or "drifted" in out, clean=True, drifted="drifted" in out)
+    said = "; ".join(line.strip() for line in err.splitlines() if line.strip()) or "rc %d" % rc
+    if rc == DRIFTED:
+        return Outcome(True, False, True, "undone, but the state is not what it was before (somebody else changed it?): %s" % said)
+    if rc == DAMAGED:
+        said = "its undo does not match its checksum: read %s" % journal.script(attack_id)
+    return Outcome(acted=True, clean=False, reason=said)
+
+
+def _render_again(journal, attack_id):
+    """Rewrite revert.sh and the saved state from the record. Returns what stands in the way, or None."""
+    try:
+        record = journal.load(attack_id)
+    except JournalDamaged as error:
+        return "its journal is damaged in both halves (%s): undo by hand, then remove %s" % (error, journal.directory(attack_id))
+    journal.repair(attack_id, record, render_record(record, journal.path))
+    return None

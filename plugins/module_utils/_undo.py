@@ -1,0 +1,293 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Typed undo steps, and the revert.sh that they are rendered to.
+
+An attack describes its undo as data: steps (Run, KillGroup), guards that say when a step applies (FileHolds,
+OutputHas, ...), and checks of the state afterwards (Gone, Same). The same data is kept in record.json, so that the
+script can be rendered again. Every word that reaches the script passes through quote(): the one place of quoting.
+"""
+
+from shlex import quote
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._undo_sh import MACHINERY
+
+_KINDS = {}
+
+
+def words(argv):
+    """An argv as quoted words of a shell command."""
+    return " ".join(quote(str(word)) for word in argv)
+
+
+class _Typed(object):
+    """Something with named fields that goes to JSON and back."""
+
+    fields = ()
+
+    def __init__(self, **values):
+        unknown = set(values) - set(self.fields)
+        if unknown:
+            raise AttackError("undo: unknown fields %s in %s" % (", ".join(sorted(unknown)), type(self).__name__))
+        for name in self.fields:
+            setattr(self, name, values.get(name))
+
+    def to_dict(self):
+        found = {"type": type(self).__name__}
+        for name in self.fields:
+            value = getattr(self, name)
+            found[name] = [item.to_dict() for item in value] if name == "guards" else value
+        return found
+
+
+def typed(cls):
+    _KINDS[cls.__name__] = cls
+    return cls
+
+
+def from_dict(found):
+    """The step, guard or check that to_dict() made."""
+    values = dict(found)
+    cls = _KINDS[values.pop("type")]
+    if "guards" in values:
+        values["guards"] = [from_dict(item) for item in values["guards"]]
+    return cls(**values)
+
+
+# --- guards: when does a step apply? -------------------------------------------------------------
+
+
+@typed
+class SameBoot(_Typed):
+    """The kernel is still the one that was changed; after a reboot its state is gone by itself."""
+
+    def condition(self):
+        return "same_boot"
+
+
+@typed
+class FileHolds(_Typed):
+    """A small file (of /sys, /proc) has exactly this text: the same interface, not a namesake."""
+
+    fields = ("path", "text")
+
+    def __init__(self, path, text):
+        super(FileHolds, self).__init__(path=path, text=text)
+
+    def condition(self):
+        return "holds %s %s" % (quote(self.path), quote(self.text))
+
+
+@typed
+class Exists(_Typed):
+    fields = ("path",)
+
+    def __init__(self, path):
+        super(Exists, self).__init__(path=path)
+
+    def condition(self):
+        return "[ -e %s ]" % quote(self.path)
+
+
+@typed
+class OutputHas(_Typed):
+    """A command prints a line with this fixed text."""
+
+    fields = ("argv", "text")
+
+    def __init__(self, argv, text):
+        super(OutputHas, self).__init__(argv=list(argv), text=text)
+
+    def condition(self):
+        return "prints %s %s" % (quote(self.text), words(self.argv))
+
+
+@typed
+class Silent(_Typed):
+    """A command prints nothing."""
+
+    fields = ("argv",)
+
+    def __init__(self, argv):
+        super(Silent, self).__init__(argv=list(argv))
+
+    def condition(self):
+        return "silent %s" % words(self.argv)
+
+
+@typed
+class Alive(_Typed):
+    """The very process (pid and start time) still runs, in the same boot."""
+
+    fields = ("pid", "start")
+
+    def __init__(self, pid, start):
+        super(Alive, self).__init__(pid=pid, start=start)
+
+    def condition(self):
+        return "same_boot && alive %s %s" % (quote(str(self.pid)), quote(str(self.start)))
+
+
+@typed
+class Fails(_Typed):
+    """A command's rc is not 0."""
+
+    fields = ("argv",)
+
+    def __init__(self, argv):
+        super(Fails, self).__init__(argv=list(argv))
+
+    def condition(self):
+        return "fails %s" % words(self.argv)
+
+
+@typed
+class NotRunning(_Typed):
+    """No process of this name (as in /proc/PID/comm) runs."""
+
+    fields = ("name",)
+
+    def __init__(self, name):
+        super(NotRunning, self).__init__(name=name)
+
+    def condition(self):
+        return "! running %s" % quote(self.name)
+
+
+def _all(guards):
+    return " && ".join(guard.condition() for guard in guards)
+
+
+# --- steps: what is done ---------------------------------------------------------------------------
+
+
+@typed
+class Run(_Typed):
+    """Run a program when all guards hold; its failure makes the revert fail (and be retried)."""
+
+    fields = ("title", "argv", "guards")
+
+    def __init__(self, title, argv, guards=()):
+        super(Run, self).__init__(title=title, argv=list(argv), guards=list(guards))
+
+    def render(self):
+        act = "try %s" % words(self.argv)
+        return ["# %s" % self.title, "if %s; then %s; fi" % (_all(self.guards), act) if self.guards else act]
+
+
+@typed
+class KillGroup(_Typed):
+    """End a worker of ours: the process group of a leader known by pid and start time."""
+
+    fields = ("title", "pid", "start")
+
+    def __init__(self, title, pid, start):
+        super(KillGroup, self).__init__(title=title, pid=pid, start=start)
+
+    def render(self):
+        return ["# %s" % self.title, "kill_group %s %s" % (quote(str(self.pid)), quote(str(self.start)))]
+
+
+# --- checks: what must be true afterwards -----------------------------------------------------------
+
+
+@typed
+class Gone(_Typed):
+    """Our mark must not be there any more (all guards together describe the mark)."""
+
+    fields = ("title", "guards")
+
+    def __init__(self, title, guards):
+        super(Gone, self).__init__(title=title, guards=list(guards))
+
+    def render(self):
+        return ["if %s; then left %s; fi" % (_all(self.guards), quote(self.title))]
+
+
+@typed
+class Same(_Typed):
+    """A command must print what it printed before the attack (lines sorted); only judged while the guards hold."""
+
+    fields = ("title", "argv", "file", "guards")
+
+    def __init__(self, title, argv, file, guards=()):
+        super(Same, self).__init__(title=title, argv=list(argv), file=file, guards=list(guards))
+
+    def render(self):
+        act = "same %s %s %s" % (quote(self.file), quote(self.title), words(self.argv))
+        return ["if %s; then %s; fi" % (_all(self.guards), act) if self.guards else act]
+
+
+@typed
+class ComesBack(_Typed):
+    """A process of this name must run again within 10 s."""
+
+    fields = ("title", "name")
+
+    def __init__(self, title, name):
+        super(ComesBack, self).__init__(title=title, name=name)
+
+    def render(self):
+        return ["comes_back %s %s" % (quote(self.name), quote(self.title))]
+
+
+class Undo(object):
+    """All that one attack needs to be undone: steps in order, checks, and the texts of the state before."""
+
+    def __init__(self, steps=(), checks=(), before=None):
+        self.steps = list(steps)
+        self.checks = list(checks)
+        self.before = dict(before or {})  # file name under before/ -> text
+
+    def to_dict(self):
+        return {
+            "steps": [step.to_dict() for step in self.steps],
+            "checks": [check.to_dict() for check in self.checks],
+            "before": self.before,
+        }
+
+    @classmethod
+    def from_dict(cls, found):
+        return cls(
+            [from_dict(step) for step in found["steps"]],
+            [from_dict(check) for check in found["checks"]],
+            found["before"],
+        )
+
+    def same(self, title, argv, text, guards=()):
+        """Add a check that argv prints the given (sorted) text again."""
+        name = "%02d" % len(self.before)
+        self.before[name] = text
+        self.checks.append(Same(title, argv, name, guards))
+
+
+def render_record(record, state_dir):
+    """The text of revert.sh from a record: the same record gives the same text."""
+    undo = Undo.from_dict(record["undo"])
+    attack_id = record["id"]
+    body = [line for step in undo.steps for line in step.render()] or [": # nothing to undo"]
+    checks = [line for check in undo.checks for line in check.render()] or [": # nothing to compare"]
+    head = [
+        "#!/bin/sh",
+        "# Undo of the faultline.chaos attack %s (id %s), written %s, before anything was changed."
+        % (record["module"], attack_id, record["started"]),
+        "# Safe at any time, and more than once:  sh %s/%s/revert.sh" % (state_dir, attack_id),
+        "",
+        "id=%s" % quote(attack_id),
+        "state=%s" % quote(state_dir),
+        "boot=%s" % quote(record["boot_id"]),
+        "injector=%s" % quote("%s %s" % tuple(record["injector"])),  # pid and start time; ended if it hangs
+        "",
+        "# What undoes the attack, in order.",
+        "undo() {",
+    ]
+    middle = ["}", "", "# What must be true afterwards.", "check() {"]
+    return "\n".join(head + _indent(body) + middle + _indent(checks) + ["}", ""]) + MACHINERY
+
+
+def _indent(lines):
+    return ["    " + line for line in lines]

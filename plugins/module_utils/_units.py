@@ -1,0 +1,96 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Strict parsers for durations, percentages, rates and the like. Pure; used on targets and on the controller.
+
+Every parser takes the option's name first, so that its error can name it.
+"""
+
+import math
+import re
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+
+_DURATION = re.compile(r"^([0-9]+(?:\.[0-9]+)?) ?(us|ms|s|m|h)?\Z")
+_DURATION_FACTOR = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PERCENT = re.compile(r"^([0-9]+(?:\.[0-9]+)?)%?\Z")
+_RATE = re.compile(r"^([0-9]+(?:\.[0-9]+)?)(k|m|g)?bit\Z")
+_RATE_FACTOR = {None: 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
+
+
+def _text(value):
+    """The option as text; booleans (YAML yes/no) and containers are never numbers here."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return ("%.9f" % value).rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def duration(option, value, minimum=0.0, maximum=None, unit_needed=False):
+    """Seconds as a float from "250ms", "30s", "5m", "1h", or a plain number of seconds.
+
+    With unit_needed a plain number is refused (netem's delays: is 100 a second or a millisecond?).
+    """
+    text = _text(value)
+    found = _DURATION.match(text) if text is not None else None
+    if not found:
+        raise BadOption(option, value, "write a duration such as 250ms, 30s, 5m or 1h")
+    if unit_needed and found.group(2) is None and float(found.group(1)) != 0:
+        raise BadOption(option, value, "add a unit, for example %sms" % found.group(1))
+    seconds = float(found.group(1)) * _DURATION_FACTOR[found.group(2) or "s"]
+    if seconds < minimum:
+        raise BadOption(option, value, "the least is %s" % human(minimum))
+    if maximum is not None and seconds > maximum:
+        raise BadOption(option, value, "the most is %s" % human(maximum))
+    return seconds
+
+
+def human(seconds):
+    """A duration for people: 0.25 -> "250ms", 90 -> "90s", 3600 -> "1h"."""
+    if seconds < 1:
+        return "%gms" % round(seconds * 1e3, 3)
+    for size, name in ((3600, "h"), (60, "m")):
+        if seconds >= 2 * size and seconds % size == 0 or seconds == size == 3600:
+            return "%d%s" % (seconds // size, name)
+    return "%gs" % round(seconds, 3)
+
+
+def percent(option, value, minimum=0.0, maximum=100.0):
+    """A percentage as a float from 5, 2.5 or "5%"."""
+    text = _text(value)
+    found = _PERCENT.match(text) if text is not None else None
+    if not found:
+        raise BadOption(option, value, "write a percentage such as 5 or 2.5%")
+    number = float(found.group(1))
+    if not minimum <= number <= maximum:
+        raise BadOption(option, value, "write a percentage from %g to %g" % (minimum, maximum))
+    return number
+
+
+def rate(option, value, minimum=8.0):
+    """Bits per second as a float from "1mbit", "512kbit", "2.5gbit" or "800bit"."""
+    text = _text(value)
+    found = _RATE.match(text.lower()) if text is not None else None
+    if not found:
+        raise BadOption(option, value, "write a rate such as 512kbit, 1mbit or 1gbit")
+    bits = float(found.group(1)) * _RATE_FACTOR[found.group(2)]
+    if bits < minimum:
+        raise BadOption(option, value, "the least is %gbit" % minimum)
+    return bits
+
+
+def integer(option, value, minimum, maximum):
+    """A whole number in a range; refuses booleans, floats with a fraction and octal-looking text (010)."""
+    text = _text(value)
+    if text is None or not re.match(r"^(0|[1-9][0-9]*)\Z", text) or not minimum <= int(text) <= maximum:
+        raise BadOption(option, value, "write a whole number from %d to %d" % (minimum, maximum))
+    return int(text)
+
+
+def port(option, value):
+    """A TCP or UDP port, 1 to 65535."""
+    return integer(option, value, 1, 65535)

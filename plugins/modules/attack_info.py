@@ -1,0 +1,126 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: attack_info
+version_added: 0.1.0
+short_description: Show what is active, overdue, stuck or left behind on a target
+author:
+  - The faultline.chaos authors (@faultline-chaos)
+description:
+  - Lists the attacks in the journal of the target, and looks for marks of attacks that no journal accounts for (interfaces, tc filters,
+    units, processes, files), so it also finds what is left on a host whose journal was damaged or deleted.
+  - Reads only.
+extends_documentation_fragment:
+  - faultline.chaos._attributes
+  - faultline.chaos._attributes.info_module
+attributes:
+  platform:
+    support: full
+    platforms: linux
+options:
+  history:
+    description:
+      - How many of the last reverted attacks to return.
+    type: int
+    default: 20
+seealso:
+  - module: faultline.chaos.revert
+"""
+
+EXAMPLES = r"""
+- name: Look
+  faultline.chaos.attack_info:
+  register: chaos
+
+- name: Refuse to deploy while anything is being attacked here
+  ansible.builtin.assert:
+    that: chaos.clean
+    fail_msg: "{{ chaos.attacks | map(attribute='id') | join(', ') }} still active, {{ chaos.residue | join(', ') }} left"
+"""
+
+RETURN = r"""
+attacks:
+  description: What the journal holds.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Name of the attack.
+      type: str
+    module:
+      description: The module that made it.
+      type: str
+    status:
+      description:
+        - V(active); V(overdue) when its dead-man should have reverted it; V(stuck) when an undo was tried and failed; V(damaged) when its
+          journal does not match its checksums.
+      type: str
+    reason:
+      description: Why it is stuck or damaged.
+      type: str
+    run_id:
+      description: The experiment it belongs to.
+      type: str
+    deadline:
+      description: When the target reverts it, as planned when it began; leases may have moved it.
+      type: str
+    remaining:
+      description: Seconds until the target reverts it, leases included.
+      type: float
+    deadman:
+      description: What reverts it then.
+      type: str
+    resources:
+      description: What it holds.
+      type: list
+      elements: str
+    undo:
+      description: The script that undoes it.
+      type: str
+residue:
+  description: Marks of attacks that no journal accounts for.
+  returned: always
+  type: list
+  elements: str
+  sample: ["interface fl0123456789ab"]
+clean:
+  description: Whether nothing is active and nothing is left.
+  returned: always
+  type: bool
+history:
+  description: The last reverted attacks, newest last, each with C(id), C(module), C(run_id), C(started), C(ended), C(by) and C(result).
+  returned: always
+  type: list
+  elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.faultline.chaos.plugins.module_utils._control import describe, residue
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal
+
+
+def main():
+    module = AnsibleModule(argument_spec={"history": {"type": "int", "default": 20}}, supports_check_mode=True)
+    host, journal = Host(module), Journal()
+    try:
+        attacks = [describe(journal, host.boot_id, each) for each in journal.ids()]
+        left = residue(host, journal)
+    except AttackError as error:
+        module.fail_json(msg=str(error), **error.details)
+    module.exit_json(
+        changed=False,
+        attacks=attacks,
+        residue=left,
+        clean=not attacks and not left,
+        history=journal.history(max(0, module.params["history"])),
+    )
+
+
+if __name__ == "__main__":
+    main()

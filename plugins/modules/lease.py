@@ -1,0 +1,102 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: lease
+version_added: 0.1.0
+short_description: Renew the leases of active attacks
+author:
+  - The faultline.chaos authors (@faultline-chaos)
+description:
+  - Moves the deadline of attacks that were made with a lease to O(lease) from now, never beyond their O(ignore:duration).
+  - A running experiment does this by itself. Use the module when you drive attacks from a playbook of your own.
+  - An attack whose deadline has passed is not renewed, for its undo is on the way.
+extends_documentation_fragment:
+  - faultline.chaos._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: none
+    details:
+      - Time passes, so every call moves the deadline.
+  platform:
+    support: full
+    platforms: linux
+options:
+  id:
+    description:
+      - The attack to renew.
+    type: str
+  run_id:
+    description:
+      - Renew all attacks of this run.
+    type: str
+  lease:
+    description:
+      - How long from now, for example V(30s). A plain number is seconds. From V(1s) to V(1h).
+    type: raw
+    required: true
+seealso:
+  - module: faultline.chaos.revert
+"""
+
+EXAMPLES = r"""
+- name: Another half minute for the attacks of this run
+  faultline.chaos.lease:
+    run_id: nightly-redis
+    lease: 30s
+"""
+
+RETURN = r"""
+renewed:
+  description: Ids of the attacks whose deadline was moved, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._control import check_choice, chosen, remaining
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal
+
+
+def renew(module):
+    journal, params = Journal(), module.params
+    check_choice(params, ("id", "run_id"))
+    seconds = _units.duration("lease", params["lease"], 1.0, 3600.0)
+    renewed = []
+    for attack_id in chosen(journal, params["id"], params["run_id"]):
+        if remaining(journal, attack_id) <= 0:
+            continue
+        if not module.check_mode:
+            due, limit = int(journal.noted(attack_id, "deadline")), int(journal.noted(attack_id, "limit") or 0)
+            journal.note(attack_id, "deadline", "%d\n" % max(due, min(limit, int((uptime() + seconds) * 100))))
+        renewed.append(attack_id)
+    return renewed
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={"id": {"type": "str"}, "run_id": {"type": "str"}, "lease": {"type": "raw", "required": True}},
+        mutually_exclusive=[("id", "run_id")],
+        supports_check_mode=True,
+    )
+    try:
+        renewed = renew(module)
+    except (AttackError, ValueError) as error:
+        module.fail_json(msg=str(error))
+    if not renewed:
+        module.fail_json(msg="nothing active to renew: it was reverted, or its deadline has passed", renewed=[])
+    module.exit_json(changed=True, renewed=renewed)
+
+
+if __name__ == "__main__":
+    main()

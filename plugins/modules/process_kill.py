@@ -1,0 +1,289 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: process_kill
+version_added: 0.1.0
+short_description: Kill processes, once or again and again
+author:
+  - The faultline.chaos authors (@faultline-chaos)
+description:
+  - Sends a signal to processes that meet every given criterion exactly. No pattern is ever used, so C(java) never hits C(javac).
+  - Process 1, systemd and its daemons, SSH servers, cron, kernel threads, the parents of this very task and the dead-man of
+    any attack are protected.
+  - A dead process cannot be brought back as it was. Its supervisor should start it again, and whether it does is what you are about to learn;
+    or O(recover) names the command that does, run when the attack is reverted.
+extends_documentation_fragment:
+  - faultline.chaos._attack
+  - faultline.chaos._attributes
+  - faultline.chaos._attributes.attack
+  - faultline.chaos._attributes.actiongroup_attacks
+options:
+  name:
+    description:
+      - Exact name of the program, as C(ps -o comm) shows it.
+    type: str
+  command_line:
+    description:
+      - Exact command line, words joined by one space, as C(ps -o args) shows it.
+    type: str
+  pid_file:
+    description:
+      - Absolute path of a file that holds the process's number.
+    type: path
+  user:
+    description:
+      - Name of the user that the process runs as. Narrows the other criteria.
+    type: str
+  port:
+    description:
+      - TCP port that the process listens on.
+    type: int
+  signal:
+    description:
+      - The signal to send.
+    type: str
+    choices: [TERM, KILL, INT, HUP, QUIT, ABRT, USR1, USR2]
+    default: TERM
+  count:
+    description:
+      - How many processes at the most; V(0) is all of them.
+    type: int
+    default: 1
+  order:
+    description:
+      - Which come first when O(count) leaves some out. The oldest is usually the parent of the others.
+    type: str
+    choices: [oldest, newest]
+    default: oldest
+  interval:
+    description:
+      - Kill whatever meets the criteria again after each interval, until O(duration) is over. At least V(1s).
+      - By default the processes are killed once.
+    type: raw
+  recover:
+    description:
+      - Program and arguments that start the process again, run on revert when no process of the victim's name is running.
+      - Never passed through a shell. It runs as the user of the task, with a fixed C(PATH).
+    type: list
+    elements: str
+seealso:
+  - module: faultline.chaos.revert
+"""
+
+EXAMPLES = r"""
+- name: Kill the oldest Redis server as a crash would, and start it again at the end if nobody else did
+  faultline.chaos.process_kill:
+    name: redis-server
+    signal: KILL
+    duration: 30s
+    recover: [systemctl, start, redis-server]
+
+- name: Kill whatever listens on port 8080 every 10 seconds for a minute
+  faultline.chaos.process_kill:
+    port: 8080
+    signal: KILL
+    interval: 10s
+    duration: 1m
+
+- name: Stop killing before the minute is over
+  faultline.chaos.process_kill:
+    port: 8080
+    signal: KILL
+    interval: 10s
+    state: absent
+"""
+
+RETURN = r"""
+id:
+  description: Name of the attack on the target.
+  returned: always
+  type: str
+  sample: process_kill-1f2e3d4c5b
+status:
+  description: V(active), V(planned) in check mode, V(reverted) or V(absent).
+  returned: success
+  type: str
+  sample: active
+deadline:
+  description: When the target reverts the attack by itself, in UTC.
+  returned: when active
+  type: str
+  sample: "2026-11-22T14:03:20Z"
+remaining:
+  description: Seconds until then.
+  returned: when active
+  type: float
+  sample: 29.6
+deadman:
+  description: What reverts it then, V(systemd) or V(watcher).
+  returned: when active or planned
+  type: str
+  sample: systemd
+undo:
+  description: The script that undoes the attack; it can be run by hand at any time.
+  returned: when active or planned
+  type: str
+  sample: /var/lib/faultline/process_kill-1f2e3d4c5b/revert.sh
+resources:
+  description: What the attack holds; another attack on the same is refused.
+  returned: when active or planned
+  type: list
+  elements: str
+notes:
+  description: What an operator should know about this attack on this target.
+  returned: success
+  type: list
+  elements: str
+effect:
+  description: What was done.
+  returned: when active
+  type: dict
+  contains:
+    killed:
+      description: The processes that got the signal, each with C(pid), C(name) and C(command_line).
+      type: list
+      elements: dict
+    ended:
+      description: How many of them had ended when the module returned.
+      type: int
+"""
+
+import os
+import signal
+import time
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _process, _units
+from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import ComesBack, NotRunning, Run, Undo
+
+CRITERIA = ("name", "command_line", "pid_file", "user", "port")
+WAIT_FOR_END = 3.0  # seconds; a program may take its time after TERM, and that is not ours to judge
+
+
+class ProcessKill(Attack):
+    name = "process_kill"
+    needs_root = False
+    options = {
+        "name": {"type": "str"},
+        "command_line": {"type": "str"},
+        "pid_file": {"type": "path"},
+        "user": {"type": "str"},
+        "port": {"type": "int"},
+        "signal": {"type": "str", "choices": ["TERM", "KILL", "INT", "HUP", "QUIT", "ABRT", "USR1", "USR2"], "default": "TERM"},
+        "count": {"type": "int", "default": 1},
+        "order": {"type": "str", "choices": ["oldest", "newest"], "default": "oldest"},
+        "interval": {"type": "raw"},
+        "recover": {"type": "list", "elements": "str"},
+    }
+    constraints = {"required_one_of": [("name", "command_line", "pid_file", "port")]}
+
+    def validate(self):
+        params = self.params
+        for option in ("name", "command_line", "user"):
+            value = params[option]
+            if value is not None and (not value.strip() or "\n" in value or "\0" in value):
+                raise BadOption(option, value, "give the exact text, not an empty one and no line break")
+        if params["name"] is not None and (set(params["name"]) & set("*?[]^$|\\") or "/" in params["name"]):
+            raise BadOption("name", params["name"], "give the exact name of the program; patterns and paths are not used")
+        if params["name"] in _process.PROTECTED:
+            raise BadOption("name", params["name"], "it keeps the host or its control path alive and is protected")
+        if params["pid_file"] is not None and not params["pid_file"].startswith("/"):
+            raise BadOption("pid_file", params["pid_file"], "give an absolute path")
+        if params["port"] is not None:
+            _units.port("port", params["port"])
+        _units.integer("count", params["count"], 0, 10000)
+        if params["interval"] is not None:
+            self.interval = _units.duration("interval", params["interval"], 1.0, 3600.0)
+        if params["recover"] is not None and (not params["recover"] or not params["recover"][0].strip()):
+            raise BadOption("recover", params["recover"], "give a program and its arguments as a list")
+
+    def resources(self):
+        told = ["%s=%s" % (key, self.params[key]) for key in CRITERIA if self.params[key] is not None]
+        return ["process:" + ",".join(told)]
+
+    def _matching(self):
+        found = _process.choose(**dict((key, self.params[key]) for key in CRITERIA))
+        if self.params["order"] == "newest":
+            found.reverse()
+        return found[: self.params["count"]] if self.params["count"] else found
+
+    def snapshot(self):
+        victims = self._matching()
+        if not victims:
+            raise AttackError("no process on the target meets %s" % self.resources()[0].partition(":")[2])
+        _process.refuse_protected(victims)
+        return victims
+
+    def plan(self, victims):
+        params = self.params
+        undo = Undo()
+        if params["recover"]:
+            name = victims[0].name
+            undo.steps.append(Run("start %s again unless it runs" % name, params["recover"], [NotRunning(name)]))
+            undo.checks.append(ComesBack("%s is not running again" % name, name))
+        lines = ["pid %d  %s" % (victim.pid, " ".join(victim.argv)) for victim in victims]
+        again = "" if params["interval"] is None else ", and again every %s" % params["interval"]
+        plan = Plan(
+            before="\n".join(lines),
+            after="\n".join("%s  <- %s%s" % (line, params["signal"], again) for line in lines),
+            undo=undo,
+            notes=[] if params["recover"] else ["a dead process is not brought back by the undo: its supervisor does that, or the option recover"],
+        )
+        plan.victims = victims
+        if params["interval"] is not None:
+            until = uptime() + self.duration
+            plan.workers.append(_process.Worker("kill", lambda: self._again(until)))
+        return plan
+
+    def inject(self, plan):
+        self._send(plan.victims)
+        super(ProcessKill, self).inject(plan)
+
+    def _send(self, victims):
+        number = getattr(signal, "SIG" + self.params["signal"])
+        for victim in victims:
+            if not victim.alive():
+                continue  # the number may belong to a stranger by now
+            try:
+                os.kill(victim.pid, number)
+            except OSError as error:
+                raise AttackError("pid %d (%s) cannot be signalled: %s" % (victim.pid, victim.name, error))
+
+    def _again(self, until):
+        """The worker: kill what has come back, until the end."""
+        while uptime() + self.interval < until:
+            time.sleep(self.interval)
+            try:
+                victims = self._matching()
+                _process.refuse_protected(victims)
+                self._send(victims)
+            except AttackError:
+                continue  # nothing there at this moment
+
+    def verify(self, plan):
+        until = time.time() + WAIT_FOR_END
+        left = plan.victims
+        while left and time.time() < until and self.params["signal"] not in ("HUP", "USR1", "USR2"):
+            left = [victim for victim in left if victim.alive()]
+            time.sleep(0.02)
+        left = [victim for victim in plan.victims if victim.alive()]
+        if left and self.params["signal"] == "KILL":
+            raise AttackError("pid %d (%s) survived KILL: it hangs in the kernel" % (left[0].pid, left[0].name))
+        return {
+            "asked": {"signal": self.params["signal"], "count": self.params["count"]},
+            "killed": [victim.describe() for victim in plan.victims],
+            "ended": len(plan.victims) - len(left),
+        }
+
+
+def main():
+    run_attack(ProcessKill)
+
+
+if __name__ == "__main__":
+    main()

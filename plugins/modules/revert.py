@@ -1,0 +1,155 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: revert
+version_added: 0.1.0
+short_description: Revert attacks on a target, by id, by run or all of them
+author:
+  - The faultline.chaos authors (@faultline-chaos)
+description:
+  - Runs the undo script of every chosen attack, the same one that the dead-man timer would run, and compares the state with the one before the attack.
+  - An attack that cannot be reverted never keeps the others from being reverted. It is reported as stuck, its journal stays, and the
+    dead-man keeps trying.
+  - Needs no journal on the controller, so it works from any machine and any checkout.
+extends_documentation_fragment:
+  - faultline.chaos._attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Says what would be reverted; reverts nothing.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: linux
+options:
+  id:
+    description:
+      - The attack to revert.
+    type: str
+  run_id:
+    description:
+      - Revert all attacks of this run.
+    type: str
+  all:
+    description:
+      - Revert everything on the target. The halt button.
+    type: bool
+    default: false
+  accept_drift:
+    description:
+      - Close an attack whose undo succeeded although the state is not what it was before, because somebody else changed it meanwhile.
+        Look at the difference first; M(faultline.chaos.attack_info) shows it.
+    type: bool
+    default: false
+seealso:
+  - module: faultline.chaos.attack_info
+"""
+
+EXAMPLES = r"""
+- name: Revert everything on this host
+  faultline.chaos.revert:
+    all: true
+
+- name: Revert what one experiment did
+  faultline.chaos.revert:
+    run_id: nightly-redis
+"""
+
+RETURN = r"""
+reverted:
+  description: Ids of the attacks that were reverted by this call, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+  sample: [netem-1f2e3d4c5b]
+already_gone:
+  description: Ids that were asked for, or found, but had been reverted meanwhile by their timer or somebody else.
+  returned: always
+  type: list
+  elements: str
+drifted:
+  description: Ids whose undo succeeded though the state differs from the one before, closed by O(accept_drift).
+  returned: always
+  type: list
+  elements: str
+stuck:
+  description: Attacks that are still there.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The attack.
+      type: str
+    reason:
+      description: What stands in the way.
+      type: str
+clean:
+  description: Whether nothing that was asked for is left.
+  returned: always
+  type: bool
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.faultline.chaos.plugins.module_utils._control import check_choice, chosen
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._revert import revert_one
+
+
+def revert(module):
+    host, journal, params = Host(module), Journal(), module.params
+    check_choice(params, ("id", "run_id", "all"))
+    wanted = chosen(journal, params["id"], params["run_id"], params["all"])
+    result = {"changed": bool(wanted), "reverted": [], "already_gone": [], "drifted": [], "stuck": [], "clean": True}
+    if params["id"] is not None and not wanted:
+        result["already_gone"].append(params["id"])
+    if module.check_mode:
+        result.update(reverted=wanted, clean=not wanted)
+        return result
+    for attack_id in wanted:
+        outcome = revert_one(host, journal, attack_id, params["accept_drift"])
+        if not outcome.clean:
+            result["stuck"].append({"id": attack_id, "reason": outcome.reason})
+        elif not outcome.acted:
+            result["already_gone"].append(attack_id)
+        else:
+            result["reverted"].append(attack_id)
+            if outcome.drifted:
+                result["drifted"].append(attack_id)
+    result["clean"] = not result["stuck"]
+    return result
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "id": {"type": "str"},
+            "run_id": {"type": "str"},
+            "all": {"type": "bool", "default": False},
+            "accept_drift": {"type": "bool", "default": False},
+        },
+        mutually_exclusive=[("id", "run_id")],
+        supports_check_mode=True,
+    )
+    try:
+        result = revert(module)
+    except AttackError as error:
+        module.fail_json(msg=str(error), **error.details)
+    if result["stuck"]:
+        module.fail_json(
+            msg="not reverted: %s" % "; ".join("%s: %s" % (each["id"], each["reason"]) for each in result["stuck"]), **result
+        )
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
