@@ -42,12 +42,12 @@ _NOT_IDENTITY = ("state", "id", "run_id", "duration", "max_duration", "lease", "
 
 
 class Plan(object):
-    """What will be done and how it is undone. before and after are texts for --diff; argvs are run in order."""
+    """What will be done and how it is undone. before and after are texts for --diff; steps are (argv, stdin) and run in order."""
 
-    def __init__(self, before="", after="", argvs=(), undo=None, workers=(), notes=()):
+    def __init__(self, before="", after="", steps=(), undo=None, workers=(), notes=()):
         self.before = before
         self.after = after
-        self.argvs = list(argvs)
+        self.steps = list(steps)
         self.undo = undo or Undo()
         self.workers = list(workers)
         self.notes = list(notes)
@@ -86,9 +86,9 @@ class Attack(object):
         raise AttackError("%s has no plan" % self.name)
 
     def inject(self, plan):
-        """Apply the plan: by default its argvs, then its workers."""
-        for number, argv in enumerate(plan.argvs):
-            self.host.run(argv)
+        """Apply the plan: by default its steps, then its workers."""
+        for number, (argv, stdin) in enumerate(plan.steps):
+            self.host.run(argv, data=stdin)
             crash_point("inject:%d" % number)
         for worker in plan.workers:
             worker.release()

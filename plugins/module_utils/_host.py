@@ -6,13 +6,17 @@
 
 """The target, as an attack sees it: run a program by argv, read the kernel's files, know the control path."""
 
+import ipaddress
 import os
 import re
+import struct
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 
 # Nothing that a user can write to is searched for tools.
 SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+SSH_SERVERS = ("sshd", "sshd-session", "dropbear")
 
 # tool -> (Debian/Ubuntu package, RHEL-family package); named in errors, never installed by an attack.
 PACKAGES = {
@@ -66,9 +70,12 @@ class Host(object):
             raise AttackError("%s failed with rc %d: %s" % (" ".join(argv), rc, (err or out).strip()), rc=rc)
         return rc, out, err
 
-    def output(self, argv):
-        """Stdout of argv, with its lines sorted: the form in which states are compared (see Same in _undo.py)."""
-        return sorted_lines(self.run(argv)[1])
+    def output(self, argv, counters=()):
+        """Stdout of argv, lines sorted, without "COUNTER number": the form in which states are compared (see Same in _undo.py)."""
+        text = self.run(argv)[1]
+        for counter in counters:
+            text = re.sub(" %s [0-9]*" % re.escape(counter), "", text)
+        return "\n".join(sorted(line.rstrip() for line in text.splitlines() if line.strip()))
 
     @staticmethod
     def read(path, default=""):
@@ -93,17 +100,18 @@ class Host(object):
         found = re.match(r"(\d+)\.(\d+)", os.uname()[2])
         return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
 
-    def control_ports(self):
-        """Local TCP ports of the SSH servers here: the port our own connection came in by, and 22."""
-        ports = set([22])
+    def control_path(self):
+        """The TCP connections that our own SSH servers hold: [(local port, peer address)]. become strips SSH_CONNECTION, sockets stay."""
+        found = []
         for pid in ancestors():
-            if self.read("/proc/%d/comm" % pid).strip() in ("sshd", "sshd-session", "dropbear"):
-                ports.update(_socket_ports(pid))
-        return sorted(ports)
+            if self.read("/proc/%d/comm" % pid).strip() in SSH_SERVERS:
+                inodes = socket_inodes(pid)
+                found += [(local[1], address(peer[0])) for local, peer, inode in tcp_sockets("01") if inode in inodes]
+        return found
 
-
-def sorted_lines(text):
-    return "\n".join(sorted(line.rstrip() for line in text.splitlines() if line.strip()))
+    def control_ports(self):
+        """Local TCP ports of SSH here: the one our own connection came in by, and 22."""
+        return sorted(set([22] + [port for port, _peer in self.control_path()]))
 
 
 def uptime():
@@ -137,28 +145,36 @@ def _stat_field(pid, number, default, kind=int):
     return kind(text.rpartition(")")[2].split()[number - 3])
 
 
-def _socket_ports(pid):
-    """Local ports of the established TCP sockets that a process holds."""
-    inodes = set()
+def socket_inodes(pid):
+    """Inodes of the sockets that a process holds, as text."""
+    found = set()
     try:
         for fd in os.listdir("/proc/%d/fd" % pid):
             link = os.readlink("/proc/%d/fd/%s" % (pid, fd))
             if link.startswith("socket:["):
-                inodes.add(link[8:-1])
+                found.add(link[8:-1])
     except (IOError, OSError):
-        return set()
-    ports = set()
-    for local, inode in tcp_sockets("01"):
-        if inode in inodes:
-            ports.add(local[1])
-    return ports
+        pass  # it ended, or is not ours to look into
+    return found
 
 
 def tcp_sockets(state):
-    """((address in hex, port), inode) of each TCP socket in a state ("01" established, "0A" listening), v4 and v6."""
+    """(local, peer, inode) of each TCP socket in a state ("01" established, "0A" listening); the ends are (address in hex, port)."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in Host.read(table).splitlines()[1:]:
             fields = line.split()
             if fields[3] == state:
-                address, _colon, number = fields[1].partition(":")
-                yield (address, int(number, 16)), fields[9]
+                yield _end(fields[1]), _end(fields[2]), fields[9]
+
+
+def _end(text):
+    number, _colon, port = text.partition(":")
+    return number, int(port, 16)
+
+
+def address(text):
+    """The IP address that /proc/net/tcp writes as 32-bit words in the machine's byte order; IPv4 in IPv6 becomes IPv4."""
+    words = [text[start : start + 8] for start in range(0, len(text), 8)]
+    packed = b"".join(struct.pack("=I", int(word, 16)) for word in words)
+    found = ipaddress.ip_address(packed)
+    return getattr(found, "ipv4_mapped", None) or found

@@ -11,7 +11,7 @@ import pwd
 import signal
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._host import Host, ancestors, start_time, tcp_sockets
+from ansible_collections.faultline.chaos.plugins.module_utils._host import Host, ancestors, socket_inodes, start_time, tcp_sockets
 
 # Never a victim: they keep the control path, the host or its undo alive. Names as in /proc/PID/comm (15 characters).
 PROTECTED = frozenset(
@@ -62,17 +62,8 @@ def has_name(process, name):
 
 def listeners(port):
     """Pids that hold a listening TCP socket on a port."""
-    inodes = set("socket:[%s]" % inode for local, inode in tcp_sockets("0A") if local[1] == port)
-    found = set()
-    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
-        try:
-            for fd in os.listdir("/proc/%d/fd" % pid):
-                if os.readlink("/proc/%d/fd/%s" % (pid, fd)) in inodes:
-                    found.add(pid)
-                    break
-        except (IOError, OSError):
-            continue
-    return found
+    inodes = set(inode for local, _peer, inode in tcp_sockets("0A") if local[1] == port)
+    return set(int(name) for name in os.listdir("/proc") if name.isdigit() and inodes & socket_inodes(int(name)))
 
 
 def choose(name=None, command_line=None, pid_file=None, user=None, port=None):

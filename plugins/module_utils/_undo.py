@@ -210,15 +210,15 @@ class Gone(_Typed):
 
 @typed
 class Same(_Typed):
-    """A command must print what it printed before the attack (lines sorted); only judged while the guards hold."""
+    """A command must print what it printed before the attack: lines sorted, without the counters named; only judged while the guards hold."""
 
-    fields = ("title", "argv", "file", "guards")
+    fields = ("title", "argv", "file", "guards", "counters")
 
-    def __init__(self, title, argv, file, guards=()):
-        super(Same, self).__init__(title=title, argv=list(argv), file=file, guards=list(guards))
+    def __init__(self, title, argv, file, guards=(), counters=()):
+        super(Same, self).__init__(title=title, argv=list(argv), file=file, guards=list(guards), counters=list(counters))
 
     def render(self):
-        act = "same %s %s %s" % (quote(self.file), quote(self.title), words(self.argv))
+        act = "same %s %s %s %s" % (quote(self.file), quote(self.title), quote(" ".join(self.counters)), words(self.argv))
         return ["if %s; then %s; fi" % (_all(self.guards), act) if self.guards else act]
 
 
@@ -258,11 +258,11 @@ class Undo(object):
             found["before"],
         )
 
-    def same(self, title, argv, text, guards=()):
-        """Add a check that argv prints the given (sorted) text again."""
+    def same(self, title, argv, text, guards=(), counters=()):
+        """Add a check that argv prints the given text again (as Host.output() gives it, with the same counters)."""
         name = "%02d" % len(self.before)
         self.before[name] = text
-        self.checks.append(Same(title, argv, name, guards))
+        self.checks.append(Same(title, argv, name, guards, counters))
 
 
 def render_record(record, state_dir):

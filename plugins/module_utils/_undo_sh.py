@@ -92,11 +92,13 @@ try() { # the lock (fd 9) is ours, not our children's: a daemon started here wou
     "$@" 9>&- || problem "rc $? from: $*"
 }
 left() { problem "still there: $1"; }
-same() { # same FILE TITLE COMMAND...: prints what it printed before the attack
+same() { # same FILE TITLE COUNTERS COMMAND...: prints what it printed before the attack, but for the counters
     was=$(cat "$dir/before/$1")
     title=$2
-    shift 2
-    is=$("$@" 2>/dev/null | sed -e 's/[[:space:]]*$//' -e '/^$/d' | sort)
+    script='s/[[:space:]]*$//;/^$/d'
+    for counter in $3; do script="s/ $counter [0-9]*//;$script"; done
+    shift 3
+    is=$("$@" 2>/dev/null | sed -e "$script" | sort)
     [ "$is" = "$was" ] && return 0
     drifted=1
     say "differs from before: $title" >&2
