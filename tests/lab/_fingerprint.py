@@ -1,0 +1,41 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an attack could have changed on a host: taken before and after, and compared."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import time
+from pathlib import Path
+
+SCRIPT = (Path(__file__).parent / "_fingerprint_host.py").read_text()
+
+# Parts of lines that differ on a host where nobody does anything: sessions, logs, the traces of Ansible itself.
+NOISE = (
+    ".ansible", "/run/user/", "/run/systemd/", "/run/udev/", "/run/log/", "/run/sudo", "/run/utmp", "/run/motd", "/run/sshd", "/tmp/systemd-private",
+    "/root/.bash_history", "/root/.cache", "/root/.lesshst", "/etc/.pwd.lock",
+    "user@", "user-", "user.slice", "session-", "sshd: ", "systemd-tmpfiles-clean", "logrotate", "run-user-", "(sd-pam)", "systemd-timedated",
+    "systemd-hostnamed",
+    "/random/", "tcp_fastopen_key", "stable_secret", "dentry-state", "inode-", "file-nr", "ns_last_pid", "nf_conntrack_count", "aio-nr",
+)
+
+
+def parse(text: str) -> dict[str, list[str]]:
+    """The sections of what the host printed, without noise. Its clock becomes the distance from ours, in steps of 5 s."""
+    data = json.loads(text)
+    data["time"] = [f"{round((data['time'][0] - time.time()) / 5) * 5:+d} s"]
+    return {name: [line for line in lines if not any(n in line for n in NOISE)] for name, lines in data.items()}
+
+
+def compare(before: dict[str, list[str]], after: dict[str, list[str]], ignore: tuple[str, ...] = ()) -> str:
+    """What differs, line by line; empty when nothing does. ignore: sections to leave out, or parts of lines."""
+    out = []
+    for name in sorted({*before, *after} - {*ignore}):
+        a, b = ([line for line in f.get(name, []) if not any(i in line for i in ignore)] for f in (before, after))
+        lines = [line for line in difflib.unified_diff(a, b, lineterm="", n=0) if not line.startswith(("---", "+++", "@@"))]
+        if lines:
+            out += [f"[{name}]", *lines]
+    return "\n".join(out)

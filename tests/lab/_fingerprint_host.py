@@ -1,0 +1,160 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs on a host (python3 -) and prints, as one JSON object, all that an attack could have changed there.
+
+Times, counters and process numbers are left out: two fingerprints of an idle host are equal. A fork is slow on a lab
+host, so files and processes are read here and only what has no file is asked from a program.
+"""
+
+import glob
+import hashlib
+import json
+import os
+import pwd
+import re
+import subprocess
+import time
+
+TREES = ("/etc", "/root", "/home", "/opt", "/usr/local", "/var/spool/cron", "/var/lib/faultline", "/var/log/faultline")
+RUNTIME = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/var/lib/systemd/timers")
+SYSCTLS = ("kernel", "vm", "net/core", "net/ipv4", "net/ipv6", "fs")
+LIMITS = ("cpu.max", "memory.max", "memory.high", "pids.max", "io.max", "cgroup.freeze", "cpu.weight", "memory.swap.max")
+
+
+def ask(*argv):
+    """Lines that a program prints; none when it is not there."""
+    try:
+        p = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    except OSError:
+        return []
+    return p.communicate()[0].decode("utf-8", "replace").splitlines()
+
+
+def read(path):
+    try:
+        with open(path, "rb") as f:
+            return f.read().decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
+def walk(trees):
+    """Every path below some directories, without leaving their file systems."""
+    for tree in trees:
+        if not os.path.lexists(tree):
+            continue
+        device = os.lstat(tree).st_dev
+        yield tree
+        for directory, names, files in os.walk(tree):
+            names[:] = [n for n in names if os.lstat(os.path.join(directory, n)).st_dev == device]
+            for name in names + files:
+                yield os.path.join(directory, name)
+
+
+def describe(path, content):
+    """Type, mode, owner, target, extended attributes and (content) a digest of a file; None when it is gone."""
+    try:
+        st = os.lstat(path)
+        words = [oct(st.st_mode), str(st.st_uid), str(st.st_gid), path]
+        if os.path.islink(path):
+            words.append("-> " + os.readlink(path))
+        elif content and (st.st_mode & 0o170000) == 0o100000:
+            with open(path, "rb") as f:
+                words.append(hashlib.sha256(f.read()).hexdigest()[:16])
+        if content:
+            words += [f"{a}={os.getxattr(path, a, follow_symlinks=False).hex()}" for a in sorted(os.listxattr(path, follow_symlinks=False))]
+        return " ".join(words)
+    except OSError:
+        return None
+
+
+def files(trees, content):
+    return sorted(filter(None, (describe(p, content) for p in walk(trees))))
+
+
+def processes():
+    """Children of init and of nobody, with what an attack can change about them."""
+    out = []
+    for stat in glob.glob("/proc/[0-9]*/stat"):
+        text = read(stat)
+        if not text:
+            continue
+        name, rest = text[text.index("(") + 1:text.rindex(")")], text[text.rindex(")") + 2:].split()
+        if rest[1] not in ("0", "1") or name.startswith(("kworker", "(sd-pam)")):
+            continue
+        pid = stat.split("/")[2]
+        try:
+            owner = pwd.getpwuid(os.stat("/proc/" + pid).st_uid).pw_name
+            cpus = sorted(os.sched_getaffinity(int(pid)))
+        except (OSError, KeyError):
+            continue
+        state = "stopped" if rest[0] in "Tt" else "zombie" if rest[0] == "Z" else "alive"
+        oom = read(f"/proc/{pid}/oom_score_adj")
+        out.append(f"{name} {owner} {state} nice={rest[16]} policy={rest[38]} oom={oom} cpus={cpus}")
+    return sorted(out)
+
+
+def sysctls():
+    out = []
+    for path in walk("/proc/sys/" + s for s in SYSCTLS):
+        if os.path.isfile(path) and os.access(path, os.R_OK) and os.stat(path).st_mode & 0o200:
+            out.append(f"{path[10:]} = {' '.join(read(path).split())}")
+    return sorted(out)
+
+
+def cgroups():
+    out = []
+    for directory in walk(["/sys/fs/cgroup"]):
+        if os.path.isdir(directory):
+            limits = [f"{n}={read(os.path.join(directory, n))}" for n in LIMITS if os.path.exists(os.path.join(directory, n))]
+            out.append(" ".join([directory] + limits))
+    return sorted(out)
+
+
+def qdiscs():
+    lines = ask("tc", "qdisc", "show")
+    for device in sorted(os.listdir("/sys/class/net")):
+        for argv in (("class", "show", "dev", device), ("filter", "show", "dev", device), ("filter", "show", "dev", device, "ingress")):
+            lines += [f"{device}: {line}" for line in ask("tc", *argv)]
+    return lines
+
+
+def units():
+    if not os.path.isdir("/run/systemd/system"):
+        return sorted(glob.glob("/etc/rc?.d/*"))
+    columns = [line.replace("\u25cf", " ").replace("*", " ").split() for line in
+               ask("systemctl", "list-units", "--all", "--plain", "--no-legend", "--no-pager", "--full")]
+    lines = [" ".join(c[:4]) for c in columns if c]
+    lines += ["file " + " ".join(c.split()[:2]) for c in ask("systemctl", "list-unit-files", "--no-legend", "--no-pager", "--full")]
+    return sorted(lines)
+
+
+def main():
+    rules = []
+    for save in ("iptables-legacy-save", "ip6tables-legacy-save"):
+        rules += [re.sub(r"\[\d+:\d+\]", "", line) for line in ask(save) if not line.startswith("#")]
+    print(json.dumps({
+        "qdiscs": qdiscs(),
+        "links": [re.sub(r" qlen \d+", "", line) for line in ask("ip", "-d", "link", "show")],
+        "addresses": [line for line in ask("ip", "addr", "show") if "valid_lft" not in line],
+        "routes": sorted(ask("ip", "route", "show", "table", "all") + ask("ip", "-6", "route", "show", "table", "all")),
+        "rules": ask("ip", "rule", "show") + ask("ip", "-6", "rule", "show"),
+        "neighbours": sorted(ask("ip", "neigh", "show", "nud", "permanent")),
+        "nft": ask("nft", "list", "ruleset"),
+        "iptables": rules,
+        "units": units(),
+        "processes": processes(),
+        "cgroups": cgroups(),
+        "mounts": sorted(" ".join(line.split()[:4]) for line in read("/proc/mounts").splitlines()),
+        "files": files(TREES, True),
+        "runtime": files(RUNTIME, False),
+        "sysctls": sysctls(),
+        "hostname": [read("/proc/sys/kernel/hostname")],
+        "clock": [read("/sys/devices/system/clocksource/clocksource0/current_clocksource"), os.path.realpath("/etc/localtime")],
+        "time": [time.time()],
+    }))
+
+
+main()
