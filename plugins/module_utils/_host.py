@@ -39,6 +39,10 @@ class Host(object):
         os.environ["PATH"] = SAFE_PATH
 
     @property
+    def check_mode(self):
+        return self._module.check_mode
+
+    @property
     def is_root(self):
         return os.geteuid() == 0
 

@@ -17,6 +17,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._undo_sh import MACHINERY
 
 _KINDS = {}
+_NESTED = ("guards", "steps")  # fields that hold typed things themselves
 
 
 def words(argv):
@@ -40,7 +41,7 @@ class _Typed(object):
         found = {"type": type(self).__name__}
         for name in self.fields:
             value = getattr(self, name)
-            found[name] = [item.to_dict() for item in value] if name == "guards" else value
+            found[name] = [item.to_dict() for item in value] if name in _NESTED else value
         return found
 
 
@@ -53,8 +54,9 @@ def from_dict(found):
     """The step, guard or check that to_dict() made."""
     values = dict(found)
     cls = _KINDS[values.pop("type")]
-    if "guards" in values:
-        values["guards"] = [from_dict(item) for item in values["guards"]]
+    for name in _NESTED:
+        if name in values:
+            values[name] = [from_dict(item) for item in values[name]]
     return cls(**values)
 
 
@@ -107,16 +109,16 @@ class OutputHas(_Typed):
 
 
 @typed
-class Silent(_Typed):
-    """A command prints nothing."""
+class OnlyOurFilters(_Typed):
+    """Every tc filter that a command lists has one of our preferences (TC_PREF_FIRST to TC_PREF_LAST): none is somebody else's."""
 
     fields = ("argv",)
 
     def __init__(self, argv):
-        super(Silent, self).__init__(argv=list(argv))
+        super(OnlyOurFilters, self).__init__(argv=list(argv))
 
     def condition(self):
-        return "silent %s" % words(self.argv)
+        return "only_our_filters %s" % words(self.argv)
 
 
 @typed
@@ -177,6 +179,20 @@ class Run(_Typed):
     def render(self):
         act = "try %s" % words(self.argv)
         return ["# %s" % self.title, "if %s; then %s; fi" % (_all(self.guards), act) if self.guards else act]
+
+
+@typed
+class When(_Typed):
+    """Steps that only make sense while all guards hold."""
+
+    fields = ("guards", "steps")
+
+    def __init__(self, guards, steps):
+        super(When, self).__init__(guards=list(guards), steps=list(steps))
+
+    def render(self):
+        inner = [line for step in self.steps for line in step.render()]
+        return ["if %s; then" % _all(self.guards)] + _indent(inner) + ["fi"]
 
 
 @typed

@@ -56,7 +56,14 @@ prints() {
     case $("$@" 2>/dev/null) in *"$text"*) return 0 ;; esac
     return 1
 }
-silent() { [ -z "$("$@" 2>/dev/null)" ]; }
+only_our_filters() {
+    "$@" 2>/dev/null | while read -r word rest; do
+        case "$word $rest" in
+        filter*" pref 47"[0-9][0-9][0-9]" "*) ;;
+        filter*) echo another ;;
+        esac
+    done | { ! grep -q another; }
+}
 fails() { ! "$@" >/dev/null 2>&1; }
 running() { # running NAME: a process of that name, as in /proc/PID/comm
     for comm in /proc/[0-9]*/comm; do

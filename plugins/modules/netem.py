@@ -1,0 +1,504 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: netem
+version_added: 0.1.0
+short_description: Delay, lose, corrupt, duplicate, reorder or throttle packets
+author:
+  - The faultline.chaos authors (@faultline-chaos)
+description:
+  - Puts the kernel's network emulator in the path of chosen packets of one interface.
+  - SSH to the target, ARP and IPv6 neighbour discovery always pass, so even V(100%) loss does not lock anybody out.
+  - The interface's own queueing disciplines are not touched. Chosen packets take a detour through a device of ours, and the undo removes
+    the detour. On kernels before 4.5, which have no C(clsact) hooks, the default root qdisc is replaced instead and an admin's own is refused.
+  - Needs C(sch_netem). On RHEL, Rocky and Alma it is in the package C(kernel-modules-extra), and C(tc) in C(iproute-tc).
+extends_documentation_fragment:
+  - faultline.chaos._attack
+  - faultline.chaos._attributes
+  - faultline.chaos._attributes.attack
+  - faultline.chaos._attributes.actiongroup_attacks
+options:
+  interface:
+    description:
+      - The interface to disturb.
+      - The default is the one of the default route, or the only one that is up. V(lo) has to be named, and there each packet is hit twice in a round trip
+        of both directions.
+    type: str
+  direction:
+    description:
+      - Packets that leave, packets that arrive, or both. With V(both) a round trip is hit twice.
+    type: str
+    choices: [egress, ingress, both]
+    default: egress
+  delay:
+    description:
+      - Added delay of each packet, with a unit, for example V(100ms). At most V(60s).
+    type: str
+  jitter:
+    description:
+      - Random variation of O(delay), with a unit. Not more than the delay. Packets may overtake each other.
+    type: str
+  correlation:
+    description:
+      - How much each delay depends on the one before, in percent.
+    type: raw
+  distribution:
+    description:
+      - Distribution of the jitter. Anything but V(uniform) needs a table that iproute2 brings.
+    type: str
+    choices: [uniform, normal, pareto, paretonormal]
+    default: uniform
+  loss:
+    description:
+      - Packets lost at random, in percent, for example V(5%).
+    type: raw
+  loss_correlation:
+    description:
+      - How much each loss depends on the one before, in percent.
+    type: raw
+  gilbert_elliott:
+    description:
+      - Loss in bursts, after the model of Gilbert and Elliott, instead of O(loss). The line is in a good or in a bad state.
+    type: dict
+    suboptions:
+      p:
+        description:
+          - Chance to go from the good to the bad state, in percent.
+        type: raw
+        required: true
+      r:
+        description:
+          - Chance to go back, in percent. The mean burst is 100/r packets.
+        type: raw
+        required: true
+      loss_bad:
+        description:
+          - Loss in the bad state, in percent (tc's 1-h).
+        type: raw
+        default: 100
+      loss_good:
+        description:
+          - Loss in the good state, in percent (tc's 1-k).
+        type: raw
+        default: 0
+  corrupt:
+    description:
+      - Packets with one bit flipped, in percent.
+    type: raw
+  corrupt_correlation:
+    description:
+      - Correlation of O(corrupt), in percent.
+    type: raw
+  duplicate:
+    description:
+      - Packets sent twice, in percent.
+    type: raw
+  duplicate_correlation:
+    description:
+      - Correlation of O(duplicate), in percent.
+    type: raw
+  reorder:
+    description:
+      - Packets sent at once while the others are delayed, in percent. Needs O(delay).
+    type: raw
+  reorder_correlation:
+    description:
+      - Correlation of O(reorder), in percent.
+    type: raw
+  reorder_gap:
+    description:
+      - Only every so many packets may be reordered.
+    type: int
+  rate:
+    description:
+      - Bandwidth, for example V(1mbit) or V(512kbit).
+    type: str
+  limit:
+    description:
+      - Packets that may wait. Too few of them lose packets nobody asked to lose. At least packets per second, times delay and jitter in seconds, times 1.5.
+    type: int
+    default: 100000
+  peers:
+    description:
+      - Only packets to (egress) or from (ingress) these addresses, networks or host names, IPv4 and IPv6.
+      - Names are resolved on the target when the attack begins. The default is everybody.
+    type: list
+    elements: str
+    default: []
+  exclude:
+    description:
+      - Addresses, networks or host names whose packets pass.
+    type: list
+    elements: str
+    default: []
+  ports:
+    description:
+      - Only packets to (egress) or from (ingress) these ports of the other end, for example V(5432) or V(8000-8010).
+    type: list
+    elements: str
+    default: []
+  protocols:
+    description:
+      - Only these protocols. With O(ports) the default is TCP and UDP, without it everything.
+    type: list
+    elements: str
+    choices: [tcp, udp, icmp]
+    default: []
+seealso:
+  - module: faultline.chaos.revert
+"""
+
+EXAMPLES = r"""
+- name: Everything that leaves takes 100 ms longer, give or take 10, for a minute
+  faultline.chaos.netem:
+    delay: 100ms
+    jitter: 10ms
+    duration: 1m
+
+- name: One packet in twenty to the database network is lost
+  faultline.chaos.netem:
+    loss: 5%
+    peers: [192.0.2.0/24, "2001:db8:5::/64"]
+    ports: [5432]
+    protocols: [tcp]
+    duration: 2m
+
+- name: What would that change, and how would it be undone?
+  faultline.chaos.netem:
+    rate: 1mbit
+    direction: both
+    duration: 30s
+  check_mode: true
+  diff: true
+"""
+
+RETURN = r"""
+id:
+  description: Name of the attack on the target.
+  returned: always
+  type: str
+  sample: netem-1f2e3d4c5b
+status:
+  description: V(active), V(planned) in check mode, V(reverted) or V(absent).
+  returned: success
+  type: str
+  sample: active
+deadline:
+  description: When the target reverts the attack by itself, in UTC.
+  returned: when active
+  type: str
+  sample: "2026-11-22T14:03:20Z"
+remaining:
+  description: Seconds until then.
+  returned: when active
+  type: float
+  sample: 59.2
+deadman:
+  description: What reverts it then, V(systemd) or V(watcher).
+  returned: when active or planned
+  type: str
+  sample: systemd
+undo:
+  description: The script that undoes the attack; it can be run by hand at any time.
+  returned: when active or planned
+  type: str
+  sample: /var/lib/faultline/netem-1f2e3d4c5b/revert.sh
+resources:
+  description: What the attack holds; another attack on the same is refused.
+  returned: when active or planned
+  type: list
+  elements: str
+  sample: ["net:eth0"]
+notes:
+  description: What an operator should know about this attack on this target.
+  returned: success
+  type: list
+  elements: str
+effect:
+  description: What was asked, and what the kernel says it does.
+  returned: when active
+  type: dict
+  contains:
+    asked:
+      description: The arguments of netem.
+      type: str
+      sample: limit 100000 delay 100000us
+    kernel:
+      description: What the kernel reads back, by device.
+      type: dict
+    mechanism:
+      description: V(redirect) past the interface's own qdiscs, or V(band) in place of the default root qdisc.
+      type: str
+    filters:
+      description: How many filters choose the packets.
+      type: int
+    passes:
+      description: SSH ports and addresses that are never hit.
+      type: list
+      elements: str
+"""
+
+import hashlib
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _network, _units
+from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._control import INTERFACE_PREFIX
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
+from ansible_collections.faultline.chaos.plugins.module_utils._netem import NETEM_HANDLE, Selection, Tree, count
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo
+
+MAX_FILTERS = 256
+COUNTERS = ("direct_packets_stat", "refcnt")  # of qdiscs; they change by themselves
+_PERCENTS = ("correlation", "loss", "loss_correlation", "corrupt", "corrupt_correlation", "duplicate", "duplicate_correlation", "reorder", "reorder_correlation")
+_FAULTS = ("delay", "loss", "gilbert_elliott", "corrupt", "duplicate", "rate")
+
+
+class Netem(Attack):
+    name = "netem"
+    options = {
+        "interface": {"type": "str"},
+        "direction": {"type": "str", "choices": ["egress", "ingress", "both"], "default": "egress"},
+        "delay": {"type": "str"},
+        "jitter": {"type": "str"},
+        "correlation": {"type": "raw"},
+        "distribution": {"type": "str", "choices": ["uniform", "normal", "pareto", "paretonormal"], "default": "uniform"},
+        "loss": {"type": "raw"},
+        "loss_correlation": {"type": "raw"},
+        "gilbert_elliott": {
+            "type": "dict",
+            "options": {
+                "p": {"type": "raw", "required": True},
+                "r": {"type": "raw", "required": True},
+                "loss_bad": {"type": "raw", "default": 100},
+                "loss_good": {"type": "raw", "default": 0},
+            },
+        },
+        "corrupt": {"type": "raw"},
+        "corrupt_correlation": {"type": "raw"},
+        "duplicate": {"type": "raw"},
+        "duplicate_correlation": {"type": "raw"},
+        "reorder": {"type": "raw"},
+        "reorder_correlation": {"type": "raw"},
+        "reorder_gap": {"type": "int"},
+        "rate": {"type": "str"},
+        "limit": {"type": "int", "default": 100000},
+        "peers": {"type": "list", "elements": "str", "default": []},
+        "exclude": {"type": "list", "elements": "str", "default": []},
+        "ports": {"type": "list", "elements": "str", "default": []},
+        "protocols": {"type": "list", "elements": "str", "choices": ["tcp", "udp", "icmp"], "default": []},
+    }
+    constraints = {
+        "required_one_of": [_FAULTS],
+        "mutually_exclusive": [("loss", "gilbert_elliott")],
+        "required_by": {
+            "jitter": "delay", "correlation": "jitter", "loss_correlation": "loss", "corrupt_correlation": "corrupt",
+            "duplicate_correlation": "duplicate", "reorder": "delay", "reorder_correlation": "reorder", "reorder_gap": "reorder",
+        },
+    }
+
+    # --- options ----------------------------------------------------------------------------------
+
+    def validate(self):
+        params = self.params
+        if params["interface"] is not None:
+            _network.interface_name("interface", params["interface"])
+        self.values = dict((key, _units.percent(key, params[key])) for key in _PERCENTS if params[key] is not None)
+        for key in ("delay", "jitter"):
+            if params[key] is not None:
+                self.values[key] = _units.duration(key, params[key], 0.0, 60.0, unit_needed=True)
+        if self.values.get("jitter", 0) > self.values.get("delay", 0):
+            raise BadOption("jitter", params["jitter"], "not more than the delay of %s" % params["delay"])
+        if params["distribution"] != "uniform" and not self.values.get("jitter"):
+            raise BadOption("distribution", params["distribution"], "a distribution spreads the jitter, so give a jitter")
+        if params["gilbert_elliott"] is not None:
+            for key, value in params["gilbert_elliott"].items():
+                self.values["ge_" + key] = _units.percent("gilbert_elliott.%s" % key, value)
+        if params["rate"] is not None:
+            self.values["rate"] = _units.rate("rate", params["rate"])
+        if params["reorder_gap"] is not None:
+            _units.integer("reorder_gap", params["reorder_gap"], 1, 1000)
+        _units.integer("limit", params["limit"], 1, 10000000)
+        if not any(self.values.get(key) for key in ("delay", "loss", "ge_p", "ge_loss_good", "corrupt", "duplicate", "rate")):
+            raise AttackError("delay, loss, gilbert_elliott, corrupt, duplicate or rate must be more than 0: this would disturb nothing")
+        self._validate_selection()
+
+    def _validate_selection(self):
+        params = self.params
+        _network.check_peers("peers", params["peers"])
+        _network.check_peers("exclude", params["exclude"])
+        for each in params["control_addresses"]:
+            _network.network("control_addresses", each)
+        self.ports = [_network.port_range("ports", each) for each in params["ports"]]
+        if self.ports and params["protocols"] == ["icmp"]:
+            raise BadOption("ports", params["ports"], "ICMP has no ports")
+
+    def _netem_words(self):
+        values, params = self.values, self.params
+        words = ["limit", str(params["limit"])]
+        if values.get("delay"):
+            words += ["delay", _microseconds(values["delay"])]
+            if values.get("jitter"):
+                words.append(_microseconds(values["jitter"]))
+                if "correlation" in values:
+                    words.append(_percent(values["correlation"]))
+                if params["distribution"] != "uniform":
+                    words += ["distribution", params["distribution"]]
+        if params["gilbert_elliott"] is not None:
+            words += ["loss", "gemodel"] + [_percent(values["ge_" + key]) for key in ("p", "r", "loss_bad", "loss_good")]
+        for key in ("loss", "corrupt", "duplicate", "reorder"):
+            if values.get(key):
+                words += (["loss", "random"] if key == "loss" else [key]) + [_percent(values[key])]
+                if key + "_correlation" in values:
+                    words.append(_percent(values[key + "_correlation"]))
+        if params["reorder_gap"] is not None and values.get("reorder"):
+            words += ["gap", str(params["reorder_gap"])]
+        if "rate" in values:
+            words += ["rate", "%dbit" % values["rate"]]
+        return words
+
+    # --- the target -------------------------------------------------------------------------------
+
+    def _interface_name(self):
+        if self.params["interface"] is None:
+            self.params["interface"] = _network.default_interface(self.host)
+        return self.params["interface"]
+
+    def resources(self):
+        return ["net:%s" % self._interface_name()]
+
+    def guard(self):
+        host = self.host
+        self.tc, self.ip = host.tool("tc"), host.tool("ip")
+        self.interface = _network.Interface(self._interface_name())
+        self.interface.check()
+        self.hit = _network.resolve("peers", self.params["peers"])
+        self.passed = _network.resolve("exclude", self.params["exclude"])
+        self.passed += [_network.network("control_addresses", each) for each in self.params["control_addresses"]]
+        _network.refuse_control_path(host, "peers", self.hit, self.ports)
+        self.words = self._netem_words()
+        self.selection = Selection(host.control_ports(), self.passed, self.hit, self.ports, self.params["protocols"])
+        self.directions = ["egress", "ingress"] if self.params["direction"] == "both" else [self.params["direction"]]
+        total = sum(count(self.selection.matches(direction)) for direction in self.directions)
+        if total > MAX_FILTERS:
+            raise AttackError("peers, exclude, ports and protocols make %d filters, the most is %d: name networks instead of addresses" % (total, MAX_FILTERS))
+        self.mechanism = self._mechanism()
+
+    def _mechanism(self):
+        """redirect where the kernel and the interface allow it, else band. Errors: what is missing, and where to get it."""
+        name = self.interface.name
+        qdiscs = self.host.run([self.tc, "qdisc", "show", "dev", name])[1].splitlines()
+        hooked = [line for line in qdiscs if line.startswith(("qdisc clsact", "qdisc ingress"))]
+        root = [line.split()[1:3] for line in qdiscs if " root" in line]
+        owned = [kind for kind, handle in root if handle != "0:"]
+        why = self._try_kernel()
+        if why is None and not hooked:
+            return "redirect"
+        if hooked and (why is not None or "ingress" in self.directions or owned):
+            raise NotRestorable("interface: %s has filters of somebody else at its hooks (%s); their order with ours could not be kept" % (name, hooked[0].strip()))
+        if owned:
+            raise NotRestorable("interface: %s has a %s root qdisc, and %s" % (name, owned[0], why))
+        return "band"
+
+    def _try_kernel(self):
+        """Try everything in a throw-away network namespace. None, or why redirect cannot work; raises when netem itself cannot.
+
+        In check mode nothing is tried: it would load kernel modules.
+        """
+        host = self.host
+        if self.host.check_mode:
+            return None
+        apart = [host.tool("unshare"), "--net"]
+        rc, out, err = host.run(apart + [self.tc, "qdisc", "add", "dev", "lo", "root", "netem"] + self.words, check=False)
+        if rc != 0:
+            said = (err or out).strip().splitlines()[-1:] or ["rc %d" % rc]
+            raise AttackError(
+                "the kernel of the target cannot do this: %s. netem is the module sch_netem: in the package kernel-modules-extra on RHEL, Rocky and "
+                "Alma, linux-modules-extra-... on Ubuntu" % said[0]
+            )
+        if host.has_tool("modprobe") and not host.read("/sys/module/ifb/initstate"):
+            host.run([host.tool("modprobe"), "-q", "ifb", "numifbs=0"], check=False)  # or it comes with ifb0 and ifb1
+        if host.run(apart + [self.ip, "link", "add", "fltest", "type", "ifb"], check=False)[0] != 0:
+            return "the kernel has no ifb devices to go around it"
+        trial = "qdisc add dev lo clsact\nfilter add dev lo egress protocol ip pref 1 u32 match u32 0 0 action pass\n"
+        trial += "filter add dev lo egress protocol ip pref 2 u32 match u32 0 0 action mirred egress redirect dev lo\n"
+        if host.run(apart + [self.tc, "-batch", "-"], check=False, data=trial)[0] != 0:
+            return "the kernel has no clsact hooks (4.5) or no u32 and mirred to go around it"
+        return None
+
+    def _device(self, direction):
+        digest = hashlib.sha256(("%s %s" % (self.id, direction)).encode("utf-8")).hexdigest()
+        return INTERFACE_PREFIX + digest[:12]
+
+    def snapshot(self):
+        name = self.interface.name
+        commands = [[self.tc, kind, "show", "dev", name] for kind in ("qdisc", "filter")]  # classes: flows of fair queues come and go
+        return [(argv, self.host.output(argv, COUNTERS)) for argv in commands]
+
+    def plan(self, before):
+        name = self.interface.name
+        tree = Tree((self.tc, self.ip), name, self.interface.guard())
+        if self.mechanism == "redirect":
+            tree.redirect(self.directions, self._device, self.words, self.selection)
+        else:
+            if "egress" in self.directions:
+                tree.band(self.words, self.selection)
+            if "ingress" in self.directions:
+                tree.ingress(self._device("ingress"), self.words, self.selection)
+        undo = Undo(tree.undo, tree.checks)
+        for argv, text in before:
+            undo.same("%s of %s" % (argv[1], name), argv, text, [tree.guard], COUNTERS)
+        batch = "".join(" ".join(words) + "\n" for words in tree.add)
+        plan = Plan(
+            before="\n".join(text for _argv, text in before if text),
+            after="\n".join([" ".join(argv) for argv in tree.links] + ["tc " + " ".join(words) for words in tree.add]),
+            steps=[(argv, None) for argv in tree.links] + [([self.tc, "-batch", "-"], batch)],
+            undo=undo,
+            notes=self._notes(),
+        )
+        plan.carriers, plan.filters = tree.carriers, sum(words[0] == "filter" for words in tree.add)
+        return plan
+
+    def _notes(self):
+        notes = []
+        if self.host.check_mode:
+            notes.append("check mode does not try the kernel, for that would load modules")
+        if self.params["interface"] == "lo":
+            notes.append("on lo a round trip is hit in both directions: twice the delay")
+        if self.mechanism == "band":
+            notes.append("the default root qdisc is replaced for the time of the attack (no clsact or no ifb in this kernel)")
+        return notes
+
+    def verify(self, plan):
+        kernel = {}
+        for device in plan.carriers:
+            out = self.host.run([self.tc, "qdisc", "show", "dev", device])[1]
+            lines = [line for line in out.splitlines() if line.startswith("qdisc netem %s" % NETEM_HANDLE)]
+            if not lines:
+                raise AttackError("the kernel does not show netem on %s after adding it" % device)
+            kernel[device] = " ".join(lines[0].split()[3:])
+        return {
+            "asked": " ".join(self.words),
+            "kernel": kernel,
+            "mechanism": self.mechanism,
+            "filters": plan.filters,
+            "passes": ["ssh port %d" % port for port in self.selection.control_ports] + [str(each) for each in self.passed],
+        }
+
+
+def _microseconds(seconds):
+    return "%dus" % round(seconds * 1e6)
+
+
+def _percent(number):
+    return "%g%%" % number
+
+
+def main():
+    run_attack(Netem)
+
+
+if __name__ == "__main__":
+    main()
