@@ -15,7 +15,7 @@ SCRIPT = (Path(__file__).parent / "_fingerprint_host.py").read_text()
 
 # Parts of lines that differ on a host where nobody does anything: sessions, logs, the traces of Ansible itself.
 NOISE = (
-    ".ansible", "/run/user/", "/run/systemd/", "/run/udev/", "/run/log/", "/run/sudo", "/run/utmp", "/run/motd", "/run/sshd", "/tmp/systemd-private",
+    ".ansible", "/run/user/", "/run/udev/", "/run/log/", "/run/sudo", "/run/utmp", "/run/motd", "/run/sshd", "/tmp/systemd-private",
     "/root/.bash_history", "/root/.cache", "/root/.lesshst", "/etc/.pwd.lock",
     "user@", "user-", "user.slice", "session-", "sshd: ", "systemd-tmpfiles-clean", "logrotate", "run-user-", "(sd-pam)", "systemd-timedated",
     "systemd-hostnamed",
@@ -27,6 +27,7 @@ def parse(text: str) -> dict[str, list[str]]:
     """The sections of what the host printed, without noise. Its clock becomes the distance from ours, in steps of 5 s."""
     data = json.loads(text)
     data["time"] = [f"{round((data['time'][0] - time.time()) / 5) * 5:+d} s"]
+    data["runtime"] = [line for line in data["runtime"] if "/run/systemd/" not in line]
     return {name: [line for line in lines if not any(n in line for n in NOISE)] for name, lines in data.items()}
 
 

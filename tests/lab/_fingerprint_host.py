@@ -17,19 +17,21 @@ import re
 import subprocess
 import time
 
-TREES = ("/etc", "/root", "/home", "/opt", "/usr/local", "/var/spool/cron", "/var/lib/faultline", "/var/log/faultline")
+TREES = ("/etc", "/root", "/home", "/opt", "/usr/local", "/var/spool/cron", "/var/lib/faultline", "/var/log/faultline",
+         "/run/systemd/system", "/run/systemd/transient")
 RUNTIME = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/var/lib/systemd/timers")
 SYSCTLS = ("kernel", "vm", "net/core", "net/ipv4", "net/ipv6", "fs")
+NETWORK = ("link show", "addr show", "route show table all", "rule show", "neigh show nud permanent")  # both families, but for the rules
 LIMITS = ("cpu.max", "memory.max", "memory.high", "pids.max", "io.max", "cgroup.freeze", "cpu.weight", "memory.swap.max")
 
 
-def ask(*argv):
-    """Lines that a program prints; none when it is not there."""
+def ask(*argv, batch=()):
+    """Lines that a program prints, when it is there; batch goes to its standard input."""
     try:
-        p = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        p = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.PIPE)
     except OSError:
         return []
-    return p.communicate()[0].decode("utf-8", "replace").splitlines()
+    return p.communicate("\n".join(batch).encode())[0].decode("utf-8", "replace").splitlines()
 
 
 def read(path):
@@ -99,7 +101,7 @@ def processes():
 def sysctls():
     out = []
     for path in walk("/proc/sys/" + s for s in SYSCTLS):
-        if os.path.isfile(path) and os.access(path, os.R_OK) and os.stat(path).st_mode & 0o200:
+        if "/neigh/" not in path and os.path.isfile(path) and os.stat(path).st_mode & 0o600 == 0o600:
             out.append(f"{path[10:]} = {' '.join(read(path).split())}")
     return sorted(out)
 
@@ -114,21 +116,19 @@ def cgroups():
 
 
 def qdiscs():
-    lines = ask("tc", "qdisc", "show")
+    batch = ["qdisc show"]
     for device in sorted(os.listdir("/sys/class/net")):
-        for argv in (("class", "show", "dev", device), ("filter", "show", "dev", device), ("filter", "show", "dev", device, "ingress")):
-            lines += [f"{device}: {line}" for line in ask("tc", *argv)]
-    return lines
+        batch += [what % device for what in ("class show dev %s", "filter show dev %s", "filter show dev %s ingress")]
+    return ask("tc", "-force", "-batch", "-", batch=batch)
 
 
 def units():
+    """Units in use and their states; systemd forgets idle ones when it likes. What is enabled shows in the links below /etc and /run; list-unit-files takes seconds."""
     if not os.path.isdir("/run/systemd/system"):
         return sorted(glob.glob("/etc/rc?.d/*"))
     columns = [line.replace("\u25cf", " ").replace("*", " ").split() for line in
                ask("systemctl", "list-units", "--all", "--plain", "--no-legend", "--no-pager", "--full")]
-    lines = [" ".join(c[:4]) for c in columns if c]
-    lines += ["file " + " ".join(c.split()[:2]) for c in ask("systemctl", "list-unit-files", "--no-legend", "--no-pager", "--full")]
-    return sorted(lines)
+    return sorted(" ".join(c[:4]) for c in columns if c and c[2] != "inactive" and not c[0].endswith((".target", ".device")))
 
 
 def main():
@@ -137,11 +137,7 @@ def main():
         rules += [re.sub(r"\[\d+:\d+\]", "", line) for line in ask(save) if not line.startswith("#")]
     print(json.dumps({
         "qdiscs": qdiscs(),
-        "links": [re.sub(r" qlen \d+", "", line) for line in ask("ip", "-d", "link", "show")],
-        "addresses": [line for line in ask("ip", "addr", "show") if "valid_lft" not in line],
-        "routes": sorted(ask("ip", "route", "show", "table", "all") + ask("ip", "-6", "route", "show", "table", "all")),
-        "rules": ask("ip", "rule", "show") + ask("ip", "-6", "rule", "show"),
-        "neighbours": sorted(ask("ip", "neigh", "show", "nud", "permanent")),
+        "network": [line for line in ask("ip", "-d", "-batch", "-", batch=NETWORK) if "valid_lft" not in line] + ask("ip", "-6", "rule", "show"),
         "nft": ask("nft", "list", "ruleset"),
         "iptables": rules,
         "units": units(),

@@ -1,0 +1,65 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps that every attack has to pass, in one playbook run: check, real, check again, real again, measure, revert, revert again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import _fingerprint
+from _lab import Lab, Play
+
+SECTIONS_OF_STATE = "/var/lib/faultline"  # the history grows by design; what is active is asserted apart
+
+
+def steps(lab: Lab, host: str, module: str, options: dict, measure: list[str] | None = None, settle: float = 0, become: bool = False) -> dict[str, Any]:
+    """Run the steps and assert what is the same for all attacks. Returns the results by step, and "measured" (stdout).
+
+    measure: a command, run on the host while the attack is active.
+    """
+    target = {k: v for k, v in options.items() if k not in ("duration", "lease")}
+    tasks: list[dict] = [_print("before"), _do("check", module, options, check=True), _print("after check"), _do("real", module, options)]
+    tasks += [_do("check again", module, options, check=True), _do("real again", module, options)]
+    if settle:
+        tasks.append({"name": "settle", "ansible.builtin.command": {"argv": ["sleep", str(settle)]}})
+    if measure:
+        tasks.append({"name": "measure", "ansible.builtin.command": {"argv": measure}, "failed_when": False})
+    tasks += [_do("revert check", module, {**target, "state": "absent"}, check=True), _do("revert", module, {**target, "state": "absent"})]
+    tasks += [_do("revert again", module, {**target, "state": "absent"}), {"name": "info", "faultline.chaos.attack_info": {"history": 1}}, _print("after")]
+    play = lab.playbook([{"name": "steps", "hosts": host, "gather_facts": False, "become": become, "tasks": tasks}])
+    found: dict[str, Any] = {}
+    for event in play.events:
+        if event.get("host") == host and "result" in event:
+            found[event["task"]] = event["result"]
+    assert play.rc == 0, f"{found.get('real')}\n{play}"
+    _assert_steps(found, play)
+    found["measured"] = found.get("measure", {}).get("stdout", "")
+    return found
+
+
+def _assert_steps(found: dict[str, Any], play: Play) -> None:
+    before = _fingerprint.parse(found["before"]["stdout"])
+    ignore = (SECTIONS_OF_STATE,)
+    assert not _fingerprint.compare(before, _fingerprint.parse(found["after check"]["stdout"]), ignore), "check mode changed something"
+    assert found["check"]["changed"] and found["check"]["status"] == "planned"
+    assert found["check"]["diff"]["after"] != found["check"]["diff"]["before"]
+    assert found["real"]["changed"] and found["real"]["status"] == "active" and found["real"]["remaining"] > 0
+    for again in ("check again", "real again"):
+        assert not found[again]["changed"] and found[again]["status"] == "active" and found[again]["id"] == found["real"]["id"]
+    assert found["revert check"]["changed"]
+    assert found["revert"]["changed"] and found["revert"]["status"] == "reverted"
+    assert not found["revert again"]["changed"] and found["revert again"]["status"] == "absent"
+    assert found["info"]["clean"], found["info"]
+    assert found["info"]["history"][-1]["result"] == "reverted"
+    left = _fingerprint.compare(before, _fingerprint.parse(found["after"]["stdout"]), ignore)
+    assert not left, f"left after the revert:\n{left}\n{play.out}"
+
+
+def _do(name: str, module: str, options: dict, check: bool = False) -> dict:
+    return {"name": name, f"faultline.chaos.{module}": options, "check_mode": check, "diff": True}
+
+
+def _print(name: str) -> dict:
+    return {"name": name, "ansible.builtin.command": {"argv": ["python3", "-"], "stdin": _fingerprint.SCRIPT}}
