@@ -123,7 +123,7 @@ def qdiscs():
 
 
 def units():
-    """Units in use and their states; systemd forgets idle ones when it likes. What is enabled shows in the links below /etc and /run; list-unit-files takes seconds."""
+    """Units in use and their states; systemd forgets idle ones when it likes. What is enabled shows in the links of /etc."""
     if not os.path.isdir("/run/systemd/system"):
         return sorted(glob.glob("/etc/rc?.d/*"))
     columns = [line.replace("\u25cf", " ").replace("*", " ").split() for line in
