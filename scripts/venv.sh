@@ -41,12 +41,12 @@ esac
 python=$(python_for "$low" "$high") ||
 	die "ansible-core $name needs a Python from $low to $high, and there is none in /usr/bin, /usr/local/bin, PATH or ~/.pyenv/versions"
 venv=$cache/venv-$name
-stamp=$({ echo "${packages[@]}"; "$python" -VV; cat "$repo"/tests/requirements.txt "$repo"/tests/unit/requirements.txt; } | sha256sum | cut -d' ' -f1)
+stamp() { { echo "${packages[@]}"; "$python" -VV; cat "$repo"/tests/requirements.txt "$repo"/tests/unit/requirements.txt; } | sha256sum; }
 
 mkdir -p "$cache"
 exec 9>"$cache/.lock-$name"
 flock 9
-if [ "$(cat "$venv/.stamp" 2>/dev/null)" != "$stamp" ]; then
+if [ "$(cat "$venv/.stamp" 2>/dev/null)" != "$(stamp)" ]; then
 	if ! "$python" -c 'import ensurepip' 2>/dev/null; then
 		if [ "$(id -u)" != 0 ] || ! type -P apt-get >/dev/null; then die "$python has no ensurepip: install python3-venv"; fi
 		say "Installing python3-venv with apt, which $python lacks."
@@ -56,6 +56,6 @@ if [ "$(cat "$venv/.stamp" 2>/dev/null)" != "$stamp" ]; then
 	rm -rf "$venv"
 	"$python" -m venv "$venv"
 	"$venv/bin/python" -m pip --disable-pip-version-check -q install "${packages[@]}" >&2
-	echo "$stamp" >"$venv/.stamp"
+	stamp >"$venv/.stamp"
 fi
 echo "$venv/bin"
