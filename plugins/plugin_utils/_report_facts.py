@@ -1,0 +1,330 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""What follows from a run record: time windows, one track per probe, when it broke and when it was well again. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from statistics import median
+from typing import Any
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+
+Record = dict[str, Any]
+PERCENTILES = ("p50", "p95", "p99", "max")
+OUTCOMES = ("stuck", "left_to_timer", "not_injected", "reverted")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One measurement of one probe."""
+
+    t: float
+    ok: bool
+    ms: float | None
+    value: Any
+    detail: str
+
+
+@dataclass
+class Segment:
+    """What one probe measured in one phase."""
+
+    phase: int
+    result: dict[str, Any]
+    samples: list[Sample]
+
+    @property
+    def met(self) -> bool:
+        return bool(self.result.get("met"))
+
+
+@dataclass
+class Track:
+    """One probe across the whole experiment."""
+
+    name: str
+    type: str
+    target: str
+    tolerance: dict[str, Any]
+    segments: list[Segment] = field(default_factory=list)
+
+    @property
+    def samples(self) -> list[Sample]:
+        return [sample for segment in self.segments for sample in segment.samples]
+
+
+@dataclass(frozen=True)
+class Window:
+    """When one attack was in force; from ``sure`` to ``end`` nobody saw whether it still was."""
+
+    phase: int
+    number: int
+    start: float
+    end: float
+    label: str
+    sure: float
+
+    @property
+    def closed(self) -> bool:
+        return self.sure >= self.end
+
+
+@dataclass(frozen=True)
+class Impact:
+    """What one attack did to the steady state: seconds are None when the samples do not tell."""
+
+    phase: int
+    detect_s: float | None
+    recover_s: float | None
+    probe: str
+    hurt: bool
+
+
+def epoch(value: Any) -> float | None:
+    """Seconds since 1970 from an ISO time or a number; a time without a zone is UTC."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, str) or not value:
+        return None
+    try:
+        when = datetime.fromisoformat(value[:-1] + "+00:00" if value[-1] in "zZ" else value)
+    except ValueError:
+        return None
+    return (when if when.tzinfo else when.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def phases(record: Record) -> list[dict[str, Any]]:
+    return [phase for phase in record.get("phases") or [] if isinstance(phase, dict)]
+
+
+def results(phase: dict[str, Any]) -> list[dict[str, Any]]:
+    """The probes' results of a phase."""
+    return list((phase.get("steady_state") or {}).get("probes") or [])
+
+
+def _samples(result: dict[str, Any]) -> list[Sample]:
+    samples = []
+    for raw in result.get("series") or []:
+        when = epoch(raw.get("t"))
+        if when is not None:
+            ms = raw.get("ms")
+            ms = float(ms) if isinstance(ms, (int, float)) and not isinstance(ms, bool) and ms >= 0 else None
+            samples.append(Sample(when, bool(raw.get("ok")), ms, raw.get("value"), str(raw.get("detail") or "")))
+    return sorted(samples, key=lambda sample: sample.t)
+
+
+def tracks(record: Record) -> list[Track]:
+    """One track per probe, in the order of the plan."""
+    found: dict[str, Track] = {}
+    for probe in (record.get("plan") or {}).get("steady_state") or []:
+        if isinstance(probe, dict):
+            name = str(probe.get("name") or "unnamed probe")
+            found[name] = Track(name, str(probe.get("type") or ""), "", dict(probe.get("tolerance") or {}))
+    for index, phase in enumerate(phases(record)):
+        for result in results(phase):
+            name = str(result.get("name") or "unnamed probe")
+            track = found.setdefault(name, Track(name, "", "", {}))
+            track.type = str(result.get("type") or track.type)
+            track.target = str(result.get("target") or track.target)
+            track.tolerance = dict(result.get("tolerance") or track.tolerance)
+            track.segments.append(Segment(index, result, _samples(result)))
+    return list(found.values())
+
+
+def _sampled(phase: dict[str, Any]) -> list[float]:
+    """The first and last moments at which the probes of a phase were sampled."""
+    ends = [result["series"][place].get("t") for result in results(phase) if result.get("series") for place in (0, -1)]
+    return [when for when in map(epoch, ends) if when is not None]
+
+
+def bounds(phase: dict[str, Any]) -> tuple[float, float] | None:
+    """When a phase began and ended, from its own times or those of its samples."""
+    known = [epoch(phase.get(key)) for key in ("started", "injected", "reverted", "ended")]
+    times = [when for when in known if when is not None]
+    times = times or _sampled(phase)
+    return (min(times), max(times)) if times else None
+
+
+def span(record: Record) -> tuple[float, float]:
+    """The first and the last moment of the record; at least one second apart."""
+    times = [when for when in (epoch(record.get("started")), epoch(record.get("ended"))) if when is not None]
+    for phase in phases(record):
+        times.extend(bounds(phase) or ())
+        times.extend(_sampled(phase))
+    first, last = (min(times), max(times)) if times else (0.0, 0.0)
+    return first, max(last, first + 1.0)
+
+
+def attack_label(phase: dict[str, Any]) -> str:
+    return str(phase.get("magnitude") or phase.get("name") or phase.get("attack") or "attack")
+
+
+def windows(record: Record) -> list[Window]:
+    """The attacks that were injected. One whose end nobody saw lasts up to its targets' deadlines."""
+    found: list[Window] = []
+    last = span(record)[1]
+    number = 0
+    for index, phase in enumerate(phases(record)):
+        if phase.get("kind") != "attack":
+            continue
+        number += 1
+        start, end = epoch(phase.get("injected")), epoch(phase.get("reverted"))
+        if start is None:
+            continue
+        deadlines = [epoch(host.get("deadline")) for host in phase.get("hosts") or [] if host.get("outcome") in ("left_to_timer", "stuck")]
+        late = max((when for when in deadlines if when is not None), default=None)
+        sure = end or epoch(phase.get("ended")) or start
+        until = min(max(sure, late if late is not None else last if end is None else sure), last)
+        found.append(Window(index, number, start, until, attack_label(phase), min(sure, until)))
+    return found
+
+
+def seconds_of(value: Any) -> float | None:
+    """A duration option as seconds, or None."""
+    try:
+        return _units.duration("duration", value)
+    except BadOption:
+        return None
+
+
+def limits(tolerance: dict[str, Any]) -> dict[str, float]:
+    """The latency limits of a tolerance, in milliseconds."""
+    found = {}
+    for name in PERCENTILES:
+        seconds = seconds_of(tolerance[name]) if tolerance.get(name) is not None else None
+        if seconds is not None:
+            found[name] = seconds * 1000.0
+    return found
+
+
+def breached(result: dict[str, Any]) -> dict[str, float]:
+    """The latency limits that a probe's result exceeds, in milliseconds."""
+    measured = result.get("latency_ms") or {}
+    return {
+        name: limit
+        for name, limit in limits(result.get("tolerance") or {}).items()
+        if isinstance(measured.get(name), (int, float)) and measured[name] > limit
+    }
+
+
+def bad_test(result: dict[str, Any]) -> Callable[[Sample], bool]:
+    """Tells the samples that count against the steady state: failed ones, and slow ones in a phase that was too slow."""
+    slow = min(breached(result).values(), default=float("inf"))
+    return lambda sample: not sample.ok or (sample.ms is not None and sample.ms > slow)
+
+
+def impacts(record: Record, known: list[Track] | None = None) -> list[Impact]:
+    """For each attack: how long until the first bad sample, and from it until every probe was good again.
+
+    The samples up to the next attack count, those of the recovery phase too. A probe whose last sample is still bad has not
+    recovered. The answer is as fine as the sampling interval.
+    """
+    known = tracks(record) if known is None else known
+    attacks = windows(record)
+    found = []
+    for place, window in enumerate(attacks):
+        until = attacks[place + 1].start if place + 1 < len(attacks) else float("inf")
+        first: tuple[float, str] | None = None
+        well: list[float | None] = []
+        for track in known:
+            seen: list[tuple[float, bool]] = []
+            for segment in track.segments:
+                is_bad = bad_test(segment.result)
+                seen.extend((sample.t, is_bad(sample)) for sample in segment.samples if window.start <= sample.t < until)
+            bad = [at for at, (_when, wrong) in enumerate(seen) if wrong]
+            if not bad:
+                continue
+            begin = seen[bad[0]][0]
+            first = min(first, (begin, track.name)) if first else (begin, track.name)
+            well.append(seen[bad[-1] + 1][0] if bad[-1] + 1 < len(seen) else None)
+        if first is None:
+            found.append(Impact(window.phase, None, None, "", False))
+        else:
+            ends = [when for when in well if when is not None]
+            recover = max(ends) - first[0] if len(ends) == len(well) else None
+            found.append(Impact(window.phase, first[0] - window.start, recover, first[1], True))
+    return found
+
+
+def outcomes(record: Record) -> Counter[str]:
+    """How many attacked targets ended in each outcome; a host attacked in three rounds counts three times."""
+    return Counter(str(host.get("outcome") or "unknown") for phase in phases(record) for host in phase.get("hosts") or [])
+
+
+def in_trouble(record: Record) -> list[dict[str, Any]]:
+    """The targets that this run did not bring back: stuck first, then the later deadline first."""
+    found: list[dict[str, Any]] = []
+    for phase in phases(record):
+        for host in phase.get("hosts") or []:
+            if host.get("outcome") in ("stuck", "left_to_timer"):
+                found.append({**host, "attack": phase.get("attack") or "", "step": phase.get("name") or ""})
+    known = {str(host.get("host")) for host in found}
+    for left in record.get("left_to_timer") or []:
+        if str(left.get("host")) not in known:
+            found.append({"outcome": "left_to_timer", "attack": "", "step": "", **left})
+    return sorted(found, key=lambda host: (host["outcome"] != "stuck", -(epoch(host.get("deadline")) or 0.0), str(host.get("host"))))
+
+
+def blast_radius(record: Record) -> dict[str, Any] | None:
+    """The widest single attack, and how many different hosts were selected over the whole experiment."""
+    widest: dict[str, Any] | None = None
+    hosts: set[str] = set()
+    for phase in phases(record):
+        radius = phase.get("blast_radius") or {}
+        selected = [str(host) for host in radius.get("selected") or []]
+        hosts.update(selected)
+        eligible = int(radius.get("eligible") or len(selected))
+        if phase.get("kind") == "attack" and (widest is None or len(selected) > widest["selected"]):
+            widest = {
+                "selected": len(selected),
+                "eligible": eligible,
+                "pattern": str(radius.get("pattern") or ""),
+                "seed": radius.get("seed"),
+            }
+    return {**widest, "hosts": sorted(hosts)} if widest else None
+
+
+def lowest_success(record: Record) -> tuple[float, str, dict[str, Any]] | None:
+    """The worst success percentage of any probe in any phase: (percent, probe, phase)."""
+    worst: tuple[float, str, dict[str, Any]] | None = None
+    for phase in phases(record):
+        for result in results(phase):
+            percent = result.get("success_percent")
+            if isinstance(percent, (int, float)) and result.get("samples") and (worst is None or percent < worst[0]):
+                worst = (float(percent), str(result.get("name") or ""), phase)
+    return worst
+
+
+def ramp_sentences(record: Record) -> list[str]:
+    """For each step with several rounds: up to which magnitude the steady state held, and where it broke."""
+    steps: dict[Any, list[dict[str, Any]]] = {}
+    for phase in phases(record):
+        if phase.get("kind") == "attack" and phase.get("magnitude") and int(phase.get("rounds") or 1) > 1 and phase.get("steady_state"):
+            steps.setdefault(phase.get("step"), []).append(phase)
+    sentences = []
+    for rounds in steps.values():
+        name = str(rounds[0].get("name") or "The attack")
+        held = [str(phase["magnitude"]) for phase in rounds if phase["steady_state"].get("met")]
+        broke = [str(phase["magnitude"]) for phase in rounds if not phase["steady_state"].get("met")]
+        if not broke:
+            sentences.append(f"{name}: held at every magnitude, up to {held[-1]}.")
+        elif not held:
+            sentences.append(f"{name}: did not hold at {broke[0]}, the first magnitude that was tried.")
+        else:
+            sentences.append(f"{name}: held at {', '.join(held)}; did not hold at {', '.join(broke)}.")
+    return sentences
+
+
+def interval_of(segment: Segment, fallback: float = 1.0) -> float:
+    """The usual distance between two samples."""
+    steps = [b.t - a.t for a, b in zip(segment.samples, segment.samples[1:], strict=False) if b.t > a.t]
+    return median(steps) if steps else fallback
