@@ -55,7 +55,7 @@ if [ "$(cat "$venv/.stamp" 2>/dev/null)" != "$(stamp)" ]; then
 	say "Making $venv with $("$python" -V)."
 	rm -rf "$venv"
 	"$python" -m venv "$venv"
-	"$venv/bin/python" -m pip --disable-pip-version-check -q install "${packages[@]}" >&2
+	"$venv/bin/python" -m pip --disable-pip-version-check -qq install "${packages[@]}" >&2
 	stamp >"$venv/.stamp"
 fi
 echo "$venv/bin"
