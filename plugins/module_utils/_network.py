@@ -84,6 +84,8 @@ def _looks_numeric(value):
 def network(option, value):
     """An ipaddress network. Refuses what would be everything and IPv4 written as IPv6. Errors: BadOption."""
     try:
+        if "%" in value:
+            raise ValueError("leave out the scope %s" % value[value.index("%"):])
         found = ipaddress.ip_network(value, strict=False)
     except ValueError as error:
         raise BadOption(option, value, "not an address or network (%s)" % error)
