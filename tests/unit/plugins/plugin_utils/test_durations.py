@@ -10,6 +10,7 @@ import math
 import typing as t
 
 import pytest
+
 from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import BadOption, parse_duration
 
 

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.faultline.chaos.plugins.plugin_utils._local_command import ControllerRunner, descendants, marked
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_base import Completed, Outcome
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes import read_probes

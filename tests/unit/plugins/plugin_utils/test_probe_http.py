@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_base import Outcome
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes import read_probes
 

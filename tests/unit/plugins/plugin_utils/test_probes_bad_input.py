@@ -10,6 +10,7 @@ import math
 import typing as t
 
 import pytest
+
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes import TYPES, read_probes
 from ansible_collections.faultline.chaos.plugins.plugin_utils._steady_state import read_settings
@@ -65,7 +66,10 @@ def test_common_options(probe: dict, option: str, value: t.Any) -> None:
 @pytest.mark.parametrize(
     ("probe", "option", "value", "fix"),
     [
-        *((HTTP, "url", value, "write a URL such as") for value in ("", "shop.example.com", "ftp://shop/", "file:///etc/passwd", "http://", "http:///health", 5, LONG)),
+        *(
+            (HTTP, "url", value, "write a URL such as")
+            for value in ("", "shop.example.com", "ftp://shop/", "file:///etc/passwd", "http://", "http:///health", 5, LONG)
+        ),
         *((HTTP, "url", f"http://shop:{port}/", "ort") for port in ("0", "65536", "80-22", "http")),
         (HTTP, "url", "http://shop/a b", "percent-encoded"),
         (HTTP, "url", "http://shop/\nX-Evil: 1", "one line"),
@@ -130,7 +134,9 @@ def test_expectations(probe: dict, expect: dict, words: str) -> None:
     assert words in message
 
 
-@pytest.mark.parametrize(("probe", "option"), [(HTTP, "url"), (TCP, "host"), (TCP, "port"), (DNS, "query"), (COMMAND, "argv"), (PROCESS, "run_on"), (SERVICE, "run_on")])
+@pytest.mark.parametrize(
+    ("probe", "option"), [(HTTP, "url"), (TCP, "host"), (TCP, "port"), (DNS, "query"), (COMMAND, "argv"), (PROCESS, "run_on"), (SERVICE, "run_on")]
+)
 def test_missing_options(probe: dict, option: str) -> None:
     assert refusal([changed(probe, **{option: None})]).startswith(f"probe 'shop': {option} is missing: ")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._tolerance import Sample, Score, Tolerance, latencies, nearest_rank, rank
@@ -21,7 +22,9 @@ def test_nearest_rank_of_a_known_list() -> None:
     assert [nearest_rank(values, percentile) for percentile in (5, 30, 40, 50, 100)] == [15, 20, 20, 35, 50]
 
 
-@pytest.mark.parametrize(("count", "p50", "p95", "p99"), [(1, 1, 1, 1), (2, 1, 2, 2), (10, 5, 10, 10), (20, 10, 19, 20), (100, 50, 95, 99), (200, 100, 190, 198)])
+@pytest.mark.parametrize(
+    ("count", "p50", "p95", "p99"), [(1, 1, 1, 1), (2, 1, 2, 2), (10, 5, 10, 10), (20, 10, 19, 20), (100, 50, 95, 99), (200, 100, 190, 198)]
+)
 def test_rank(count: int, p50: int, p95: int, p99: int) -> None:
     assert [rank(percentile, count) for percentile in (50, 95, 99)] == [p50, p95, p99]
 
@@ -40,7 +43,16 @@ def score(tolerance: Tolerance, *samples: Sample) -> Score:
 
 @pytest.mark.parametrize(
     ("success", "failed", "count", "met"),
-    [(100, 0, 5, True), (100, 1, 5, False), (99, 1, 100, True), (99, 2, 100, False), (99, 1, 99, False), (66.6, 1, 3, True), (66.7, 1, 3, False), (0, 5, 5, True)],
+    [
+        (100, 0, 5, True),
+        (100, 1, 5, False),
+        (99, 1, 100, True),
+        (99, 2, 100, False),
+        (99, 1, 99, False),
+        (66.6, 1, 3, True),
+        (66.7, 1, 3, False),
+        (0, 5, 5, True),
+    ],
 )
 def test_success_ratio(success: float, failed: int, count: int, met: bool) -> None:
     found = score(Tolerance(success), *[FAILED] * failed, *[GOOD] * (count - failed))
@@ -58,7 +70,9 @@ def test_the_reason_says_by_how_much() -> None:
     assert score(Tolerance(100, {95: 300.0}), *[GOOD] * 9, SLOW).breach() == "1 of 10 answers took longer than 300ms, the limit of p95"
 
 
-@pytest.mark.parametrize("tolerance", [Tolerance(100), Tolerance(60), Tolerance(50, {50: 100.0}), Tolerance(0, {95: 100.0}), Tolerance(40, {50: 100.0, 99: 400.0})])
+@pytest.mark.parametrize(
+    "tolerance", [Tolerance(100), Tolerance(60), Tolerance(50, {50: 100.0}), Tolerance(0, {95: 100.0}), Tolerance(40, {50: 100.0, 99: 400.0})]
+)
 def test_a_breach_is_called_certain_exactly_when_nothing_can_help(tolerance: Tolerance) -> None:
     """Against every possible future of every possible past, for windows of five samples."""
     planned = 5

@@ -1,0 +1,54 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible import constants as C
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+from ansible_collections.faultline.chaos.plugins.plugin_utils import _steady_state as steady_state
+from ansible_collections.faultline.chaos.plugins.plugin_utils._host_shell import HostShells
+from ansible_collections.faultline.chaos.plugins.plugin_utils._progress import BAD, GOOD
+
+display = Display()
+
+
+class ActionModule(ActionBase):
+    """Options in, result out; see plugin_utils/_steady_state.py for what happens in between."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        del tmp
+        result["changed"] = False
+        args, check_mode = self._task.args, bool(self._task.check_mode)
+        shells = HostShells(task_vars or {}, self._task, self._play_context, self._loader)
+        try:
+            settings = steady_state.read_settings(args)
+            renewals = steady_state.bind(settings, shells, check_mode)
+            result.update(steady_state.observe(settings, renewals, self._show, check_mode))
+        except (BadOption, AnsibleError) as error:
+            result.update(steady_state.frame(args.get("phase", "before"), str(error)), failed=True, msg=str(error))
+            return result
+        except steady_state.Orphaned:
+            shells.close()
+            os._exit(1)  # a result would wait for a reader for ever
+        finally:
+            shells.close()
+        if not result["met"]:
+            result.update(failed=True, msg=f"The steady state is not met {settings.phase} the attack. {result['reason']}")
+        return result
+
+    def _show(self, line: str, mood: str) -> None:
+        if not self._task.no_log:
+            display.display(line, color={GOOD: C.COLOR_OK, BAD: C.COLOR_ERROR}.get(mood))

@@ -1,0 +1,257 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""From the options of a steady state to its result: what the action plugin does, without Ansible around it."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import typing as t
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from time import monotonic
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+from ansible_collections.faultline.chaos.plugins.plugin_utils._crew import Crew
+from ansible_collections.faultline.chaos.plugins.plugin_utils._leases import Lease, LeaseKeeper
+from ansible_collections.faultline.chaos.plugins.plugin_utils._local_command import ControllerRunner
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_base import PHASES, SHORTEST_INTERVAL, Probe, Runner
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_host import CONTROLLER
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes import read_probes
+from ansible_collections.faultline.chaos.plugins.plugin_utils._progress import BAD, GOOD, Progress
+from ansible_collections.faultline.chaos.plugins.plugin_utils._sampler import MOST_SAMPLES, Plan, Sampler, Track
+from ansible_collections.faultline.chaos.plugins.plugin_utils._tolerance import latencies
+
+SHORTEST_LEASE = 3.0
+WARM_UP, LONGEST_WARM_UP = 5.0, 15.0
+_RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_NOT_RUN = "not run in check mode: it may change something"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All options, checked."""
+
+    probes: list[Probe]
+    phase: str
+    plan: Plan
+    interval: float
+    title: str | None = None
+    lease: Lease | None = None
+    lease_hosts: list[str] = field(default_factory=list)
+
+
+def read_settings(args: Mapping[str, t.Any]) -> Settings:
+    """The checked options of one steady_state task, or BadOption. Pure."""
+    options = Options(args, "")
+    interval = options.duration("interval", 1.0, minimum=SHORTEST_INTERVAL)
+    window = options.duration("window", 10.0, minimum=SHORTEST_INTERVAL)
+    plan = Plan(
+        window=window,
+        initial_delay=options.duration("initial_delay", 0.0),
+        settle=options.duration("settle", 0.0),
+        abort=options.flag("abort", True),
+    )
+    phase = options.choice("phase", PHASES, "before")
+    title = options.text("title", None, "write a few words", most=200)
+    probes = read_probes(options.take("probes", REQUIRED, "list at least one probe"), interval)
+    lease, hosts = _read_renewal(options)
+    options.done()
+    for probe in probes:
+        if phase in probe.phases:
+            _check_pace(probe, plan)
+    return Settings([probe for probe in probes if phase in probe.phases], phase, plan, interval, title, lease, hosts)
+
+
+def _check_pace(probe: Probe, plan: Plan) -> None:
+    where = f"probe {probe.name!r}"
+    if probe.initial_delay >= plan.window:
+        raise BadOption(f"{where}: initial_delay", probe.initial_delay, f"it must be shorter than the window of {plan.window:g}s")
+    if plan.longest / probe.interval > MOST_SAMPLES:
+        fix = f"over {plan.longest:g}s that makes more than {MOST_SAMPLES} samples; the least is {plan.longest / MOST_SAMPLES:.3g}s"
+        raise BadOption(f"{where}: interval", probe.interval, fix)
+
+
+def _read_renewal(options: Options) -> tuple[Lease | None, list[str]]:
+    if not options.has("renew"):
+        options.take("renew")
+        return None, []
+    renew = options.section("renew")
+    hosts = [] if renew.take("hosts") == [] else renew.texts("hosts", REQUIRED, "list the inventory hosts whose leases are to be renewed")
+    run_id = renew.text("run_id", REQUIRED, "give the run id of the attacks", most=64)
+    if not _RUN_ID.fullmatch(run_id):
+        raise renew.refusal("run_id", run_id, "use 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit")
+    seconds = renew.duration("lease", REQUIRED, minimum=SHORTEST_LEASE, maximum=3600.0)
+    renew.done()
+    return Lease(run_id, seconds), hosts
+
+
+class Shells(t.Protocol):
+    """Where to get runners for inventory hosts."""
+
+    def knows(self, host: str) -> bool: ...
+
+    def new(self, host: str) -> Runner: ...
+
+
+def bind(settings: Settings, shells: Shells, check_mode: bool) -> dict[str, Runner]:
+    """Gives each probe what runs its commands, one per host; returns runners apart from those for the renewal of leases."""
+    for_probes: dict[str, Runner] = {CONTROLLER: ControllerRunner()}
+    for probe in settings.probes:
+        if probe.on is not None:
+            if probe.on not in for_probes:
+                for_probes[probe.on] = _shell(shells, f"probe {probe.name!r}: run_on", probe.on)
+            probe.runner = for_probes[probe.on]
+    return {} if check_mode else {host: _shell(shells, "renew: hosts", host) for host in settings.lease_hosts}
+
+
+def _shell(shells: Shells, label: str, host: str) -> Runner:
+    if not shells.knows(host):
+        raise BadOption(label, host, f"the inventory has no such host; name one host of it, or {CONTROLLER}")
+    try:
+        return shells.new(host)
+    except OSError as error:
+        raise BadOption(label, host, str(error)) from error
+
+
+def observe(settings: Settings, renewals: Mapping[str, Runner], show: Callable[[str, str], None], check_mode: bool = False) -> dict[str, t.Any]:
+    """Watches the steady state and returns the result. Blocks for the window."""
+    skipped = [probe for probe in settings.probes if check_mode and not probe.reads_only]
+    probes = [probe for probe in settings.probes if probe not in skipped]
+    parent = os.getppid()
+    crew = Crew()
+    listener = _Relay()
+    sampler = Sampler(probes, settings.plan, listener, crew.start, lambda: os.getppid() == parent)
+    label = f"{settings.phase} {settings.title}" if settings.title else settings.phase
+    progress = listener.progress = Progress(label, settings.plan, sampler.tracks, show)
+    if settings.lease is not None and renewals:
+        listener.keeper = LeaseKeeper(settings.lease, renewals, lambda: os.getppid() == parent, crew.start)
+    _warm_up(probes, crew)
+    started, began = _now(), monotonic()
+    for probe in skipped:
+        progress.line(0.0, f"{probe.name}: {_NOT_RUN}")
+    try:
+        # The attack needs its time even if no probe watches it; before and after there is nothing to wait for.
+        lost = sampler.run() if probes or (settings.phase == "during" and not check_mode) else None
+    finally:
+        if listener.keeper:
+            listener.keeper.stop()
+        crew.dismiss()
+    if os.getppid() != parent:
+        raise Orphaned
+    told = [_told(track, lost is not None) for track in sampler.tracks] + [_told_skipped(probe) for probe in skipped]
+    reason = lost or next((f"{probe['name']}: {probe['reason']}" for probe in told if not probe["met"]), None)
+    progress.end(monotonic() - began - settings.plan.initial_delay, "held" if reason is None else "stopped early" if lost else "not met", reason is None)
+    return {
+        **frame(settings.phase),
+        "met": reason is None,
+        "aborted": lost is not None,
+        "reason": reason,
+        "started": started,
+        "ended": _now(),
+        "window_s": settings.plan.window,
+        "interval_s": settings.interval,
+        "settled_s": None if sampler.settled_after is None else round(sampler.settled_after, 3),
+        "lease_lost": listener.keeper.lost if listener.keeper else [],
+        "probes": told,
+    }
+
+
+def _warm_up(probes: list[Probe], crew: Crew) -> None:
+    """Logs in to the hosts of the probes once, side by side: a first login is slow, and it is not what is measured."""
+    hosts = {probe.on: probe.runner for probe in probes if probe.on not in (None, CONTROLLER)}
+    patience = max([WARM_UP, *(2 * probe.timeout for probe in probes if probe.on in hosts)])
+    patience = min(patience, LONGEST_WARM_UP)
+    back: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def log_in(runner: Runner) -> None:
+        try:
+            runner.run(["true"], patience)
+        except Exception:  # the samples will say so
+            pass
+        finally:
+            back.put(None)
+
+    for runner in hosts.values():
+        crew.start(lambda runner=runner: log_in(runner))
+    deadline = monotonic() + patience + 0.5
+    try:
+        for _host in hosts:
+            back.get(timeout=max(0.001, deadline - monotonic()))
+    except queue.Empty:
+        return
+
+
+class Orphaned(Exception):
+    """ansible-playbook has gone; nobody waits for a result."""
+
+
+def frame(phase: t.Any, reason: str | None = None) -> dict[str, t.Any]:
+    """A result in which nothing was measured."""
+    now = _now()
+    return {
+        "met": False,
+        "aborted": False,
+        "reason": reason,
+        "error": reason,
+        "phase": str(phase),
+        "started": now,
+        "ended": now,
+        "window_s": 0.0,
+        "interval_s": 0.0,
+        "settled_s": None,
+        "lease_lost": [],
+        "probes": [],
+    }
+
+
+class _Relay:
+    """What the sampler reports goes to the progress lines, and news about leases with it."""
+
+    progress: Progress
+    keeper: LeaseKeeper | None = None
+
+    def sampled(self, track: Track, sample: t.Any, elapsed: float) -> None:
+        self.progress.sampled(track, sample, elapsed)
+
+    def beat(self, elapsed: float) -> None:
+        while self.keeper and not self.keeper.news.empty():
+            host, words = self.keeper.news.get()
+            self.progress.line(elapsed, f"{host}: {words}", BAD if host in self.keeper.lost else GOOD)
+        self.progress.beat(elapsed)
+
+
+def _told(track: Track, cut_short: bool) -> dict[str, t.Any]:
+    """A probe in the result. Cut short, a probe has only failed if nothing could have saved it."""
+    reason = track.certain() if cut_short and not track.full else track.breach()
+    judged = track.judged
+    succeeded = sum(sample.ok for sample in judged)
+    return {
+        **_told_probe(track.probe, reason),
+        "samples": len(judged),
+        "succeeded": succeeded,
+        "success_percent": round(100.0 * succeeded / len(judged), 3) if judged else 0.0,
+        "latency_ms": latencies(judged),
+        "series": [sample.told() for sample in track.series],
+    }
+
+
+def _told_skipped(probe: Probe) -> dict[str, t.Any]:
+    empty = {"samples": 0, "succeeded": 0, "success_percent": 0.0, "latency_ms": latencies([]), "series": []}
+    return {**_told_probe(probe, None), "reason": _NOT_RUN, **empty}
+
+
+def _told_probe(probe: Probe, reason: str | None) -> dict[str, t.Any]:
+    told = {"name": probe.name, "type": probe.type, "target": probe.target, "tolerance": probe.tolerance.told()}
+    return {**told, "met": reason is None, "reason": reason}
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
