@@ -13,6 +13,7 @@ import difflib
 import hashlib
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,7 @@ def _phase_views(record: Record, felt: list[facts.Impact]) -> list[dict[str, Any
                 "state": None if state is None else "held" if state.get("met") else "aborted" if state.get("aborted") else "deviated",
                 "reason": (state or {}).get("reason") or "",
                 "lease_lost": (state or {}).get("lease_lost") or [],
+                "settled": svg.duration(state["settled_s"]) if state and (state.get("settled_s") or 0) > 0 else "",
                 "impact": impacts.get(index),
                 "hosts": hosts,
                 "counts": [(outcome, OUTCOMES.get(outcome, outcome), count) for outcome, count in counts.items()],
@@ -147,6 +149,12 @@ def _phase_views(record: Record, felt: list[facts.Impact]) -> list[dict[str, Any
 
 def _rank(outcome: str) -> int:
     return facts.OUTCOMES.index(outcome) if outcome in facts.OUTCOMES else -1
+
+
+def _limit(hosts: list[dict[str, Any]]) -> str:
+    """The hosts as one shell word, or nothing when they are too many to name."""
+    names = list(dict.fromkeys(host["name"] for host in hosts))
+    return shlex.quote(",".join(names)) if len(names) <= 5 else ""
 
 
 def _tolerance_words(tolerance: dict[str, Any]) -> list[str]:
@@ -356,6 +364,8 @@ def render(record: Record) -> str:
         checks=record.get("checks") or [],
         plan=_yaml(record.get("plan")),
         controller=_controller(record),
+        limit=_limit(trouble),
+        count_hosts=lambda hosts: len({host["name"] for host in hosts}),
         plural=lambda count, noun: f"{count} {noun}{'' if count == 1 else 's'}",
         seconds=svg.duration,
     )

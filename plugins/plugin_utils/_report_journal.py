@@ -46,6 +46,11 @@ def _ansible(hosts: list[str], module: str, arguments: dict[str, Any]) -> dict[s
     return {"type": "process", "path": "ansible", "arguments": [",".join(hosts) or "localhost", "-m", name, "-a", _words(arguments)]}
 
 
+def _runs_on(probe: dict[str, Any]) -> str:
+    """Where a command runs; its short form is "on", which YAML reads as true when it is not quoted."""
+    return str(next((probe[key] for key in ("run_on", "on", "True") if probe.get(key)), "controller"))
+
+
 def _probe_activity(probe: dict[str, Any]) -> dict[str, Any]:
     """A steady-state probe. Its tolerance is on one call; the tolerance over all samples is in the output of the run."""
     activity: dict[str, Any] = {"type": "probe", "name": str(probe.get("name") or "probe")}
@@ -58,7 +63,7 @@ def _probe_activity(probe: dict[str, Any]) -> dict[str, Any]:
         timeout = facts.seconds_of(probe.get("timeout"))
         if timeout:
             activity["provider"]["timeout"] = timeout
-    elif probe.get("type") == "command" and probe.get("argv") and probe.get("on", "controller") == "controller":
+    elif probe.get("type") == "command" and probe.get("argv") and _runs_on(probe) == "controller":
         activity["tolerance"] = expect.get("rc", 0)
         activity["provider"] = {"type": "process", "path": str(probe["argv"][0]), "arguments": [str(word) for word in probe["argv"][1:]]}
     else:

@@ -118,14 +118,19 @@ def overview(record: Record, tracks: list[Track]) -> str:
     """All phases on one line, and below them each probe's good and bad moments."""
     left = 210.0
     frame = frame_of(record, left)
-    top, bar, row = 20.0, 34.0, 22.0
-    bottom = top + bar + 12 + row * max(len(tracks), 1)
+    top, tall, row = 20.0, 34.0, 22.0
+    bottom = top + tall + 12 + row * max(len(tracks), 1)
     ident = "overview"
-    parts = [svg.hatch(ident), frame.shade(top, bottom, ident, labels=False), frame.axis(top, bottom), _phase_bars(record, frame, top, bar)]
-    parts.append(label(left - 12, top + bar / 2 + 4, "Phases", "t name strong", "end"))
+    parts = [
+        svg.hatch(ident),
+        frame.shade(top, bottom, ident, labels=False),
+        frame.axis(top, bottom),
+        _phase_bars(record, frame, top, tall),
+    ]
+    parts.append(label(left - 12, top + tall / 2 + 4, "Phases", "t name strong", "end"))
     sampled = 0
     for place, track in enumerate(tracks):
-        middle = top + bar + 12 + row * place + row / 2
+        middle = top + tall + 12 + row * place + row / 2
         sampled += len(track.samples)
         parts.append(element("line", x1=left, x2=frame.right, y1=middle, y2=middle, class_="lane"))
         parts.append(label(left - 12, middle + 4, svg.shorten(track.name, left - 22), "t name", "end", title=track.name))
@@ -266,7 +271,7 @@ def _value_panel(track: Track, frame: Frame, top: float) -> tuple[str, float]:
     numbers = [float(value) for _sample, value in found]
     low, high = min(0.0, *numbers), max(0.0, *numbers)
     scale = Scale(low, high, top + 8, top + 52)
-    parts = [label(frame.left - 8, scale.y(tick) + 4, f"{tick:,.4g}", "t tick", "end") for tick in {low, high}]
+    parts = [label(frame.left - 8, scale.y(tick) + 4, f"{tick:,.4g}", "t tick", "end") for tick in sorted({low, high})]
     parts.append(element("line", x1=frame.left, x2=frame.right, y1=scale.y(0.0), y2=scale.y(0.0), class_="axis"))
     path, before = [], None
     for sample, value in found:

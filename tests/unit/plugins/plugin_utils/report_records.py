@@ -69,7 +69,7 @@ def _planned(probe: dict[str, Any]) -> dict[str, Any]:
     planned = {key: probe[key] for key in ("name", "type", "tolerance")}
     if probe["type"] == "http":
         return {**planned, "url": probe["target"].split(" ", 1)[1], "timeout": "2s", "expect": {"status": 200}}
-    return {**planned, "argv": probe["target"].split(" on ")[0].split(), "on": probe["target"].split(" on ")[1], "timeout": 2}
+    return {**planned, "argv": probe["target"].split(" on ")[0].split(), "run_on": probe["target"].split(" on ")[1], "timeout": 2}
 
 
 class Story:
@@ -271,8 +271,7 @@ def held() -> dict[str, Any]:
 def lost_writes() -> dict[str, Any]:
     """The system deviated: writes that were acknowledged are gone."""
     story = Story(probes=[HTTP, WRITES, PRIMARY])
-    none, gone = (lambda _t: (True, 31.0, 0)), (lambda _t: (False, 33.0, 17))
-    story.quiet("before", 15, {WRITES["name"]: none, PRIMARY["name"]: lambda _t: (True, 8.0, "n1")})
+    story.quiet("before", 15, {WRITES["name"]: lambda _t: (True, 31.0, 0), PRIMARY["name"]: lambda _t: (True, 8.0, "n1")})
     story.attack(
         "primary dies",
         ["n1"],
@@ -284,7 +283,7 @@ def lost_writes() -> dict[str, Any]:
             PRIMARY["name"]: lambda t: (not 1 <= t < 7, None if 1 <= t < 7 else 8.0, "n1" if t < 1 else None if t < 7 else "n2"),
         },
     )
-    story.quiet("after", 20, {WRITES["name"]: gone, PRIMARY["name"]: lambda _t: (True, 8.0, "n2")})
+    story.quiet("after", 20, {WRITES["name"]: lambda _t: (False, 33.0, 17), PRIMARY["name"]: lambda _t: (True, 8.0, "n2")})
     return story.done(
         "deviated",
         "17 acknowledged writes are lost: 'no acknowledged write is lost' succeeded in 37.5 % of its samples, 100 % were asked for.",

@@ -162,9 +162,25 @@ def test_targets_left_behind_come_with_their_deadline_and_what_to_do() -> None:
     assert "1 target stuck" in words and "1 target left to its timer" in words
     assert "sh /var/lib/faultline/netem-n3-114f2a/revert.sh" in words
     assert "2026-08-21 10:00:59" in words
-    assert "faultline.chaos.halt --limit 'n3,n2'" in words and "faultline.chaos.audit" in words
+    assert "faultline.chaos.halt -e halt_hosts=n3,n2" in words and "faultline.chaos.audit -e audit_hosts=n3,n2" in words
     assert words.index("left to its timer") < words.index("What happened when"), "it comes before everything else"
     assert "What to do" not in Outline(page("held")).words
+
+
+def test_a_lost_lease_and_the_settling_are_told() -> None:
+    record = clean(report_records.held())
+    record["phases"][1]["steady_state"]["lease_lost"] = ["n1"]
+    record["phases"][2]["steady_state"]["settled_s"] = 4.5
+    words = Outline(_report_html.render(record)).words
+    assert "lease lost: n1" in words and "settled after 4.5 s" in words
+
+
+def test_a_run_that_is_still_going_on_can_be_written() -> None:
+    record = clean(report_records.held())
+    record["ended"] = None
+    record["phases"][1].update(ended=None, reverted=None, steady_state=None)
+    words = Outline(_report_html.render(record)).words
+    assert "not sampled" in words and "The hypothesis held" in words
 
 
 def test_a_refusal_shows_its_reason_first() -> None:
