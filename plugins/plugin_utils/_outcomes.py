@@ -1,0 +1,89 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""What became of each target, read from the results of the attack and of the revert. Pure.
+
+When in doubt a target counts as attacked: a host that answered neither task is left to its timer, which is armed before
+anything is injected. Only an SSH connection that never came about proves that nothing reached the host.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+REVERTED, LEFT_TO_TIMER, NOT_INJECTED, STUCK = "reverted", "left_to_timer", "not_injected", "stuck"
+_NEVER_CONNECTED = re.compile(r"connect to host \S+ port \d+:|Could not resolve hostname|Permission denied|Host key verification failed")
+_LONGEST = 500
+
+Result = Mapping[str, Any]
+
+
+def is_active(result: Result) -> bool:
+    return result.get("status") == "active"
+
+
+def is_planned(result: Result) -> bool:
+    """The answer of an attack in check mode."""
+    return result.get("status") in ("planned", "active")
+
+
+def problem(result: Result) -> str:
+    """Why a task did not do its work, in one line."""
+    text = str(result.get("msg") or result.get("module_stderr") or result.get("exception") or "no answer")
+    line = " ".join(text.split())
+    line = line.removeprefix("Task failed: ")
+    prefix = "unreachable: " if result.get("unreachable") and not line.lower().startswith("unreachable") else ""
+    return (prefix + line)[:_LONGEST]
+
+
+def may_be_injected(attack: Result) -> bool:
+    """Whether the attack may have reached the host."""
+    if is_active(attack):
+        return True
+    if attack.get("unreachable"):
+        return not _NEVER_CONNECTED.search(str(attack.get("msg")))
+    return bool(attack.get("stuck")) or "module_stderr" in attack or "exception" in attack or not attack
+
+
+def host_entry(host: str, attack: Result, attack_id: str, deadline: str) -> dict[str, Any]:
+    """A target after the attack and before the revert; deadline is the latest that the timer can be set to."""
+    active = is_active(attack)
+    diff = attack.get("diff")
+    return {
+        "host": host,
+        "outcome": LEFT_TO_TIMER if may_be_injected(attack) else NOT_INJECTED,
+        "id": attack.get("id") or attack_id,
+        "deadline": (attack.get("deadline") or deadline) if may_be_injected(attack) else None,
+        "deadman": attack.get("deadman"),
+        "effect": attack.get("effect") or {},
+        "undo": attack.get("undo"),
+        "undo_text": attack.get("undo_text"),
+        "diff": {"before": diff.get("before", ""), "after": diff.get("after", "")} if isinstance(diff, Mapping) else None,
+        "error": None if active else problem(attack),
+        "notes": list(attack.get("notes") or []),
+    }
+
+
+def after_revert(entry: dict[str, Any], revert: Result) -> None:
+    """Bring the outcome up to date with what the revert found."""
+    if revert.get("skipped"):
+        return
+    stuck = revert.get("stuck") or []
+    if stuck:
+        entry["outcome"] = STUCK
+        entry["error"] = "; ".join(f"{one.get('id')}: {one.get('reason')}" for one in stuck if isinstance(one, Mapping)) or problem(revert)
+    elif revert.get("clean") is True and not revert.get("failed"):
+        # Nothing found where the attack was active: its timer was faster. Only an attack that was active said how it is armed.
+        entry["outcome"] = REVERTED if revert.get("reverted") or entry["deadman"] else NOT_INJECTED
+    elif entry["outcome"] != NOT_INJECTED:
+        entry["outcome"] = LEFT_TO_TIMER
+        entry["error"] = f"not reverted from here: {problem(revert)}"
+
+
+def in_trouble(entry: Mapping[str, Any]) -> bool:
+    return entry["outcome"] in (LEFT_TO_TIMER, STUCK)

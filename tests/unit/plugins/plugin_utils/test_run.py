@@ -1,0 +1,284 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.faultline.chaos.plugins.plugin_utils import _outcomes, _summary, _verdict
+from ansible_collections.faultline.chaos.plugins.plugin_utils._inventory import Inventory
+from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import normalise
+from ansible_collections.faultline.chaos.plugins.plugin_utils._run import Run
+from ansible_collections.faultline.chaos.plugins.plugin_utils._targets import check, draw, schedule
+
+START = datetime(2026, 3, 2, 10, 0, tzinfo=timezone.utc)
+MET = {"met": True, "error": None, "lease_lost": [], "probes": [], "started": "2026-03-02T10:00:00Z", "ended": "2026-03-02T10:00:10Z"}
+BROKEN = {**MET, "met": False, "aborted": True, "reason": "shop answers: 3 of 10 samples"}
+BROKE_DOWN = {"met": False, "error": "no such host", "msg": "no such host", "failed": True}
+UNREACHABLE = {"unreachable": True, "msg": "Failed to connect to the host via ssh: ssh: connect to host 10.0.0.2 port 22: Connection refused"}
+CUT = {"unreachable": True, "msg": "Failed to connect to the host via ssh: Shared connection to 10.0.0.2 closed."}
+REFUSED = {"failed": True, "msg": "netem needs root on the target: set become: true"}
+CRASHED = {"failed": True, "msg": "MODULE FAILURE", "module_stderr": "Killed"}
+CLEAN = {"reverted": ["x"], "already_gone": [], "stuck": [], "clean": True}
+NOTHING = {"reverted": [], "already_gone": [], "stuck": [], "clean": True}
+STUCK = {"reverted": [], "stuck": [{"id": "x", "reason": "rc 2"}], "clean": False, "failed": True, "msg": "not reverted: x: rc 2"}
+HOSTS = ["n1", "n2", "n3"]
+
+
+def active(**more: Any) -> dict[str, Any]:
+    return {"status": "active", "id": "x", "deadline": "2026-03-02T10:01:00Z", "deadman": "systemd", "undo": "/u", "effect": {"a": 1}, **more}
+
+
+def a_run(*, ramp: list[int] | None = None, step: dict[str, Any] | None = None, checks: list[dict[str, Any]] | None = None, **safety: Any) -> Run:
+    one = {"attack": "netem", "hosts": "web", "select": {"percent": 100}, "duration": "30s", **(step or {})}
+    if ramp:
+        one["ramp"] = {"delay": ramp}
+    plan = normalise({"title": "t", "steady_state": [{"name": "up", "type": "tcp", "host": "h", "port": 1}], "method": [one], "safety": safety})
+    found = draw(plan, Inventory({"all": HOSTS, "web": HOSTS}), HOSTS, lambda host: {}, "run")
+    return Run.begin(None, run_id="run", plan=plan, checks=checks or [], schedule=schedule(plan, found.targets, "run"), controller={}, when=START)
+
+
+def later(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def play(
+    run: Run, attacks: dict[str, Any], reverts: dict[str, Any], during: dict[str, Any] = MET, after: dict[str, Any] = MET, swept: dict[str, Any] | None = None
+) -> Run:
+    """What the role does."""
+    run.baseline(MET, later(10))
+    for number in range(1, len(run.record["schedule"]) + 1):
+        run.check_progress()
+        if run.begin_round(number, later(10 + 40 * number)) is None:
+            continue
+        seconds = run.injected(attacks, later(12 + 40 * number))
+        run.reverted(reverts, during if seconds else {"skipped": True}, later(45 + 40 * number))
+    run.recovery(after, later(200))
+    run.swept(swept or {})
+    run.finish(later(210))
+    return run
+
+
+def outcomes(run: Run) -> dict[str, str]:
+    return {entry["host"]: entry["outcome"] for entry in run.attacks[-1]["hosts"]}
+
+
+def everywhere(result: dict[str, Any], **others: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {host: others.get(host, result) for host in HOSTS}
+
+
+def test_held() -> None:
+    run = play(a_run(ramp=[1, 2]), everywhere(active()), everywhere(CLEAN))
+    assert (run.record["verdict"], run.record["verdict_reason"]) == ("held", "The steady state held before, during and after 2 attacks.")
+    assert [phase["kind"] for phase in run.record["phases"]] == ["before", "attack", "attack", "after"]
+    assert outcomes(run) == dict.fromkeys(HOSTS, "reverted")
+    attack = run.attacks[0]
+    assert (attack["attack"], attack["magnitude"], attack["step"], attack["round"], attack["rounds"]) == ("netem", "delay 1", 1, 1, 2)
+    assert attack["injected"] == "2026-03-02T10:00:52Z"
+    assert attack["reverted"] == "2026-03-02T10:01:25Z"
+    assert _verdict.passed(run.record["verdict"])
+
+
+CASES = [
+    # attacks, reverts, during, after: verdict, outcome of n2, words of the reason
+    (active(), CLEAN, BROKEN, MET, "deviated", "reverted", "broken during netem: shop answers: 3 of 10 samples"),
+    (active(), CLEAN, MET, BROKEN, "deviated", "reverted", "did not come back after the attacks"),
+    (active(), CLEAN, BROKE_DOWN, MET, "failed", "reverted", "could not be measured during netem: no such host"),
+    (active(), CLEAN, {"skipped": True}, MET, "failed", "reverted", "netem was not observed"),
+    (active(), CLEAN, MET, BROKE_DOWN, "failed", "reverted", "recovery could not be measured: no such host"),
+    (active(), CLEAN, {**MET, "lease_lost": ["n2"]}, MET, "aborted", "reverted", "The lease was lost on n2 during netem"),
+    (active(), STUCK, MET, MET, "not_reverted", "stuck", "The undo is stuck on n2"),
+    (active(), CUT, MET, MET, "not_reverted", "left_to_timer", "Left to their timers: n2 (until 2026-03-02T10:01:00Z)"),
+    (active(), CRASHED, MET, MET, "not_reverted", "left_to_timer", "Left to their timers: n2"),
+    (active(), NOTHING, MET, MET, "held", "reverted", "held"),  # its timer was faster
+    (REFUSED, NOTHING, MET, MET, "aborted", "not_injected", "netem reached 2 of 3 hosts. n2: netem needs root"),
+    (UNREACHABLE, UNREACHABLE, MET, MET, "aborted", "not_injected", "n2: unreachable: Failed to connect"),
+    (CUT, CUT, MET, MET, "not_reverted", "left_to_timer", "Left to their timers: n2"),  # nobody knows: it may have got there
+    (CUT, CLEAN, MET, MET, "aborted", "reverted", "n2: unreachable"),
+    (CUT, NOTHING, MET, MET, "aborted", "not_injected", "n2: unreachable"),
+    (CRASHED, CUT, MET, MET, "not_reverted", "left_to_timer", "Left to their timers: n2"),
+    (CRASHED, NOTHING, MET, MET, "aborted", "not_injected", "n2: MODULE FAILURE"),
+    ({**REFUSED, "stuck": ["x"]}, STUCK, MET, MET, "not_reverted", "stuck", "The undo is stuck on n2"),
+    ({}, {}, MET, MET, "not_reverted", "left_to_timer", "Left to their timers: n2"),  # the tasks gave no answer at all
+]
+
+
+@pytest.mark.parametrize("attack, revert, during, after, verdict, outcome, words", CASES)
+def test_verdicts_when_one_of_three_hosts_differs(
+    attack: dict[str, Any], revert: dict[str, Any], during: dict[str, Any], after: dict[str, Any], verdict: str, outcome: str, words: str
+) -> None:
+    run = play(a_run(), everywhere(active(), n2=attack), everywhere(CLEAN, n2=revert), during, after)
+    assert outcomes(run) == {"n1": "reverted", "n2": outcome, "n3": "reverted"}
+    assert run.record["verdict"] == verdict
+    assert words in run.record["verdict_reason"]
+    assert "\n" not in run.record["verdict_reason"]
+    assert _verdict.passed(verdict) is (verdict == "held")
+    # The lines for people name the host that is in trouble.
+    text = "\n".join(line for line, _bad in _summary.experiment(run.record, {"html": "r.html"}))
+    assert ("n2" in text) is (outcome in ("stuck", "left_to_timer") or "n2" in words)
+    assert "Report: r.html" in text
+
+
+def test_a_host_that_is_not_back_ends_the_run_and_outweighs_everything() -> None:
+    run = play(a_run(ramp=[1, 2, 3]), everywhere(active()), everywhere(CLEAN, n2=CUT), BROKEN)
+    assert len(run.attacks) == 1
+    assert run.record["verdict"] == "not_reverted"
+
+
+def test_a_second_revert_mends_the_verdict() -> None:
+    run = play(a_run(), everywhere(active()), everywhere(CLEAN, n2=CUT), swept={"n2": CLEAN, "n1": {"skipped": True}})
+    assert outcomes(run) == dict.fromkeys(HOSTS, "reverted")
+    assert run.record["verdict"] == "held"
+    assert run.attacks[0]["reverted"] is not None
+
+
+def test_a_breach_ends_the_ramp_unless_told_otherwise() -> None:
+    assert len(play(a_run(ramp=[1, 2, 3]), everywhere(active()), everywhere(CLEAN), BROKEN).attacks) == 1
+    run = play(a_run(ramp=[1, 2, 3], abort=False), everywhere(active()), everywhere(CLEAN), BROKEN)
+    assert len(run.attacks) == 3
+    assert run.record["verdict"] == "deviated"
+
+
+def test_a_failed_injection_is_not_observed() -> None:
+    run = a_run()
+    run.baseline(MET, START)
+    run.begin_round(1, START)
+    assert run.injected(everywhere(active(), n2=REFUSED), later(1)) == 0.0
+    assert run.attacks[0]["injected"] is not None
+    run = a_run()
+    run.baseline(MET, START)
+    run.begin_round(1, START)
+    assert run.injected(everywhere(REFUSED), later(1)) == 0.0
+    assert run.attacks[0]["injected"] is None
+
+
+def test_nothing_is_attacked_when_the_steady_state_does_not_hold_before() -> None:
+    run = a_run()
+    run.baseline(BROKEN, START)
+    assert run.begin_round(1, START) is None
+    assert run.recovery({"skipped": True}, START) == []
+    run.finish(START)
+    assert run.record["verdict"] == "refused"
+    assert run.record["verdict_reason"].startswith("Nothing was attacked: the steady state did not hold before. shop answers")
+    run = a_run()
+    run.baseline(BROKE_DOWN, START)
+    run.finish(START)
+    assert run.record["verdict"] == "failed"
+
+
+def test_a_no_go_is_refused() -> None:
+    run = a_run(checks=[check("a", True, "fine"), check("b", False, "outside of the window."), check("c", False, "too late")])
+    assert run.stopped
+    run.finish(START)
+    assert (run.record["verdict"], run.record["verdict_reason"]) == ("refused", "outside of the window.; too late.")
+
+
+def test_the_observation_ends_before_the_first_timer() -> None:
+    run = a_run()
+    run.baseline(MET, START)
+    run.begin_round(1, START)
+    assert run.injected(everywhere(active()), later(2)) == 30.0
+    run = a_run()
+    run.baseline(MET, START)
+    run.begin_round(1, START)
+    assert run.injected(everywhere(active()), later(25)) == 20.0  # 45 s of timer, 25 s spent on other hosts
+    for slow, lease in ((44, None), (9, "10s")):
+        run = a_run(lease=lease) if lease else a_run()
+        run.baseline(MET, START)
+        run.begin_round(1, START)
+        assert run.injected(everywhere(active()), later(slow)) == 0.0
+        assert "took" in run.record["stop"]["reason"] and "more forks" in run.record["stop"]["reason"]
+
+
+def test_no_round_begins_beyond_the_time_of_the_experiment_or_its_window() -> None:
+    run = a_run(ramp=[1, 2], max_duration="2m")
+    run.baseline(MET, START)
+    assert run.begin_round(1, later(79)) is not None
+    assert run.begin_round(2, later(81)) is None
+    run.reverted(everywhere(CLEAN), MET, later(82))
+    run.recovery(MET, later(90))
+    run.finish(later(90))
+    assert run.record["verdict"] == "aborted"
+    assert "Stopped before netem (delay 2): it would take the run past safety.max_duration (2m)." in run.record["verdict_reason"]
+    run = a_run(window="Mon 09:00-10:05 UTC")
+    run.baseline(MET, START)
+    assert run.begin_round(1, later(5 * 60 - 39)) is None
+    assert "closes at Mon 2026-03-02 10:05 UTC" in run.record["stop"]["reason"]
+
+
+def test_pause() -> None:
+    run = a_run(ramp=[1, 2], step={"pause": "20s"})
+    run.baseline(MET, START)
+    assert run.pause(1, START) == 0.0
+    run.begin_round(1, START)
+    run.injected(everywhere(active()), START)
+    run.reverted(everywhere(CLEAN), MET, later(30))
+    assert run.pause(2, later(35)) == 15.0
+    assert run.pause(2, later(60)) == 0.0
+
+
+def test_a_missing_step_ends_the_run() -> None:
+    run = a_run(ramp=[1, 2])
+    run.check_progress()
+    assert run.record["stop"] == {"verdict": "failed", "reason": "The baseline was not recorded."}
+    run = a_run(ramp=[1, 2])
+    run.baseline(MET, START)
+    run.begin_round(1, START)
+    run.check_progress()
+    assert run.record["stop"]["reason"] == "The end of netem (delay 1) was not recorded."
+
+
+def test_a_killed_run_leaves_a_record_that_says_so(tmp_path: Path) -> None:
+    run = a_run()
+    run.record["directory"] = str(tmp_path)
+    run.baseline(MET, START)
+    run.begin_round(1, START)
+    run.save(tmp_path / "state.json")
+    paths, warning = run.publish()
+    assert warning is None
+    record = json.loads(Path(paths["record"]).read_text())
+    assert record["verdict"] == "failed" and "stopped or killed" in record["verdict_reason"]
+    assert record["left_to_timer"] == [{"host": host, "deadline": "2026-03-02T10:00:45Z"} for host in HOSTS]
+    assert not {"schedule", "stop", "directory"} & record.keys()
+    assert (tmp_path / "state.json").stat().st_mode & 0o077 == 0
+    assert Run.load(tmp_path / "state.json").record == run.record
+
+
+def test_a_full_disk_is_a_warning(tmp_path: Path) -> None:
+    run = a_run()
+    (tmp_path / "file").write_text("")
+    run.record["directory"] = str(tmp_path / "file")
+    paths, warning = run.publish()
+    assert paths == {}
+    assert warning is not None and "cannot be written" in warning
+    run.record["directory"] = None
+    assert run.publish() == ({}, None)
+
+
+def test_secrets_stay_in_the_state(tmp_path: Path) -> None:
+    run = a_run(step={"with": {"password": "hunter2"}})
+    run.record["directory"] = str(tmp_path)
+    assert run.record["schedule"][0]["told"]["password"] == "hunter2"
+    assert "hunter2" not in Path(run.publish()[0]["record"]).read_text()
+
+
+def test_problem_is_one_short_line() -> None:
+    assert _outcomes.problem({"msg": "a\n  b" + "c" * 900}) == ("a b" + "c" * 900)[:500]
+    assert _outcomes.problem({"unreachable": True, "msg": "Task failed: no route"}) == "unreachable: no route"
+    assert _outcomes.problem({}) == "no answer"
+
+
+def test_planned_in_check_mode() -> None:
+    assert _outcomes.is_planned({"status": "planned"}) and _outcomes.is_planned({"status": "active"})
+    assert not _outcomes.is_planned(REFUSED)
+
+
+def test_headline() -> None:
+    assert a_run(ramp=[1, 2]).headline() == "t: 2 rounds, at least 80s"
+    assert a_run().headline() == "t: 1 round, at least 50s"
