@@ -27,6 +27,7 @@ def parse(text: str) -> dict[str, list[str]]:
     """The sections of what the host printed, without noise. Its clock becomes the distance from ours, in steps of 5 s."""
     data = json.loads(text)
     data["time"] = [f"{round((data['time'][0] - time.time()) / 5) * 5:+d} s"]
+    data["files"] = [line for line in data["files"] if not line.endswith(" /run/systemd/transient")]  # systemd keeps it once it had a transient unit
     data["runtime"] = [line for line in data["runtime"] if "/run/systemd/" not in line]
     return {name: [line for line in lines if not any(n in line for n in NOISE)] for name, lines in data.items()}
 

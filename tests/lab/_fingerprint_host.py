@@ -118,7 +118,7 @@ def cgroups():
 def qdiscs():
     batch = ["qdisc show"]
     for device in sorted(os.listdir("/sys/class/net")):
-        batch += [what % device for what in ("class show dev %s", "filter show dev %s", "filter show dev %s ingress")]
+        batch += [what % device for what in ("class show dev %s", "filter show dev %s", "filter show dev %s ingress", "filter show dev %s egress")]
     return ask("tc", "-force", "-batch", "-", batch=batch)
 
 

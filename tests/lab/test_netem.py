@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import statistics
 
 import pytest
 from _lab import Lab
@@ -23,10 +24,10 @@ PING4, PING6 = ["ping", "-c", "8", "-i", "0.1", "-W", "2"], ["ping", "-6", "-c",
 
 
 def rtt(text: str) -> float:
-    """Mean round trip in milliseconds as ping prints it."""
-    found = re.search(r"= [\d.]+/([\d.]+)/", text)
+    """Median round trip in milliseconds: a busy machine makes some pings late, and the median does not mind."""
+    found = [float(each) for each in re.findall(r"time=([\d.]+) ms", text)]
     assert found, text
-    return float(found.group(1))
+    return statistics.median(found)
 
 
 def received(text: str) -> int:
@@ -41,7 +42,7 @@ def attack(lab: Lab, n1: str):
     ids: list[str] = []
 
     def apply(**options):
-        result = lab.module(n1, "faultline.chaos.netem", {"duration": "60s", **options})
+        result = lab.module(n1, "faultline.chaos.netem", {"duration": "10m", **options})
         assert not result.get("failed"), result
         ids.append(result["id"])
         return result
@@ -60,7 +61,7 @@ def attack(lab: Lab, n1: str):
 ])
 def test_steps_and_delay(lab: Lab, n1: str, n2: str, options: dict, address: str, ping: list[str]) -> None:
     plain = rtt(lab.run(n1, [*ping, address]).out)
-    found = steps(lab, n1, "netem", {"duration": "60s", **options}, measure=[*ping, address])
+    found = steps(lab, n1, "netem", {"duration": "10m", **options}, measure=[*ping, address])
     measured = rtt(found["measured"]) - plain
     print(f"asked 40 ms, measured {measured:.2f} ms {options}")
     assert abs(measured - 40) < 2, found["measured"]
@@ -73,7 +74,7 @@ def test_steps_and_delay(lab: Lab, n1: str, n2: str, options: dict, address: str
     {"rate": "5mbit", "peers": ["10.77.0.0/24", "fd77::/64", "n2"], "exclude": ["n3"], "ports": ["80", "8000-8010"], "direction": "both"},
 ])
 def test_steps_of_the_other_faults(lab: Lab, n1: str, options: dict) -> None:
-    steps(lab, n1, "netem", {"duration": "60s", **options})
+    steps(lab, n1, "netem", {"duration": "10m", **options})
 
 
 def test_loss_duplication_corruption_and_rate_are_as_asked(lab: Lab, n1: str, n2: str, attack) -> None:
@@ -117,7 +118,7 @@ def test_a_queueing_tree_of_the_admin_is_byte_equal_afterwards(lab: Lab, n1: str
     lab.run(n1, HTB)
     try:
         before = lab.run(n1, SHOW).out
-        found = steps(lab, n1, "netem", {"delay": "40ms", "direction": "both", "duration": "60s"}, measure=["sh", "-c", f"ping -c 5 -i 0.1 n2; {SHOW}"])
+        found = steps(lab, n1, "netem", {"delay": "40ms", "direction": "both", "duration": "10m"}, measure=["sh", "-c", f"ping -c 5 -i 0.1 n2; {SHOW}"])
         assert rtt(found["measured"]) > 79
         assert "htb 1: root" in found["measured"], "the admin's tree was not there during the attack"
         assert lab.run(n1, SHOW).out == before
@@ -129,7 +130,7 @@ def test_an_old_kernel_gets_the_band_and_never_over_an_admins_tree(lab: Lab, n1:
     hide = "for m in sch_ingress; do f=$(find /lib/modules -name $m.ko); mv $f $f.hidden; rmmod $m 2>/dev/null; done; true"
     lab.run(n1, hide)
     try:
-        found = steps(lab, n1, "netem", {"delay": "40ms", "duration": "60s"}, measure=[*PING4, "n2"])
+        found = steps(lab, n1, "netem", {"delay": "40ms", "duration": "10m"}, measure=[*PING4, "n2"])
         assert found["real"]["effect"]["mechanism"] == "band"
         assert abs(rtt(found["measured"]) - 40) < 3
         lab.run(n1, HTB)
@@ -190,7 +191,7 @@ BAD = [
 
 def test_bad_input_is_refused_by_name_before_any_change(lab: Lab, n1: str) -> None:
     tasks = [
-        {"name": f"bad {n}", "faultline.chaos.netem": {"duration": "60s", **options}, "ignore_errors": True} for n, (options, _name) in enumerate(BAD)
+        {"name": f"bad {n}", "faultline.chaos.netem": {"duration": "10m", **options}, "ignore_errors": True} for n, (options, _name) in enumerate(BAD)
     ]
     before = lab.fingerprint(n1)
     play = lab.playbook([{"name": "bad", "hosts": n1, "gather_facts": False, "tasks": tasks}], timeout=300)
