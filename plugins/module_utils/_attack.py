@@ -17,6 +17,7 @@ import signal
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.faultline.chaos.plugins.module_utils import _deadman, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._control import OVERDUE_AFTER, remaining
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, JournalDamaged

@@ -13,14 +13,80 @@ Two ways to put netem into a packet's path:
             goes to the first band and only chosen packets to the fourth, which carries netem. Never over an admin's qdisc.
 """
 
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._control import TC_PREF_FIRST
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._network import ICMPV6, PROTOCOLS, port_masks
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, OnlyOurFilters, OutputHas, Run, When
 
+FAULTS = ("delay", "loss", "gilbert_elliott", "corrupt", "duplicate", "rate")  # options, one of which is needed
+_PERCENTS = (
+    "correlation", "loss", "loss_correlation", "corrupt", "corrupt_correlation", "duplicate", "duplicate_correlation", "reorder", "reorder_correlation",
+)
 ROOT_HANDLE = "fa17:"
 NETEM_HANDLE = "fa18:"
 # u32 matches of the ICMPv6 types 133 to 137: neighbour and router discovery, without which IPv6 dies.
 _DISCOVERY = ((133, 0xFF), (134, 0xFE), (136, 0xFE))
+
+
+def emulation(params):
+    """netem's own arguments from the module's options (tc-netem(8)). Errors: BadOption."""
+    values = dict((key, _units.percent(key, params[key])) for key in _PERCENTS if params[key] is not None)
+    for key in ("delay", "jitter"):
+        if params[key] is not None:
+            values[key] = _units.duration(key, params[key], 0.0, 60.0, unit_needed=True)
+    if values.get("jitter", 0) > values.get("delay", 0):
+        raise BadOption("jitter", params["jitter"], "not more than the delay of %s" % params["delay"])
+    if params["distribution"] != "uniform" and not values.get("jitter"):
+        raise BadOption("distribution", params["distribution"], "a distribution spreads the jitter, so give a jitter")
+    burst = params["gilbert_elliott"]
+    if burst is not None:
+        for key in ("p", "r", "loss_bad", "loss_good"):
+            values["ge_" + key] = _units.percent("gilbert_elliott.%s" % key, burst[key])
+    if params["rate"] is not None:
+        values["rate"] = _units.rate("rate", params["rate"])
+    if params["reorder_gap"] is not None:
+        _units.integer("reorder_gap", params["reorder_gap"], 1, 1000)
+    _units.integer("limit", params["limit"], 1, 10000000)
+    if not any(values.get(key) for key in ("delay", "loss", "ge_p", "ge_loss_good", "corrupt", "duplicate", "rate")):
+        raise BadOption(_first_given(params), 0, "this would disturb nothing: one of %s must be more than 0" % ", ".join(FAULTS))
+    return _words(values, params)
+
+
+def _first_given(params):
+    return next(name for name in FAULTS if params[name] is not None)
+
+
+def _words(values, params):
+    words = ["limit", str(params["limit"])]
+    if values.get("delay"):
+        words += ["delay", _microseconds(values["delay"])]
+        if values.get("jitter"):
+            words.append(_microseconds(values["jitter"]))
+            if "correlation" in values:
+                words.append(_percent(values["correlation"]))
+            if params["distribution"] != "uniform":
+                words += ["distribution", params["distribution"]]
+    if params["gilbert_elliott"] is not None:
+        words += ["loss", "gemodel"] + [_percent(values["ge_" + key]) for key in ("p", "r", "loss_bad", "loss_good")]
+    for key in ("loss", "corrupt", "duplicate", "reorder"):
+        if values.get(key):
+            words += (["loss", "random"] if key == "loss" else [key]) + [_percent(values[key])]
+            if key + "_correlation" in values:
+                words.append(_percent(values[key + "_correlation"]))
+    if params["reorder_gap"] is not None and values.get("reorder"):
+        words += ["gap", str(params["reorder_gap"])]
+    if "rate" in values:
+        words += ["rate", "%dbit" % values["rate"]]
+    return words
+
+
+def _microseconds(seconds):
+    return "%dus" % round(seconds * 1e6)
+
+
+def _percent(number):
+    return "%g%%" % number
 
 
 class Selection(object):

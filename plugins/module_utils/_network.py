@@ -139,7 +139,9 @@ def refuse_control_path(host, option, networks, ports=()):
     peers = set(peer for _port, peer in control)
     for each in networks:
         if each.num_addresses == 1 and each.network_address in peers:
-            raise AttackError("%s: %s is where this very connection comes from: the control path is never attacked" % (option, each.network_address), option=option)
+            raise AttackError(
+                "%s: %s is where this very connection comes from: the control path is never attacked" % (option, each.network_address), option=option
+            )
     for low, high in ports:
         for port in host.control_ports():
             if low == high == port:

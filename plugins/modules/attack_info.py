@@ -99,6 +99,7 @@ history:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.faultline.chaos.plugins.module_utils._control import describe, residue
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host import Host

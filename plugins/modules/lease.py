@@ -61,6 +61,7 @@ renewed:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._control import check_choice, chosen, remaining
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError

@@ -243,17 +243,15 @@ effect:
 
 import hashlib
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _network, _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _network
 from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._control import INTERFACE_PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
-from ansible_collections.faultline.chaos.plugins.module_utils._netem import NETEM_HANDLE, Selection, Tree, count
+from ansible_collections.faultline.chaos.plugins.module_utils._netem import FAULTS, NETEM_HANDLE, Selection, Tree, count, emulation
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo
 
 MAX_FILTERS = 256
 COUNTERS = ("direct_packets_stat", "refcnt")  # of qdiscs; they change by themselves
-_PERCENTS = ("correlation", "loss", "loss_correlation", "corrupt", "corrupt_correlation", "duplicate", "duplicate_correlation", "reorder", "reorder_correlation")
-_FAULTS = ("delay", "loss", "gilbert_elliott", "corrupt", "duplicate", "rate")
 
 
 class Netem(Attack):
@@ -291,7 +289,7 @@ class Netem(Attack):
         "protocols": {"type": "list", "elements": "str", "choices": ["tcp", "udp", "icmp"], "default": []},
     }
     constraints = {
-        "required_one_of": [_FAULTS],
+        "required_one_of": [FAULTS],
         "mutually_exclusive": [("loss", "gilbert_elliott")],
         "required_by": {
             "jitter": "delay", "correlation": "jitter", "loss_correlation": "loss", "corrupt_correlation": "corrupt",
@@ -299,34 +297,13 @@ class Netem(Attack):
         },
     }
 
-    # --- options ----------------------------------------------------------------------------------
+    _chosen = None  # name of the interface
 
     def validate(self):
         params = self.params
         if params["interface"] is not None:
             _network.interface_name("interface", params["interface"])
-        self.values = dict((key, _units.percent(key, params[key])) for key in _PERCENTS if params[key] is not None)
-        for key in ("delay", "jitter"):
-            if params[key] is not None:
-                self.values[key] = _units.duration(key, params[key], 0.0, 60.0, unit_needed=True)
-        if self.values.get("jitter", 0) > self.values.get("delay", 0):
-            raise BadOption("jitter", params["jitter"], "not more than the delay of %s" % params["delay"])
-        if params["distribution"] != "uniform" and not self.values.get("jitter"):
-            raise BadOption("distribution", params["distribution"], "a distribution spreads the jitter, so give a jitter")
-        if params["gilbert_elliott"] is not None:
-            for key, value in params["gilbert_elliott"].items():
-                self.values["ge_" + key] = _units.percent("gilbert_elliott.%s" % key, value)
-        if params["rate"] is not None:
-            self.values["rate"] = _units.rate("rate", params["rate"])
-        if params["reorder_gap"] is not None:
-            _units.integer("reorder_gap", params["reorder_gap"], 1, 1000)
-        _units.integer("limit", params["limit"], 1, 10000000)
-        if not any(self.values.get(key) for key in ("delay", "loss", "ge_p", "ge_loss_good", "corrupt", "duplicate", "rate")):
-            raise AttackError("delay, loss, gilbert_elliott, corrupt, duplicate or rate must be more than 0: this would disturb nothing")
-        self._validate_selection()
-
-    def _validate_selection(self):
-        params = self.params
+        self.words = emulation(params)
         _network.check_peers("peers", params["peers"])
         _network.check_peers("exclude", params["exclude"])
         for each in params["control_addresses"]:
@@ -335,36 +312,10 @@ class Netem(Attack):
         if self.ports and params["protocols"] == ["icmp"]:
             raise BadOption("ports", params["ports"], "ICMP has no ports")
 
-    def _netem_words(self):
-        values, params = self.values, self.params
-        words = ["limit", str(params["limit"])]
-        if values.get("delay"):
-            words += ["delay", _microseconds(values["delay"])]
-            if values.get("jitter"):
-                words.append(_microseconds(values["jitter"]))
-                if "correlation" in values:
-                    words.append(_percent(values["correlation"]))
-                if params["distribution"] != "uniform":
-                    words += ["distribution", params["distribution"]]
-        if params["gilbert_elliott"] is not None:
-            words += ["loss", "gemodel"] + [_percent(values["ge_" + key]) for key in ("p", "r", "loss_bad", "loss_good")]
-        for key in ("loss", "corrupt", "duplicate", "reorder"):
-            if values.get(key):
-                words += (["loss", "random"] if key == "loss" else [key]) + [_percent(values[key])]
-                if key + "_correlation" in values:
-                    words.append(_percent(values[key + "_correlation"]))
-        if params["reorder_gap"] is not None and values.get("reorder"):
-            words += ["gap", str(params["reorder_gap"])]
-        if "rate" in values:
-            words += ["rate", "%dbit" % values["rate"]]
-        return words
-
-    # --- the target -------------------------------------------------------------------------------
-
     def _interface_name(self):
-        if self.params["interface"] is None:
-            self.params["interface"] = _network.default_interface(self.host)
-        return self.params["interface"]
+        if self._chosen is None:
+            self._chosen = self.params["interface"] or _network.default_interface(self.host)
+        return self._chosen
 
     def resources(self):
         return ["net:%s" % self._interface_name()]
@@ -378,7 +329,6 @@ class Netem(Attack):
         self.passed = _network.resolve("exclude", self.params["exclude"])
         self.passed += [_network.network("control_addresses", each) for each in self.params["control_addresses"]]
         _network.refuse_control_path(host, "peers", self.hit, self.ports)
-        self.words = self._netem_words()
         self.selection = Selection(host.control_ports(), self.passed, self.hit, self.ports, self.params["protocols"])
         self.directions = ["egress", "ingress"] if self.params["direction"] == "both" else [self.params["direction"]]
         total = sum(count(self.selection.matches(direction)) for direction in self.directions)
@@ -397,7 +347,9 @@ class Netem(Attack):
         if why is None and not hooked:
             return "redirect"
         if hooked and (why is not None or "ingress" in self.directions or owned):
-            raise NotRestorable("interface: %s has filters of somebody else at its hooks (%s); their order with ours could not be kept" % (name, hooked[0].strip()))
+            raise NotRestorable(
+                "interface: %s has filters of somebody else at its hooks (%s); their order with ours could not be kept" % (name, hooked[0].strip())
+            )
         if owned:
             raise NotRestorable("interface: %s has a %s root qdisc, and %s" % (name, owned[0], why))
         return "band"
@@ -465,7 +417,7 @@ class Netem(Attack):
         notes = []
         if self.host.check_mode:
             notes.append("check mode does not try the kernel, for that would load modules")
-        if self.params["interface"] == "lo":
+        if self._interface_name() == "lo":
             notes.append("on lo a round trip is hit in both directions: twice the delay")
         if self.mechanism == "band":
             notes.append("the default root qdisc is replaced for the time of the attack (no clsact or no ifb in this kernel)")
@@ -486,14 +438,6 @@ class Netem(Attack):
             "filters": plan.filters,
             "passes": ["ssh port %d" % port for port in self.selection.control_ports] + [str(each) for each in self.passed],
         }
-
-
-def _microseconds(seconds):
-    return "%dus" % round(seconds * 1e6)
-
-
-def _percent(number):
-    return "%g%%" % number
 
 
 def main():

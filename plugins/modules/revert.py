@@ -98,6 +98,7 @@ clean:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.faultline.chaos.plugins.module_utils._control import check_choice, chosen
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host import Host

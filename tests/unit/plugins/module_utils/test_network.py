@@ -5,6 +5,7 @@
 import ipaddress
 
 import pytest
+
 from ansible_collections.faultline.chaos.plugins.module_utils import _host, _network
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._netem import Selection, Tree
