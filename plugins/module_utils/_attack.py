@@ -215,7 +215,7 @@ class _Lifecycle(object):
             "notes": plan.notes,
         }
         if self.module.check_mode:
-            self._diff(result, plan, plan.undo)
+            self._show(result, plan, plan.undo)
             return result
         for worker in plan.workers:
             worker.park()
@@ -297,6 +297,8 @@ class _Lifecycle(object):
             attack.inject(plan)
             crash_point("injected")
             result["effect"] = attack.verify(plan)
+            if remaining(journal, attack.id) <= 0:
+                raise AttackError("the deadline passed before the attack was in place: the target is slow, give it a longer duration or lease")
         except AttackError as error:
             outcome = revert_one(self.host, journal, attack.id, locked=True)
             if outcome.clean:
@@ -306,27 +308,22 @@ class _Lifecycle(object):
             )
         journal.note(attack.id, "effect", json.dumps(result["effect"]))
         crash_point("verified")
-        self._diff(result, plan, undo)
+        self._show(result, plan, undo)
         result.update(status="active", deadline=record["deadline"], remaining=round(remaining(journal, record["id"]), 2))
         return result
 
-    def _diff(self, result, plan, undo):
-        if not self.module._diff:
-            return
-        shown = Undo(
-            [KillGroup("end the worker %s" % worker.name, "PID", "START") for worker in plan.workers] + undo.steps
-            if self.module.check_mode
-            else undo.steps,
-            undo.checks,
-            undo.before,
-        )
-        steps = [line for step in shown.steps for line in step.render()] or ["nothing to undo"]
-        result["diff"] = {
-            "before_header": "%s on the target" % self.attack.name,
-            "after_header": "%s as attacked, and its undo" % self.attack.name,
-            "before": plan.before.rstrip("\n") + "\n",
-            "after": plan.after.rstrip("\n") + "\n\n# undo: %s\n" % self.journal.script(self.attack.id) + "\n".join(steps) + "\n",
-        }
+    def _show(self, result, plan, undo):
+        """The undo as text, and the diff when it was asked for. A worker's identity is not known before it is there."""
+        workers = [KillGroup("end the worker %s" % worker.name, "PID", "START") for worker in plan.workers] if self.module.check_mode else []
+        lines = [line for step in workers + undo.steps for line in step.render()] or ["nothing to undo"]
+        result["undo_text"] = "\n".join(lines)
+        if self.module._diff:
+            result["diff"] = {
+                "before_header": "%s on the target" % self.attack.name,
+                "after_header": "%s as attacked, and its undo" % self.attack.name,
+                "before": plan.before.rstrip("\n") + "\n",
+                "after": "%s\n\n# undo: %s\n%s\n" % (plan.after.rstrip("\n"), result["undo"], result["undo_text"]),
+            }
 
     # --- absent ---------------------------------------------------------------------------------
 

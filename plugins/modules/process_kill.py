@@ -127,6 +127,10 @@ undo:
   returned: when active or planned
   type: str
   sample: /var/lib/faultline/process_kill-1f2e3d4c5b/revert.sh
+undo_text:
+  description: What that script does, step by step.
+  returned: when planned or newly active
+  type: str
 resources:
   description: What the attack holds; another attack on the same is refused.
   returned: when active or planned
