@@ -285,10 +285,15 @@ class _Lifecycle(object):
             "deadman": result["deadman"],
             "undo": undo.to_dict(),
         }
-        journal.publish(record, render_record(record, journal.path))
+        try:
+            result["notes"] = result["notes"] + _deadman.prepare(self.host, journal)
+            journal.publish(record, render_record(record, journal.path))
+        except AttackError:
+            _deadman.tidy(self.host, journal)
+            raise
         crash_point("journalled")
         try:
-            result["notes"] = result["notes"] + _deadman.arm(self.host, journal, attack.id, now + first)
+            _deadman.arm(self.host, journal, attack.id, now + first)
         except AttackError:
             revert_one(self.host, journal, attack.id, locked=True)
             raise

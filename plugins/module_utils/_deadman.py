@@ -6,10 +6,11 @@
 
 """The dead-man: what reverts an attack on the target when nobody else does.
 
-Two layers, armed before anything is injected:
-1. the attack's own timer - a transient systemd timer, or two detached watchers where systemd is not running;
-2. recovery - a boot unit and a 30 s timer (systemd), or lines for cron, that run "control.sh sweep": they undo what is
-   overdue because its timer was stopped, and what a reboot interrupted. They exist only while an attack is active.
+Two layers, both there before anything is injected:
+1. recovery - a boot unit and a 30 s timer (systemd), or lines for cron, that run "control.sh sweep": they undo what is
+   overdue because its timer was stopped or never came to be, and what a reboot interrupted. Set up before the journal is
+   published, so that no journal is ever without it; they remove themselves when no attack is active.
+2. the attack's own timer - a transient systemd timer, or two detached watchers where systemd is not running.
 """
 
 import os
@@ -61,19 +62,30 @@ def kind(host):
     return "systemd" if host.has_systemd else "watcher"
 
 
-def arm(host, journal, attack_id, deadline):
-    """Arm both layers for a deadline in seconds since boot. Returns notes on what is weaker here. Errors: AttackError; then nothing may be injected."""
+def prepare(host, journal):
+    """Set up recovery, before there is anything to recover. Returns notes on what is weaker here. Errors: AttackError."""
     if host.has_systemd:
         _recovery_units(host, journal.path)
-        _timer(host, journal, attack_id, deadline)
         return []
-    _watchers(journal, attack_id)
     notes = ["dead-man: watcher processes (no systemd here); weaker, for they can be killed"]
     if host.is_root and journal.path == ROOT_STATE and os.path.isdir(os.path.dirname(CRON)):
         write_file(CRON, _CRON.format(state=journal.path), 0o644)
     else:
         notes.append("nothing here runs at boot: after a reboot, run sh %s/control.sh sweep" % journal.path)
     return notes
+
+
+def arm(host, journal, attack_id, deadline):
+    """Arm the attack's own timer for a deadline in seconds since boot. Errors: AttackError; then nothing may be injected."""
+    if host.has_systemd:
+        _timer(host, journal, attack_id, deadline)
+    else:
+        _watchers(journal, attack_id)
+
+
+def tidy(host, journal):
+    """Take recovery down again unless an attack is active."""
+    host.run(["/bin/sh", os.path.join(journal.path, "control.sh"), "tidy"], check=False)
 
 
 def _timer(host, journal, attack_id, deadline):

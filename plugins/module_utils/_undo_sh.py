@@ -274,7 +274,13 @@ case ${1:-} in
 list) list ;;
 revert) revert "$state/${2:?which id?}" hand ;;
 revert-all) each hand ;;
-sweep) each sweep ;;
+sweep)
+    each sweep
+    worst=$?
+    # Whoever holds the lock is about to attack, or to tidy up himself.
+    if [ -r "$state/lock" ] && command -v flock >/dev/null 2>&1; then (flock -n 9 && tidy) 9<"$state/lock"; fi
+    exit "$worst"
+    ;;
 renew) renew "${2:?which run?}" "${3:-}" ;;
 tidy) tidy ;;
 *) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 2 ;;
