@@ -88,6 +88,17 @@ def test_module_documents_its_attributes(path: Path) -> None:
     assert borrowed or {"check_mode", "diff_mode", "idempotent", "platform"} <= own
 
 
+def described_choices(options: dict) -> list[str]:
+    """The options, at any depth, whose choices are a dictionary with descriptions."""
+    found = [name for name, option in options.items() if isinstance(option.get("choices"), dict)]
+    return found + [f"{name}.{inner}" for name, option in options.items() for inner in described_choices(option.get("suboptions", {}))]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=names(MODULES))
+def test_choices_are_a_list_as_ansible_core_2_16_wants_them(path: Path) -> None:
+    assert described_choices(documentation(path).get("options", {})) == []
+
+
 def test_action_group_is_the_modules_that_say_so() -> None:
     runtime = yaml.safe_load((CHECKOUT / "meta/runtime.yml").read_text())
     members = {path.stem for path in MODULES if ATTACK_GROUP in fragments(path)}
