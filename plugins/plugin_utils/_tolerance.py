@@ -14,9 +14,9 @@ most n - ceil(0.95 n) of the successful samples took longer than L", which needs
 
 from __future__ import annotations
 
-import typing as t
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import Options
@@ -66,10 +66,10 @@ class Sample:
     t: float
     ok: bool
     ms: float | None = None
-    value: t.Any = None
+    value: Any = None
     detail: str | None = None
 
-    def told(self) -> dict[str, t.Any]:
+    def told(self) -> dict[str, Any]:
         """As in the result."""
         ms = None if self.ms is None else round(self.ms, 3)
         return {"t": round(self.t, 3), "ok": self.ok, "ms": ms, "value": self.value, "detail": self.detail}
