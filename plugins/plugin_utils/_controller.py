@@ -25,7 +25,7 @@ from ansible.release import __version__ as ansible_version
 from ansible.utils.display import Display
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.plugin_utils._levels import plain
+from ansible_collections.faultline.chaos.plugins.plugin_utils._report_clean import clean
 
 Result = dict[str, Any]
 GOOD, BAD, PLAIN = "good", "bad", "plain"
@@ -76,13 +76,16 @@ class ControllerAction(ActionBase):
 
 
 def registered(task_vars: Mapping[str, Any], hosts: Iterable[str], name: str) -> dict[str, Result]:
-    """What a task with register: name found on each of these hosts; hosts that it did not run on are left out."""
+    """What a task with register: name found on each of these hosts; hosts that it did not run on are left out.
+
+    A result is not plain data: since ansible-core 2.19 it holds the exception that failed_when suppressed.
+    """
     hostvars = task_vars["hostvars"]
     found = {}
     for host in hosts:
         value = hostvars.raw_get(host).get(name) if host in hostvars else None
         if isinstance(value, Mapping):
-            found[host] = plain(name, value)
+            found[host] = clean(value)
     return found
 
 

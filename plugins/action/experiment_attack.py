@@ -1,0 +1,25 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+
+class ActionModule(ActionBase):
+    """Runs the module of an attack, whose name is known only at run time.
+
+    A task whose action is a template does the same, but ansible-core 2.16 warns about it on every run.
+    """
+
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        given = self.validate_argument_spec({"attack": {"type": "str", "required": True}, "options": {"type": "dict", "required": True}})[1]
+        result.update(self._execute_module(module_name=given["attack"], module_args=given["options"], task_vars=task_vars))
+        return result

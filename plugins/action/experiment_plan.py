@@ -1,0 +1,105 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.plugin_utils import _controller, _summary, _targets, _windows
+from ansible_collections.faultline.chaos.plugins.plugin_utils._attack_docs import check_attacks
+from ansible_collections.faultline.chaos.plugins.plugin_utils._controller import BAD, GOOD, PLAIN
+from ansible_collections.faultline.chaos.plugins.plugin_utils._inventory import Inventory
+from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import OPTION, Plan, normalise, planned_seconds
+from ansible_collections.faultline.chaos.plugins.plugin_utils._run import Run, now
+from ansible_collections.faultline.chaos.plugins.plugin_utils._targets import Check, check
+
+
+class ActionModule(_controller.ControllerAction):
+    """From a plan to a schedule, or to the reason why not. Touches no host."""
+
+    arguments = {"plan": {"type": "raw"}}
+
+    def work(self, given: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            plan = normalise(given["plan"])
+            check_attacks(plan)
+            run = self._prepare(plan, task_vars)
+        except AttackError as error:
+            return {"go": False, "verdict": "refused", "reason": str(error), "reports": {}}
+        reports = self._publish(run)
+        if run.stopped:
+            for line, bad in _summary.experiment(run.record, reports):
+                self.say(line, BAD if bad else PLAIN)
+            return {"go": False, "verdict": run.record["verdict"], "reason": run.record["verdict_reason"], "reports": reports}
+        state = _controller.temporary_directory() / f"{run.record['run_id']}.json"
+        run.save(state)
+        rounds = [{"number": number, "tasks": "round_power.yml" if entry["power"] else "round.yml"} for number, entry in enumerate(run.record["schedule"], 1)]
+        hosts = sorted({host for entry in run.record["schedule"] for host in entry["blast_radius"]["selected"]})
+        # One string instead of a list: every host that looks at this variable would walk through the list.
+        return {
+            "go": True,
+            "state": str(state),
+            "run_id": run.record["run_id"],
+            "rounds": rounds,
+            "hosts": "\n".join(hosts),
+            "observe": plan["observe"],
+        }
+
+    def _prepare(self, plan: Plan, task_vars: Mapping[str, Any]) -> Run:
+        when = now()
+        run_id = f"{when:%Y%m%dt%H%M%Sz}-{secrets.token_hex(3)}"
+        local = self._task.connection == "local"
+        found = _targets.draw(
+            plan,
+            Inventory(task_vars["groups"]),
+            set(task_vars["ansible_play_hosts"]),
+            lambda host: _controller.connection_variables(task_vars, host, local),
+            run_id,
+        )
+        windows = [_windows.parse_window("window", text) for text in plan["safety"]["window"]]
+        forbidden = [_windows.parse_forbidden("forbid", text) for text in plan["safety"]["forbid"]]
+        allowed, detail = _windows.check(windows, forbidden, when, planned_seconds(plan))
+        directory = None if self.check_mode else _controller.report_directory(plan["report"]["dir"])
+        checks = [
+            *found.checks,
+            check("change window", allowed, detail),
+            _one_batch(task_vars),
+            *([_reports_can_be_written(directory)] if directory else []),
+        ]
+        schedule = _targets.schedule(plan, found.targets, run_id)
+        controller = _controller.who_runs_this(task_vars)
+        run = Run.begin(
+            str(directory) if directory else None,
+            run_id=run_id, plan=plan, checks=checks, schedule=schedule, controller=controller, when=when,
+        )  # fmt: skip
+        self.say(run.headline())
+        for each in checks:
+            self.say(f"  {'ok' if each['ok'] else 'NO-GO'}: {each['name']}: {each['detail']}", GOOD if each["ok"] else BAD)
+        return run
+
+    def _publish(self, run: Run) -> dict[str, str]:
+        if run.stopped:
+            run.finish(now())
+        paths, warning = run.publish(run.plan["report"]["formats"] if run.stopped else ())
+        self.warn(warning)
+        return paths
+
+
+def _one_batch(task_vars: Mapping[str, Any]) -> Check:
+    whole = set(task_vars["ansible_play_batch"]) == set(task_vars["ansible_play_hosts"])
+    return check("one batch", whole, "all hosts of the play at once" if whole else "the play has serial: an experiment needs all its hosts at once")
+
+
+def _reports_can_be_written(directory: Any) -> Check:
+    """Before anything is attacked: the record must have a place."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        usable, why = os.access(directory, os.W_OK | os.X_OK), "it is not writable"
+    except OSError as error:
+        usable, why = False, str(error)
+    return check("reports", usable, str(directory) if usable else f"{OPTION}.report.dir: {str(directory)!r} is refused: {why}")

@@ -1,0 +1,29 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.faultline.chaos.plugins.plugin_utils import _controller, _summary
+from ansible_collections.faultline.chaos.plugins.plugin_utils._controller import BAD, GOOD, PLAIN
+
+
+class ActionModule(_controller.ControllerAction):
+    """Reads what a halt or an audit found on every host of the play, and prints it once."""
+
+    arguments = {
+        "subject": {"type": "str", "required": True, "choices": ["halt", "audit"]},
+        "results": {"type": "str", "required": True},
+    }
+
+    def work(self, given: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        hosts = list(task_vars["ansible_play_hosts_all"])
+        results = _controller.registered(task_vars, hosts, given["results"])
+        fleet = _summary.audit(hosts, results) if given["subject"] == "audit" else _summary.halt(hosts, results, self.check_mode)
+        lines = _summary.fleet_lines(given["subject"].capitalize(), fleet, len(hosts))
+        for line, bad in lines:
+            self.say(line, BAD if bad else PLAIN if line is not lines[-1][0] else GOOD)
+        return {"ok": fleet.ok, "lists": fleet.lists, "summary": lines[-1][0]}
