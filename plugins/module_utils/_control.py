@@ -109,8 +109,11 @@ def _units(host, active):
     names = [line.split()[0] for line in out.splitlines() if line.split()]
     ours = set("faultline-%s%s" % (each, kind) for each in active for kind in (".timer", ".service"))
     if active:
-        ours.update(("faultline-recover.timer", "faultline-recover.service"))
-    return ["unit %s" % name for name in names if name not in ours and not name.startswith("faultline-recover.service")]
+        ours.update(("faultline-sweep.timer", "faultline-sweep.service", "faultline-recover.service"))
+    left = ["unit %s" % name for name in names if name not in ours]
+    if not active and os.path.exists("/etc/systemd/system/faultline-recover.service"):
+        left.append("file /etc/systemd/system/faultline-recover.service")
+    return left
 
 
 def _workers(journal, claimed, active):

@@ -7,7 +7,7 @@
 """The dead-man: what reverts an attack on the target when nobody else does.
 
 Two layers, both there before anything is injected:
-1. recovery - a boot unit and a 30 s timer (systemd), or lines for cron, that run "control.sh sweep": they undo what is
+1. recovery - a boot unit and a transient timer every 30 s (systemd), or lines for cron, that run "control.sh sweep": they undo what is
    overdue because its timer was stopped or never came to be, and what a reboot interrupted. Set up before the journal is
    published, so that no journal is ever without it; they remove themselves when no attack is active.
 2. the attack's own timer - a transient systemd timer, or two detached watchers where systemd is not running.
@@ -21,11 +21,13 @@ from ansible_collections.faultline.chaos.plugins.module_utils._journal import RO
 from ansible_collections.faultline.chaos.plugins.module_utils._process import detach
 
 UNITS = "/etc/systemd/system"
+BOOT_UNIT = "faultline-recover.service"
 CRON = "/etc/cron.d/faultline"
 WATCHERS = 2
 
-_SERVICE = """[Unit]
-Description=faultline.chaos: undo attacks that are overdue or were interrupted by a reboot
+# Systemd reads it at the next boot, so nothing needs a daemon-reload now.
+_BOOT_UNIT = """[Unit]
+Description=faultline.chaos: undo the attacks that a reboot interrupted
 RequiresMountsFor={state}
 
 [Service]
@@ -33,19 +35,6 @@ Type=oneshot
 ExecStart=/bin/sh {state}/control.sh sweep
 OOMScoreAdjust=-1000
 KillMode=process
-
-[Install]
-WantedBy=multi-user.target
-"""
-
-_TIMER = """[Unit]
-Description=faultline.chaos: look for overdue attacks every 30 s while any is active
-
-[Timer]
-OnActiveSec=30
-OnUnitInactiveSec=30
-AccuracySec=1s
-Unit=faultline-recover.service
 
 [Install]
 WantedBy=multi-user.target
@@ -65,7 +54,7 @@ def kind(host):
 def prepare(host, journal):
     """Set up recovery, before there is anything to recover. Returns notes on what is weaker here. Errors: AttackError."""
     if host.has_systemd:
-        _recovery_units(host, journal.path)
+        _recovery(host, journal.path)
         return []
     notes = ["dead-man: watcher processes (no systemd here); weaker, for they can be killed"]
     if host.is_root and journal.path == ROOT_STATE and os.path.isdir(os.path.dirname(CRON)):
@@ -112,28 +101,22 @@ def _timer(host, journal, attack_id, deadline):
         )
 
 
-def _recovery_units(host, state):
-    wanted = {
-        os.path.join(UNITS, "faultline-recover.service"): _SERVICE.format(state=state),
-        os.path.join(UNITS, "faultline-recover.timer"): _TIMER.format(state=state),
-    }
-    wants = os.path.join(UNITS, "multi-user.target.wants")
-    changed = False
+def _recovery(host, state):
+    """The boot unit, and the transient timer that sweeps every 30 s (control.sh knows how, for it starts it after a boot as well)."""
+    path = os.path.join(UNITS, BOOT_UNIT)
+    text = _BOOT_UNIT.format(state=state)
+    link = os.path.join(UNITS, "multi-user.target.wants", BOOT_UNIT)
     try:
-        for path, text in sorted(wanted.items()):
-            if host.read(path) != text:
-                write_file(path, text, 0o644)
-                changed = True
-            link = os.path.join(wants, os.path.basename(path))
-            if not os.path.islink(link):
-                os.makedirs(wants, 0o755, exist_ok=True)
-                os.symlink(path, link)
-                changed = True
+        if host.read(path) != text:
+            write_file(path, text, 0o644)
+        if not os.path.islink(link):
+            os.makedirs(os.path.dirname(link), 0o755, exist_ok=True)
+            os.symlink(path, link)
     except (IOError, OSError) as error:
         raise AttackError("the recovery unit could not be installed, so nothing was injected: %s" % error)
-    if changed:
-        host.run([host.tool("systemctl"), "daemon-reload"])
-    host.run([host.tool("systemctl"), "start", "faultline-recover.timer"])
+    rc, out, err = host.run(["/bin/sh", os.path.join(state, "control.sh"), "watch"], check=False)
+    if rc != 0:
+        raise AttackError("the recovery timer could not be started, so nothing was injected: rc %d, %s" % (rc, (err or out).strip() or "no output"))
 
 
 def _watchers(journal, attack_id):

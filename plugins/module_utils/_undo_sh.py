@@ -210,7 +210,7 @@ CONTROL = (
 #   list             what is active here
 #   revert ID        undo one attack          revert-all   undo every attack: the halt button
 #   sweep            undo what is overdue or from before a reboot (the recovery timer and the boot unit run this)
-#   renew RUN SECS   move the deadlines of a run's leases        tidy   remove the recovery units once nothing is active
+#   renew RUN SECS   move the deadlines of a run's leases        watch, tidy   start recovery; remove it once nothing is active
 """
     + _COMMON
     + r"""
@@ -257,10 +257,16 @@ tidy() {
     [ -z "$(attacks)" ] || return 0
     [ "$(id -u)" = 0 ] || return 0
     rm -f /etc/cron.d/faultline
-    [ -e "$units/faultline-recover.service" ] || return 0
-    rm -f "$units"/faultline-recover.* "$units"/multi-user.target.wants/faultline-recover.*
-    systemctl stop faultline-recover.timer >/dev/null 2>&1
-    systemctl daemon-reload >/dev/null 2>&1
+    rm -f "$units/faultline-recover.service" "$units/multi-user.target.wants/faultline-recover.service"
+    [ ! -d /run/systemd/system ] || systemctl stop faultline-sweep.timer >/dev/null 2>&1
+    return 0
+}
+watch() { # a sweep every 30 s while any attack is active, for the one whose own timer was stopped
+    [ -d /run/systemd/system ] && [ "$(id -u)" = 0 ] || return 0
+    systemctl is-active --quiet faultline-sweep.timer && return 0
+    systemd-run --quiet --unit=faultline-sweep --description='faultline.chaos: undo what is overdue' \
+        --on-active=30 --on-unit-inactive=30 --timer-property=AccuracySec=1s \
+        --property=OOMScoreAdjust=-1000 --property=KillMode=process /bin/sh "$state/control.sh" sweep
 }
 list() {
     for dir in $(attacks); do
@@ -277,11 +283,13 @@ revert-all) each hand ;;
 sweep)
     each sweep
     worst=$?
-    # Whoever holds the lock is about to attack, or to tidy up himself.
-    if [ -r "$state/lock" ] && command -v flock >/dev/null 2>&1; then (flock -n 9 && tidy) 9<"$state/lock"; fi
+    # What is left after a boot needs the timer again. Whoever holds the lock is about to attack, or tidies up himself.
+    if [ -n "$(attacks)" ]; then watch
+    elif [ -r "$state/lock" ] && command -v flock >/dev/null 2>&1; then (flock -n 9 && tidy) 9<"$state/lock"; fi
     exit "$worst"
     ;;
 renew) renew "${2:?which run?}" "${3:-}" ;;
+watch) watch ;;
 tidy) tidy ;;
 *) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
