@@ -77,8 +77,8 @@ class Lab:
     def close(self) -> None:
         shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def up(self, hosts: int = 3) -> None:
-        self.driver("up", str(hosts))
+    def up(self, hosts: int = 3, **env: str) -> None:
+        self.driver("up", str(hosts), **env)
 
     def exec(self, argv: list[str], check: bool = True, timeout: float = 60, **kw: Any) -> Result:
         """Run a command of this machine in the network of the lab, where the hosts are reachable by name and address."""
@@ -124,10 +124,14 @@ class Lab:
     # -- on a host -----------------------------------------------------------------------------------------------
 
     def run(self, host: str, command: str | list[str], check: bool = True, timeout: float = 60, user: str = "root",
-            stdin: str | None = None) -> Result:
-        """Run a shell line (str) or a program (list, quoted for you) on a host over ssh. rc 255: no connection."""
+            stdin: str | None = None, shared: bool = True) -> Result:
+        """Run a shell line (str) or a program (list, quoted for you) on a host over ssh. rc 255: no connection.
+
+        shared: reuse the connection of earlier calls, which is quick; a connection of its own proves that ssh works.
+        """
         line = command if isinstance(command, str) else shlex.join(command)
-        argv = ["ssh", "-F", str(self.dir / "ssh_config"), "-l", user, address(host), line]
+        own = [] if shared else ["-o", "ControlPath=none", "-o", "ConnectTimeout=2"]
+        argv = ["ssh", "-F", str(self.dir / "ssh_config"), *own, "-l", user, address(host), line]
         return self._call(argv, check=check, timeout=timeout, stdin=stdin)
 
     def write(self, host: str, path: str, text: str, mode: str = "0644") -> None:
@@ -146,12 +150,30 @@ class Lab:
 
     def answers(self, host: str) -> bool:
         """Whether the ssh server of the host answers, over a connection of its own."""
-        argv = ["ssh", "-F", str(self.dir / "ssh_config"), "-o", "ControlPath=none", "-o", "ConnectTimeout=2", address(host), "true"]
-        return self._call(argv, check=False, timeout=10).ok
+        return self.run(host, "true", check=False, timeout=10, shared=False).ok
+
+    def ready(self, host: str) -> str:
+        """Make a host as a test wants to find it: on, going, its cable in. A new disk is the last resort."""
+        if self.run(host, "true", check=False, timeout=10).ok:
+            return host
+        self.net_heal(host)
+        if self.state(host) == "frozen":
+            self.thaw(host)
+        self.driver("start", number(host), check=False)
+        if not self.answers(host):
+            self.reset(host)
+        return host
 
     def wait_ssh(self, host: str, timeout: float = 60) -> float:
         """Wait until ssh answers; returns the seconds it took."""
         return wait_until(lambda: self.answers(host), timeout, f"{host} answers ssh")
+
+    def wait_reboot(self, host: str, boot_id: str, timeout: float = 120) -> float:
+        """Wait until the host answers and its boot is not boot_id any more."""
+        def rebooted() -> bool:
+            r = self.run(host, "cat /proc/sys/kernel/random/boot_id", check=False, timeout=10, shared=False)
+            return r.ok and r.out.strip() != boot_id
+        return wait_until(rebooted, timeout, f"{host} has rebooted")
 
     def wait_off(self, host: str, timeout: float = 60) -> float:
         """Wait until the host has switched itself off."""
@@ -161,13 +183,14 @@ class Lab:
 
     def playbook(self, play: str | Path | list | dict, extra_vars: dict | None = None, *args: str, env: dict[str, str] | None = None,
                  check: bool = False, diff: bool = False, ansible: str | Path | None = None, inventory: str | Path | None = None,
-                 limit: str | None = None, timeout: float = 600, must_succeed: bool = False) -> Play:
+                 limit: str | None = None, hosts: tuple[str, ...] = (), timeout: float = 600, must_succeed: bool = False) -> Play:
         """Run a playbook inside the network of the lab.
 
         play: a path, an FQCN (faultline.chaos.halt), YAML text, or the list of plays itself. ansible: a directory with
-        ansible-playbook, when not the one of this Python (another venv's bin). Never fails on its own unless must_succeed.
+        ansible-playbook, when not the one of this Python (another venv's bin). hosts: lab hosts besides n1 to n3 that the
+        inventory shall know, such as the plain one. Never fails on its own unless must_succeed.
         """
-        argv = self.playbook_argv(play, extra_vars, *args, check=check, diff=diff, ansible=ansible, inventory=inventory, limit=limit)
+        argv = self.playbook_argv(play, extra_vars, *args, check=check, diff=diff, ansible=ansible, inventory=inventory, limit=limit, hosts=hosts)
         events = self._scratch("events.json")
         r = self._call(argv, check=False, timeout=timeout, env={**(env or {}), **events_env(events)})
         out = Play(r.rc, r.out, r.err, r.seconds, r.json, read_events(events))
@@ -178,9 +201,12 @@ class Lab:
         return out
 
     def playbook_argv(self, play: str | Path | list | dict, extra_vars: dict | None = None, *args: str, check: bool = False, diff: bool = False,
-                      ansible: str | Path | None = None, inventory: str | Path | None = None, limit: str | None = None) -> list[str]:
+                      ansible: str | Path | None = None, inventory: str | Path | None = None, limit: str | None = None,
+                      hosts: tuple[str, ...] = ()) -> list[str]:
         """The command line of playbook(), for tests that start it themselves (popen) and kill it half way."""
         argv = [str(DRIVER), "exec", str(Path(ansible or self.bin) / "ansible-playbook"), "-i", str(inventory or REPO / "inventories" / "lab")]
+        if hosts:
+            argv += ["-i", self._inventory(hosts)]
         if extra_vars:
             argv += ["-e", json.dumps(extra_vars)]
         argv += ["--check"] * check + ["--diff"] * diff + (["--limit", limit] if limit else []) + list(args)
@@ -203,7 +229,7 @@ class Lab:
             "vars": {"ansible_user": user},
             "tasks": [{"name": "one", name: args or {}, "check_mode": check, "diff": diff, **(task or {})}],
         }]
-        p = self.playbook(play, env=env, ansible=ansible, timeout=timeout)
+        p = self.playbook(play, env=env, ansible=ansible, timeout=timeout, hosts=(host,) if host not in ("n1", "n2", "n3") else ())
         for result in p.results("one", host):
             return result
         raise LabError(f"{name} on {host} gave no result\n{p}")
@@ -215,6 +241,13 @@ class Lab:
             return str(play)
         path = self._scratch("play.yml")
         path.write_text(play)
+        return str(path)
+
+    def _inventory(self, hosts: tuple[str, ...]) -> str:
+        path = self._scratch("hosts.ini")
+        path.write_text("".join(
+            f"{h} ansible_host={address(h)} ansible_user=root ansible_python_interpreter=/usr/bin/python3 faultline_power=lab"
+            f" ansible_ssh_common_args='-F {self.dir}/ssh_config'\n" for h in hosts))
         return str(path)
 
     def _scratch(self, name: str) -> Path:

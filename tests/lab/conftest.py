@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Fixtures of the tests that need real hosts. `lab` brings the lab up; `n1`, `n2`, `n3` are its hosts, on and clean."""
+"""Fixtures of the tests that need real hosts. `lab` brings the lab up; `n1`, `n2`, `n3` are its hosts, switched on;
+`n4` is one without systemd."""
 
 from __future__ import annotations
 
@@ -26,29 +27,28 @@ def lab() -> Iterator[Lab]:
     lab.close()
 
 
-def _ready(lab: Lab, host: str) -> str:
-    """A host as a test wants to find it: on, not frozen, its cable in. What a failed test left is undone by a new disk."""
-    lab.net_heal(host)
-    state = lab.state(host)
-    if state == "frozen":
-        lab.thaw(host)
-    if state == "off":
-        lab.start(host)
-    if not lab.answers(host):
-        lab.reset(host)
-    return host
+@pytest.fixture(scope="session")
+def plain(lab: Lab) -> str:
+    """n4, a host with sysvinit and cron instead of systemd. Its image is built when it is asked for the first time."""
+    lab.up(4, FAULTLINE_LAB_PLAIN="4")
+    return "n4"
 
 
 @pytest.fixture
 def n1(lab: Lab) -> str:
-    return _ready(lab, "n1")
+    return lab.ready("n1")
 
 
 @pytest.fixture
 def n2(lab: Lab) -> str:
-    return _ready(lab, "n2")
+    return lab.ready("n2")
 
 
 @pytest.fixture
 def n3(lab: Lab) -> str:
-    return _ready(lab, "n3")
+    return lab.ready("n3")
+
+
+@pytest.fixture
+def n4(lab: Lab, plain: str) -> str:
+    return lab.ready(plain)

@@ -187,7 +187,7 @@ start() { # power on; the disk of a host is a copy-on-write file and outlives it
 		exec ip netns exec "$NS" setsid taskset -c "$(cpu_of "$i")" env "${envs[@]}" "$kernel" \
 			umid="$n" uml_dir="$D/run" mem="$MEM" ubd0="$D/$n.cow,$D/$base" root=/dev/ubda rw \
 			eth0="tuntap,tap$i,$(printf '02:00:00:00:77:%02x' "$i")" \
-			ip="$(ip_of "$i")::$NET.1:255.255.255.0:$n:eth0:none" lab.ip6="${NET6}:$((10 + i))" net.ifnames=0 audit=0 \
+			lab.name="$n" lab.ip4="$(ip_of "$i")" lab.ip6="${NET6}:$((10 + i))" lab.gw="$NET.1" net.ifnames=0 audit=0 \
 			systemd.hostname="$n" systemd.machine_id="$(printf '%032x' $((0x77000 + i)))" \
 			con=null con0=null,fd:1 ssl=null
 	) </dev/null >>"$D/$n.log" 2>&1 &
