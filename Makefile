@@ -6,11 +6,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export LC_ALL := C.UTF-8
 
-# CORE=2.16 runs sanity or unit on that ansible-core; ARGS go to pytest.
+# CORE=2.16 runs sanity, unit or integration on that ansible-core; ARGS go to pytest.
 CORE ?= dev
 ARGS ?=
 
-.PHONY: help setup test lint sanity unit lab-test fault-test demo bench build clean
+.PHONY: help setup test lint sanity unit integration lab-test fault-test demo bench build clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' Makefile | while read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
@@ -18,7 +18,7 @@ help: ## this list
 setup: ## make the virtual environment of the tools, outside of the checkout
 	@scripts/venv.sh
 
-test: lint sanity unit lab-test fault-test ## all of the next five
+test: lint sanity unit integration lab-test fault-test ## all of the next six
 
 lint: ## ruff, yamllint, ansible-lint, changelog, docs, trial build
 	@scripts/sanity.sh lint
@@ -29,6 +29,13 @@ sanity: ## ansible-test sanity (CORE=2.16 or another ansible-core)
 unit: ## unit tests (CORE=2.16 or another ansible-core; ARGS for pytest)
 	@PATH=$$(scripts/venv.sh $(CORE)):$$PATH
 	python -m pytest tests/unit $(ARGS)
+
+integration: ## tests of the role, the playbooks and steady_state on this machine (CORE and ARGS as above)
+	@status=0
+	scripts/sanity.sh --core $(CORE) integration || status=1
+	PATH=$$(scripts/venv.sh $(CORE)):$$PATH
+	python -m pytest tests/integration $(ARGS) || status=1
+	exit $$status
 
 lab-test: ## tests on the lab, whose hosts are real (ARGS for pytest)
 	@scripts/lab_test.sh tests/lab $(ARGS)

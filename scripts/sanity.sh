@@ -6,11 +6,12 @@
 # sanity.sh [--core VERSION] [STEP...]
 #
 # Copies the working tree (tracked and new files, nothing that git ignores) into a real ansible_collections tree and runs
-# the checks there. Steps: ruff yamllint ansible-lint changelog docs build (together: lint), sanity, targets.
-#   sanity    ansible-test sanity, every test of it
-#   targets   ansible-test compile and import with every Python on this machine that the ansible-core supports on a target
-#   build     ansible-galaxy collection build, and a look at what is in the tarball; it stays in dist/
-# Without a step: lint and sanity. --core takes the ansible-core for the steps sanity and targets (see venv.sh).
+# the checks there. Steps: ruff yamllint ansible-lint changelog docs build (together: lint), sanity, targets, integration.
+#   build         ansible-galaxy collection build, and a look at what is in the tarball; it stays in dist/
+#   sanity        ansible-test sanity, every test of it
+#   targets       ansible-test compile and import with every Python on this machine that the ansible-core supports on a target
+#   integration   ansible-test integration on this machine, as root
+# Without a step: lint and sanity. --core takes the ansible-core for the last three (see venv.sh).
 set -euo pipefail
 export LC_ALL=C.UTF-8 NO_COLOR=1 ANSIBLE_NOCOLOR=1 ANSIBLE_DEVEL_WARNING=false
 repo=$(cd "$(dirname "$0")/.." && pwd)
@@ -21,7 +22,7 @@ while [ $# -gt 0 ]; do
 	case $1 in
 		--core) core=$2; shift ;;
 		lint) steps+=("${lint[@]}") ;;
-		ruff | yamllint | ansible-lint | changelog | docs | build | sanity | targets) steps+=("$1") ;;
+		ruff | yamllint | ansible-lint | changelog | docs | build | sanity | targets | integration) steps+=("$1") ;;
 		*) sed -n '/^# sanity.sh/,/^set/{/^#/p}' "$0" >&2; exit 2 ;;
 	esac
 	shift
@@ -93,6 +94,12 @@ step_targets() {
 	for directory in "$HOME"/.pyenv/versions/*/bin; do PATH=$PATH:$directory; done
 	ansible_test sanity --test compile --test import 2>&1 | tee "$work/log"
 	ran "$work/log" compile import
+}
+
+step_integration() {
+	venv "$core"
+	ansible_test integration --local --python "$(python_version)" --allow-destructive 2>&1 | tee "$work/log"
+	grep -q 'Running .* integration test role' "$work/log"
 }
 
 step_build() {
