@@ -6,7 +6,6 @@
 
 """What is active, overdue, stuck or left behind on this host: the view that attack_info, revert and lease share."""
 
-import json
 import os
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, JournalDamaged
@@ -19,11 +18,17 @@ TC_PREF_FIRST, TC_PREF_LAST = 47000, 47999  # of the tc filters that network att
 
 
 def remaining(journal, attack_id):
-    """Seconds until the dead-man acts; negative when it should have; an unreadable deadline has passed."""
-    try:
-        return int(journal.noted(attack_id, "deadline")) / 100.0 - uptime()
-    except ValueError:
+    """Seconds until the dead-man acts; negative when it should have; a deadline that cannot be right has passed."""
+    due, limit = journal.number(attack_id, "deadline"), journal.number(attack_id, "limit")
+    if due is None or limit is None or due > limit:
         return -OVERDUE_AFTER - 1
+    return due / 100.0 - uptime()
+
+
+def attacks(journal, boot_id):
+    """All attacks, as attack_info returns them."""
+    found = [describe(journal, boot_id, each) for each in journal.ids()]
+    return [each for each in found if os.path.isdir(os.path.dirname(each["undo"]))]  # not what was undone while we looked
 
 
 def describe(journal, boot_id, attack_id):
@@ -37,7 +42,7 @@ def describe(journal, boot_id, attack_id):
     for key in ("module", "run_id", "started", "deadline", "deadman", "resources"):
         found[key] = record[key]
     found["remaining"] = round(remaining(journal, attack_id), 2)
-    found["effect"] = json.loads(journal.noted(attack_id, "effect") or "{}")
+    found["effect"] = journal.effect(attack_id)
     stuck = journal.noted(attack_id, "stuck").strip()
     if not journal.script_intact(attack_id):
         found.update(status="damaged", reason="its revert.sh does not match its checksum; the revert module writes it again")
@@ -56,7 +61,14 @@ def chosen(journal, attack_id=None, run_id=None, everything=False):
         return [attack_id] if attack_id in journal.ids() else []
     if everything:
         return journal.ids()
-    return [each for each in journal.ids() if journal.noted(each, "run").strip() == run_id]
+    return [each for each in journal.ids() if run_id in (_run_of(journal, each), journal.noted(each, "run").strip())]
+
+
+def _run_of(journal, attack_id):
+    try:
+        return journal.load(attack_id)["run_id"]
+    except JournalDamaged:
+        return None
 
 
 def residue(host, journal):
@@ -106,7 +118,7 @@ def _units(host, active):
     out = host.run(
         [host.tool("systemctl"), "list-units", "--all", "--plain", "--no-legend", "faultline-*"], check=False
     )[1]
-    names = [line.split()[0] for line in out.splitlines() if line.split()]
+    names = [word for line in out.splitlines() for word in line.split()[:2] if word.startswith("faultline-")]
     ours = set("faultline-%s%s" % (each, kind) for each in active for kind in (".timer", ".service"))
     if active:
         ours.update(("faultline-sweep.timer", "faultline-sweep.service", "faultline-recover.service"))

@@ -28,3 +28,7 @@ class NotRestorable(AttackError):
 
 class JournalDamaged(AttackError):
     """A journal on the target cannot be trusted; it is left alone and reported."""
+
+
+class JournalGone(JournalDamaged):
+    """There is no such journal: its attack was undone a moment ago."""

@@ -6,6 +6,7 @@
 
 """The target, as an attack sees it: run a program by argv, read the kernel's files, know the control path."""
 
+import io
 import ipaddress
 import os
 import re
@@ -16,6 +17,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 # Nothing that a user can write to is searched for tools.
 SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+SPACE = " \t\r\f\v"
 SSH_SERVERS = ("sshd", "sshd-session", "dropbear")
 
 # tool -> (Debian/Ubuntu package, RHEL-family package); named in errors, never installed by an attack.
@@ -79,15 +81,16 @@ class Host(object):
         text = self.run(argv)[1]
         for counter in counters:
             text = re.sub(" %s [0-9]*" % re.escape(counter), "", text)
-        return "\n".join(sorted(line.rstrip() for line in text.splitlines() if line.strip()))
+        lines = [line.rstrip(SPACE) for line in text.split("\n")]  # as sed and sort in the C locale see them
+        return "\n".join(sorted((line for line in lines if line), key=lambda line: line.encode("utf-8", "surrogateescape")))
 
     @staticmethod
     def read(path, default=""):
         """Content of a small file, or the default when it cannot be read."""
         try:
-            with open(path) as handle:
+            with io.open(path, encoding="utf-8", errors="replace") as handle:
                 return handle.read()
-        except (IOError, OSError, UnicodeDecodeError):
+        except (IOError, OSError):
             return default
 
     @property

@@ -10,24 +10,30 @@ One directory an attack, published by rename when all of it is on the disk, so a
   record.json  what, why, until when, and the undo as data     revert.sh  the undo, ready to run
   before/NN    the prior state as text                         sums       checksums of the two above
   boot run deadline limit  one value each, for sh              history    the line for history.jsonl, but for its end
+  lock         held while this attack is being injected or undone: no attack ever waits for another one
+
+The lock beside the journals is held only while an injector decides and publishes, and while recovery is set up or removed.
 """
 
 import contextlib
 import fcntl
 import hashlib
+import io
 import json
 import os
 import pwd
+import re
 import shutil
 import stat
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged, JournalGone
 from ansible_collections.faultline.chaos.plugins.module_utils._undo_sh import CONTROL
 
 VERSION = 1
 ROOT_STATE = "/var/lib/faultline"
 HISTORY_KEPT = 1000  # lines
+ID = re.compile(r"^(?!(?:sweep|recover)\Z)[a-z0-9][a-z0-9_-]{0,63}\Z")  # these two are units of ours
 
 
 def state_dir():
@@ -40,15 +46,23 @@ def state_dir():
 def write_file(path, text, mode=0o600):
     """Write all of a file or nothing: a new file beside it, fsync, rename."""
     temporary = "%s.%d.tmp" % (path, os.getpid())
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-    with os.fdopen(handle, "w") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.rename(temporary, path)
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        # The same bytes whatever the locale is, and no change of line ends: checksums are over them.
+        with io.open(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(temporary, path)
+    except (IOError, OSError):
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+        raise
+    sync_dir(os.path.dirname(path))
 
 
 def sync_dir(path):
+    """Make the names in a directory outlive a power cut."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -68,11 +82,43 @@ def checksum(text):
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def _take(path):
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def _flock(handle):
+    """Whether the lock is ours now."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except (IOError, OSError):
+        return False
+
+
+def _busy(directory):
+    """Whether an undo still works in there."""
+    try:
+        handle = os.open(os.path.join(directory, "lock"), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (IOError, OSError):
+        return False
+    try:
+        return not _flock(handle)
+    finally:
+        os.close(handle)
+
+
+def _close(handle):
+    if handle is not None:
+        os.close(handle)
+
+
 class Journal(object):
     """The journals of this host (root) or user. Reading never changes anything."""
 
     def __init__(self, path=None):
         self.path = path or state_dir()
+        self._lock = None
+        self._held = None
 
     # --- the place ------------------------------------------------------------------------------
 
@@ -90,14 +136,12 @@ class Journal(object):
         return True
 
     def open_place(self):
-        """Make the state directory and what stays in it. Errors: AttackError when it cannot be made or written."""
+        """Make the state directory and what stays in it; the caller holds the lock. Errors: AttackError when it cannot be written."""
         try:
-            if not self.check_place():
-                os.makedirs(os.path.dirname(self.path), 0o755, exist_ok=True)
-                os.mkdir(self.path, 0o700)
             for name in os.listdir(self.path):  # left by a crash before publishing or after an undo: nothing hangs on them
-                if name.startswith((".new-", ".gone-")):
-                    shutil.rmtree(os.path.join(self.path, name), ignore_errors=True)
+                path = os.path.join(self.path, name)
+                if name.startswith(".new-") or name.startswith(".gone-") and not _busy(path):
+                    shutil.rmtree(path, ignore_errors=True)
             control = os.path.join(self.path, "control.sh")
             if self._read(control) != CONTROL:
                 write_file(control, CONTROL)
@@ -107,26 +151,31 @@ class Journal(object):
 
     @contextlib.contextmanager
     def locked(self, seconds=60):
-        """The host's one lock, shared with revert.sh."""
-        if not self.check_place():
-            os.makedirs(os.path.dirname(self.path), 0o755, exist_ok=True)
-            os.mkdir(self.path, 0o700)
-        handle = os.open(
-            os.path.join(self.path, "lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-        )
+        """The lock of the journals, for deciding what may be injected and publishing it; release() ends it sooner."""
         try:
-            until = time.time() + seconds
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except (IOError, OSError):
-                    if time.time() > until:
-                        raise AttackError("another faultline.chaos action holds %s/lock; try again" % self.path)
-                    time.sleep(0.1)
+            if not self.check_place():
+                os.makedirs(self.path, 0o700, exist_ok=True)
+                sync_dir(os.path.dirname(self.path))
+                self.check_place()
+            self._lock = _take(os.path.join(self.path, "lock"))
+            until = time.monotonic() + seconds  # time() may be stepped by an attack
+            while not _flock(self._lock):
+                if time.monotonic() > until:
+                    raise AttackError("another faultline.chaos action holds %s/lock; try again" % self.path)
+                time.sleep(0.1)
+        except (IOError, OSError) as error:
+            raise AttackError("the journal cannot be written to %s: %s" % (self.path, error))
+        try:
             yield
         finally:
-            os.close(handle)
+            self.release()
+
+    def release(self):
+        self._lock = _close(self._lock)
+
+    def let_go(self):
+        """End the hold on the attack that publish() began: from here on, an undo needs not wait for us."""
+        self._held = _close(self._held)
 
     # --- one attack -----------------------------------------------------------------------------
 
@@ -137,7 +186,7 @@ class Journal(object):
         return os.path.join(self.path, attack_id, "revert.sh")
 
     def publish(self, record, script):
-        """Write an attack's journal and make it visible in one step; on the disk when this returns."""
+        """Write an attack's journal and make it visible in one step; on the disk when this returns, and held until let_go()."""
         attack_id = record["id"]
         new = os.path.join(self.path, ".new-%s" % attack_id)
         text = json.dumps(record, indent=1, sort_keys=True)
@@ -162,19 +211,31 @@ class Journal(object):
                 write_file(os.path.join(new, "before", name), text)
             for name, content in files.items():
                 write_file(os.path.join(new, name), content)
-            sync_dir(os.path.join(new, "before"))
-            sync_dir(new)
+            self._held = _take(os.path.join(new, "lock"))
+            _flock(self._held)
+            self._await_undo(attack_id)
             os.rename(new, self.directory(attack_id))
             sync_dir(self.path)
         except (IOError, OSError) as error:
+            self.let_go()
             shutil.rmtree(new, ignore_errors=True)
             raise AttackError("the journal of %s cannot be written to %s: %s" % (attack_id, self.path, error))
 
+    def _await_undo(self, attack_id):
+        """The undo of an earlier attack with this id must be through: at its end it stops that id's timer."""
+        gone = os.path.join(self.path, ".gone-%s" % attack_id)
+        until = time.monotonic() + 60
+        while _busy(gone) and time.monotonic() < until:
+            time.sleep(0.1)
+        shutil.rmtree(gone, ignore_errors=True)
+
     def repair(self, attack_id, record, script):
-        """Write revert.sh and the saved state again, from an intact record."""
+        """Write revert.sh and the saved state again, from an intact record. Errors: AttackError, also when the attack is gone by now."""
         directory = self.directory(attack_id)
+        before = os.path.join(directory, "before")
         try:
-            os.makedirs(os.path.join(directory, "before"), 0o700, exist_ok=True)
+            if not os.path.isdir(before):
+                os.mkdir(before, 0o700)
             for name, text in record["undo"]["before"].items():
                 write_file(os.path.join(directory, "before", name), text)
             write_file(os.path.join(directory, "revert.sh"), script)
@@ -187,18 +248,18 @@ class Journal(object):
         if not self.check_place():
             return []
         return sorted(
-            name
-            for name in os.listdir(self.path)
-            if not name.startswith(".") and os.path.isdir(os.path.join(self.path, name))
+            name for name in os.listdir(self.path) if ID.match(name) and os.path.isdir(os.path.join(self.path, name))
         )
 
     def load(self, attack_id):
-        """The record of an attack. Errors: JournalDamaged when it is torn, changed or of a newer version."""
+        """The record of an attack. Errors: JournalDamaged when it is torn, changed or of a newer version; JournalGone."""
         path = os.path.join(self.directory(attack_id), "record.json")
         try:
             found = json.loads(self._read(path))
             record, expected = found["record"], found["sum"]
         except (ValueError, KeyError, TypeError):
+            if not os.path.isdir(self.directory(attack_id)):
+                raise JournalGone("%s is not active any more" % attack_id)
             raise JournalDamaged("the record of %s is not readable: %s" % (attack_id, path))
         if checksum(json.dumps(record, indent=1, sort_keys=True)) != expected:
             raise JournalDamaged("the record of %s does not match its checksum: %s" % (attack_id, path))
@@ -216,6 +277,18 @@ class Journal(object):
     def noted(self, attack_id, name):
         return self._read(os.path.join(self.directory(attack_id), name))
 
+    def number(self, attack_id, name):
+        """A noted whole number; None when it is not one."""
+        text = self.noted(attack_id, name).strip()
+        return int(text) if re.match(r"[0-9]{1,15}\Z", text) else None
+
+    def effect(self, attack_id):
+        """What the attack measured when it began; {} when that is not readable."""
+        try:
+            return json.loads(self.noted(attack_id, "effect") or "{}")
+        except ValueError:
+            return {}
+
     def script_intact(self, attack_id):
         """Whether revert.sh and the saved state are what was written."""
         directory = self.directory(attack_id)
@@ -231,24 +304,25 @@ class Journal(object):
     def history(self, last=20):
         """The last reverted attacks, newest last; lines that cannot be read are passed over."""
         found = []
-        for line in self._read(os.path.join(self.path, "history.jsonl")).splitlines()[-last:]:
+        for line in self._read(os.path.join(self.path, "history.jsonl")).splitlines():
             try:
                 found.append(json.loads(line))
             except ValueError:
                 continue
-        return found
+        return found[-last:] if last else []
 
     def _trim_history(self):
         path = os.path.join(self.path, "history.jsonl")
         lines = self._read(path).splitlines(True)
-        if len(lines) > HISTORY_KEPT:
+        quiet = not self.ids() and not any(name.startswith(".gone-") for name in os.listdir(self.path))
+        if len(lines) > HISTORY_KEPT and quiet:  # or a line that an undo adds now would be lost
             write_file(path, "".join(lines[-HISTORY_KEPT // 2:]))
 
     @staticmethod
     def _read(path):
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except (IOError, OSError):
+            with io.open(handle, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+                return stream.read()
+        except (IOError, OSError, ValueError):
             return ""
-        with os.fdopen(handle, errors="surrogateescape") as stream:
-            return stream.read()

@@ -6,7 +6,7 @@
 
 """Reverting from Ansible: run the revert.sh that the timer would run, and say what came of it."""
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import JournalDamaged
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import render_record
 from ansible_collections.faultline.chaos.plugins.module_utils._undo_sh import DAMAGED, DRIFTED, REVERTED
 
@@ -26,16 +26,19 @@ def revert_one(host, journal, attack_id, accept_drift=False, locked=False):
 
     locked: the caller holds the journal's lock, so the script must not wait for it.
     """
-    if attack_id not in journal.ids():
-        return Outcome(acted=False, clean=True)
     if not journal.script_intact(attack_id):
         problem = _render_again(journal, attack_id)
-        if problem:
+        if problem and attack_id in journal.ids():
             return Outcome(acted=False, clean=False, reason=problem)
+    if attack_id not in journal.ids():  # also when its timer was faster, a moment ago
+        return Outcome(acted=False, clean=True)
     argv = ["/bin/sh", journal.script(attack_id), "module"] + ["accept"] * accept_drift + ["locked"] * locked
     rc, out, err = host.run(argv, check=False)
     if rc == REVERTED:
-        return Outcome(acted="reverted" in out or "drifted" in out, clean=True, drifted="drifted" in out)
+        acted = any(line.endswith((": reverted", ": drifted")) for line in out.splitlines())
+        return Outcome(acted=acted, clean=True, drifted=acted and out.rstrip().endswith("drifted"))
+    if attack_id not in journal.ids():
+        return Outcome(acted=False, clean=True)
     said = "; ".join(line.strip() for line in err.splitlines() if line.strip()) or "rc %d" % rc
     if rc == DRIFTED:
         return Outcome(True, False, True, "undone, but the state is not what it was before (somebody else changed it?): %s" % said)
@@ -50,5 +53,8 @@ def _render_again(journal, attack_id):
         record = journal.load(attack_id)
     except JournalDamaged as error:
         return "its journal is damaged in both halves (%s): undo by hand, then remove %s" % (error, journal.directory(attack_id))
-    journal.repair(attack_id, record, render_record(record, journal.path))
+    try:
+        journal.repair(attack_id, record, render_record(record, journal.path))
+    except AttackError as error:
+        return str(error)
     return None

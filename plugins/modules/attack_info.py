@@ -100,7 +100,7 @@ history:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils._control import describe, residue
+from ansible_collections.faultline.chaos.plugins.module_utils._control import attacks, residue
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal
@@ -110,15 +110,15 @@ def main():
     module = AnsibleModule(argument_spec={"history": {"type": "int", "default": 20}}, supports_check_mode=True)
     host, journal = Host(module), Journal()
     try:
-        attacks = [describe(journal, host.boot_id, each) for each in journal.ids()]
+        found = attacks(journal, host.boot_id)
         left = residue(host, journal)
     except AttackError as error:
         module.fail_json(msg=str(error), **error.details)
     module.exit_json(
         changed=False,
-        attacks=attacks,
+        attacks=found,
         residue=left,
-        clean=not attacks and not left,
+        clean=not found and not left,
         history=journal.history(max(0, module.params["history"])),
     )
 
