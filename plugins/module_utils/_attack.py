@@ -12,7 +12,6 @@ A module subclasses Attack and hands it to run_attack(). Nothing here knows what
 import hashlib
 import json
 import os
-import re
 import signal
 import time
 
@@ -20,9 +19,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _deadman, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._control import OVERDUE_AFTER, remaining
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, JournalDamaged
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, JournalDamaged, JournalGone
 from ansible_collections.faultline.chaos.plugins.module_utils._host import Host, start_time, uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._journal import VERSION, Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._journal import ID, VERSION, Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._revert import revert_one
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import KillGroup, Undo, render_record
 
@@ -36,7 +35,6 @@ COMMON_OPTIONS = {
     "lease": {"type": "raw"},
     "control_addresses": {"type": "list", "elements": "str", "default": []},
 }
-_ID = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}\Z")
 _HARD_CAP = 86400.0
 # Options that do not make it another attack: they say how long and for whom, not what.
 _NOT_IDENTITY = ("state", "id", "run_id", "duration", "max_duration", "lease", "control_addresses")
@@ -176,8 +174,8 @@ class _Lifecycle(object):
         if params["lease"] is not None:
             lease = _units.duration("lease", params["lease"], 1.0, duration)
         for option in ("id", "run_id"):
-            if params[option] is not None and not _ID.match(params[option]):
-                raise BadOption(option, params[option], "use 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit")
+            if params[option] is not None and not ID.match(params[option]):
+                raise BadOption(option, params[option], "use 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit, and not sweep or recover")
         return duration, lease
 
     def _identity(self):
@@ -190,8 +188,8 @@ class _Lifecycle(object):
         given = self.module.params["id"]
         if given is None:
             return "%s-%s" % (self.attack.name, self._identity()[:10])
-        if not _ID.match(given):
-            raise BadOption("id", given, "use 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit")
+        if not ID.match(given):
+            raise BadOption("id", given, "use 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit, and not sweep or recover")
         return given
 
     # --- present --------------------------------------------------------------------------------
@@ -233,7 +231,7 @@ class _Lifecycle(object):
             try:
                 record = self.journal.load(other)
             except JournalDamaged as error:
-                if other != attack.id:
+                if other != attack.id or isinstance(error, JournalGone):
                     continue  # attack_info and revert are loud about it; it must not stop this one
                 raise AttackError("%s; choose another id or revert it first" % error)
             if other == attack.id:
@@ -257,7 +255,7 @@ class _Lifecycle(object):
             "deadman": record["deadman"],
             "undo": self.journal.script(record["id"]),
             "resources": record["resources"],
-            "effect": json.loads(self.journal.noted(record["id"], "effect") or "{}"),
+            "effect": self.journal.effect(record["id"]),
             "notes": [],
         }
 
@@ -282,36 +280,37 @@ class _Lifecycle(object):
             "deadline": _iso(started + first),
             "deadline_cs": int((now + first) * 100),
             "limit_cs": int((now + duration) * 100),
+            "began_cs": int(now * 100),
             "deadman": result["deadman"],
             "undo": undo.to_dict(),
         }
+        script = render_record(record, journal.path)
         try:
             result["notes"] = result["notes"] + _deadman.prepare(self.host, journal)
-            journal.publish(record, render_record(record, journal.path))
+            crash_point("prepared")
+            journal.publish(record, script)
         except AttackError:
+            journal.release()
             _deadman.tidy(self.host, journal)
             raise
+        journal.release()  # other attacks, and their undo, need not wait for this one
         crash_point("journalled")
         try:
             _deadman.arm(self.host, journal, attack.id, now + first)
-        except AttackError:
-            revert_one(self.host, journal, attack.id, locked=True)
-            raise
-        crash_point("armed")
-        try:
+            crash_point("armed")
             attack.inject(plan)
             crash_point("injected")
             result["effect"] = attack.verify(plan)
+            journal.note(attack.id, "effect", json.dumps(result["effect"]))
             if remaining(journal, attack.id) <= 0:
                 raise AttackError("the deadline passed before the attack was in place: the target is slow, give it a longer duration or lease")
-        except AttackError as error:
+        except Exception as error:  # whatever it is, the target comes first
+            details = getattr(error, "details", {})
+            told = str(error) if isinstance(error, AttackError) else "%s: %s" % (type(error).__name__, error)
             outcome = revert_one(self.host, journal, attack.id, locked=True)
             if outcome.clean:
-                raise AttackError("%s; undone at once, nothing is left" % error, **error.details)
-            raise AttackError(
-                "%s; and the undo is stuck, the dead-man keeps trying: %s" % (error, outcome.reason), stuck=[attack.id], **error.details
-            )
-        journal.note(attack.id, "effect", json.dumps(result["effect"]))
+                raise AttackError("%s; undone at once, nothing is left" % told, **details)
+            raise AttackError("%s; and the undo is stuck, the dead-man keeps trying: %s" % (told, outcome.reason), stuck=[attack.id], **details)
         crash_point("verified")
         self._show(result, plan, undo)
         result.update(status="active", deadline=record["deadline"], remaining=round(remaining(journal, record["id"]), 2))

@@ -17,8 +17,8 @@ import os
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host import start_time, uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._journal import ROOT_STATE, write_file
-from ansible_collections.faultline.chaos.plugins.module_utils._process import detach
+from ansible_collections.faultline.chaos.plugins.module_utils._journal import ROOT_STATE, sync_dir, write_file
+from ansible_collections.faultline.chaos.plugins.module_utils._process import detach, processes
 
 UNITS = "/etc/systemd/system"
 BOOT_UNIT = "faultline-recover.service"
@@ -52,24 +52,34 @@ def kind(host):
 
 
 def prepare(host, journal):
-    """Set up recovery, before there is anything to recover. Returns notes on what is weaker here. Errors: AttackError."""
-    if host.has_systemd:
-        _recovery(host, journal.path)
-        return []
-    notes = ["dead-man: watcher processes (no systemd here); weaker, for they can be killed"]
-    if host.is_root and journal.path == ROOT_STATE and os.path.isdir(os.path.dirname(CRON)):
-        write_file(CRON, _CRON.format(state=journal.path), 0o644)
-    else:
-        notes.append("nothing here runs at boot: after a reboot, run sh %s/control.sh sweep" % journal.path)
-    return notes
+    """Set up recovery, before there is anything to recover; the caller holds the journals' lock. Returns notes on what is weaker here. Errors: AttackError."""
+    try:
+        if host.has_systemd:
+            _recovery(host, journal.path)
+            return []
+        notes = ["dead-man: watcher processes (no systemd here); weaker, for they can be killed"]
+        if host.is_root and journal.path == ROOT_STATE and os.path.isdir(os.path.dirname(CRON)) and _cron_runs():
+            write_file(CRON, _CRON.format(state=journal.path), 0o644)
+        else:
+            notes.append("nothing here runs at boot: after a reboot, run sh %s/control.sh sweep" % journal.path)
+        return notes
+    except (IOError, OSError) as error:
+        raise AttackError("the recovery of interrupted attacks could not be set up, so nothing was injected: %s" % error)
 
 
 def arm(host, journal, attack_id, deadline):
     """Arm the attack's own timer for a deadline in seconds since boot. Errors: AttackError; then nothing may be injected."""
-    if host.has_systemd:
-        _timer(host, journal, attack_id, deadline)
-    else:
-        _watchers(journal, attack_id)
+    try:
+        if host.has_systemd:
+            _timer(host, journal, attack_id, deadline)
+        else:
+            _watchers(journal, attack_id)
+    except (IOError, OSError) as error:
+        raise AttackError("the dead-man could not be armed, so nothing was injected: %s" % error)
+
+
+def _cron_runs():
+    return any(process.name in ("cron", "crond") for process in processes())
 
 
 def tidy(host, journal):
@@ -79,6 +89,8 @@ def tidy(host, journal):
 
 def _timer(host, journal, attack_id, deadline):
     unit = "faultline-%s" % attack_id
+    # A dead-man of an earlier attack with this id that ended in failure would keep the name taken.
+    host.run([host.tool("systemctl"), "reset-failed", unit + ".service"], check=False)
     rc, out, err = host.run(
         [
             host.tool("systemd-run"), "--quiet", "--unit=%s" % unit,
@@ -106,14 +118,12 @@ def _recovery(host, state):
     path = os.path.join(UNITS, BOOT_UNIT)
     text = _BOOT_UNIT.format(state=state)
     link = os.path.join(UNITS, "multi-user.target.wants", BOOT_UNIT)
-    try:
-        if host.read(path) != text:
-            write_file(path, text, 0o644)
-        if not os.path.islink(link):
-            os.makedirs(os.path.dirname(link), 0o755, exist_ok=True)
-            os.symlink(path, link)
-    except (IOError, OSError) as error:
-        raise AttackError("the recovery unit could not be installed, so nothing was injected: %s" % error)
+    if host.read(path) != text:
+        write_file(path, text, 0o644)
+    if not os.path.islink(link):
+        os.makedirs(os.path.dirname(link), 0o755, exist_ok=True)
+        os.symlink(path, link)
+        sync_dir(os.path.dirname(link))
     rc, out, err = host.run(["/bin/sh", os.path.join(state, "control.sh"), "watch"], check=False)
     if rc != 0:
         raise AttackError("the recovery timer could not be started, so nothing was injected: rc %d, %s" % (rc, (err or out).strip() or "no output"))

@@ -21,8 +21,16 @@ _NESTED = ("guards", "steps")  # fields that hold typed things themselves
 
 
 def words(argv):
-    """An argv as quoted words of a shell command."""
-    return " ".join(quote(str(word)) for word in argv)
+    """An argv as quoted words of a shell command. Errors: AttackError for what no program can be run with."""
+    told = [str(word) for word in argv]
+    if not told or not told[0] or told[0].startswith("-") or "=" in told[0] or any("\0" in word for word in told):
+        raise AttackError("undo: %r cannot be run: it needs the name of a program first, and no zero bytes" % told)
+    return " ".join(quote(word) for word in told)
+
+
+def comment(title):
+    """A title as a comment; names of processes and devices may hold line breaks."""
+    return "# " + "".join(letter if letter.isprintable() else "?" for letter in title)
 
 
 class _Typed(object):
@@ -78,7 +86,7 @@ class FileHolds(_Typed):
     fields = ("path", "text")
 
     def __init__(self, path, text):
-        super(FileHolds, self).__init__(path=path, text=text)
+        super(FileHolds, self).__init__(path=path, text=text.rstrip("\n"))
 
     def condition(self):
         return "holds %s %s" % (quote(self.path), quote(self.text))
@@ -178,7 +186,7 @@ class Run(_Typed):
 
     def render(self):
         act = "try %s" % words(self.argv)
-        return ["# %s" % self.title, "if %s; then %s; fi" % (_all(self.guards), act) if self.guards else act]
+        return [comment(self.title), "if %s; then %s; fi" % (_all(self.guards), act) if self.guards else act]
 
 
 @typed
@@ -205,7 +213,7 @@ class KillGroup(_Typed):
         super(KillGroup, self).__init__(title=title, pid=pid, start=start)
 
     def render(self):
-        return ["# %s" % self.title, "kill_group %s %s" % (quote(str(self.pid)), quote(str(self.start)))]
+        return [comment(self.title), "kill_group %s %s" % (quote(str(self.pid)), quote(str(self.start)))]
 
 
 # --- checks: what must be true afterwards -----------------------------------------------------------
@@ -297,6 +305,7 @@ def render_record(record, state_dir):
         "state=%s" % quote(state_dir),
         "boot=%s" % quote(record["boot_id"]),
         "injector=%s" % quote("%s %s" % tuple(record["injector"])),  # pid and start time; ended if it hangs
+        "began=%d limit=%d" % (record["began_cs"], record["limit_cs"]),  # of every deadline, in centiseconds since boot
         "",
         "# What undoes the attack, in order.",
         "undo() {",

@@ -1,0 +1,302 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lifecycle of an attack: whatever fails on the way, nothing is left; and nothing is done before it can be undone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _attack, _deadman
+from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._process import Worker
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, Run, Undo
+
+
+class Touch(Attack):
+    """Makes a file; the undo removes it."""
+
+    name = "touch"
+    needs_root = False
+    options = {"path": {"type": "str"}}
+    worker = False
+    step: list[str] = []
+    broken = None
+
+    def resources(self):
+        return ["file:" + self.params["path"]]
+
+    def snapshot(self):
+        return None
+
+    def plan(self, before):
+        path = self.params["path"]
+        undo = Undo([Run("remove", ["rm", "-f", path])], [Gone("the file", [Exists(path)])])
+        workers = [Worker("test", lambda: time.sleep(60))] if self.worker else []
+        return Plan("", "file", [(["touch", path], None)] + [(self.step, None)] * bool(self.step), undo, workers)
+
+    def verify(self, plan):
+        if self.broken:
+            raise self.broken
+        return {"asked": self.params["path"]}
+
+
+class Module:
+    """An AnsibleModule of the tests; run_command really runs."""
+
+    def __init__(self, bench, check_mode: bool = False, **params) -> None:
+        self.params = {
+            "state": "present",
+            "id": None,
+            "run_id": None,
+            "duration": "30s",
+            "max_duration": "1h",
+            "lease": None,
+            "control_addresses": [],
+            **params,
+        }
+        self.check_mode = check_mode
+        self._diff = check_mode
+        self.get_bin_path = bench.host._module.get_bin_path
+        self.run_command = bench.host._module.run_command
+
+
+@pytest.fixture
+def attack(bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Runs an attack in the bench's state directory, with watchers. The file that it makes is tmp_path/mark."""
+    monkeypatch.setattr(_attack, "Journal", lambda: bench.journal)
+    monkeypatch.setattr(_attack.Host, "has_systemd", False)
+
+    def run(kind=Touch, check_mode: bool = False, **params) -> dict:
+        module = Module(bench, check_mode, **{"path": str(tmp_path / "mark"), **params})
+        try:
+            return _attack._Lifecycle(module, kind).run()
+        finally:
+            bench.journal.let_go()
+
+    yield run
+    bench.sh(["sh"], bench.state / "control.sh", "revert-all")
+
+
+def watchers(bench) -> list[int]:
+    """Dead-men of this state directory."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[-2:-1] == [b"timer"] and words[1].startswith(os.fsencode(bench.journal.path)):
+            found.append(int(path.parent.name))
+    return found
+
+
+def clean(bench, tmp_path: Path) -> bool:
+    return not (tmp_path / "mark").exists() and bench.journal.ids() == [] and not list(bench.state.glob(".new-*"))
+
+
+def test_present_twice_and_absent(attack, bench, tmp_path: Path) -> None:
+    first = attack(duration="20s", run_id="r")
+    assert (first["changed"], first["status"], first["deadman"]) == (True, "active", "watcher")
+    assert 18 < first["remaining"] <= 20
+    assert len(watchers(bench)) == 2
+    again = attack(duration="20s")
+    assert (again["changed"], again["status"], again["id"], again["effect"]) == (False, "active", first["id"], first["effect"])
+    ended = attack(state="absent")
+    assert (ended["changed"], ended["status"]) == (True, "reverted")
+    assert clean(bench, tmp_path)
+    assert attack(state="absent")["changed"] is False
+    time.sleep(0.3)
+    assert watchers(bench) == []
+
+
+def test_check_mode_touches_nothing(attack, bench, tmp_path: Path) -> None:
+    planned = attack(check_mode=True)
+    assert (planned["changed"], planned["status"]) == (True, "planned")
+    assert "rm -f" in planned["diff"]["after"]
+    assert not bench.state.exists() and not (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize(
+    ("params", "option"),
+    [
+        ({"duration": value}, "duration")
+        for value in (None, 0, -1, "0s", "1e9", "5m; rm -rf /", float("nan"), float("inf"), True, "2h", [], {}, "", "٣s", "5 m s")
+    ]
+    + [({"lease": "31s"}, "lease"), ({"lease": 0}, "lease"), ({"max_duration": "25h"}, "max_duration")]
+    + [({"id": value}, "id") for value in ("", "/", "../x", "a\0", "A", "-a", "a b", "x" * 65, ".new-a", "a\n", "lost+found", "sweep", "recover")]
+    + [({"run_id": value}, "run_id") for value in ("", "*", "a b", "a/b")],
+)
+def test_bad_input_is_refused_by_its_name(attack, bench, tmp_path: Path, params: dict, option: str) -> None:
+    with pytest.raises(AttackError) as caught:
+        attack(**params)
+    assert caught.value.details.get("option") == option
+    assert option in str(caught.value)
+    assert not bench.state.exists() and not (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [AttackError("no effect"), ValueError("unexpected output"), KeyError("x"), OSError(5, "Input/output error"), RecursionError()],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_failed_verification_is_undone_at_once(attack, bench, tmp_path: Path, error: Exception) -> None:
+    """Not only the errors that a module foresees: a traceback would leave the attack to its timer."""
+    kind = type("Broken", (Touch,), {"broken": error})
+    with pytest.raises(AttackError, match="undone at once, nothing is left"):
+        attack(kind)
+    assert clean(bench, tmp_path)
+    assert bench.history()[-1]["by"] == "module"
+
+
+def test_a_refused_step_is_undone_with_those_before_it(attack, bench, tmp_path: Path) -> None:
+    kind = type("Refused", (Touch,), {"step": ["false"]})
+    with pytest.raises(AttackError, match="false failed with rc 1: .*undone at once"):
+        attack(kind)
+    assert clean(bench, tmp_path)
+
+
+def test_an_undo_that_fails_too_is_told_and_kept(attack, bench, tmp_path: Path) -> None:
+    class Stuck(Touch):
+        step = ["false"]
+
+        def plan(self, before):
+            plan = super().plan(before)
+            plan.undo.steps = []
+            return plan
+
+    with pytest.raises(AttackError, match="and the undo is stuck") as caught:
+        attack(Stuck, id="stuck")
+    assert caught.value.details["stuck"] == ["stuck"]
+    assert bench.journal.ids() == ["stuck"]
+    (tmp_path / "mark").unlink()
+
+
+# --- arming --------------------------------------------------------------------------------------------------------
+
+
+def failing(error: Exception):
+    def fail(*_args, **_kwargs):
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    "error", [AttackError("no"), OSError(11, "Resource temporarily unavailable"), PermissionError(13, "x")], ids=lambda error: type(error).__name__
+)
+@pytest.mark.parametrize("what", ["prepare", "_watchers"])
+def test_without_a_dead_man_nothing_is_injected(attack, bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, error: Exception) -> None:
+    """fork() may fail on a host that is out of processes, and cron's directory may be read-only."""
+    told = []
+    if what == "prepare":
+        monkeypatch.setattr(_deadman, "_cron_runs", failing(error))
+        monkeypatch.setattr(_deadman, "ROOT_STATE", bench.journal.path)
+    else:
+        monkeypatch.setattr(_deadman, what, failing(error))
+    monkeypatch.setattr(Touch, "inject", lambda *_args: told.append("injected"))
+    if what == "prepare" and (os.geteuid() or not Path("/etc/cron.d").is_dir()):
+        pytest.skip("no cron here")
+    with pytest.raises(AttackError):
+        attack()
+    assert told == []
+    assert clean(bench, tmp_path)
+
+
+def test_watchers_that_do_not_start_are_an_error(attack, bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_deadman, "start_time", lambda _pid: None)
+    with pytest.raises(AttackError, match="watchers did not start, so nothing was injected"):
+        attack()
+    assert clean(bench, tmp_path)
+
+
+def test_recovery_is_there_before_the_journal_is(attack, bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a crash between the two leaves a journal that nobody ever looks at."""
+    seen = []
+    monkeypatch.setattr(_deadman, "prepare", lambda _host, journal: seen.append(journal.ids()) or [])
+    attack()
+    assert seen == [[]]
+
+
+def test_an_unwritable_journal_injects_nothing_and_ends_the_worker(attack, bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = []
+    kind = type("Working", (Touch,), {"worker": True})
+    park = Worker.park
+    monkeypatch.setattr(Worker, "park", lambda self: (park(self), workers.append(self))[0])
+    monkeypatch.setattr(Journal, "publish", failing(AttackError("the journal cannot be written: No space left on device")))
+    with pytest.raises(AttackError, match="No space left"):
+        attack(kind)
+    assert clean(bench, tmp_path)
+    time.sleep(0.3)
+    assert [worker.alive() for worker in workers] == [False]
+
+
+# --- others --------------------------------------------------------------------------------------------------------
+
+
+def test_two_attacks_on_one_thing_are_refused(attack, bench) -> None:
+    attack(id="one")
+    with pytest.raises(AttackError, match="is held by the active attack one"):
+        attack(id="two")
+    with pytest.raises(AttackError, match="active with other options"):
+        attack(id="one", path="/nonexistent/other")
+    assert bench.journal.ids() == ["one"]
+
+
+def test_an_overdue_attack_is_undone_by_whoever_comes_by(attack, bench, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.touch()
+    bench.publish("forgotten", Undo([Run("x", ["rm", str(old)])]), seconds=-10)
+    bench.publish("rebooted", boot_id="00000000-0000-4000-8000-000000000000")
+    bench.publish("young", seconds=-1)
+    result = attack()
+    assert {"forgotten was overdue: undone now", "rebooted was overdue: undone now"} <= set(result["notes"])
+    assert not old.exists()
+    assert bench.journal.ids() == [result["id"], "young"]
+
+
+def test_a_damaged_journal_of_another_attack_is_no_obstacle(attack, bench) -> None:
+    (bench.publish("bad") / "record.json").write_text("torn")
+    assert attack()["status"] == "active"
+    with pytest.raises(AttackError, match="choose another id or revert it first"):
+        attack(id="bad")
+
+
+def test_the_lock_of_the_journals_is_free_while_an_attack_begins(attack, bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A verification takes seconds; no other attack's injection, and no undo, may wait for it."""
+    seen = []
+
+    def verify(self, plan):
+        with Journal(bench.journal.path).locked(seconds=0):
+            seen.append("free")
+        return {}
+
+    monkeypatch.setattr(Touch, "verify", verify)
+    attack()
+    assert seen == ["free"]
+
+
+@pytest.mark.parametrize("point", ["guarded", "prepared", "journalled", "armed", "inject:0", "injected", "verified"])
+def test_crash_points_are_in_their_order(attack, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
+    killed = []
+    monkeypatch.setattr(_attack.os, "kill", lambda _pid, number: killed.append(number))
+    monkeypatch.setenv("FAULTLINE_TEST_CRASH", point)
+    attack()
+    assert killed == [signal.SIGKILL]
+
+
+# --- the options of the base -----------------------------------------------------------------------------------------
+
+
+def test_bad_option_says_all_three() -> None:
+    error = BadOption("load", "x", "write a number")
+    assert str(error) == "load: 'x' is refused: write a number"
+    assert error.details == {"option": "load"}

@@ -1,0 +1,198 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""revert.sh and processes: workers, strangers with their numbers, what an undo starts, injectors that hang."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.faultline.chaos.plugins.module_utils._host import start_time
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import ComesBack, Gone, KillGroup, OutputHas, Run, Undo
+
+
+def ended(child: subprocess.Popen, seconds: float = 5) -> bool:
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+WORKER = """
+import os, sys, time
+open("/proc/self/comm", "w").write(sys.argv[1])
+for _each in range(2):
+    if os.fork() == 0:
+        while True:
+            time.sleep(60)
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+def worker(bench, name: str = "faultline-test") -> subprocess.Popen:
+    child = bench.start([sys.executable, "-c", WORKER, name])
+    child.stdout.readline()
+    return child
+
+
+def group(leader: int) -> list[int]:
+    """Living members of a process group."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == leader and fields[0] != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_kill_group_ends_the_worker_and_its_helpers(bench, shell) -> None:
+    child = worker(bench)
+    assert len(group(child.pid)) == 3
+    directory = bench.publish("a", Undo([KillGroup("x", child.pid, start_time(child.pid))]))
+    assert bench.sh(shell, directory / "revert.sh").returncode == 0
+    assert ended(child) and group(child.pid) == []
+
+
+def test_kill_group_ends_helpers_whose_leader_the_kernel_took(bench, shell) -> None:
+    child = worker(bench)
+    start = start_time(child.pid)
+    child.kill()
+    child.wait()
+    assert len(group(child.pid)) == 2
+    directory = bench.publish("a", Undo([KillGroup("x", child.pid, start)]))
+    done = bench.sh(shell, directory / "revert.sh")
+    assert done.returncode == 0, done.stderr
+    assert group(child.pid) == []
+
+
+def test_kill_group_never_hits_a_later_process_with_the_number(bench, shell) -> None:
+    child = worker(bench, "stranger")
+    directory = bench.publish("a", Undo([KillGroup("x", child.pid, start_time(child.pid) - 1)]))
+    assert bench.sh(shell, directory / "revert.sh").returncode == 0
+    assert child.poll() is None and len(group(child.pid)) == 3
+    child.kill()
+    child.wait()
+    bench.publish("b", Undo([KillGroup("x", child.pid, 1)]))
+    assert bench.sh(shell, bench.state / "b" / "revert.sh").returncode == 0
+    left = group(child.pid)
+    assert len(left) == 2, "the helpers of a stranger whose leader ended"
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_a_zombie_is_not_alive(bench, shell) -> None:
+    child = bench.start(["true"])
+    time.sleep(0.3)
+    directory = bench.publish("a", Undo([KillGroup("x", child.pid, int(Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[19]))]))
+    assert bench.sh(shell, directory / "revert.sh").returncode == 0
+
+
+LOOK = """
+import json, os, sys
+links = ["/proc/self/fd/" + name for name in os.listdir("/proc/self/fd")]
+with open(sys.argv[1], "w") as found:
+    umask = os.umask(0)
+    json.dump([umask, open("/proc/self/oom_score_adj").read().strip(), [os.readlink(link) for link in links if os.path.exists(link)]], found)
+"""
+
+
+def test_what_an_undo_starts_gets_a_usual_environment(bench, shell, tmp_path: Path) -> None:
+    """A daemon brought back must not hold our lock, nor keep our umask and our score for the OOM killer (-1000; 500 here, which needs no right)."""
+    found = tmp_path / "found"
+    directory = bench.publish("a", Undo([Run("x", [sys.executable, "-c", LOOK, str(found)])]))
+    child = bench.start([*shell, directory / "revert.sh"], stdin=subprocess.DEVNULL, preexec_fn=lambda: Path("/proc/self/oom_score_adj").write_text("500"))
+    _out, err = child.communicate(timeout=20)
+    assert child.returncode == 0, err
+    umask, oom, files = json.loads(found.read_text())
+    assert umask == 0o022
+    assert oom == ("0" if os.geteuid() == 0 else "500")
+    assert not [path for path in files if path.startswith(str(bench.state))]
+
+
+def test_a_daemon_left_running_does_not_keep_the_lock(bench, shell, tmp_path: Path) -> None:
+    program = f"import os, time\nif os.fork() == 0:\n    os.setsid(); open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)\n"
+    directory = bench.publish("a", Undo([Run("x", [sys.executable, "-c", program]), Run("fails once", ["test", "-e", str(tmp_path / "go")])]))
+    assert subprocess.run([*shell, str(directory / "revert.sh")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=20, check=False).returncode == 4
+    (tmp_path / "go").touch()
+    assert subprocess.run([*shell, str(directory / "revert.sh")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=20, check=False).returncode == 0
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
+def test_a_step_that_hangs_does_not_keep_the_next_from_being_done(bench, shell, tmp_path: Path) -> None:
+    undo = Undo([Run("x", ["sleep", "50"]), Run("y", ["touch", str(tmp_path / "done")])], [Gone("z", [OutputHas(["sleep", "51"], "x")])])
+    directory = bench.publish("a", undo, edit=lambda text: text.replace("timeout -k 5 60", "timeout -k 1 1"))
+    begin = time.monotonic()
+    assert bench.sh(shell, directory / "revert.sh").returncode == 4
+    assert time.monotonic() - begin < 10
+    assert (tmp_path / "done").exists()
+
+
+def test_comes_back(bench, shell, tmp_path: Path) -> None:
+    start = "import subprocess\nsubprocess.Popen(['/bin/sh', '-c', 'sleep 1; printf comes-back-$$ >/dev/null; exec sleep 61'], start_new_session=True)"
+    directory = bench.publish("a", Undo([Run("x", [sys.executable, "-c", start])], [ComesBack("sleep does not run", "sleep")]))
+    assert subprocess.run([*shell, str(directory / "revert.sh")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30, check=False).returncode == 0
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        if path.exists() and path.read_bytes() == b"sleep\x0061\x00":
+            os.kill(int(path.parent.name), signal.SIGKILL)
+
+
+# --- the injector -------------------------------------------------------------------------------------------------
+
+HANGING = """
+import fcntl, os, subprocess, sys, time
+handle = os.open(sys.argv[1] + "/lock", os.O_RDWR)
+fcntl.flock(handle, fcntl.LOCK_EX)
+tool = subprocess.Popen(["sh", "-c", "exec sleep 62"])
+print(tool.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("how", ["timer", "sweep"])
+def test_an_injector_that_hangs_is_ended_with_its_tool(bench, shell, how: str) -> None:
+    """The tool would finish after the undo, and leave what nobody knows of."""
+    directory = bench.publish("placeholder")
+    child = bench.start([sys.executable, "-c", HANGING, directory])
+    tool = int(child.stdout.readline())
+    directory = bench.publish("a", seconds=0, injector=[child.pid, start_time(child.pid)])
+    (directory / "lock").unlink()
+    os.link(bench.state / "placeholder" / "lock", directory / "lock")
+    begin = time.monotonic()
+    done = bench.sh(shell, directory / "revert.sh", how)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - begin < 10
+    assert ended(child) and child.returncode == -signal.SIGKILL
+    assert start_time(tool) is None
+    assert not directory.exists()
+
+
+def test_a_revert_by_hand_waits_for_the_injector(bench, shell) -> None:
+    directory = bench.publish("a", hold=True)
+    child = bench.start([*shell, directory / "revert.sh", "module"])
+    assert not ended(child, 1)
+    bench.journal.let_go()
+    assert ended(child, 5) and child.returncode == 0
+
+
+def test_an_attack_never_waits_for_another_one(bench, shell) -> None:
+    """A slow or hanging injector of one attack once held the only lock, and the others were undone late."""
+    first = bench.publish("a")
+    bench.publish("b", hold=True)
+    with bench.journal.locked():
+        begin = time.monotonic()
+        assert bench.sh(shell, first / "revert.sh", "module").returncode == 0
+        assert time.monotonic() - begin < 5

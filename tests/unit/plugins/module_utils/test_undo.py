@@ -1,0 +1,187 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Typed undo steps: quoting, the way to JSON and back, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _undo
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import (
+    Alive,
+    ComesBack,
+    Exists,
+    Fails,
+    FileHolds,
+    Gone,
+    KillGroup,
+    NotRunning,
+    OnlyOurFilters,
+    OutputHas,
+    Run,
+    SameBoot,
+    Undo,
+    When,
+    render_record,
+)
+
+HOSTILE = [
+    "",
+    " ",
+    "two words",
+    "tab\there",
+    "'",
+    '"',
+    "''",
+    "a'b\"c",
+    "$(touch pwned)",
+    "`touch pwned`",
+    "$HOME",
+    "${PATH}",
+    "\\",
+    "\\n",
+    "line\nbreak",
+    "\n",
+    "trailing\n",
+    "car\rriage",
+    "-n",
+    "--",
+    "-rf",
+    "*",
+    "?",
+    "[a-z]",
+    "~",
+    "~root",
+    "a;b",
+    "a&b",
+    "a|b",
+    "a>pwned",
+    "<x",
+    "#",
+    "!",
+    "!!",
+    "{a,b}",
+    "ünïcödé",
+    "日本",
+    "\u2028",
+    "\x85",
+    "\x1b[31m",
+    "%s",
+    "%n",
+    "=",
+    "A=b",
+    "(",
+    ")",
+    "\udce9",
+    "x" * 4000,
+]
+
+
+def bytes_of(word: str) -> bytes:
+    return word.encode("utf-8", "surrogateescape")
+
+
+def test_a_hostile_word_reaches_the_program_as_it_is(bench, shell, tmp_path: Path) -> None:
+    writer = tmp_path / "writer.py"
+    writer.write_text("import os, sys\nfor n, word in enumerate(sys.argv[2:]):\n    open(sys.argv[1] + str(n), 'wb').write(os.fsencode(word))\n")
+    undo = Undo([Run("hostile: " + word, ["true", word]) for word in HOSTILE])
+    undo.steps.append(Run("all", ["python3", str(writer), str(tmp_path / "argument"), *HOSTILE]))
+    directory = bench.publish(undo=undo)
+    done = bench.sh(shell, directory / "revert.sh")
+    assert done.returncode == 0, done.stderr
+    assert [(tmp_path / f"argument{number}").read_bytes() for number in range(len(HOSTILE))] == [bytes_of(word) for word in HOSTILE]
+    assert not list(tmp_path.rglob("pwned"))
+    assert not directory.exists()
+
+
+def test_a_hostile_word_in_guards_and_checks(bench, shell, tmp_path: Path) -> None:
+    undo = Undo()
+    for number, word in enumerate(HOSTILE):
+        path = tmp_path / ("file " + word.replace("/", "")[:60])
+        path.write_bytes(bytes_of(word))
+        guards = [FileHolds(str(path), word), Exists(str(path)), OutputHas(["cat", str(path)], word.strip("\n"))]
+        undo.steps.append(Run("x", ["touch", str(tmp_path / f"done{number}")], guards))
+        undo.checks.append(Gone(word, [FileHolds(str(path), word + "x")]))
+        if number < 5:
+            undo.same(word, ["printf", "%s", "same"], "same")
+    directory = bench.publish(undo=undo)
+    done = bench.sh(shell, directory / "revert.sh")
+    assert done.returncode == 0, done.stderr
+    assert [number for number in range(len(HOSTILE)) if not (tmp_path / f"done{number}").exists()] == []
+    assert not list(tmp_path.rglob("pwned"))
+
+
+def test_a_title_with_a_line_break_stays_a_comment(bench, shell, tmp_path: Path) -> None:
+    """The title may hold the name of a process, which every user of the target can choose: it must never run as root."""
+    title = f"start x\ntouch {tmp_path}/pwned #\r\x85\u2028 again"
+    undo = Undo([Run(title, ["true"]), KillGroup(title, 2**22 + 1, 1), When([SameBoot()], [Run(title, ["true"])])])
+    directory = bench.publish(undo=undo)
+    lines = (directory / "revert.sh").read_text().split("\n")
+    assert not [line for line in lines if line.lstrip().startswith("touch")]
+    assert bench.sh(shell, directory / "revert.sh").returncode == 0
+    assert not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize("argv", [["exit", "0"], ["finish", "reverted"]])
+def test_no_argv_reaches_a_builtin_or_a_function(bench, shell, argv: list[str]) -> None:
+    """`exit 0` as a recover command once ended the undo with success before anything was checked."""
+    directory = bench.publish(undo=Undo([Run("x", argv)], [Gone("mark", [Exists("/proc")])]))
+    done = bench.sh(shell, directory / "revert.sh")
+    assert done.returncode == 4, done.stdout
+    assert "still there: mark" in (directory / "stuck").read_text()
+
+
+@pytest.mark.parametrize("argv", [[], [""], ["-x"], ["A=b", "id"], ["true", "a\0b"]])
+def test_what_no_program_can_be_run_with_is_refused(bench, argv: list[str]) -> None:
+    with pytest.raises(AttackError, match="undo: "):
+        render_record(bench.record("a", Undo([Run("x", argv)])), "/x")
+
+
+def everything() -> Undo:
+    guard = [SameBoot(), FileHolds("/a", "b"), Exists("/c"), OutputHas(["d"], "e"), OnlyOurFilters(["f"]), Alive(1, 2), Fails(["g"]), NotRunning("h")]
+    undo = Undo(
+        [Run("i", ["j", "k"], guard), KillGroup("l", 3, 4), When(guard, [Run("m", ["n"], [Exists("o")])])],
+        [Gone("p", guard), ComesBack("q", "r")],
+    )
+    undo.same("s", ["t"], "u\nv", guard, ["refcnt"])
+    return undo
+
+
+def test_every_type_goes_to_json_and_back(bench) -> None:
+    told = json.loads(json.dumps(everything().to_dict()))
+    again = Undo.from_dict(told)
+    assert again.to_dict() == told
+    record = bench.record("a", everything())
+    assert render_record(record, "/x") == render_record(json.loads(json.dumps(record)), "/x")
+    used = set()
+
+    def collect(found):
+        if isinstance(found, dict):
+            used.add(found.get("type"))
+            for value in found.values():
+                collect(value)
+        elif isinstance(found, list):
+            for value in found:
+                collect(value)
+
+    collect(told)
+    assert used - {None} == set(_undo._KINDS), "a type has no test here"
+
+
+def test_an_unknown_type_or_field_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        _undo.from_dict({"type": "Shell", "text": "reboot"})
+    with pytest.raises((AttackError, TypeError)):
+        _undo.from_dict({"type": "Run", "title": "x", "argv": ["true"], "shell": "reboot"})
+
+
+def test_every_shell_can_read_it(bench, shell, tmp_path: Path) -> None:
+    script = tmp_path / "revert.sh"
+    script.write_text(render_record(bench.record("a", everything()), "/x"))
+    assert bench.sh([*shell, "-n"], script).returncode == 0
