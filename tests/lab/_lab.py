@@ -84,6 +84,10 @@ class Lab:
         """Run a command of this machine in the network of the lab, where the hosts are reachable by name and address."""
         return self._call([str(DRIVER), "exec", *argv], check=check, timeout=timeout, **kw)
 
+    def local(self, argv: list[str], check: bool = True, timeout: float = 60, **kw: Any) -> Result:
+        """Run a command of this machine where it is, outside of the lab."""
+        return self._call(argv, check=check, timeout=timeout, **kw)
+
     def start(self, host: str) -> None:
         """Switch on and wait for ssh."""
         self.driver("start", number(host))

@@ -156,8 +156,13 @@ def test_bad_host_numbers_are_refused() -> None:
 
 
 def test_check_names_what_is_missing(lab: Lab) -> None:
-    r = lab.driver("check", "100000", check=False)
-    assert r.rc == 1
-    assert "start fewer" in r.err
+    assert lab.driver("check").ok
     r = lab.driver("check", check=False, FAULTLINE_LAB_DIR="/var/cache/faultline/another")
-    assert "set FAULTLINE_LAB_NS" in r.err, DRIVER
+    assert "set FAULTLINE_LAB_NS" in r.err
+    r = lab.driver("check", check=False, FAULTLINE_LAB_MEMORY="12")
+    assert r.rc == 1 and "write megabytes" in r.err
+    small = ["unshare", "-m", "sh", "-c", 'mkdir -p /run/small && mount -t tmpfs -o size=1m none /run/small && "$0" check 100', str(DRIVER)]
+    r = lab.local(small, check=False, env={"FAULTLINE_LAB_DIR": "/run/small", "FAULTLINE_LAB_NS": "small"})
+    assert r.rc == 1 and len(r.err.splitlines()) == 1 and "free some" in r.err
+    r = lab.local(["setpriv", "--reuid=65534", "--clear-groups", str(DRIVER), "check"], check=False, env={"FAULTLINE_LAB_DIR": "/tmp"})
+    assert r.rc == 1 and "needs root" in r.err

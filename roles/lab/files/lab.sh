@@ -63,7 +63,7 @@ state_of() { # up, frozen, no-ssh or off
 answers() { ip netns exec "$NS" timeout 3 bash -c "exec 3<>/dev/tcp/$(ip_of "$1")/22 && read -r -t 3 b <&3 && [[ \$b == SSH* ]]" 2>/dev/null; }
 
 check() { # every missing thing on a line of its own, with what to do about it
-	local n=$1 bad=0 free owner
+	local n=$1 bad=0 i free need owner
 	lacks() { echo "lab: $*" >&2; bad=1; }
 	[ "$EUID" = 0 ] || lacks "needs root: run it as root or with sudo"
 	[ "$(uname -m)" = x86_64 ] || lacks "needs an amd64 machine, this is $(uname -m): use any other hosts as inventory instead"
@@ -77,12 +77,15 @@ check() { # every missing thing on a line of its own, with what to do about it
 		{ [ -c /dev/net/tun ] && : <>/dev/net/tun; } 2>/dev/null ||
 			lacks "cannot open /dev/net/tun: run modprobe tun, or give the container --device /dev/net/tun --cap-add NET_ADMIN"
 		unshare -n true 2>/dev/null || lacks "may not make network namespaces: give the container --cap-add SYS_ADMIN"
-		mkdir -p "$D"
-		free=$(df --output=avail -m "$D" | tail -1)
-		if ! compgen -G "$D/systemd-*.ext4" >/dev/null && ((free < 1500)); then lacks "$D has $free MB free, the image needs 1500: free some, or set FAULTLINE_LAB_DIR"
-		elif ((free < 100 + 50 * n)); then lacks "$D has $free MB free, $n disks need $((100 + 50 * n)): free some, or set FAULTLINE_LAB_DIR"; fi
+		i=$D
+		until [ -e "$i" ]; do i=$(dirname "$i"); done
+		free=$(df --output=avail -m "$i" | tail -1) need=$((100 + 50 * n))
+		compgen -G "$D/systemd-*.ext4" >/dev/null || need=$((1500 + need))
+		((free >= need)) || lacks "$D has $free MB free, image and disks need $need: free some, set FAULTLINE_LAB_DIR, or start fewer hosts"
+		need=0
+		for i in $(seq "$n"); do pid_of "$i" >/dev/null || need=$((need + 100)); done
 		free=$(awk '/^MemAvailable/{print int($2 / 1024)}' /proc/meminfo)
-		[ -n "$(pid_of 1)" ] || ((free >= 100 * n)) || lacks "$free MB of memory free, $n hosts need $((100 * n)): start fewer"
+		((free >= need)) || lacks "$free MB of memory free, $n hosts need $need: free some, or start fewer hosts"
 		if owner=$(ns_owner) && [ "$owner" != "$D" ]; then
 			lacks "the network namespace $NS is in use by ${owner:-somebody else}: take that down, or set FAULTLINE_LAB_NS"
 		fi
@@ -279,7 +282,7 @@ runs() { host "${1-}"; pid_of "$1" || die "n$1 is off"; }
 
 verb=${1-}; shift || true
 case $verb in
-check) check "${1:-3}" ;;
+check) host "${1:-3}"; check "${1:-3}" ;;
 plan) host "${1:-3}"; plan "${1:-3}" ;;
 up) host "${1:-3}"; lock; trap 'r=$?; [ $r = 0 ] || echo failed >>"$D/progress"' EXIT; up "${1:-3}" ;;
 await) await "$1" ;;
