@@ -41,10 +41,7 @@ class ActionModule(ActionBase):
             result.update(steady_state.frame(args.get("phase", "before"), str(error)), failed=True, msg=str(error))
             return result
         except steady_state.Orphaned:
-            shells.close()
             os._exit(1)  # a result would wait for a reader for ever
-        finally:
-            shells.close()
         if not result["met"]:
             result.update(failed=True, msg=f"The steady state is not met {settings.phase} the attack. {result['reason']}")
         return result

@@ -90,23 +90,14 @@ class Watchdog:
             for token in overdue:
                 kill(marked(token))
 
-    def stop_all(self) -> None:
-        """Everything that still runs is over its time now."""
-        with self._change:
-            tokens = list(self._due)
-            self._fired.update(tokens)
-        for token in tokens:
-            kill(marked(token))
-
 
 class HostShells:
-    """Hands out one HostShell per host. Make them in the main thread: templating is not for threads."""
+    """Makes a HostShell for a host. Make them in the main thread: templating is not for threads."""
 
     def __init__(self, task_vars: t.Mapping[str, t.Any], task: t.Any, play_context: t.Any, loader: t.Any) -> None:
         self._hostvars, self._task, self._play_context, self._loader = task_vars["hostvars"], task, play_context, loader
         self._own = task.delegate_to or task_vars.get("inventory_hostname")
         self._watchdog = Watchdog()
-        self._shells: list[HostShell] = []
 
     def knows(self, host: str) -> bool:
         """Whether the inventory has the host."""
@@ -120,15 +111,7 @@ class HostShells:
         templar = Templar(loader=self._loader, variables=variables)
         # The keyword `connection` of the task says how to reach the task's own host, not how to reach any other.
         connection = self._task.connection if host == self._own else None
-        shell = HostShell(host, _Recipe(host, variables, templar, self._task, self._play_context, connection), self._watchdog)
-        self._shells.append(shell)
-        return shell
-
-    def close(self) -> None:
-        """Ends what still runs and lets the connections go."""
-        self._watchdog.stop_all()
-        for shell in self._shells:
-            shell.close()
+        return HostShell(host, _Recipe(host, variables, templar, self._task, self._play_context, connection), self._watchdog)
 
 
 class _Recipe:
@@ -207,6 +190,7 @@ class HostShell:
         self._idle = [recipe.connection()]
         self._turns = threading.Semaphore(1)
         self._proven = False
+        self._running: set[str] = set()
 
     def run(self, argv: list[str], timeout: float) -> Completed:
         """The command's status and output; TimeoutError when it takes too long, HostError when the host cannot be asked."""
@@ -226,8 +210,12 @@ class HostShell:
         token = f"faultline-{secrets.token_hex(8)}"
         with self._lock:
             connection = self._idle.pop() if self._idle else self._recipe.connection()
-        with self._watchdog.bound(token, timeout):
-            rc, stdout, stderr = self._execute(connection, token, argv, timeout)
+        self._running.add(token)
+        try:
+            with self._watchdog.bound(token, timeout):
+                rc, stdout, stderr = self._execute(connection, token, argv, timeout)
+        finally:
+            self._running.discard(token)
         with self._lock:
             self._idle.append(connection)
             if not self._proven:
@@ -260,11 +248,9 @@ class HostShell:
         return wanted != user or not any((wanted, user))
 
     def close(self) -> None:
-        """Lets the idle connections go."""
-        with self._lock:
-            for connection in self._idle:
-                connection.close()
-            self._idle.clear()
+        """Ends what still runs. Nobody waits for it: the threads it belongs to end with the process."""
+        for token in list(self._running):
+            kill(marked(token))
 
 
 def _words(error: BaseException) -> str:

@@ -12,7 +12,10 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_base import Completed
@@ -22,21 +25,32 @@ _CHUNK = 1 << 16
 
 
 class ControllerRunner:
-    """Runs commands here. They stay in our process group, so that whatever ends us from outside ends them too."""
+    """Runs commands here, from any thread."""
+
+    def __init__(self) -> None:
+        self._running: set[int] = set()
+
+    def close(self) -> None:
+        """Ends what still runs, with its children."""
+        for pid in list(self._running):
+            kill([pid, *descendants(pid)])
 
     def run(self, argv: list[str], timeout: float) -> Completed:
+        """The command's status and output; TimeoutError when it takes too long."""
         deadline = monotonic() + timeout
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self._running.add(child.pid)
         try:
             stdout, stderr = _read(child, deadline)
             rc = child.wait(max(0.0, deadline - monotonic()))
         except (OSError, subprocess.TimeoutExpired) as error:
             kill([child.pid, *descendants(child.pid)])
-            child.wait()
+            child.wait()  # killed: it is there in no time
             if isinstance(error, subprocess.TimeoutExpired):
                 raise TimeoutError from error
             raise
         finally:
+            self._running.discard(child.pid)
             for pipe in (child.stdout, child.stderr):
                 if pipe is not None:
                     pipe.close()
@@ -108,3 +122,23 @@ def kill(pids: list[int]) -> None:
             os.kill(pid, signal.SIGKILL)
         except OSError:
             continue
+
+
+@contextmanager
+def ending(close: Callable[[], None]) -> Iterator[None]:
+    """Calls `close` at the end of the block, and before a signal ends the process; only the main thread can do the latter."""
+
+    def on_signal(number: int, _frame: object) -> None:
+        close()
+        signal.signal(number, before[number])
+        os.kill(os.getpid(), number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        close()

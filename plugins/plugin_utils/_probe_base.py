@@ -52,6 +52,9 @@ class Runner(t.Protocol):
 
     def run(self, argv: list[str], timeout: float) -> Completed: ...
 
+    def close(self) -> None:
+        """Ends what still runs."""
+
 
 class Probe(ABC):
     """One measurement. Reading the options is pure; `attempt` does the work and may be called by several threads at once."""

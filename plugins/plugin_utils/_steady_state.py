@@ -20,13 +20,13 @@ from time import monotonic
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils._crew import Crew
 from ansible_collections.faultline.chaos.plugins.plugin_utils._leases import Lease, LeaseKeeper
-from ansible_collections.faultline.chaos.plugins.plugin_utils._local_command import ControllerRunner
+from ansible_collections.faultline.chaos.plugins.plugin_utils._local_command import ControllerRunner, ending
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_base import PHASES, SHORTEST_INTERVAL, Probe, Runner
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_host import CONTROLLER
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes import read_probes
 from ansible_collections.faultline.chaos.plugins.plugin_utils._progress import BAD, GOOD, Progress
-from ansible_collections.faultline.chaos.plugins.plugin_utils._sampler import MOST_SAMPLES, Plan, Sampler, Track
+from ansible_collections.faultline.chaos.plugins.plugin_utils._sampler import HEARTBEAT, MOST_SAMPLES, Plan, Sampler, Track
 from ansible_collections.faultline.chaos.plugins.plugin_utils._tolerance import latencies
 
 SHORTEST_LEASE = 3.0
@@ -123,70 +123,108 @@ def _shell(shells: Shells, label: str, host: str) -> Runner:
 
 def observe(settings: Settings, renewals: Mapping[str, Runner], show: Callable[[str, str], None], check_mode: bool = False) -> dict[str, t.Any]:
     """Watches the steady state and returns the result. Blocks for the window."""
-    skipped = [probe for probe in settings.probes if check_mode and not probe.reads_only]
-    probes = [probe for probe in settings.probes if probe not in skipped]
-    parent = os.getppid()
-    crew = Crew()
-    listener = _Relay()
-    sampler = Sampler(probes, settings.plan, listener, crew.start, lambda: os.getppid() == parent)
-    label = f"{settings.phase} {settings.title}" if settings.title else settings.phase
-    progress = listener.progress = Progress(label, settings.plan, sampler.tracks, show)
-    if settings.lease is not None and renewals:
-        listener.keeper = LeaseKeeper(settings.lease, renewals, lambda: os.getppid() == parent, crew.start)
-    _warm_up(probes, crew)
-    started, began = _now(), monotonic()
-    for probe in skipped:
-        progress.line(0.0, f"{probe.name}: {_NOT_RUN}")
-    try:
+    watch = _Watch(settings, renewals, show, check_mode)
+    with ending(watch.close):
+        lost = watch.run()
+        if not watch.alive():
+            raise Orphaned
+    return watch.told(lost)
+
+
+class _Watch:
+    """One window: the sampler, what it reports to, the keeper of the leases, and the threads of them all."""
+
+    def __init__(self, settings: Settings, renewals: Mapping[str, Runner], show: Callable[[str, str], None], check_mode: bool) -> None:
+        self._settings, self._renewals = settings, renewals
+        self._parent = os.getppid()
+        self._skipped = [probe for probe in settings.probes if check_mode and not probe.reads_only]
+        self._probes = [probe for probe in settings.probes if probe not in self._skipped]
         # The attack needs its time even if no probe watches it; before and after there is nothing to wait for.
-        lost = sampler.run() if probes or (settings.phase == "during" and not check_mode) else None
-    finally:
-        if listener.keeper:
-            listener.keeper.stop()
-        crew.dismiss()
-    if os.getppid() != parent:
-        raise Orphaned
-    told = [_told(track, lost is not None) for track in sampler.tracks] + [_told_skipped(probe) for probe in skipped]
-    reason = lost or next((f"{probe['name']}: {probe['reason']}" for probe in told if not probe["met"]), None)
-    progress.end(monotonic() - began - settings.plan.initial_delay, "held" if reason is None else "stopped early" if lost else "not met", reason is None)
-    return {
-        **frame(settings.phase),
-        "met": reason is None,
-        "aborted": lost is not None,
-        "reason": reason,
-        "started": started,
-        "ended": _now(),
-        "window_s": settings.plan.window,
-        "interval_s": settings.interval,
-        "settled_s": None if sampler.settled_after is None else round(sampler.settled_after, 3),
-        "lease_lost": listener.keeper.lost if listener.keeper else [],
-        "probes": told,
-    }
+        self._waits = bool(self._probes) or (settings.phase == "during" and not check_mode)
+        self._crew = Crew()
+        self._keeper: LeaseKeeper | None = None
+        self._sampler = Sampler(self._probes, settings.plan, self, self._crew.start, self.alive)
+        label = f"{settings.phase} {settings.title}" if settings.title else settings.phase
+        self._progress = Progress(label, settings.plan, self._sampler.tracks, show)
 
+    def alive(self) -> bool:
+        """Whether ansible-playbook is there. When it is killed, ansible-core 2.16 leaves its workers behind, and SIGKILL always does."""
+        return os.getppid() == self._parent
 
-def _warm_up(probes: list[Probe], crew: Crew) -> None:
-    """Logs in to the hosts of the probes once, side by side: a first login is slow, and it is not what is measured."""
-    hosts = {probe.on: probe.runner for probe in probes if probe.on not in (None, CONTROLLER)}
-    patience = max([WARM_UP, *(2 * probe.timeout for probe in probes if probe.on in hosts)])
-    patience = min(patience, LONGEST_WARM_UP)
-    back: queue.SimpleQueue[None] = queue.SimpleQueue()
+    def run(self) -> str | None:
+        """Why it ended early, if it did."""
+        if self._settings.lease is not None and self._renewals:
+            self._keeper = LeaseKeeper(self._settings.lease, self._renewals, self.alive, self._crew.start)
+        self._log_in()
+        self._started, self._began = _now(), monotonic()
+        for probe in self._skipped:
+            self._progress.line(0.0, f"{probe.name}: {_NOT_RUN}")
+        return self._sampler.run() if self._waits else None
 
-    def log_in(runner: Runner) -> None:
-        try:
-            runner.run(["true"], patience)
-        except Exception:  # the samples will say so
-            pass
-        finally:
-            back.put(None)
+    def close(self) -> None:
+        """Nothing goes on after this: no renewal, no command, here or on a host."""
+        if self._keeper:
+            self._keeper.stop()
+        self._crew.dismiss()
+        for runner in [*self._renewals.values(), *{id(probe.runner): probe.runner for probe in self._probes if probe.on is not None}.values()]:
+            runner.close()
 
-    for runner in hosts.values():
-        crew.start(lambda runner=runner: log_in(runner))
-    deadline = monotonic() + patience + 0.5
-    try:
-        for _host in hosts:
-            back.get(timeout=max(0.001, deadline - monotonic()))
-    except queue.Empty:
-        return
+    def _log_in(self) -> None:
+        """Logs in to the hosts of the probes once, side by side: a first login is slow, and it is not what is measured."""
+        hosts = {probe.on: probe.runner for probe in self._probes if probe.on not in (None, CONTROLLER)}
+        patience = min(max([WARM_UP, *(2 * probe.timeout for probe in self._probes if probe.on in hosts)]), LONGEST_WARM_UP)
+        back: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+        def log_in(runner: Runner) -> None:
+            try:
+                runner.run(["true"], patience)
+            except Exception:  # the samples will say so
+                pass
+            finally:
+                back.put(None)
+
+        for runner in hosts.values():
+            self._crew.start(lambda runner=runner: log_in(runner))
+        deadline = monotonic() + patience + 0.5
+        arrived = 0
+        while arrived < len(hosts) and monotonic() < deadline and self.alive():
+            try:
+                back.get(timeout=HEARTBEAT)
+                arrived += 1
+            except queue.Empty:
+                continue
+
+    def sampled(self, track: Track, sample: t.Any, elapsed: float) -> None:
+        """From the sampler: a sample has come."""
+        self._progress.sampled(track, sample, elapsed)
+
+    def beat(self, elapsed: float) -> None:
+        """From the sampler: time goes by."""
+        while self._keeper and not self._keeper.news.empty():
+            host, words = self._keeper.news.get()
+            self._progress.line(elapsed, f"{host}: {words}", BAD if host in self._keeper.lost else GOOD)
+        self._progress.beat(elapsed)
+
+    def told(self, lost: str | None) -> dict[str, t.Any]:
+        """The result."""
+        plan, settled = self._settings.plan, self._sampler.settled_after
+        probes = [_told(track, lost is not None) for track in self._sampler.tracks] + [_told_skipped(probe) for probe in self._skipped]
+        reason = lost or next((f"{probe['name']}: {probe['reason']}" for probe in probes if not probe["met"]), None)
+        verdict = "held" if reason is None else "stopped early" if lost else "not met"
+        self._progress.end(monotonic() - self._began - plan.initial_delay, verdict, reason is None)
+        return {
+            **frame(self._settings.phase),
+            "met": reason is None,
+            "aborted": lost is not None,
+            "reason": reason,
+            "started": self._started,
+            "ended": _now(),
+            "window_s": plan.window,
+            "interval_s": self._settings.interval,
+            "settled_s": None if settled is None else round(settled, 3),
+            "lease_lost": self._keeper.lost if self._keeper else [],
+            "probes": probes,
+        }
 
 
 class Orphaned(Exception):
@@ -210,22 +248,6 @@ def frame(phase: t.Any, reason: str | None = None) -> dict[str, t.Any]:
         "lease_lost": [],
         "probes": [],
     }
-
-
-class _Relay:
-    """What the sampler reports goes to the progress lines, and news about leases with it."""
-
-    progress: Progress
-    keeper: LeaseKeeper | None = None
-
-    def sampled(self, track: Track, sample: t.Any, elapsed: float) -> None:
-        self.progress.sampled(track, sample, elapsed)
-
-    def beat(self, elapsed: float) -> None:
-        while self.keeper and not self.keeper.news.empty():
-            host, words = self.keeper.news.get()
-            self.progress.line(elapsed, f"{host}: {words}", BAD if host in self.keeper.lost else GOOD)
-        self.progress.beat(elapsed)
 
 
 def _told(track: Track, cut_short: bool) -> dict[str, t.Any]:
