@@ -107,11 +107,11 @@ def test_full_loss_on_the_control_interface_leaves_ssh_and_neighbours(lab: Lab, 
 
 
 def test_only_chosen_packets_are_hit(lab: Lab, n1: str, n2: str, n3: str, attack) -> None:
-    attack(delay="50ms", peers=["n2", "fd77::12"], protocols=["icmp"])
-    assert rtt(lab.run(n1, [*PING4, "n2"]).out) > 49 and rtt(lab.run(n1, [*PING6, "fd77::12"]).out) > 49
-    assert rtt(lab.run(n1, [*PING4, "n3"]).out) < 20 and rtt(lab.run(n1, [*PING6, "fd77::13"]).out) < 20
+    attack(delay="400ms", peers=["n2", "fd77::12"], protocols=["icmp"])
+    assert rtt(lab.run(n1, [*PING4, "n2"]).out) > 399 and rtt(lab.run(n1, [*PING6, "fd77::12"]).out) > 399
+    assert rtt(lab.run(n1, [*PING4, "n3"]).out) < 300 and rtt(lab.run(n1, [*PING6, "fd77::13"]).out) < 300
     answer = "import socket,time; t=time.monotonic(); socket.create_connection(('n2', 22)).close(); print(time.monotonic()-t)"
-    assert float(lab.run(n1, ["python3", "-c", answer]).out) < 0.04, "TCP was hit although only ICMP was chosen"
+    assert min(float(lab.run(n1, ["python3", "-c", answer]).out) for _try in range(3)) < 0.3, "TCP was hit although only ICMP was chosen"
 
 
 def test_a_queueing_tree_of_the_admin_is_byte_equal_afterwards(lab: Lab, n1: str, n2: str) -> None:
