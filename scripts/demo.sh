@@ -15,15 +15,18 @@ export LC_ALL=C.UTF-8
 export FAULTLINE_LAB_DIR=${FAULTLINE_LAB_DIR:-/var/cache/faultline/lab}
 export FAULTLINE_CACHE=${FAULTLINE_CACHE:-$HOME/.cache/faultline}
 scenarios=playbooks/scenarios
-reports=$PWD/reports
+reports=${FAULTLINE_REPORTS:-$PWD/reports}
 work=$(mktemp -d)
 
 say() { printf '\n== %s\n' "$*"; }
 field() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1])).get(sys.argv[2], ""))' "$work/$1.json" "$2" 2>/dev/null || true; }
 
-# Whatever happens, the client does not outlive the demo.
+# Whatever happens, what runs on this machine does not outlive the demo.
 finish() {
-	python3 "$scenarios/files/redis_writer.py" stop "$FAULTLINE_CACHE/redis_writer" >/dev/null 2>&1 || true
+	local program
+	for program in redis_writer local_service; do
+		python3 -B "$scenarios/files/$program.py" stop "$FAULTLINE_CACHE/$program" >/dev/null 2>&1 || true
+	done
 	rm -rf "$work"
 }
 trap finish EXIT
@@ -56,6 +59,12 @@ demo_lab() {
 }
 
 demo_local() {
+	local home
+	home=$(getent passwd "$EUID" | cut -d: -f6)
+	if [ ! -w "$home" ]; then
+		echo "demo.sh: attacks keep their journal in the home directory of the user, and $(id -un) has none to write to" >&2
+		return 1
+	fi
 	say "A small service of this machine loses its process again and again, then its CPU time. No root is needed."
 	local status=0
 	ansible-playbook -i localhost, faultline.chaos.scenarios.local_service -e "local_report_dir=$reports" | tee "$work/log" || status=$?

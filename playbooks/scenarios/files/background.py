@@ -30,7 +30,7 @@ def start(program: str, words: list[str], directory: Path, patience: float = 15.
     stop(directory)
     with open(directory / LOG, "wb") as log:
         child = subprocess.Popen(
-            [sys.executable, program, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd="/", start_new_session=True
+            [sys.executable, "-B", program, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd="/", start_new_session=True
         )
     until = time.monotonic() + patience
     while time.monotonic() < until and child.poll() is None:

@@ -49,9 +49,9 @@ def supervise(directory: Path, limit: float) -> None:
     child: subprocess.Popen[bytes] | None = None
 
     def end() -> None:
-        if child and child.poll() is None:
-            child.send_signal(signal.SIGKILL)
-            child.wait()
+        # Runs in the midst of child.wait(), which holds a lock that Popen's own methods would wait for.
+        if child and child.returncode is None:
+            os.kill(child.pid, signal.SIGKILL)
 
     background.announce(directory, port, limit, end)
     while True:

@@ -23,7 +23,7 @@ remove() {
 	systemctl reset-failed $SENTINEL $REDIS 2>/dev/null || :
 	rm -rf $DATA /etc/redis/redis-faultline.conf /etc/redis/sentinel-faultline.conf
 	for unit in $REDIS $SENTINEL; do
-		if systemctl -q is-enabled $unit 2>/dev/null; then systemctl -q disable $unit; fi
+		if systemctl -q is-enabled "$unit" 2>/dev/null; then systemctl -q disable "$unit"; fi
 	done
 	if [ -e $DROPIN ]; then
 		rm -rf $DROPIN
@@ -56,7 +56,7 @@ configure() {
 			min-replicas-to-write 1
 		E
 		# A primary that crashed stays away until the sentinels have made another one.
-		mkdir -p -m 755 $DROPIN
+		mkdir $DROPIN; chmod 755 $DROPIN
 		printf '[Service]\nRestartSec=%s\n' "$RESTART_DELAY" >$DROPIN/restart.conf
 		chmod 644 $DROPIN/restart.conf
 		systemctl daemon-reload
