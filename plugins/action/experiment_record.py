@@ -16,6 +16,8 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._run import Run, n
 from ansible_collections.faultline.chaos.plugins.plugin_utils._targets import listed
 
 Result = dict[str, Any]
+# At most so many hosts get a second revert: it takes them one after the other, and each may be a connection that times out.
+_SWEPT = 20
 
 
 class ActionModule(_controller.ControllerAction):
@@ -23,10 +25,11 @@ class ActionModule(_controller.ControllerAction):
 
     arguments = {
         "state": {"type": "path", "required": True},
-        "moment": {"type": "str", "required": True, "choices": ["baseline", "begin", "injected", "reverted", "recovery", "end"]},
+        "moment": {"type": "str", "required": True, "choices": ["baseline", "begin", "injected", "reverted", "recovery", "swept", "end"]},
         "round": {"type": "int", "default": 0},
         "results": {"type": "str"},
         "steady_state": {"type": "dict", "default": {}},
+        "swept": {"type": "list", "elements": "dict", "default": []},
     }
 
     def work(self, given: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Result:
@@ -77,7 +80,6 @@ class ActionModule(_controller.ControllerAction):
             "options": entry["told"],
             "run_id": run.record["run_id"],
             "title": title,
-            "restore": entry["options"].get("action") in ("poweroff", "crash"),
         }
 
     def _injected(self) -> Result:
@@ -129,13 +131,16 @@ class ActionModule(_controller.ControllerAction):
         if self.check_mode:
             return {"hosts": []}
         run.check_progress()
-        return {"hosts": run.recovery(self.steady, now()), "run_id": run.record["run_id"]}
+        return {"hosts": run.recovery(self.steady, now())[:_SWEPT], "run_id": run.record["run_id"]}
+
+    def _swept(self) -> Result:
+        self.run_of.swept({str(one.get("__experiment_host")): one for one in clean(self.given["swept"])})
+        return {}
 
     def _end(self) -> Result:
         run = self.run_of
         if self.check_mode:
             return self._end_of_check_mode()
-        run.swept(self._results(sorted(_verdict.troubled_hosts(run.record))))
         run.finish(now())
         paths, warning = run.publish(run.plan["report"]["formats"])
         self.warn(warning)

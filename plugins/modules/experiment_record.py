@@ -45,6 +45,7 @@ options:
       injected: The attack has answered on every host of the round.
       reverted: The revert has answered on every host of the round.
       recovery: The steady state was measured after the last round.
+      swept: Hosts where something was left have been reverted once more.
       end: Everything has been done. Judges the run, and writes and prints the report.
   round:
     description:
@@ -60,6 +61,12 @@ options:
       - The result of M(faultline.chaos.steady_state).
     type: dict
     default: {}
+  swept:
+    description:
+      - The results of the second revert, with O(moment=swept).
+    type: list
+    elements: dict
+    default: []
 seealso:
   - module: faultline.chaos.experiment_plan
   - module: faultline.chaos.steady_state
@@ -100,10 +107,6 @@ title:
   description: The round for people.
   returned: moment begin
   type: str
-restore:
-  description: Whether the hosts of the round must be switched on again.
-  returned: moment begin
-  type: bool
 observe:
   description: Whether to observe the steady state now.
   returned: moment injected

@@ -202,7 +202,7 @@ class Run:
         began = parse(phase["started"])
         latest = iso(when + timedelta(seconds=entry["deadman_s"]))
         selected = entry["blast_radius"]["selected"]
-        phase["hosts"] = [_outcomes.host_entry(host, results.get(host) or {}, entry["id"], latest) for host in selected]
+        phase["hosts"] = [_outcomes.host_entry(host, _of_this_attack(results.get(host), entry["id"]), entry["id"], latest) for host in selected]
         failed = [f"{one['host']}: {one['error']}" for one in phase["hosts"] if one["error"]]
         if len(failed) < len(selected):
             phase["injected"] = iso(when)
@@ -275,6 +275,11 @@ class Run:
 def _measured(steady: Mapping[str, Any]) -> bool:
     """Whether a steady_state task measured, whatever it found."""
     return "met" in steady and not steady.get("error")
+
+
+def _of_this_attack(result: Mapping[str, Any] | None, attack_id: str) -> Mapping[str, Any]:
+    """The answer of a host, unless it is that of an earlier round, left over because this one's task never ran there."""
+    return {} if result is None or result.get("skipped") or result.get("id", attack_id) != attack_id else result
 
 
 def _label(entry: Mapping[str, Any]) -> str:

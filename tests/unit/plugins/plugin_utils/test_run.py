@@ -32,7 +32,7 @@ HOSTS = ["n1", "n2", "n3"]
 
 
 def active(**more: Any) -> dict[str, Any]:
-    return {"status": "active", "id": "x", "deadline": "2026-03-02T10:01:00Z", "deadman": "systemd", "undo": "/u", "effect": {"a": 1}, **more}
+    return {"status": "active", "deadline": "2026-03-02T10:01:00Z", "deadman": "systemd", "undo": "/u", "effect": {"a": 1}, **more}
 
 
 def a_run(*, ramp: list[int] | None = None, step: dict[str, Any] | None = None, checks: list[dict[str, Any]] | None = None, **safety: Any) -> Run:
@@ -143,6 +143,16 @@ def test_a_breach_ends_the_ramp_unless_told_otherwise() -> None:
     run = play(a_run(ramp=[1, 2, 3], abort=False), everywhere(active()), everywhere(CLEAN), BROKEN)
     assert len(run.attacks) == 3
     assert run.record["verdict"] == "deviated"
+
+
+@pytest.mark.parametrize("left_over", [active(id="run-s1r0"), {"skipped": True}])
+def test_the_answer_of_an_earlier_round_does_not_count(left_over: dict[str, Any]) -> None:
+    run = a_run()
+    run.baseline(MET, START)
+    run.begin_round(1, START)
+    assert run.injected(everywhere(active(id="run-s1r1"), n2=left_over), later(1)) == 0.0
+    assert outcomes(run)["n2"] == "left_to_timer"
+    assert "n2: no answer" in run.record["stop"]["reason"]
 
 
 def test_a_failed_injection_is_not_observed() -> None:
