@@ -65,11 +65,11 @@ class Result:
 class Fleet:
     """Pretended hosts n1.. in the group web, and a host behind a closed port in the group away."""
 
-    def __init__(self, root: Path, tree: Path) -> None:
+    def __init__(self, root: Path, tree: Path, hosts: int = 4) -> None:
         self.root, self.tree = root, tree
         self.reports = root / "reports"
         lines = ["[web]"]
-        for number in range(1, 5):
+        for number in range(1, hosts + 1):
             place = root / f"n{number}"
             place.mkdir()
             python = root / f"python{number}"
@@ -103,7 +103,8 @@ class Fleet:
         }
 
     def command(self, playbook: str, *args: str) -> list[str]:
-        return [sys.executable, str(Path(sys.executable).with_name("ansible-playbook")), playbook, "-i", str(self.root / "inventory.ini"), *args]
+        program = Path(sys.executable).with_name("ansible-playbook")
+        return [sys.executable, str(program), playbook, "-i", str(self.root / "inventory.ini"), *args]
 
     def environment(self, **more: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
