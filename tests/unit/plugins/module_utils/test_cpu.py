@@ -136,7 +136,7 @@ def test_burners_make_the_load_and_end_with_their_leader() -> None:
 
 def test_burners_end_at_their_own_deadline() -> None:
     cpu = _cpu.allowed()[0]
-    worker = _process.Worker("cpu", lambda: _cpu.drive({cpu: 0.0}, 5.0, 0.0, uptime() + 1.5))
+    worker = _process.Worker("cpu", lambda: _cpu.drive({cpu: 0.0}, 5.0, 0.0, uptime() + 5))
     worker.park()
     worker.release()
     wait(lambda: len(_cpu.burners(worker.pid)) == 1)

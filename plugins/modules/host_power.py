@@ -1,0 +1,276 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: host_power
+version_added: 0.1.0
+short_description: Reboot, switch off or crash a host
+author:
+  - The faultline.chaos authors (@faultline-chaos)
+description:
+  - Reboots, switches off or crashes the target after O(delay), so that the result of the task still gets back.
+  - Reverting the attack before that time cancels it. Afterwards only power can undo it, so O(action=poweroff) is refused without
+    a way back.
+  - The role P(faultline.chaos.power#role) proves the way back before the attack, and switches the host on and waits for it afterwards.
+  - The host's own commands are used, of systemd, SysV init or busybox, so services stop as they would on any reboot. O(action=crash)
+    is the kernel's own crash trigger (sysrq c); what was written before is put on the disk first.
+  - The journal of the attack is closed when the host is up again, by the recovery unit at boot. So are other attacks that were active on the host.
+extends_documentation_fragment:
+  - faultline.chaos._attack
+  - faultline.chaos._attributes
+  - faultline.chaos._attributes.attack
+  - faultline.chaos._attributes.actiongroup_attacks
+options:
+  action:
+    description:
+      - What happens to the host.
+      - V(reboot) shuts it down in order and starts it again, V(poweroff) shuts it down in order and leaves it off.
+      - With V(crash) the kernel panics at once. Unless C(kernel.panic) or kdump make it reboot, the host hangs until somebody
+        switches it off and on.
+    type: str
+    choices: [reboot, poweroff, crash]
+    required: true
+  delay:
+    description:
+      - Time from the end of the task on the target until it happens. From V(1s) to V(1h), and shorter than O(duration).
+    type: raw
+    default: 5s
+  way_back:
+    description:
+      - What brings the host back. This option is a statement, except for V(rtcwake); the driver of the same name in the role
+        P(faultline.chaos.power#role) does the work.
+      - Mandatory for O(action=poweroff), and for O(action=crash) where the host does not reboot by itself after a panic.
+      - V(rtcwake) is the host's own hardware clock, whose alarm this module sets O(duration) ahead. O(duration) must leave three
+        minutes more than O(delay) for shutting down, for an alarm in that time would be lost.
+      - V(rtcwake) and V(wake_on_lan) cannot bring back a host that hangs, so they do not count after a crash.
+    type: str
+    choices: [none, lab, ipmi, libvirt, wake_on_lan, cloud, rtcwake, custom]
+    default: none
+notes:
+  - Refused in containers, and where process 1 is not an init.
+  - O(duration) is the end of the dead-man timer, which cancels what has not happened yet. A host that is off has no timer.
+  - An attack ends with the boot that it was made in. The same task run after the reboot is a new attack, and reboots the host again.
+  - Without root on the target, without systemd and without cron nothing runs at boot. The journal is then closed by the next attack or
+    M(faultline.chaos.revert).
+  - Do not attack the controller itself; a target cannot know that it is.
+seealso:
+  - module: faultline.chaos.revert
+"""
+
+EXAMPLES = r"""
+- name: Reboot in ten seconds
+  faultline.chaos.host_power:
+    action: reboot
+    delay: 10s
+    duration: 5m
+  register: reboot
+
+- name: Think better of it
+  faultline.chaos.host_power:
+    action: reboot
+    delay: 10s
+    state: absent
+
+- name: Prove that the host can be switched on again
+  ansible.builtin.include_role:
+    name: faultline.chaos.power
+    tasks_from: test
+
+- name: Switch the host off
+  faultline.chaos.host_power:
+    action: poweroff
+    way_back: "{{ faultline_power }}"
+    duration: 10m
+  register: poweroff
+
+- name: Switch it on and wait for it
+  ansible.builtin.include_role:
+    name: faultline.chaos.power
+    tasks_from: restore
+  vars:
+    power_boot_id: "{{ poweroff.effect.boot_id }}"
+"""
+
+RETURN = r"""
+id:
+  description: Name of the attack on the target.
+  returned: always
+  type: str
+  sample: host_power-1f2e3d4c5b
+status:
+  description: V(active), V(planned) in check mode, V(reverted) or V(absent).
+  returned: success
+  type: str
+  sample: active
+deadline:
+  description: When the target cancels what has not happened yet, in UTC.
+  returned: when active
+  type: str
+  sample: "2026-11-22T14:03:20Z"
+remaining:
+  description: Seconds until then.
+  returned: when active
+  type: float
+  sample: 299.4
+deadman:
+  description: What does it then, V(systemd) or V(watcher).
+  returned: when active or planned
+  type: str
+  sample: systemd
+undo:
+  description: The script that cancels the attack; it can be run by hand at any time.
+  returned: when active or planned
+  type: str
+  sample: /var/lib/faultline/host_power-1f2e3d4c5b/revert.sh
+undo_text:
+  description: What that script does, step by step.
+  returned: when planned or newly active
+  type: str
+resources:
+  description: What the attack holds; another attack on the same is refused.
+  returned: when active or planned
+  type: list
+  elements: str
+  sample: ["power"]
+notes:
+  description: What an operator should know about this attack on this target.
+  returned: success
+  type: list
+  elements: str
+effect:
+  description: What will happen.
+  returned: when active
+  type: dict
+  contains:
+    action:
+      description: What was asked for.
+      type: str
+      sample: reboot
+    by:
+      description: What does it on this host.
+      type: str
+      sample: /usr/bin/systemctl --no-wall reboot
+    fires_in:
+      description: Seconds until it happens, from the end of the task on.
+      type: float
+      sample: 10.0
+    boot_id:
+      description: The boot that ends. Another one, read from C(/proc/sys/kernel/random/boot_id), proves that the host is back.
+      type: str
+      sample: 5e0c8a5d-2f3d-4d5e-9a35-6f1f0f1c7f52
+    way_back:
+      description: As asked for.
+      type: str
+      sample: none
+"""
+
+import os
+import time
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _power, _process, _units
+from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host import start_time
+from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import FileHolds, Gone, Run
+
+SHUTDOWN = 180.0  # seconds that a shutdown may take: systemd alone gives a service 90
+NOT_FOR_A_HANG = ("none", "rtcwake", "wake_on_lan")
+
+
+class HostPower(Attack):
+    name = "host_power"
+    options = {
+        "action": {"type": "str", "required": True, "choices": ["reboot", "poweroff", "crash"]},
+        "delay": {"type": "raw", "default": "5s"},
+        "way_back": {
+            "type": "str",
+            "choices": ["none", "lab", "ipmi", "libvirt", "wake_on_lan", "cloud", "rtcwake", "custom"],
+            "default": "none",
+        },
+    }
+
+    def validate(self):
+        self.action = self.params["action"]
+        self.way_back = self.params["way_back"]
+        self.delay = _units.duration("delay", self.params["delay"], 1.0, 3600.0)
+        if self.action == "poweroff" and self.way_back == "none":
+            raise BadOption("way_back", "none", "nothing would switch the host on again; name what does, and prove it with the role faultline.chaos.power")
+
+    def resources(self):
+        return ["power"]
+
+    def guard(self):
+        if self.delay >= self.duration:
+            raise BadOption("delay", self.params["delay"], "it must be shorter than the duration, at whose end it is cancelled")
+        if self.way_back == "rtcwake" and self.duration < self.delay + SHUTDOWN:
+            raise BadOption("duration", self.params["duration"], "with rtcwake, leave %s more than the delay for shutting down" % _units.human(SHUTDOWN))
+        _power.refuse_no_host()
+        if self.action == "crash" and self.way_back in NOT_FOR_A_HANG and _power.after_crash() is None:
+            raise BadOption(
+                "way_back", self.way_back, "kernel.panic is 0 and kdump is not loaded, so a crashed host hangs; name what can switch it off and on"
+            )
+
+    def snapshot(self):
+        self.argv = _power.command(self.host, self.action)
+        self.keys = _power.keys(self.action) if self.argv is None else ""
+        return {"alarm": _power.clock_now() + int(self.duration) if self.way_back == "rtcwake" else None}
+
+    def plan(self, before):
+        self.module = (os.getpid(), start_time(os.getpid()))
+        by = " ".join(self.argv) if self.argv else "sysrq %s" % " ".join(self.keys)
+        plan = Plan(
+            before="up, boot %s" % self.host.boot_id,
+            after="%s in %s, by %s" % (self.action, _units.human(self.delay), by),
+            workers=[_process.Worker("power", self._fire)],
+        )
+        plan.by = by
+        plan.alarm = before["alarm"]
+        if plan.alarm is not None:
+            path = _power.CLOCK + "/wakealarm"
+            ours = [FileHolds(path, str(plan.alarm))]
+            plan.after += "\nalarm of the hardware clock at %d (its own seconds)" % plan.alarm
+            plan.undo.steps.append(Run("take back the alarm", ["sh", "-c", 'echo 0 >"$1"', "sh", path], ours))
+            plan.undo.checks.append(Gone("the alarm of the hardware clock", ours))
+        if self.action == "crash":
+            plan.notes.append("a crash ends services without warning, and what they had not written is lost")
+            plan.notes += [_power.after_crash()] if _power.after_crash() else []
+        others = [each for each in Journal().ids() if each != self.id]
+        if others:
+            plan.notes.append("active here as well: %s; they end with this boot and are undone at the next" % ", ".join(others))
+        return plan
+
+    def inject(self, plan):
+        if plan.alarm is not None:
+            _power.set_alarm(plan.alarm)
+        super(HostPower, self).inject(plan)
+
+    def _fire(self):
+        """The worker: wait until the module has returned its result, and then for the delay; then do it."""
+        while start_time(self.module[0]) == self.module[1]:
+            time.sleep(0.05)
+        time.sleep(self.delay)
+        if self.argv:
+            os.execv(self.argv[0], self.argv)
+        _power.press(self.keys)
+
+    def verify(self, plan):
+        if not plan.workers[0].alive():
+            raise AttackError("the process that waits for the %s ended" % self.action)
+        return {
+            "action": self.action,
+            "by": plan.by,
+            "fires_in": self.delay,
+            "boot_id": self.host.boot_id,
+            "way_back": self.way_back,
+        }
+
+
+def main():
+    run_attack(HostPower)
+
+
+if __name__ == "__main__":
+    main()
