@@ -157,5 +157,3 @@ def check_choice(params, names):
             raise BadOption(name, params[name], "give the name of an attack or a run")
     if not any(params[name] for name in names):
         raise AttackError("one of %s is needed: say what to act on" % ", ".join(names))
-
-

@@ -10,7 +10,7 @@ short_description: Renew the leases of active attacks
 author:
   - The faultline.chaos authors (@faultline-chaos)
 description:
-      - Moves the deadline of attacks that were made with a lease to O(lease) from now, never beyond their duration and never back.
+  - Moves the deadline of attacks that were made with a lease to O(lease) from now, never beyond their duration and never back.
   - A running experiment does this by itself. Use the module when you drive attacks from a playbook of your own.
   - An attack whose deadline has passed is not renewed, for its undo is on the way.
 extends_documentation_fragment:

@@ -89,24 +89,21 @@ options:
       - Packets with one bit flipped, in percent.
     type: raw
   corrupt_correlation:
-    description:
-      - Correlation of O(corrupt), in percent.
+    description: Correlation of O(corrupt), in percent.
     type: raw
   duplicate:
     description:
       - Packets sent twice, in percent.
     type: raw
   duplicate_correlation:
-    description:
-      - Correlation of O(duplicate), in percent.
+    description: Correlation of O(duplicate), in percent.
     type: raw
   reorder:
     description:
       - Packets sent at once while the others are delayed, in percent. Needs O(delay).
     type: raw
   reorder_correlation:
-    description:
-      - Correlation of O(reorder), in percent.
+    description: Correlation of O(reorder), in percent.
     type: raw
   reorder_gap:
     description:

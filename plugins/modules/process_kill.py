@@ -223,8 +223,8 @@ class ProcessKill(Attack):
         _process.refuse_protected(victims)
         return victims
 
-    def plan(self, victims):
-        params = self.params
+    def plan(self, before):
+        victims, params = before, self.params
         undo = Undo()
         if params["recover"]:
             name = victims[0].name
