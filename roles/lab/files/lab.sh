@@ -156,7 +156,7 @@ net() {
 	ip -n "$NS" addr add "$NET.1/24" dev br0
 	ip -n "$NS" addr add "${NET6}:1/64" dev br0 nodad
 	mkdir -p "/etc/netns/$NS" # what "ip netns exec" shows as /etc/hosts, so that names work in the namespace
-	{ cat /etc/hosts; host_table; } >"/etc/netns/$NS/hosts"
+	{ cat /etc/hosts 2>/dev/null || true; host_table; } >"/etc/netns/$NS/hosts"
 }
 
 host_table() { local i; for i in $(seq 100); do echo "$(ip_of "$i") n$i"; echo "${NET6}:$((10 + i)) n$i-v6"; done; }
