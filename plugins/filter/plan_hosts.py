@@ -55,8 +55,8 @@ _value:
 
 
 def plan_hosts(plan: Any, groups: Mapping[str, Collection[str]], limit: str | None = None) -> list[str]:
-    if not plan and context.CLIARGS.get("syntax"):
-        return ["localhost"]  # a syntax check has no plan
+    if context.CLIARGS.get("syntax"):
+        return ["localhost"]  # a syntax check has no plan and no inventory
     try:
         inventory = Inventory(groups)
         found: set[str] = set()

@@ -37,16 +37,15 @@ options:
   moment:
     description:
       - Where the run is.
+      - V(baseline), the steady state was measured before anything was attacked.
+      - V(begin), a round is about to begin. Waits for the pause of the round before.
+      - V(injected) and V(reverted), the attack or the revert has answered on every host of the round.
+      - V(recovery), the steady state was measured after the last round.
+      - V(swept), hosts where something was left have been reverted once more.
+      - V(end), everything has been done. Judges the run, writes the report and prints a summary.
     type: str
     required: true
-    choices:
-      baseline: The steady state was measured before anything was attacked.
-      begin: A round is about to begin. Waits for the pause of the round before.
-      injected: The attack has answered on every host of the round.
-      reverted: The revert has answered on every host of the round.
-      recovery: The steady state was measured after the last round.
-      swept: Hosts where something was left have been reverted once more.
-      end: Everything has been done. Judges the run, and writes and prints the report.
+    choices: [baseline, begin, injected, reverted, recovery, swept, end]
   round:
     description:
       - The number of the round, with O(moment=begin).

@@ -23,11 +23,10 @@ options:
   subject:
     description:
       - What was done on the hosts.
+      - V(halt) is the module M(faultline.chaos.revert) with O(faultline.chaos.revert#module:all=true), V(audit) is M(faultline.chaos.attack_info).
     type: str
     required: true
-    choices:
-      halt: The module M(faultline.chaos.revert) with O(faultline.chaos.revert#module:all=true).
-      audit: The module M(faultline.chaos.attack_info).
+    choices: [halt, audit]
   results:
     description:
       - The name of the variable that its task registered on every host.
