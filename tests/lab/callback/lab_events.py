@@ -46,6 +46,8 @@ class CallbackModule(CallbackBase):
         # ansible-core 2.19 renamed these; the old names go away in 2.23
         new = hasattr(result, "result")
         data, task, host = (result.result, result.task, result.host) if new else (result._result, result._task, result._host)
+        if event in ("failed", "unreachable"):
+            data = {**data, event: True}  # which not every ansible-core leaves in the result
         self._write(event, play=self._play, task=task.get_name(), action=task.action, host=host.get_name(), result=data)
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
