@@ -278,13 +278,14 @@ down() {
 lock() { # one change at a time
 	mkdir -p "$D"; exec 9>"$D/lock"; flock -w 900 9 || die "another lab.sh is busy with $D"; }
 host() { [[ ${1-} =~ ^[1-9][0-9]?$|^100$ ]] || { echo "lab: which host? (1..100)" >&2; exit 2; }; }
+count() { [[ $1 =~ ^[1-9][0-9]?$|^100$ ]] || { echo "lab: $1 hosts? 1 to 100 are possible" >&2; exit 2; }; }
 runs() { host "${1-}"; pid_of "$1" || die "n$1 is off"; }
 
 verb=${1-}; shift || true
 case $verb in
-check) host "${1:-3}"; check "${1:-3}" ;;
-plan) host "${1:-3}"; plan "${1:-3}" ;;
-up) host "${1:-3}"; lock; trap 'r=$?; [ $r = 0 ] || echo failed >>"$D/progress"' EXIT; up "${1:-3}" ;;
+check) count "${1:-3}"; check "${1:-3}" ;;
+plan) count "${1:-3}"; plan "${1:-3}" ;;
+up) count "${1:-3}"; lock; trap 'r=$?; [ $r = 0 ] || echo failed >>"$D/progress"' EXIT; up "${1:-3}" ;;
 await) await "$1" ;;
 start) host "${1-}"; lock; start "$1"; wait_ssh "$1" ;;
 cut) host "${1-}"; lock; cut_power "$1" ;;
@@ -301,6 +302,6 @@ status) for i in $(disks); do echo "n$i $(ip_of "$i") $(state_of "$i") pid $(pid
 inventory) inventory ;;
 down) lock; down ;;
 purge) lock; down; rm -rf "$D"/{*.sh,umlfp.c,*.ext4,root.tmp,linux,umlfp.so,key,key.pub,ssh_config,settings,apt.log,image-*.log,kernel.log} ;;
-kernel) lock; apt_install flex bison bc make gcc libc6-dev xz-utils linux-source-6.1; bash "$HERE/kernel.sh" "$D" ;;
+kernel) lock; apt_install flex bison bc make gcc libc6-dev xz-utils linux-source; bash "$HERE/kernel.sh" "$D" ;;
 *) sed -n '6,20s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
