@@ -80,6 +80,9 @@ def after_revert(entry: dict[str, Any], revert: Result) -> None:
     elif revert.get("clean") is True and not revert.get("failed"):
         # Nothing found where the attack was active: its timer was faster. Only an attack that was active said how it is armed.
         entry["outcome"] = REVERTED if revert.get("reverted") or entry["deadman"] else NOT_INJECTED
+        if entry["deadman"] and entry["error"]:
+            entry["notes"].append(f"reverted at the second attempt; at the first: {entry['error']}")
+            entry["error"] = None
     elif entry["outcome"] != NOT_INJECTED:
         entry["outcome"] = LEFT_TO_TIMER
         entry["error"] = f"not reverted from here: {problem(revert)}"

@@ -99,6 +99,8 @@ class Fleet:
             "observe": {"window": "1s", "interval": "200ms", "settle": "1s"},
             "method": [step],
             "report": {"dir": str(self.reports)},
+            # Patient, because the machine of a test may be busy with others.
+            "safety": {"grace": "10m", "max_duration": "30m", **more.pop("safety", {})},
             **more,
         }
 

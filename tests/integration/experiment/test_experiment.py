@@ -137,9 +137,9 @@ def test_a_task_of_the_controller_breaks_down(fleet: Fleet, phase: str, verdict:
 
 
 def test_lease_is_renewed_and_handed_to_the_attack(fleet: Fleet) -> None:
-    result = fleet.experiment(fleet.plan(safety={"lease": "5s"}, step={"select": {"count": 1}}))
+    result = fleet.experiment(fleet.plan(safety={"lease": "60s"}, step={"select": {"count": 1}}))
     [selected] = result.attacks[0]["blast_radius"]["selected"]
-    assert fleet.log(selected)[0].endswith("lease 5")
+    assert fleet.log(selected)[0].endswith("lease 60")
 
 
 REFUSALS: list[tuple[dict[str, Any], list[str], str]] = [

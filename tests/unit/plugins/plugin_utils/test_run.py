@@ -136,6 +136,8 @@ def test_a_second_revert_mends_the_verdict() -> None:
     assert outcomes(run) == dict.fromkeys(HOSTS, "reverted")
     assert run.record["verdict"] == "held"
     assert run.attacks[0]["reverted"] is not None
+    [mended] = [entry for entry in run.attacks[0]["hosts"] if entry["host"] == "n2"]
+    assert mended["error"] is None and mended["notes"][0].startswith("reverted at the second attempt; at the first: not reverted from here: unreachable")
 
 
 def test_a_breach_ends_the_ramp_unless_told_otherwise() -> None:
