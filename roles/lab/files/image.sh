@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # The recipe of the image, read by lab.sh (D, NET, EXTRA, MIRROR, die, mark, host_table are its). Two flavours: "systemd",
-# and "plain" with sysvinit and cron, as an old fleet has it. Any edit of this file makes "up" build the image again.
+# and "plain" with sysvinit and cron, as an old fleet has it. A change of what goes into the image makes "up" build it again.
 
 COMMON=udev,openssh-server,python3,iproute2,nftables,iptables,procps,iputils-ping,kmod,netbase,sudo,passwd,login,mount,e2fsprogs,usr-is-merged
 COMMON+=,redis-server,redis-sentinel,redis-tools,nginx-light
@@ -14,7 +14,10 @@ DISK=2G
 packages_of() { echo "$COMMON,${FLAVOUR[$1]}${EXTRA:+,$(echo "$EXTRA" | xargs | tr ' ' ,)}"; }
 suite() { (. /etc/os-release; echo "${VERSION_CODENAME:-}"); }
 recipe() { # a digest of all that goes into the image
-	{ cat "$HERE/image.sh" "$D/key.pub"; packages_of "$1"; suite; echo "$NET"; dpkg-query -W user-mode-linux; } 2>&1 | sha256sum | cut -c1-12
+	{
+		declare -f bootstrap furnish "furnish_$1"
+		packages_of "$1"; suite; echo "$DISK $NET"; cat "$D/key.pub"; dpkg-query -W user-mode-linux
+	} 2>/dev/null | sha256sum | cut -c1-12
 }
 
 image() { # image FLAVOUR: FLAVOUR.ext4 is a link to the image made by the present recipe
@@ -45,7 +48,7 @@ scratch_dir() { # in memory when there is plenty: it saves a quarter of the time
 	mkdir "$1"
 	if (($(awk '/^MemAvailable/{print int($2 / 1024)}' /proc/meminfo) > 2000)); then mount -t tmpfs -o mode=755,size=1500m lab "$1" || true; fi
 }
-scratch_gone() { if mountpoint -q "$1"; then umount "$1"; fi; rm -rf "$1"; }
+scratch_gone() { if mountpoint -q "$1"; then umount "$1"; fi; rm -rf --one-file-system "$1"; }
 
 bootstrap() { # a Debian tree from packages; the log of mmdebstrap says which stage it is in
 	local f=$1 suite=$2 pkgs=$3 root=$4 l components=main

@@ -31,6 +31,7 @@ make ARCH=um defconfig >/dev/null
 scripts/kconfig/merge_config.sh -m .config lab.config >/dev/null
 make ARCH=um olddefconfig >/dev/null
 make ARCH=um -j"$(nproc)" linux >"$D/kernel.log" 2>&1 </dev/null || { tail -5 "$D/kernel.log" >&2; exit 1; }
-strip -o "$D/linux" linux
+strip -o "$D/linux.tmp" linux
+mv "$D/linux.tmp" "$D/linux"
 cd /; rm -rf "$build"
 echo "$D/linux is used from the next start of a host on"

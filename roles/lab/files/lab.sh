@@ -275,6 +275,11 @@ down() {
 	rm -rf "$D/run" "$D"/n*.cow "$D"/n*.base "$D"/n*.log "$D/hosts.ini" "$D/progress"
 }
 
+failed() { # on every end of "up"
+	local r=$?
+	[ $r = 0 ] || echo failed >>"$D/progress"
+	if mountpoint -q "$D/root.tmp"; then umount "$D/root.tmp"; fi
+}
 lock() { # one change at a time
 	mkdir -p "$D"; exec 9>"$D/lock"; flock -w 900 9 || die "another lab.sh is busy with $D"; }
 host() { [[ ${1-} =~ ^[1-9][0-9]?$|^100$ ]] || { echo "lab: which host? (1..100)" >&2; exit 2; }; }
@@ -285,7 +290,7 @@ verb=${1-}; shift || true
 case $verb in
 check) count "${1:-3}"; check "${1:-3}" ;;
 plan) count "${1:-3}"; plan "${1:-3}" ;;
-up) count "${1:-3}"; lock; trap 'r=$?; [ $r = 0 ] || echo failed >>"$D/progress"' EXIT; up "${1:-3}" ;;
+up) count "${1:-3}"; lock; trap failed EXIT; up "${1:-3}" ;;
 await) await "$1" ;;
 start) host "${1-}"; lock; start "$1"; wait_ssh "$1" ;;
 cut) host "${1-}"; lock; cut_power "$1" ;;
@@ -301,7 +306,7 @@ exec) exec ip netns exec "$NS" "$@" ;;
 status) for i in $(disks); do echo "n$i $(ip_of "$i") $(state_of "$i") pid $(pid_of "$i" || echo -)"; done ;;
 inventory) inventory ;;
 down) lock; down ;;
-purge) lock; down; rm -rf "$D"/{*.sh,umlfp.c,*.ext4,root.tmp,linux,umlfp.so,key,key.pub,ssh_config,settings,apt.log,image-*.log,kernel.log} ;;
-kernel) lock; apt_install flex bison bc make gcc libc6-dev xz-utils linux-source; bash "$HERE/kernel.sh" "$D" ;;
+purge) lock; down; rm -rf --one-file-system "$D"/{*.sh,umlfp.c,*.ext4,root.tmp,linux,umlfp.so,key,key.pub,ssh_config,settings,apt.log,image-*.log,kernel.log} ;;
+kernel) mkdir -p "$D"; apt_install flex bison bc make gcc libc6-dev xz-utils linux-source; bash "$HERE/kernel.sh" "$D" ;;
 *) sed -n '6,20s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
