@@ -93,7 +93,8 @@ class ActionModule(_controller.ControllerAction):
         seconds = run.injected(results, now())
         for one in run.attacks[-1]["hosts"]:
             if one["error"]:
-                self.say(f"  {one['host']}: not attacked: {one['error']}", BAD)
+                what = "not attacked" if one["outcome"] == _outcomes.NOT_INJECTED else "perhaps attacked"
+                self.say(f"  {one['host']}: {what}: {one['error']}", BAD)
         if not seconds:
             self._say_stop()
             return {"observe": False}

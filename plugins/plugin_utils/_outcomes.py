@@ -38,7 +38,7 @@ def problem(result: Result) -> str:
     line = " ".join(text.split())
     line = line.removeprefix("Task failed: ")
     prefix = "unreachable: " if result.get("unreachable") and not line.lower().startswith("unreachable") else ""
-    return (prefix + line)[:_LONGEST]
+    return (prefix + line)[:_LONGEST].rstrip(" .:")
 
 
 def may_be_injected(attack: Result) -> bool:
