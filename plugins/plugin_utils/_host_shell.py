@@ -254,6 +254,7 @@ class HostShell:
 
 
 def _words(error: BaseException) -> str:
-    """The last line, which is the cause; of what ssh says, its own words."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1][max(0, lines[-1].rfind("ssh: ")) :] if lines else type(error).__name__)[:200]
+    """The line that tells the cause: mostly the last one; of what ssh says, its own words; of a failed become, the first."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    line = lines[0] if any(each.startswith(">>> ") for each in lines) else lines[-1]
+    return line[max(0, line.rfind("ssh: ")) :][:200]
