@@ -25,7 +25,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._process import pr
 
 TURN = 0.1  # seconds: a burner works, then sleeps
 LOOK = 0.5  # seconds between two looks at /proc/stat
-GAIN = 0.4  # of an error, corrected at each look
+GAIN = 0.7  # of an error, corrected at each look: a burst of others is forgotten after two looks
 HIGHEST = 8191  # the kernel's own limit of CPU numbers
 _RANGE = re.compile(r"^(0|[1-9][0-9]{0,4})(?:-(0|[1-9][0-9]{0,4}))?\Z")
 

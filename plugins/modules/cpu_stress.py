@@ -46,11 +46,6 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Bring every CPU to 80 % for a minute
-  faultline.chaos.cpu_stress:
-    load: 80
-    duration: 60s
-
 - name: Bring CPU 0 to its limit, slowly, and hold it there until five minutes have passed
   faultline.chaos.cpu_stress:
     load: 100%
@@ -64,6 +59,11 @@ EXAMPLES = r"""
     cpus: [0]
     ramp: 30s
     state: absent
+
+- name: Bring every CPU to 80 % for a minute
+  faultline.chaos.cpu_stress:
+    load: 80
+    duration: 60s
 """
 
 RETURN = r"""
