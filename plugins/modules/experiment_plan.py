@@ -73,7 +73,7 @@ run_id:
 state:
   description: The file that holds the state of the run while it lasts.
   returned: when it may
-  type: path
+  type: str
 rounds:
   description: The rounds, each with its number and the task file that runs it.
   returned: when it may

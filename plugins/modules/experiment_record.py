@@ -137,7 +137,7 @@ reason:
 report:
   description: The report for people.
   returned: moment end
-  type: path
+  type: str
 reports:
   description: The path of every report by its format.
   returned: moment end

@@ -149,7 +149,7 @@ def _limits(
 def _selected_check(at: int, name: str, targets: Targets, eligible: list[str]) -> Check:
     selection = targets.selection
     label = f"targets of step {at + 1}, {name}"
-    reasons = listed(sorted({reason for reason in selection.passed_over.values()}))
+    reasons = listed(sorted(set(selection.passed_over.values())))
     if not selection.selected:
         why = f"every host is held back: {reasons}" if eligible else "no host of its pattern may be attacked"
         return check(label, False, f"{OPTION}.method[{at}] ({name}) selects nobody of {targets.pattern}: {why}")

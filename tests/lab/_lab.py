@@ -266,7 +266,7 @@ class Lab:
         start = time.monotonic()
         try:
             p = subprocess.run(argv, cwd=REPO, env=self._env(env), input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL,
-                               capture_output=True, text=True, errors="replace", timeout=timeout)
+                               capture_output=True, text=True, errors="replace", timeout=timeout, check=False)
             r = Result(p.returncode, p.stdout, p.stderr, time.monotonic() - start)
         except subprocess.TimeoutExpired as e:
             r = Result(124, _text(e.stdout), f"{_text(e.stderr)}\ntimed out after {timeout} s", timeout)

@@ -27,6 +27,7 @@ image() { # image FLAVOUR: FLAVOUR.ext4 is a link to the image made by the prese
 		ln -sfn "$f-$hash.ext4" "$D/$f.ext4"
 		return
 	fi
+	# shellcheck disable=SC2016 # apt's own words, and the hook's
 	: "${MIRROR:=$(apt-get indextargets --format '$(SITE) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' | awk -v s="$suite" '$2 == s && $3 == "main" {print $1; exit}')}"
 	[ -n "$MIRROR" ] || die "apt on this machine has no mirror of $suite main: set lab_mirror (FAULTLINE_LAB_MIRROR)"
 	scratch_dir "$root"
@@ -53,6 +54,7 @@ scratch_gone() { if mountpoint -q "$1"; then umount "$1"; fi; rm -rf --one-file-
 bootstrap() { # a Debian tree from packages; the log of mmdebstrap says which stage it is in
 	local f=$1 suite=$2 pkgs=$3 root=$4 l components=main
 	grep -q '^ID=ubuntu' /etc/os-release && components=main,universe
+	# shellcheck disable=SC2016
 	mmdebstrap --mode=root --format=directory --variant=apt --include="$pkgs" --components="$components" \
 		--skip=check/qemu,cleanup/apt,cleanup/reproducible --dpkgopt=force-unsafe-io \
 		--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Copyright (c) 2026, The faultline.chaos authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -163,6 +163,7 @@ host_table() { local i; for i in $(seq 100); do echo "$(ip_of "$i") n$i"; echo "
 
 cpu_of() { # one host, one CPU: ptrace between CPUs costs twice the time
 	local c=() r
+	# shellcheck disable=SC2013 # words are wanted
 	for r in $(awk '/Cpus_allowed_list/{gsub(",", " ", $2); print $2}' /proc/self/status); do
 		mapfile -t -O ${#c[@]} c < <(seq "${r%-*}" "${r#*-}")
 	done

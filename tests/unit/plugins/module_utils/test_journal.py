@@ -348,7 +348,11 @@ def test_the_locale_of_the_target_does_not_matter(tmp_path: Path, locale: dict) 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "deadline"
     path.write_text("1")
-    monkeypatch.setattr(_journal.os, "fsync", lambda _handle: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_journal.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         _journal.write_file(str(path), "2")
     assert [each.name for each in tmp_path.iterdir()] == ["deadline"]

@@ -44,7 +44,7 @@ class Touch(Attack):
         return Plan("", "file", [(["touch", path], None)] + [(self.step, None)] * bool(self.step), undo, workers)
 
     def verify(self, plan):
-        if self.broken:
+        if isinstance(self.broken, Exception):
             raise self.broken
         return {"asked": self.params["path"]}
 

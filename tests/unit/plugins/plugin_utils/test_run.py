@@ -49,9 +49,15 @@ def later(seconds: float) -> datetime:
 
 
 def play(
-    run: Run, attacks: dict[str, Any], reverts: dict[str, Any], during: dict[str, Any] = MET, after: dict[str, Any] = MET, swept: dict[str, Any] | None = None
+    run: Run,
+    attacks: dict[str, Any],
+    reverts: dict[str, Any],
+    during: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+    swept: dict[str, Any] | None = None,
 ) -> Run:
-    """What the role does."""
+    """What the role does; the steady state is met unless told otherwise."""
+    during, after = during or MET, after or MET
     run.baseline(MET, later(10))
     for number in range(1, len(run.record["schedule"]) + 1):
         run.check_progress()

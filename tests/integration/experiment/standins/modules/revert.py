@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright (c) 2026, The faultline.chaos authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -23,7 +22,8 @@ def main():
                     found.append(name[len("active.") :])
     result = {"changed": bool(found), "reverted": found, "already_gone": [], "stuck": [], "clean": True}
     if module.check_mode:
-        module.exit_json(**dict(result, clean=not found))
+        result["clean"] = not found
+        module.exit_json(**result)
     with open(os.path.join(HOST, "log"), "a") as stream:
         stream.write(f"revert {' '.join(found)}\n")
     path = os.path.join(HOST, "behaviour")
@@ -31,7 +31,8 @@ def main():
         with open(path) as stream:
             if "stuck" in stream.read().split():
                 stuck = [{"id": one, "reason": "rc 2"} for one in found]
-                module.fail_json(msg="not reverted", **dict(result, reverted=[], stuck=stuck, clean=False))
+                result.update({"reverted": [], "stuck": stuck, "clean": False})
+                module.fail_json(msg="not reverted", **result)
     for one in found:
         os.unlink(os.path.join(HOST, "active." + one))
     module.exit_json(**result)
