@@ -50,7 +50,8 @@ class Completed:
 class Runner(t.Protocol):
     """Runs a command somewhere; raises TimeoutError or OSError when there is no exit status to speak of."""
 
-    def run(self, argv: list[str], timeout: float) -> Completed: ...
+    def run(self, argv: list[str], timeout: float) -> Completed:
+        """The end of the command."""
 
     def close(self) -> None:
         """Ends what still runs."""

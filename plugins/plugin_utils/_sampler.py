@@ -134,9 +134,11 @@ class Track:
 class Listener(t.Protocol):
     """Hears what happens, in the main thread."""
 
-    def sampled(self, track: Track, sample: Sample, elapsed: float) -> None: ...
+    def sampled(self, track: Track, sample: Sample, elapsed: float) -> None:
+        """A sample has come."""
 
-    def beat(self, elapsed: float) -> None: ...
+    def beat(self, elapsed: float) -> None:
+        """Time goes by."""
 
 
 class Sampler:

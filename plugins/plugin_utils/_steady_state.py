@@ -96,9 +96,11 @@ def _read_renewal(options: Options) -> tuple[Lease | None, list[str]]:
 class Shells(t.Protocol):
     """Where to get runners for inventory hosts."""
 
-    def knows(self, host: str) -> bool: ...
+    def knows(self, host: str) -> bool:
+        """Whether the inventory has the host."""
 
-    def new(self, host: str) -> Runner: ...
+    def new(self, host: str) -> Runner:
+        """A runner of its own."""
 
 
 def bind(settings: Settings, shells: Shells, check_mode: bool) -> dict[str, Runner]:
