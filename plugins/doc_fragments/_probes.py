@@ -26,15 +26,13 @@ options:
       type:
         description:
           - What is measured. The options of the other types are refused.
+          - V(http) is one HTTP or HTTPS request on a fresh connection, V(tcp) a TCP connection and its banner if wanted.
+          - V(dns) is one DNS query. It needs the Python library C(dnspython) on the controller.
+          - V(command) is the exit status of a command and its output if wanted, V(process) how many processes of a name run on a
+            host, V(service) whether a service runs on a host.
         type: str
         required: true
-        choices:
-          http: One HTTP or HTTPS request on a fresh connection.
-          tcp: A TCP connection, and the banner if wanted.
-          dns: One DNS query. Needs the Python library C(dnspython) on the controller.
-          command: The exit status of a command, and its output if wanted.
-          process: How many processes of a name run on a host.
-          service: Whether a service runs on a host.
+        choices: [http, tcp, dns, command, process, service]
       timeout:
         description:
           - How long one attempt may take. At most V(5m).
