@@ -1,0 +1,67 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The attacks that every fault is tried on. A new attack is one entry here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+VICTIM = "flvictim"  # a harmless daemon that the tests bring along
+VICTIM_START = "/usr/local/sbin/flvictim-start"
+
+VICTIM_UNIT = f"""[Unit]
+Description=A victim for the fault tests
+[Service]
+ExecStart=/usr/local/bin/{VICTIM} 1000000
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack and how to see, from the files of the target alone, whether it is in effect."""
+
+    module: str
+    options: dict
+    active: str  # a Python expression over comms() and glob(); see MONITOR in _target.py
+    needs_lab: bool = True  # changes more than processes of the tests, so never on this machine
+    points: tuple[str, ...] = field(default=("guarded", "prepared", "journalled", "armed", "injected", "verified"))
+    tool: str = ""  # the program that does the change, for tests in which it fails
+
+    @property
+    def name(self) -> str:
+        return f"faultline.chaos.{self.module}"
+
+    def __str__(self) -> str:
+        return self.module
+
+
+ATTACKS = [
+    Attack(
+        "process_kill",
+        {"name": VICTIM, "signal": "KILL", "interval": "1s", "recover": [VICTIM_START]},
+        active=f"'{VICTIM}' not in comms() or 'faultline-kill' in comms()",
+        needs_lab=False,
+    ),
+    Attack("cpu_stress", {"load": "20", "ramp": "1s", "cpus": ["0"]}, active="'faultline-cpu' in comms()", needs_lab=False),
+    Attack(
+        "netem",
+        {"interface": "eth0", "delay": "20ms"},
+        active="glob('/sys/class/net/fl????????????')",
+        points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "inject:2", "injected", "verified"),
+        tool="/usr/sbin/tc",
+    ),
+]
+BY_NAME = {attack.module: attack for attack in ATTACKS}
+
+# Steps before which nothing is in the journal, and before which nothing is changed.
+NO_JOURNAL = ("guarded", "prepared")
+NOT_ARMED = (*NO_JOURNAL, "journalled")
+
+
+def every(attacks=ATTACKS, points: tuple[str, ...] | None = None) -> list[tuple[Attack, str]]:
+    """All attacks at all of their steps."""
+    return [(attack, point) for attack in attacks for point in points or attack.points]

@@ -1,0 +1,136 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Fault tests: whatever dies, every target is back in the state it was in, on time.
+
+Three workers (pytest-xdist), each with a lab host of its own. A worker's host is `target`; `weak` is a host without systemd:
+this machine, and the lab's plain host. At the end a table tells how long after its deadline each attack was gone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab"))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from _attacks import BY_NAME
+from _lab import Lab
+from _target import Here, Target, here_is_possible
+
+WORKERS = 3
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """One worker a lab host, unless the command line says otherwise."""
+    if getattr(config.option, "numprocesses", 0) is None and not config.option.collectonly and not config.option.usepdb:
+        config.option.numprocesses = WORKERS
+        config.option.dist = "loadgroup"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A host without systemd belongs to one worker at a time."""
+    for item in items:
+        weak = getattr(item, "callspec", None) and item.callspec.params.get("weak")
+        if weak:
+            item.add_marker(pytest.mark.xdist_group(weak))
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    lab = Lab()
+    lab.up(WORKERS)
+    yield lab
+    lab.close()
+
+
+def _ready(target: Target) -> Target:
+    target.prepare()
+    target.clean_up()
+    attack = BY_NAME["process_kill"]
+    play = target.playbook([{"name": "task", attack.name: target.options(attack, duration="120s")}], must_succeed=True)
+    target.duration = round(min(25.0, max(4.0, 1.5 * play.seconds)), 1)
+    target.clean_up()
+    return target
+
+
+@pytest.fixture(scope="session")
+def host(lab: Lab) -> Target:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return _ready(Target(lab, f"n{int(worker[2:]) % WORKERS + 1}"))
+
+
+@pytest.fixture(scope="session")
+def hosts_without_systemd(lab: Lab) -> Iterator[dict[str, Target]]:
+    made: dict[str, Target] = {}
+    yield made
+    for target in made.values():
+        if isinstance(target, Here):
+            target.leave()
+
+
+def _used(target: Target, request: pytest.FixtureRequest) -> Iterator[Target]:
+    target.rows = []
+    target.remember()
+    yield target
+    request.node.user_properties.append(("rows", target.rows))
+    report = request.node.stash.get(FAILED, None)
+    if not target.clean_up():
+        left = target.left()
+        target.reset()
+        assert report, f"the test passed, but this was left on {target.name}:\n{left}"
+    elif report:
+        target.forget()
+
+
+@pytest.fixture
+def target(host: Target, request: pytest.FixtureRequest) -> Iterator[Target]:
+    """A clean lab host with systemd; clean again after the test, or the test fails."""
+    yield from _used(host, request)
+
+
+@pytest.fixture(params=["here", "plain"])
+def weak(lab: Lab, hosts_without_systemd: dict[str, Target], request: pytest.FixtureRequest) -> Iterator[Target]:
+    """A clean host without systemd."""
+    if request.param not in hosts_without_systemd:
+        if request.param == "here":
+            assert here_is_possible(), "needs root on a machine without systemd as its first process"
+            hosts_without_systemd["here"] = _ready(Here(lab))
+        else:
+            lab.up(4, FAULTLINE_LAB_PLAIN="4")
+            hosts_without_systemd["plain"] = _ready(Target(lab, "n4"))
+    yield from _used(hosts_without_systemd[request.param], request)
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    report = yield
+    if report.when == "call" and report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    rows = []
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") == "teardown":
+                rows += [row for name, found in report.user_properties if name == "rows" for row in found]
+    if not rows:
+        return
+    terminalreporter.section("seconds after the deadline: state restored, record closed")
+    terminalreporter.line(f"{'fault':44} {'attack':13} {'host':6} {'state':>7} {'record':>7} {'fork ms':>8}")
+    for fault, attack, name, late, closing, fork_ms in sorted(rows):
+        terminalreporter.line(f"{fault:44} {attack:13} {name:6} {late:7.2f} {closing:7.2f} {fork_ms:8.1f}")
+    late = sorted(row[3] for row in rows)
+    terminalreporter.line(f"{len(rows)} attacks: median {late[len(late) // 2]:.2f} s, worst {late[-1]:.2f} s after the deadline")

@@ -1,0 +1,62 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Fault 3: the module is killed at each step. Before the injection nothing has changed; after it the timer reverts on time."""
+
+from __future__ import annotations
+
+import pytest
+from _attacks import ATTACKS, BY_NAME, NO_JOURNAL, Attack, every
+from _target import STATE, Target
+
+
+def module_dies_at(target: Target, attack: Attack, point: str) -> None:
+    target.watch(attack)
+    result = target.attack(attack, crash=point)
+    assert result.get("failed") and "deadline" not in result, result
+    if point in NO_JOURNAL:
+        if point == "prepared" and target.has_systemd:  # recovery finds nothing to do, and goes
+            target.sh("systemctl start faultline-recover", check=False)
+            target.sh(f"sh {STATE}/control.sh sweep")
+        target.sh(f"[ ! -e {STATE}/control.sh ] || sh {STATE}/control.sh sweep")
+        target.nothing_happened(attack)
+    elif point == "journalled":
+        target.wait(f"sh {STATE}/control.sh sweep; [ ! -e {STATE}/{attack.module} ]", 60)
+        target.as_before()
+    elif point in ("armed", "inject:0", "inject:1"):  # not yet what counts as in effect
+        found = target.measured()
+        assert found.closed, found
+        target.row(f"3 module killed at {point}", attack, found)
+        assert found.late <= found.allowed and found.closing <= 6 * found.allowed, found
+        target.as_before()
+    else:
+        target.in_time(f"3 module killed at {point}", attack)
+
+
+@pytest.mark.parametrize(("attack", "point"), every(), ids=str)
+def test_module_dies_at_a_step(target: Target, attack: Attack, point: str) -> None:
+    module_dies_at(target, attack, point)
+
+
+@pytest.mark.parametrize(("attack", "point"), every([BY_NAME["process_kill"], BY_NAME["cpu_stress"]], ("prepared", "armed", "injected", "verified")), ids=str)
+def test_module_dies_without_systemd(weak: Target, attack: Attack, point: str) -> None:
+    module_dies_at(weak, attack, point)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=str)
+def test_nothing_dies(target: Target, attack: Attack) -> None:
+    """The measure of the others: the timer alone."""
+    target.watch(attack)
+    result = target.attack(attack)
+    assert result.get("status") == "active", result
+    target.in_time("0 nothing", attack)
+    assert target.history()[-1]["by"] == "timer"
+
+
+def test_nothing_dies_without_systemd(weak: Target) -> None:
+    attack = BY_NAME["process_kill"]
+    weak.watch(attack)
+    result = weak.attack(attack)
+    assert (result.get("status"), result.get("deadman")) == ("active", "watcher"), result
+    weak.in_time("0 nothing", attack)
