@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 VICTIM = "flvictim"  # a harmless daemon that the tests bring along
@@ -62,6 +63,6 @@ NO_JOURNAL = ("guarded", "prepared")
 NOT_ARMED = (*NO_JOURNAL, "journalled")
 
 
-def every(attacks=ATTACKS, points: tuple[str, ...] | None = None) -> list[tuple[Attack, str]]:
-    """All attacks at all of their steps."""
-    return [(attack, point) for attack in attacks for point in points or attack.points]
+def every(attacks: Sequence[Attack] = (), points: tuple[str, ...] | None = None) -> list[tuple[Attack, str]]:
+    """All attacks, or some, at all of their steps."""
+    return [(attack, point) for attack in attacks or ATTACKS for point in points or attack.points]

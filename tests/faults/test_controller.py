@@ -60,7 +60,7 @@ def controller_dies_at(target: Target, attack: Attack, point: str, name: str) ->
         target.in_time(fault, attack)
 
 
-@pytest.mark.parametrize(("attack", "point", "name"), CASES, ids=lambda value: str(value))
+@pytest.mark.parametrize(("attack", "point", "name"), CASES, ids=str)
 def test_controller_dies_at_a_step(target: Target, attack: Attack, point: str, name: str) -> None:
     controller_dies_at(target, attack, point, name)
 

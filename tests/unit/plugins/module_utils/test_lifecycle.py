@@ -29,7 +29,6 @@ class Touch(Attack):
     options = {"path": {"type": "str"}}
     worker = False
     step: list[str] = []
-    broken = None
 
     def resources(self):
         return ["file:" + self.params["path"]]
@@ -43,9 +42,11 @@ class Touch(Attack):
         workers = [Worker("test", lambda: time.sleep(60))] if self.worker else []
         return Plan("", "file", [(["touch", path], None)] + [(self.step, None)] * bool(self.step), undo, workers)
 
+    def fail(self):
+        """What a subclass lets go wrong in verify()."""
+
     def verify(self, plan):
-        if isinstance(self.broken, Exception):
-            raise self.broken
+        self.fail()
         return {"asked": self.params["path"]}
 
 
@@ -150,7 +151,11 @@ def test_bad_input_is_refused_by_its_name(attack, bench, tmp_path: Path, params:
 )
 def test_a_failed_verification_is_undone_at_once(attack, bench, tmp_path: Path, error: Exception) -> None:
     """Not only the errors that a module foresees: a traceback would leave the attack to its timer."""
-    kind = type("Broken", (Touch,), {"broken": error})
+
+    def fail(_attack: Attack) -> None:
+        raise error
+
+    kind = type("Broken", (Touch,), {"fail": fail})
     with pytest.raises(AttackError, match="undone at once, nothing is left"):
         attack(kind)
     assert clean(bench, tmp_path)
