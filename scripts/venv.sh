@@ -41,7 +41,7 @@ esac
 python=$(python_for "$low" "$high") ||
 	die "ansible-core $name needs a Python from $low to $high, and there is none in /usr/bin, /usr/local/bin, PATH or ~/.pyenv/versions"
 venv=$cache/venv-$name
-stamp() { { echo "${packages[@]}"; "$python" -VV; cat "$repo"/tests/requirements.txt "$repo"/tests/unit/requirements.txt; } | sha256sum; }
+stamp() { { echo "${packages[@]#"$repo/"}"; "$python" -VV; cat "$repo"/tests/requirements.txt "$repo"/tests/unit/requirements.txt; } | sha256sum; }
 
 mkdir -p "$cache"
 exec 9>"$cache/.lock-$name"

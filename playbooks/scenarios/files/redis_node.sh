@@ -19,9 +19,12 @@ DATA=/var/lib/redis/faultline
 DROPIN=/etc/systemd/system/$REDIS.service.d
 
 remove() {
+	[ -e /etc/redis/redis-faultline.conf ] || return 0
+	# Its data goes anyway, and a primary told to stop waits up to 10 seconds for its replica.
+	systemctl kill --signal=KILL $SENTINEL $REDIS 2>/dev/null || :
 	systemctl stop $SENTINEL $REDIS
 	systemctl reset-failed $SENTINEL $REDIS 2>/dev/null || :
-	rm -rf $DATA /etc/redis/redis-faultline.conf /etc/redis/sentinel-faultline.conf
+	rm -rf $DATA /etc/redis/sentinel-faultline.conf
 	for unit in $REDIS $SENTINEL; do
 		if systemctl -q is-enabled "$unit" 2>/dev/null; then systemctl -q disable "$unit"; fi
 	done
@@ -29,6 +32,7 @@ remove() {
 		rm -rf $DROPIN
 		systemctl daemon-reload
 	fi
+	rm /etc/redis/redis-faultline.conf
 }
 
 configure() {
