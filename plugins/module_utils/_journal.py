@@ -147,7 +147,7 @@ class Journal(object):
                 write_file(control, CONTROL)
             self._trim_history()
         except (IOError, OSError) as error:
-            raise AttackError("the journal cannot be written to %s: %s" % (self.path, error))
+            raise self._unwritable(error)
 
     @contextlib.contextmanager
     def locked(self, seconds=60):
@@ -164,11 +164,15 @@ class Journal(object):
                     raise AttackError("another faultline.chaos action holds %s/lock; try again" % self.path)
                 time.sleep(0.1)
         except (IOError, OSError) as error:
-            raise AttackError("the journal cannot be written to %s: %s" % (self.path, error))
+            raise self._unwritable(error)
         try:
             yield
         finally:
             self.release()
+
+    def _unwritable(self, error):
+        fix = "free space or mount it writable" if os.geteuid() == 0 else "give the user a home directory it can write to, or set become: true"
+        return AttackError("the journal cannot be written to %s: %s; %s" % (self.path, error, fix))
 
     def release(self):
         self._lock = _close(self._lock)

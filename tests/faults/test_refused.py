@@ -108,9 +108,8 @@ def test_a_directory_that_cannot_be_written(target: Target, path: str) -> None:
     target.sh(f"mkdir -p -m 700 {path}; mount --bind {path} {path} && mount -o remount,bind,ro {path}")
     result = target.attack(KILL)
     target.sh(f"umount {path}")
-    assert result.get("failed") and "nothing was injected" in result["msg"] + "the journal cannot be written: nothing was injected" * (
-        "cannot be written" in result["msg"]
-    )
+    assert result.get("failed"), result
+    assert "nothing was injected" in result["msg"] or "cannot be written" in result["msg"], result
     assert "exception" not in result, result
     target.nothing_happened(KILL)
 

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An experiment over three real hosts, one of which is lost while it is attacked, and one of which fails: nothing is left anywhere.
+
+Runs on the ansible-core of the Python that runs pytest: `make lab-test CORE=2.16 ARGS=tests/lab/test_fleet.py` takes another one.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import _fingerprint
+import pytest
+from _lab import Lab, wait_until
+from _steps import IGNORE
+
+# The kernel refuses the emulation, and nothing else.
+TC = '#!/bin/sh\ncase "$*" in *" netem "*) echo "Error: refused by the test." >&2; exit 2;; esac\nexec /run/tc-real "$@"\n'
+DURATION, GRACE = 30, 10  # seconds
+
+
+@pytest.fixture
+def tc_that_fails(lab: Lab, n3: str):
+    lab.run(n3, "cp /usr/sbin/tc /run/tc-real")
+    lab.write(n3, "/run/tc-fake", TC, "0755")
+    before = lab.fingerprint(n3)
+    lab.run(n3, "mount --bind /run/tc-fake /usr/sbin/tc")
+    yield before
+    lab.run(n3, "umount /usr/sbin/tc; rm -f /run/tc-fake /run/tc-real")
+
+
+def cut_when_journalled(lab: Lab, host: str, stop: threading.Event) -> None:
+    """Unplug the host as soon as its journal is published: the attack goes on there, and nobody hears of it."""
+    while not stop.is_set():
+        if lab.run(host, "ls -d /var/lib/faultline/netem-*/", check=False).ok:
+            lab.net_cut(host)
+            return
+        time.sleep(0.1)
+
+
+def test_one_host_lost_and_one_failing(lab: Lab, n1: str, n2: str, n3: str, tc_that_fails, tmp_path: Path) -> None:
+    before = {host: lab.fingerprint(host) for host in (n1, n2)} | {n3: tc_that_fails}
+    plan = {
+        "title": "Slow links",
+        "steady_state": [{"name": "n1 answers ssh", "type": "tcp", "host": "10.77.0.11", "port": 22}],
+        "observe": {"window": "2s", "interval": "500ms", "settle": "2s"},
+        "method": [{"name": "delay", "attack": "netem", "hosts": "lab", "select": {"percent": 100}, "with": {"interface": "eth0", "delay": "20ms"},
+                    "duration": f"{DURATION}s"}],
+        "safety": {"grace": f"{GRACE}s"},
+        "report": {"dir": str(tmp_path)},
+    }
+    stop = threading.Event()
+    cutter = threading.Thread(target=cut_when_journalled, args=(lab, n2, stop))
+    cutter.start()
+    try:
+        play = lab.playbook("faultline.chaos.experiment", {"experiment_plan": plan})
+    finally:
+        stop.set()
+        cutter.join()
+    [report] = tmp_path.glob("*/record.json")
+    record = json.loads(report.read_text())
+    [attack] = [phase for phase in record["phases"] if phase["kind"] == "attack"]
+    hosts = {entry["host"]: entry for entry in attack["hosts"]}
+
+    assert play.rc != 0
+    assert record["verdict"] == "not_reverted", record["verdict_reason"]
+    assert {name: entry["outcome"] for name, entry in hosts.items()} == {n1: "reverted", n2: "left_to_timer", n3: "not_injected"}
+    assert "refused by the test" in hosts[n3]["error"]
+    [left] = record["left_to_timer"]
+    assert left["host"] == n2 and left["deadline"], left
+    assert f"{n2} " in play.out[play.out.rindex("TASK [") :] and left["deadline"] in play.out, play.out
+
+    # Nobody has talked to n2 since: its own timer undoes the attack.
+    lab.net_heal(n2)
+    lab.wait_ssh(n2)
+    wait_until(lambda: not lab.run(n2, "ls -d /var/lib/faultline/netem-*/", check=False).ok, DURATION + GRACE + 5, "n2 undoes the attack")
+    last = json.loads(lab.read(n2, "/var/lib/faultline/history.jsonl").splitlines()[-1])
+    assert (last["result"], last["by"]) == ("reverted", "timer"), last
+    lab.run(n3, "umount /usr/sbin/tc")
+    for host, found in before.items():
+        assert not _fingerprint.compare(found, lab.fingerprint(host), IGNORE), host
