@@ -5,7 +5,7 @@
 
 # lab_test.sh PATH [PYTEST ARGUMENT...]
 #
-# Brings the lab up and runs pytest inside its network. The lab stays up: the next run takes seconds. CORE=2.16 in the environment
+# Brings the lab up and runs pytest. The lab stays up: the next run takes seconds. CORE=2.16 in the environment
 # takes that ansible-core; it is a name that scripts/venv.sh knows.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,4 +14,4 @@ PATH=$(scripts/venv.sh "${CORE:-dev}"):$PATH
 [ -e "$1" ] || { echo "lab_test.sh: there is no $1" >&2; exit 1; }
 
 ansible-playbook faultline.chaos.lab -e lab_state=present
-exec "${FAULTLINE_LAB_DIR:-/var/cache/faultline/lab}/lab.sh" exec python -m pytest "$@"
+exec python -m pytest "$@"

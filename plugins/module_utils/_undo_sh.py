@@ -368,6 +368,10 @@ tidy() { # the recovery units go with the last attack, but not while another one
     [ -d /run/systemd/system ] || return 0
     systemctl stop faultline-sweep.timer >/dev/null 2>&1
     systemctl reset-failed faultline-sweep.service faultline-recover.service >/dev/null 2>&1
+    # After a reboot the unit is in memory, and stays there without its file until systemd looks again.
+    case $(systemctl show --property=LoadState faultline-recover.service 2>/dev/null) in
+    LoadState=loaded) systemctl daemon-reload >/dev/null 2>&1 ;;
+    esac
     return 0
 }
 watch() { # a sweep every 30 s while any attack is active, for the one whose own timer was stopped

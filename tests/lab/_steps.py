@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 import _fingerprint
-from _lab import Lab, Play
+import yaml
+from _lab import REPO, Lab, Play
 
 # The history grows by design, and what is active is asserted apart. The clock is compared when it is read, which is not here.
 IGNORE = ("/var/lib/faultline", "time", "_payload_")
@@ -64,3 +66,10 @@ def _do(name: str, module: str, options: dict, check: bool = False) -> dict:
 
 def _print(name: str) -> dict:
     return {"name": name, "ansible.builtin.command": {"argv": ["python3", "-"], "stdin": _fingerprint.SCRIPT}}
+
+
+def examples(module: str) -> list[dict]:
+    """The tasks that a module prints as its examples."""
+    tree = ast.parse((REPO / "plugins" / "modules" / f"{module}.py").read_text())
+    [text] = [node.value.value for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "EXAMPLES"]
+    return yaml.safe_load(text)

@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-import importlib
 import shlex
 
 import pytest
-import yaml
 from _lab import Lab, wait_until
-from _steps import steps
+from _steps import examples, steps
 
 # Prints the load of all CPUs together over some seconds, as top counts it. It begins when its own start is forgotten.
 METER = """
@@ -50,11 +48,11 @@ def attack(lab: Lab, n1: str):
     yield apply
     for user in users:
         lab.module(n1, "faultline.chaos.revert", {"all": True}, user=user)
-    lab.run(n1, "pkill -f 'time.sleep(0[.]08)'", check=False)
+    lab.run(n1, "pkill -f 'time.sleep.0[.]08'", check=False)
     assert burners(lab, n1) == 0
 
 
-@pytest.mark.parametrize("load", [5, 25, 50, 80, 100])
+@pytest.mark.parametrize("load", [5, 50, 100])
 def test_steps_and_load(lab: Lab, n1: str, load: int) -> None:
     found = steps(lab, n1, "cpu_stress", {"load": load, "duration": "10m"}, settle=4, measure=["python3", "-c", METER, "10"])
     effect, measured = found["real"]["effect"], float(found["measured"])
@@ -70,7 +68,7 @@ def test_the_total_is_what_is_asked(lab: Lab, n1: str, attack) -> None:
     result = attack(load=50)
     assert not result.get("failed"), result
     both = meter(lab, n1)
-    lab.run(n1, "pkill -f 'time.sleep(0[.]08)'")
+    lab.run(n1, "pkill -f 'time.sleep.0[.]08'")
     lab.run(n1, ["sleep", "4"])
     alone = meter(lab, n1)
     print(f"others {other:.1f} %, asked 50 %: with others {both:.1f} %, when they ended {alone:.1f} %")
@@ -145,8 +143,8 @@ def test_one_cpu_is_held_once(lab: Lab, n1: str, attack) -> None:
 
 
 def test_examples_run_as_printed(lab: Lab, n1: str) -> None:
-    text = importlib.import_module("ansible_collections.faultline.chaos.plugins.modules.cpu_stress").EXAMPLES
-    play = {"name": "examples", "hosts": n1, "gather_facts": False, "tasks": yaml.safe_load(text)}
+    tasks = examples("cpu_stress")
+    play = {"name": "examples", "hosts": n1, "gather_facts": False, "tasks": tasks}
     try:
         done = lab.playbook([play], must_succeed=True)
         assert [result["status"] for result in done.results(host=n1)] == ["active", "reverted", "active"]
