@@ -27,7 +27,9 @@ def restore(lab: Lab, host: str, result: dict, **variables) -> Play:
     role = {"ansible.builtin.include_role": {"name": "faultline.chaos.power", "tasks_from": "restore"}}
     words = {"power_action": result["effect"]["action"], "power_boot_id": result["effect"]["boot_id"], **variables}
     play = {"name": "restore", "hosts": host, "gather_facts": False, "tasks": [{"name": "restore", "vars": words, **role}]}
-    return lab.playbook([play], timeout=700)
+    done = lab.playbook([play], timeout=700, hosts=(host,) if host == "n4" else ())
+    assert host in done.stats, done
+    return done
 
 
 def power(lab: Lab, host: str, **options) -> dict:
