@@ -186,7 +186,7 @@ BAD = [
     ({"loss": 1, "duration": "0"}, "duration"), ({"loss": 1, "duration": "-1"}, "duration"), ({"loss": 1, "duration": "nan"}, "duration"),
     ({"loss": 1, "duration": "1e9"}, "duration"), ({"loss": 1, "duration": "2h"}, "duration"), ({"loss": 1, "duration": "5m; rm -rf /"}, "duration"),
     ({"loss": 1, "duration": None}, "duration"), ({"loss": 1, "id": "/"}, "id"), ({"loss": 1, "id": "x" * 300}, "id"),
-    ({"loss": 1, "id": "a\0b"}, "id"), ({"loss": 1, "lease": "2m"}, "lease"), ({"loss": 1, "lose": 2}, "lose"), ({}, "delay"),
+    ({"loss": 1, "id": "a\0b"}, "id"), ({"loss": 1, "duration": "1m", "lease": "2m"}, "lease"), ({"loss": 1, "lose": 2}, "lose"), ({}, "delay"),
 ]
 
 
