@@ -3,10 +3,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# redis_node.sh remove|start|watch
+# redis_node.sh clean|remove|start|watch
 #
 # One host of the scenario redis_failover, as root on Debian. It uses instances named "faultline" of the units that the packages
 # redis-server and redis-sentinel bring: their own configuration, data and services stay untouched.
+#   clean    undo attacks that a dead controller left, then the same as remove
 #   remove   stop the instances, remove their configuration, data and changed restart
 #   start    configure and start Redis, and wait until the replica follows the primary
 #   watch    start the sentinel
@@ -102,6 +103,11 @@ start() {
 }
 
 case $1 in
+clean)
+	# While its Redis is still there, for the undo of an attack on it starts it.
+	if [ -e /var/lib/faultline/control.sh ]; then sh /var/lib/faultline/control.sh revert-all; fi
+	remove
+	;;
 remove) remove ;;
 start) start ;;
 watch)
