@@ -16,8 +16,6 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._run import Run, n
 from ansible_collections.faultline.chaos.plugins.plugin_utils._targets import listed
 
 Result = dict[str, Any]
-# At most so many hosts get a second revert: it takes them one after the other, and each may be a connection that times out.
-_SWEPT = 20
 
 
 class ActionModule(_controller.ControllerAction):
@@ -29,7 +27,6 @@ class ActionModule(_controller.ControllerAction):
         "round": {"type": "int", "default": 0},
         "results": {"type": "str"},
         "steady_state": {"type": "dict", "default": {}},
-        "swept": {"type": "list", "elements": "dict", "default": []},
     }
 
     def work(self, given: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Result:
@@ -132,10 +129,10 @@ class ActionModule(_controller.ControllerAction):
         if self.check_mode:
             return {"hosts": []}
         run.check_progress()
-        return {"hosts": run.recovery(self.steady, now())[:_SWEPT], "run_id": run.record["run_id"]}
+        return {"hosts": run.recovery(self.steady, now())}
 
     def _swept(self) -> Result:
-        self.run_of.swept({str(one.get("__experiment_host")): one for one in clean(self.given["swept"])})
+        self.run_of.swept(self._results(sorted(_verdict.troubled_hosts(self.run_of.record))))
         return {}
 
     def _end(self) -> Result:

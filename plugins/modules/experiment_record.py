@@ -60,12 +60,6 @@ options:
       - The result of M(faultline.chaos.steady_state).
     type: dict
     default: {}
-  swept:
-    description:
-      - The results of the second revert, with O(moment=swept).
-    type: list
-    elements: dict
-    default: []
 seealso:
   - module: faultline.chaos.experiment_plan
   - module: faultline.chaos.steady_state
