@@ -14,7 +14,7 @@ Two ways to put netem into a packet's path:
 """
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
-from ansible_collections.faultline.chaos.plugins.module_utils._control import TC_PREF_FIRST
+from ansible_collections.faultline.chaos.plugins.module_utils._residue import TC_PREF_FIRST
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._network import ICMPV6, PROTOCOLS, port_masks
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, OnlyOurFilters, OutputHas, Run, When

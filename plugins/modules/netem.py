@@ -246,7 +246,7 @@ import hashlib
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _network
 from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._control import INTERFACE_PREFIX
+from ansible_collections.faultline.chaos.plugins.module_utils._residue import INTERFACE_PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._netem import FAULTS, NETEM_HANDLE, Selection, Tree, count, emulation
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo
