@@ -37,6 +37,7 @@ class _Typed(object):
     """Something with named fields that goes to JSON and back."""
 
     fields = ()
+    functions = ""  # shell functions that only this kind needs; they are added to the scripts that use it
 
     def __init__(self, **values):
         unknown = set(values) - set(self.fields)
@@ -289,6 +290,15 @@ class Undo(object):
         self.checks.append(Same(title, argv, name, guards, counters))
 
 
+def _functions(things):
+    """The shell functions that some steps, guards and checks bring along, each text once."""
+    found = []
+    for thing in things:
+        inner = [item for name in _NESTED for item in getattr(thing, name, [])]
+        found += [text for text in [thing.functions] + _functions(inner) if text and text not in found]
+    return found
+
+
 def render_record(record, state_dir):
     """The text of revert.sh from a record: the same record gives the same text."""
     undo = Undo.from_dict(record["undo"])
@@ -311,7 +321,7 @@ def render_record(record, state_dir):
         "undo() {",
     ]
     middle = ["}", "", "# What must be true afterwards.", "check() {"]
-    return "\n".join(head + _indent(body) + middle + _indent(checks) + ["}", ""]) + MACHINERY
+    return "\n".join(head + _indent(body) + middle + _indent(checks) + ["}", ""]) + "".join(_functions(undo.steps + undo.checks)) + MACHINERY
 
 
 def _indent(lines):
