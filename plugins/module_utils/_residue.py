@@ -8,10 +8,13 @@
 
 import os
 
+from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._process import processes
 
 INTERFACE_PREFIX = "fl"  # of the ifb devices that network attacks add: fl and 12 hex digits
 TC_PREF_FIRST, TC_PREF_LAST = 47000, 47999  # of the tc filters that network attacks add
+TABLE_PREFIX = "faultline_"  # of nft tables: and 12 hex digits
+CHAIN_PREFIX = "FL"  # of iptables chains: and 12 hex digits and a letter
 
 
 def residue(host, journal):
@@ -93,6 +96,10 @@ def _cron(_host, _journal, active, _claimed):
     return ["file /etc/cron.d/faultline"] if not active and os.path.exists("/etc/cron.d/faultline") else []
 
 
+def _control_groups(_host, _journal, _active, claimed):
+    return ["control group %s" % path for path in _cgroup.rooms() if '"%s"' % path not in claimed]
+
+
 # A new kind of mark is one finder: finder(host, journal, active ids, text of all their records) -> list of str.
 _AS_ANYBODY = (_interfaces, _workers)
-_AS_ROOT = _AS_ANYBODY + (_hooks, _units, _cron)
+_AS_ROOT = _AS_ANYBODY + (_hooks, _units, _cron, _control_groups)
