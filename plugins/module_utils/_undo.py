@@ -157,6 +157,36 @@ class Fails(_Typed):
 
 
 @typed
+class NetworkNamespace(_Typed):
+    """A network namespace (device and inode of its file) still exists; it is then open as a file, for nsenter --net=OPEN."""
+
+    OPEN = "/proc/self/fd/8"
+    fields = ("number", "door")  # door: the file that led to it, looked at first
+    functions = r"""
+network_namespace() { # network_namespace NUMBER DOOR: no process and no name leads to it any more -> what we did in it is gone as well
+    same_boot || return 1
+    tries=0
+    while [ "$tries" -lt 3 ]; do
+        for door in "$2" $(stat -L -c '%d:%i %n' /proc/[0-9]*/ns/net /run/netns/* /run/docker/netns/* 2>/dev/null | sed -n "s/^$1 //p"); do
+            command exec 8<"$door" || continue
+            [ "$(stat -L -c %d:%i /proc/self/fd/8)" = "$1" ] && return 0
+        done 2>/dev/null
+        [ "$door" != "$2" ] || break
+        tries=$((tries + 1)) # the process behind a door has just ended: look again
+    done
+    exec 8<&-
+    return 1
+}
+"""
+
+    def __init__(self, number, door):
+        super(NetworkNamespace, self).__init__(number=number, door=door)
+
+    def condition(self):
+        return "network_namespace %s %s" % (quote(self.number), quote(self.door))
+
+
+@typed
 class NotRunning(_Typed):
     """No process of this name (as in /proc/PID/comm) runs."""
 
