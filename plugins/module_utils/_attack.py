@@ -65,6 +65,7 @@ class Attack(object):
         self.host = host
         self.duration = 0.0  # seconds; set by the lifecycle before plan()
         self.id = ""  # likewise
+        self.journal = None  # likewise; for what inject() notes there before it does it
 
     def validate(self):
         """Check every option, touching nothing. Errors: BadOption."""
@@ -126,6 +127,7 @@ class _Lifecycle(object):
         self.host = Host(module)
         self.journal = Journal()
         self.attack = attack_class(module.params, self.host)
+        self.attack.journal = self.journal
 
     def run(self):
         params = self.module.params
