@@ -15,6 +15,7 @@ from shlex import quote
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._undo_sh import MACHINERY
+from ansible_collections.faultline.chaos.plugins.module_utils._undo_state_sh import CLOCK, FREEZE
 
 _KINDS = {}
 _NESTED = ("guards", "steps")  # fields that hold typed things themselves
@@ -157,6 +158,46 @@ class Fails(_Typed):
 
 
 @typed
+class Succeeds(_Typed):
+    """A command's rc is 0."""
+
+    fields = ("argv",)
+
+    def __init__(self, argv):
+        super(Succeeds, self).__init__(argv=list(argv))
+
+    def condition(self):
+        return "! fails %s" % words(self.argv)
+
+
+@typed
+class LinksTo(_Typed):
+    """A path is a symbolic link with exactly this target."""
+
+    fields = ("path", "target")
+
+    def __init__(self, path, target):
+        super(LinksTo, self).__init__(path=path, target=target)
+
+    def condition(self):
+        return '[ "$(readlink %s)" = %s ]' % (quote(self.path), quote(self.target))
+
+
+@typed
+class Stopped(_Typed):
+    """The very process is stopped (SIGSTOP), or is about to be."""
+
+    fields = ("pid", "start")
+    functions = FREEZE
+
+    def __init__(self, pid, start):
+        super(Stopped, self).__init__(pid=pid, start=start)
+
+    def condition(self):
+        return "stopped %s %s" % (quote(str(self.pid)), quote(str(self.start)))
+
+
+@typed
 class NetworkNamespace(_Typed):
     """A network namespace (device and inode of its file) still exists; it is then open as a file, for nsenter --net=OPEN."""
 
@@ -247,6 +288,60 @@ class KillGroup(_Typed):
         return [comment(self.title), "kill_group %s %s" % (quote(str(self.pid)), quote(str(self.start)))]
 
 
+@typed
+class RemoveCgroup(_Typed):
+    """Remove a control group of ours; the kernel lets go of the processes that were in it when they have ended."""
+
+    fields = ("title", "path", "guards")
+    functions = r"""
+remove_cgroup() {
+    tries=0
+    until rmdir "$1" 2>/dev/null || [ ! -d "$1" ]; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 100 ] || { problem "the control group $1 is not empty"; return; }
+        sleep 0.1 2>/dev/null || sleep 1
+    done
+}
+"""
+
+    def __init__(self, title, path, guards):
+        super(RemoveCgroup, self).__init__(title=title, path=path, guards=list(guards))
+
+    def render(self):
+        return [comment(self.title), "if %s; then remove_cgroup %s; fi" % (_all(self.guards), quote(self.path))]
+
+
+@typed
+class Continue(_Typed):
+    """SIGCONT for the very process that we stopped."""
+
+    fields = ("title", "pid", "start")
+    functions = FREEZE
+
+    def __init__(self, title, pid, start):
+        super(Continue, self).__init__(title=title, pid=pid, start=start)
+
+    def render(self):
+        return [comment(self.title), "if %s; then go_on %s; fi" % (Stopped(self.pid, self.start).condition(), quote(str(self.pid)))]
+
+
+@typed
+class SetClock(_Typed):
+    """The clock is again where it would be without us: BOOTTIME plus offset_ns, in the same boot.
+
+    slow_ns: what a look at the clock by the shell takes on this host, as measured when the attack was planned.
+    """
+
+    fields = ("title", "offset_ns", "slow_ns")
+    functions = CLOCK
+
+    def __init__(self, title, offset_ns, slow_ns):
+        super(SetClock, self).__init__(title=title, offset_ns=int(offset_ns), slow_ns=int(slow_ns))
+
+    def render(self):
+        return [comment(self.title), "if same_boot; then set_clock %d %d; fi" % (self.offset_ns, self.slow_ns)]
+
+
 # --- checks: what must be true afterwards -----------------------------------------------------------
 
 
@@ -325,7 +420,9 @@ def _functions(things):
     found = []
     for thing in things:
         inner = [item for name in _NESTED for item in getattr(thing, name, [])]
-        found += [text for text in [thing.functions] + _functions(inner) if text and text not in found]
+        for text in [thing.functions] + _functions(inner):
+            if text and text not in found:
+                found.append(text)
     return found
 
 
@@ -345,6 +442,7 @@ def render_record(record, state_dir):
         "state=%s" % quote(state_dir),
         "boot=%s" % quote(record["boot_id"]),
         "injector=%s" % quote("%s %s" % tuple(record["injector"])),  # pid and start time; ended if it hangs
+        "workers=%s" % quote(" ".join("%s %s" % (step.pid, step.start) for step in undo.steps if isinstance(step, KillGroup))),
         "began=%d limit=%d" % (record["began_cs"], record["limit_cs"]),  # of every deadline, in centiseconds since boot
         "",
         "# What undoes the attack, in order.",

@@ -16,16 +16,22 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import (
     Alive,
     ComesBack,
+    Continue,
     Exists,
     Fails,
     FileHolds,
     Gone,
     KillGroup,
+    LinksTo,
     NotRunning,
     OnlyOurFilters,
     OutputHas,
+    RemoveCgroup,
     Run,
     SameBoot,
+    SetClock,
+    Stopped,
+    Succeeds,
     Undo,
     When,
     render_record,
@@ -145,10 +151,12 @@ def test_what_no_program_can_be_run_with_is_refused(bench, argv: list[str]) -> N
 
 def everything() -> Undo:
     guard = [SameBoot(), FileHolds("/a", "b"), Exists("/c"), OutputHas(["d"], "e"), OnlyOurFilters(["f"]), Alive(1, 2), Fails(["g"]), NotRunning("h")]
+    guard += [Succeeds(["v"]), LinksTo("w", "x"), Stopped(5, 6)]
     undo = Undo(
-        [Run("i", ["j", "k"], guard), KillGroup("l", 3, 4), When(guard, [Run("m", ["n"], [Exists("o")])])],
+        [Run("i", ["j", "k"], guard), KillGroup("l", 3, 4), RemoveCgroup("w", "/x", guard), When(guard, [Run("m", ["n"], [Exists("o")])])],
         [Gone("p", guard), ComesBack("q", "r")],
     )
+    undo.steps += [Continue("y", 7, 8), SetClock("z", -9, 10)]
     undo.same("s", ["t"], "u\nv", guard, ["refcnt"])
     return undo
 
