@@ -92,7 +92,9 @@ file_back() { # file_back PARENT DEVICE INODE NAME...: see name_back
 
 _BYTES_BACK = r"""
 attributes() { # attributes FD: mode, owner, times and extended attributes as they were
-    cp --attributes-only --preserve=mode,ownership,timestamps,xattr "$dir/saved" "/proc/self/fd/$1" || { problem "the attributes cannot be restored"; return 1; }
+    cp --attributes-only --preserve=mode,ownership,timestamps,xattr "$dir/saved" "/proc/self/fd/$1" && return 0
+    problem "the attributes cannot be restored"
+    return 1
 }
 bytes_back() { # bytes_back NAME DEVICE INODE BEFORE AFTER: the same inode gets its bytes again
     [ -e "$dir/swapped" ] || return 0 # nothing was written yet
