@@ -136,6 +136,19 @@ kill_group() { # kill_group PID START: a worker and its helpers, which outlive a
         sleep 0.1 2>/dev/null || sleep 1
     done
 }
+relieve() { # end the workers with builtins alone: they may hold the memory or the processes that all the rest needs
+    same_boot || return 0
+    now
+    patience=$((up + 100))
+    set -- $workers
+    while [ $# -ge 2 ]; do
+        while alive "$1" "$2" && [ "$up" -lt "$patience" ]; do
+            kill -s KILL -- "-$1" 2>/dev/null
+            now
+        done
+        shift 2
+    done
+}
 try() { # a program, never a builtin, and not for ever; what it starts gets neither our lock (fd 9) nor our privileges
     limit
     (
@@ -262,12 +275,14 @@ main() { # main [timer|sweep|module|hand] [accept] [locked]: accept a drifted st
     done
     if [ "$how" != timer ]; then
         [ "$how" != sweep ] || due || exit 0
+        relieve
         revert
         exit $?
     fi
     pause=5
     while :; do
         wait_deadline
+        relieve
         revert && exit 0
         sleep "$pause"
         [ "$pause" -ge 60 ] || pause=$((pause * 2))
