@@ -8,7 +8,7 @@
 
 import os
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup
+from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup, _filesystem
 from ansible_collections.faultline.chaos.plugins.module_utils._process import processes
 
 INTERFACE_PREFIX = "fl"  # of the ifb devices that network attacks add: fl and 12 hex digits
@@ -100,6 +100,16 @@ def _control_groups(_host, _journal, _active, claimed):
     return ["control group %s" % path for path in _cgroup.rooms() if '"%s"' % path not in claimed]
 
 
+def _files(_host, journal, _active, claimed):
+    """Files and directories of ours in mount points, in usual places, and where the attacks in the history were. Elsewhere nobody looks."""
+    places = set(_filesystem.USUAL_PLACES)
+    places.update(each.point for each in _filesystem.mounts() if each.kind not in _filesystem.PSEUDO | _filesystem.NETWORK)
+    for attack in journal.history(0):
+        held = [resource.partition(":")[2] for resource in attack.get("resources", [])]
+        places.update(place for path in held if path.startswith("/") for place in (path, os.path.dirname(path)))
+    return ["file %s" % path for path in _filesystem.marks(places) if os.path.basename(path) not in claimed]
+
+
 # A new kind of mark is one finder: finder(host, journal, active ids, text of all their records) -> list of str.
 _AS_ANYBODY = (_interfaces, _workers)
-_AS_ROOT = _AS_ANYBODY + (_hooks, _units, _cron, _control_groups)
+_AS_ROOT = _AS_ANYBODY + (_hooks, _units, _cron, _control_groups, _files)
