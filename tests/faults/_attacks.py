@@ -55,6 +55,8 @@ ATTACKS = [
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "inject:2", "injected", "verified"),
         tool="/usr/sbin/tc",
     ),
+    Attack("port_occupy", {"ports": ["47990"]}, active="'faultline-port' in comms()", needs_lab=False),
+    Attack("socket_exhaustion", {"percent": 30}, active="'faultline-ports' in comms()"),
 ]
 BY_NAME = {attack.module: attack for attack in ATTACKS}
 
