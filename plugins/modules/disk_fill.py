@@ -237,7 +237,7 @@ class DiskFill(Attack):
 
     def resources(self):
         place, mount = self._where()
-        return ["%s:%s" % ("inodes" if self.params["inodes"] else "space", mount.point), "disk_fill:%s" % place]
+        return ["%s:%s" % ("inodes" if self.params["inodes"] else "space", mount.point), "disk_fill%s:%s" % ("-inodes" if self.params["inodes"] else "", place)]
 
     def guard(self):
         place, mount = self._where()
