@@ -7,7 +7,7 @@
 """Packet filter rules of our own, beside whatever rules are there, and their undo.
 
     firewall = choose(host, attack_id, rules, place)   # in guard(): the first back-end that the kernel can carry
-    firewall.steps()                                   # in plan(): (argv, stdin), all or nothing per family
+    firewall.steps()                                   # in plan(): (argv, stdin), all or nothing in nft, and in each table of iptables
     firewall.undo(undo)                                # in plan(): adds steps and checks
     firewall.read()                                    # in verify(): rules and packets, as the kernel counts them
 
@@ -28,6 +28,7 @@ PASS, DROP, REJECT, REDIRECT = "pass", "drop", "reject", "redirect"
 FILTER, NAT = "filter", "nat"
 WAIT = ("-w", "20")  # seconds for the lock of iptables; without it a busy firewall makes the undo fail
 MOST_RULES = 2000
+_PASSES = ("accept", "RETURN")
 
 
 class Rule(object):
@@ -140,12 +141,19 @@ class _Firewall(object):
     def read(self):
         """{"rules": how many, "dropped": packets dropped, rejected or redirected so far, "passed": packets let pass}. Errors: AttackError."""
         found = {"rules": 0, "dropped": 0, "passed": 0}
-        for verdict, packets in self._counters():
-            found["rules"] += 1
-            found["passed" if verdict in ("accept", "RETURN") else "dropped"] += packets
-        if found["rules"] < self.expected():
-            raise AttackError("the kernel shows %d of %d rules after adding them" % (found["rules"], self.expected()))
+        for chain, rules, asked in self._chains_read():
+            passes = [verdict in _PASSES for verdict, _packets in rules]
+            for at, (_verdict, packets) in enumerate(rules):
+                found["passed" if passes[at] else "dropped"] += packets
+            found["rules"] += len(rules)
+            if len(rules) < len(asked) or passes[: len(asked)] != [rule.kind == PASS for rule in asked]:
+                raise AttackError("the kernel shows other rules in %s than those that were added" % chain)
         return found
+
+    def _asked(self, table, direction, family=None):
+        """The rules of one chain, in order."""
+        chain = [rule for rule in self.rules if (rule.table, rule.direction) == (table, direction)]
+        return [rule for rule in chain if family is None or family in rule.families]
 
 
 class Nft(_Firewall):
@@ -156,7 +164,7 @@ class Nft(_Firewall):
 
     @staticmethod
     def tools(_suffix, _rules, _host):
-        return ["nft", "unshare"]
+        return ["nft"]
 
     def _prepare(self, _suffix):
         self.nft = self.host.tool("nft")
@@ -242,14 +250,16 @@ class Nft(_Firewall):
             checks.append(Gone("table %s %s" % (family, self.table), [there]))
         self._finish(undo, steps, checks)
 
-    def expected(self):
-        return sum(len(self._homes(rule)) for rule in self.rules)
-
-    def _counters(self):
+    def _chains_read(self):
         for family in self._tables():
             text = self.host.run(self.place.argv([self.nft, "list", "table", family, self.table]))[1]
-            for packets, verdict in re.findall(r"counter packets (\d+) bytes \d+ (\w+)", text):
-                yield verdict, int(packets)
+            for kind, direction in sorted(self.HOOKS):
+                asked = self._asked(kind, direction, {"ip": 4, "ip6": 6}.get(family)) if (kind == FILTER) == (family == "inet") else []
+                name = self._chain(kind, direction)
+                shown = re.search(r"chain %s \{(.*?)\n\t\}" % name, text, re.S)
+                if asked:
+                    counted = re.findall(r"counter packets (\d+) bytes \d+ (\w+)", shown.group(1) if shown else "")
+                    yield "%s %s %s" % (family, self.table, name), [(verdict, int(packets)) for packets, verdict in counted], asked
 
 
 class Iptables(_Firewall):
@@ -259,7 +269,7 @@ class Iptables(_Firewall):
 
     @staticmethod
     def tools(suffix, rules, host):
-        return ["unshare"] + ["%s%s%s" % (tool, suffix, end) for tool in _families(rules, host).values() for end in ("", "-restore")]
+        return ["%s%s%s" % (tool, suffix, end) for tool in _families(rules, host).values() for end in ("", "-restore")]
 
     def _prepare(self, suffix):
         self.name = "iptables" + suffix
@@ -362,15 +372,15 @@ class Iptables(_Firewall):
             checks.append(Gone("our rules in the table %s of IPv%d" % (table, family), [left]))
         self._finish(undo, steps, checks)
 
-    def expected(self):
-        return sum(family in self.programs for rule in self.rules for family in rule.families)
-
-    def _counters(self):
-        for family, table, _built_in, ours in self._chains():
-            text = self.host.run(self.place.argv(self._command(family, table) + ["-n", "-v", "-x", "-L", ours]))[1]
-            for line in text.splitlines()[2:]:
-                packets, _bytes, verdict = line.split()[:3]
-                yield verdict, int(packets)
+    def _chains_read(self):
+        for hook, (_built_in, end) in sorted(self.BUILT_IN.items()):
+            for family in sorted(self.programs):
+                asked = self._asked(hook[0], hook[1], family)
+                if asked:
+                    ours = CHAIN_PREFIX + self.key + end
+                    text = self.host.run(self.place.argv(self._command(family, hook[0]) + ["-n", "-v", "-x", "-L", ours]))[1]
+                    lines = [line.split() for line in text.splitlines()[2:]]
+                    yield "%s IPv%d" % (ours, family), [(words[2], int(words[0])) for words in lines], asked
 
 
 def _families(rules, host):

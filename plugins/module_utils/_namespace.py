@@ -132,9 +132,10 @@ def container_pid(host, name):
                 raise AttackError("container: %s does not run" % name, option="container")
             return int(out)
     for process in processes():
-        if any(is_container(part, name) for line in host.read("/proc/%d/cgroup" % process.pid).splitlines() for part in line.split(":", 2)[2].split("/")):
+        paths = [line.split(":", 2)[2] for line in host.read("/proc/%d/cgroup" % process.pid).splitlines()]
+        if any(is_container(part, name) for path in paths for part in path.split("/")):
             return process.pid
-    raise AttackError("container: there is no running container %s on the target (asked docker, podman, crictl and the control groups)" % name, option="container")
+    raise AttackError("container: no container %s runs on the target (asked docker, podman, crictl and the control groups)" % name, option="container")
 
 
 def is_container(part, name):

@@ -133,7 +133,7 @@ def port_masks(low, high):
     return found
 
 
-def refuse_control_path(host, option, networks, ports=()):
+def refuse_control_path(host, option, networks, ports=(), ports_option="ports"):
     """Errors: AttackError when the option aims at the controller itself or at SSH."""
     control = host.control_path()
     peers = set(peer for _port, peer in control)
@@ -145,4 +145,4 @@ def refuse_control_path(host, option, networks, ports=()):
     for low, high in ports:
         for port in host.control_ports():
             if low == high == port:
-                raise AttackError("ports: %d is SSH on this target: the control path is never attacked" % port, option="ports")
+                raise AttackError("%s: %d is SSH on this target: the control path is never attacked" % (ports_option, port), option=ports_option)
