@@ -50,6 +50,16 @@ def duration(option, value, minimum=0.0, maximum=None, unit_needed=False):
     return seconds
 
 
+def signed_duration(option, value, minimum, maximum):
+    """Seconds as a float from "+300s", "-5m" or a number, at least and at most so much either way."""
+    text = _text(value) or ""
+    sign = -1 if text.startswith("-") else 1
+    try:
+        return sign * duration(option, text[1:] if text[:1] in ("+", "-") else text, minimum, maximum)
+    except BadOption:
+        raise BadOption(option, value, "write a time such as +300s or -5m, from %s to %s either way" % (human(minimum), human(maximum)))
+
+
 def human(seconds):
     """A duration for people: 0.25 -> "250ms", 90 -> "90s", 3600 -> "1h"."""
     if seconds < 1:
