@@ -13,6 +13,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._process import pr
 
 INTERFACE_PREFIX = "fl"  # of the ifb devices that network attacks add: fl and 12 hex digits
 TC_PREF_FIRST, TC_PREF_LAST = 47000, 47999  # of the tc filters that network attacks add
+ALIAS_PREFIX = "faultline-"  # of the description of an interface that is down: and the id of the attack
 TABLE_PREFIX = "faultline_"  # of nft tables: and 12 hex digits
 CHAIN_PREFIX = "FL"  # of iptables chains: and 12 hex digits and a letter
 
@@ -34,6 +35,13 @@ def _interfaces(_host, _journal, _active, claimed):
         return []
     ours = [name for name in names if name.startswith(INTERFACE_PREFIX) and len(name) == 14]
     return ["interface %s" % name for name in ours if name not in claimed]
+
+
+def _described(host, _journal, active, _claimed):
+    """Interfaces that an attack took down, by the description that it gave them."""
+    names = sorted(os.listdir("/sys/class/net")) if os.path.isdir("/sys/class/net") else []
+    marks = [(name, host.read("/sys/class/net/%s/ifalias" % name).strip()) for name in names]
+    return ["interface %s has the description %s" % each for each in marks if each[1].startswith(ALIAS_PREFIX) and each[1][len(ALIAS_PREFIX):] not in active]
 
 
 def _hooks(host, _journal, _active, claimed):
@@ -111,5 +119,5 @@ def _files(_host, journal, _active, claimed):
 
 
 # A new kind of mark is one finder: finder(host, journal, active ids, text of all their records) -> list of str.
-_AS_ANYBODY = (_interfaces, _workers)
+_AS_ANYBODY = (_interfaces, _described, _workers)
 _AS_ROOT = _AS_ANYBODY + (_hooks, _units, _cron, _control_groups, _files)
