@@ -123,7 +123,7 @@ class PrometheusProbe(Probe):
         return f"{' '.join(shown.split())} at {self._client.shown}"
 
     def attempt(self, timeout: float) -> Outcome:
-        words = {"query": self._query, "timeout": f"{timeout:.3f}s"}
+        words = {"query": self._query, "timeout": f"{max(1, round(timeout * 1000))}ms"}
         end = time.time()
         if self._range is not None:
             words.update(start=f"{end - self._range:.3f}", end=f"{end:.3f}", step=f"{self._step:g}")
@@ -138,7 +138,7 @@ class PrometheusProbe(Probe):
             document = json.loads(answer.body)
             if document["status"] != "success":
                 return Outcome(False, None, f"refused: {document.get('errorType')}: {document.get('error')}"[:300])
-            found = _read(document["data"])
+            found = _read(document["data"], self._range is not None)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError):
             status = "" if answer.status == 200 else f"status {answer.status}, "
             return Outcome(False, None, f"{status}not an answer of Prometheus; url must be its own address")
@@ -180,7 +180,7 @@ class PrometheusProbe(Probe):
         return Outcome(True, None, f"no data: {what}") if self._no_data_is_good else Outcome(False, None, f"no data: {what}")
 
 
-def _read(data: t.Mapping[str, t.Any]) -> list[tuple[str, list[Point]]] | str:
+def _read(data: t.Mapping[str, t.Any], ranged: bool) -> list[tuple[str, list[Point]]] | str:
     """The series of an answer as labels and points, or what is wrong with its type."""
     kind, result = data["resultType"], data["result"]
     if kind == "scalar":
@@ -189,6 +189,8 @@ def _read(data: t.Mapping[str, t.Any]) -> list[tuple[str, list[Point]]] | str:
         if any("value" not in series for series in result):
             return "a histogram is no number: use histogram_quantile() or the like"
         return [(_labels(series["metric"]), [_point(series["value"])]) for series in result]
+    if kind == "matrix" and not ranged:
+        return "a range of values is no number: use avg_over_time() or the like"
     if kind == "matrix":
         if any("values" not in series for series in result):
             return "a histogram is no number: use histogram_quantile() or the like"
