@@ -16,6 +16,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host import Host
 COST = 512  # bytes of an open file in the kernel, its place in a table included
 LEAST_RESERVE = 100
 MOST_HOLDERS = 64
+CAP_SYS_RESOURCE = 24
 _SPARE = 64  # descriptors that a holder needs for itself
 
 Table = collections.namedtuple("Table", "limit used")
@@ -37,10 +38,20 @@ def default_reserve(limit):
 
 
 def per_holder():
-    """Descriptors that one process of ours may have; root may go up to fs.nr_open."""
+    """Descriptors that one process of ours may have: the hard limit, or fs.nr_open where we may raise that."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     most = int(Host.read("/proc/sys/fs/nr_open", "1048576"))
-    return (most if os.geteuid() == 0 or hard == resource.RLIM_INFINITY else min(hard, most)) - _SPARE
+    if hard == resource.RLIM_INFINITY or capable(CAP_SYS_RESOURCE):
+        return most - _SPARE
+    return min(hard, most) - _SPARE
+
+
+def capable(number):
+    """Whether this process has a capability; root in a container often lacks some."""
+    for line in Host.read("/proc/self/status").splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> number & 1)
+    return False
 
 
 class Handles(object):

@@ -83,8 +83,9 @@ LEAST_RESERVE = 100
 
 def parts(count):
     """How many threads each holder has, so that the leader, its holders and all threads are count."""
-    holders = len(_holders.shares(count, PER_HOLDER))
-    return _holders.shares(max(0, count - holders - 1), PER_HOLDER)
+    holders = max(1, -(-(count - 1) // (PER_HOLDER + 1)))
+    each, more = divmod(max(0, count - 1 - holders), holders)
+    return [each + (number < more) for number in range(holders)]
 
 
 class Sleepers(object):
