@@ -45,9 +45,14 @@ def path(option, value, trees=HOST_TREES):
     if ".." in value.split("/"):
         raise BadOption(option, value, "write the path without ..")
     normal = "/" + "/".join(part for part in value.split("/") if part not in ("", "."))
-    if any(below(normal, tree) for tree in trees):
-        raise BadOption(option, value, "%s and what is below them are not attacked" % ", ".join(trees))
+    _refuse_trees(option, value, normal, trees)
     return normal
+
+
+def _refuse_trees(option, value, place, trees):
+    for tree in trees:
+        if below(place, tree):
+            raise BadOption(option, value, "%s%s and what is below it is not attacked" % ("" if below(value, tree) else "it leads to %s; " % place, tree))
 
 
 def below(place, tree):
@@ -67,8 +72,7 @@ def real_path(option, value, trees=HOST_TREES):
         if stat.S_ISLNK(found.st_mode) and (found.st_uid not in (0, os.geteuid()) or _others_write(parent)):
             raise BadOption(option, value, "%s is a symbolic link that a user could have put there: name the place itself" % place)
     real = os.path.realpath(value)
-    if any(below(real, tree) for tree in trees):
-        raise BadOption(option, value, "it leads to %s; %s and what is below them are not attacked" % (real, ", ".join(trees)))
+    _refuse_trees(option, value, real, trees)
     return real
 
 

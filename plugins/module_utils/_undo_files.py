@@ -27,6 +27,26 @@ put() { # put TEXT FILE: into a small file of the kernel
 }
 """
 
+_HAS_LINE = r"""
+has_line() { # has_line FILE LINE: in a small file of the kernel
+    while read -r line; do
+        [ "$line" != "$2" ] || return 0
+    done 2>/dev/null <"$1"
+    return 1
+}
+"""
+
+_IO_OURS = r"""
+io_ours() { # io_ours DIRECTORY: its groups have the io controller, and none of them uses it or hands it on
+    case " $(cat "$1/cgroup.subtree_control" 2>/dev/null) " in *" io "*) ;; *) return 1 ;; esac
+    for group in "$1"/*/; do
+        case " $(cat "${group}cgroup.subtree_control" 2>/dev/null) " in *" io "*) return 1 ;; esac
+        [ -z "$(cat "${group}io.max" "${group}io.latency" 2>/dev/null)" ] || return 1
+        case $(cat "${group}io.weight" 2>/dev/null) in '' | 'default 100') ;; *) return 1 ;; esac
+    done
+}
+"""
+
 _REMOVE_OWN = (
     _IS_INODE
     + r"""
@@ -108,7 +128,9 @@ bytes_back() { # bytes_back NAME DEVICE INODE BEFORE AFTER: the same inode gets 
         sum_of "$dir/saved"
         [ "$sum" = "$4" ] || { problem "the saved copy $dir/saved cannot be used"; return 1; }
         : 2>/dev/null >"$dir/torn"
-        cat "$dir/saved" >/proc/self/fd/7 || { problem "the bytes cannot be restored"; return 1; }
+        # Never shorter than it has to be meanwhile: who has it mapped would die of that.
+        dd if="$dir/saved" of=/proc/self/fd/7 bs=64k conv=notrunc 2>/dev/null && truncate -r "$dir/saved" /proc/self/fd/7 ||
+            { problem "the bytes cannot be restored"; return 1; }
     fi
     attributes 7 && rm -f "$dir/torn"
 }
@@ -142,6 +164,34 @@ class IsInode(_Typed):
 
     def condition(self):
         return "is_inode %s %d %d" % (quote(self.path), self.device, self.inode)
+
+
+@typed
+class HasLine(_Typed):
+    """A small file of the kernel has exactly this line."""
+
+    fields = ("path", "line")
+    functions = _HAS_LINE
+
+    def __init__(self, path, line):
+        super(HasLine, self).__init__(path=path, line=line)
+
+    def condition(self):
+        return "has_line %s %s" % (quote(self.path), quote(self.line))
+
+
+@typed
+class IoController(_Typed):
+    """The control groups in a directory have the io controller, and nobody uses it there."""
+
+    fields = ("path",)
+    functions = _IO_OURS
+
+    def __init__(self, path):
+        super(IoController, self).__init__(path=path)
+
+    def condition(self):
+        return "io_ours %s" % quote(self.path)
 
 
 @typed
