@@ -136,7 +136,7 @@ def _served(option, where):
 
 def _of_pem(text):
     """Of the first certificate of a file: Validity is the fourth or fifth part of what is signed (RFC 5280)."""
-    body = re.search("-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", text, re.S).group(1) if "BEGIN CERTIFICATE" in text else ""
+    body = text.partition("-----BEGIN CERTIFICATE-----")[2].partition("-----END CERTIFICATE-----")[0]
     _tag, certificate = next(_der(base64.b64decode(body)))
     _tag, signed = next(_der(certificate))
     parts = [part for part in _der(signed) if part[0] != 0xA0]  # without the version

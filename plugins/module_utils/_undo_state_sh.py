@@ -39,7 +39,7 @@ clock_near() { [ "$ahead" -lt "$1" ] && [ "$ahead" -gt "-$1" ]; }
 set_clock() { # set_clock OFFSET SLOW: the clock is BOOTTIME + OFFSET again
     for try in 1 2 3 4; do
         clock_ahead "$1" "$2" || { problem "the clock cannot be read with date"; return; }
-        if clock_near 3000000; then return; fi
+        if clock_near 8000000; then return; fi
         sign=-
         case $ahead in -*) sign=+ ;; esac
         step=00000000${ahead#-}
