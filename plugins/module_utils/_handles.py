@@ -76,10 +76,10 @@ class Handles(object):
         os.close(self._open.pop())
 
 
-def hold(count, reserve, until):
-    """The leader of the attack, until that second since boot."""
+def hold(count, reserve, over):
+    """The leader of the attack, until over() is true. reserve: None to leave others only what they have."""
     shares = _holders.shares(count, per_holder())
-    _holders.lead(shares, Handles, lambda held: _holders.wanted(count, held, free(table()), reserve), until)
+    _holders.lead(shares, Handles, lambda held: _holders.wanted(count, held, free(table()), reserve), over)
 
 
 def held(leader):

@@ -15,14 +15,15 @@ import os
 import signal
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._process import processes
 
 LOOK = 0.2  # seconds between two looks
 
 
 def wanted(count, held, available, reserve):
-    """How many to hold now, when held are held and so many are free: what was asked for, but the reserve stays free."""
+    """How many to hold now, when held are held and so many are free: what was asked for, but the reserve stays free (None: whatever others do)."""
+    if reserve is None:
+        return count
     return max(0, min(count, held + available - reserve))
 
 
@@ -33,8 +34,8 @@ def shares(count, most):
     return [each + (number < more) for number in range(holders)]
 
 
-def lead(parts, begin, now, until):
-    """The leader: steer the holders until that second since boot.
+def lead(parts, begin, now, over):
+    """The leader: steer the holders until over() is true.
 
     begin() makes a holder's store, which has take() (False when the kernel refuses), give() and len(); now(held) is how many to hold.
     """
@@ -45,22 +46,22 @@ def lead(parts, begin, now, until):
         try:
             if os.fork() == 0:
                 try:
-                    _follow(numbers, index, len(parts), begin(), leader, until)
+                    _follow(numbers, index, len(parts), begin(), leader, over)
                 finally:
                     os._exit(0)
         except OSError:
             break  # no process for it; the module tells how many are held
     total = sum(parts)
-    while uptime() < until:
+    while not over():
         part = now(sum(numbers[len(parts) :]))
         for index, share in enumerate(parts):
             numbers[index] = min(share, -(-share * part // max(1, total)))
         time.sleep(LOOK)
 
 
-def _follow(numbers, index, holders, store, leader, until):
+def _follow(numbers, index, holders, store, leader, over):
     """A holder. Ends with its leader, and at its own deadline."""
-    while os.getppid() == leader and uptime() < until:
+    while os.getppid() == leader and not over():
         while len(store) < numbers[index] and store.take():
             pass
         while len(store) > numbers[index]:

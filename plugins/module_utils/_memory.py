@@ -122,13 +122,13 @@ class Hold(object):
         self._pieces.pop().close()
 
 
-def hold(goal, limited, until):
-    """The worker: steer what is held until that second since boot."""
+def hold(goal, limited, over):
+    """The worker: steer what is held until over() is true."""
     own = status(os.getpid())["VmSize"] + goal.most + WORKER
     resource.setrlimit(resource.RLIMIT_AS, (own, own))
     pages = Hold(goal.chunk)
     begun = uptime()
-    while uptime() < until:
+    while not over():
         adjust(pages, goal, limited, uptime() - begun)
         time.sleep(LOOK)
 

@@ -112,11 +112,11 @@ class Sleepers(object):
         self._locks.pop().release()
 
 
-def hold(count, reserve, from_top, until):
-    """The leader of the attack, until that second since boot."""
+def hold(count, reserve, from_top, over):
+    """The leader of the attack, until over() is true. reserve: None to leave others only what they have."""
     shares = parts(count)
     total = sum(shares)
-    _holders.lead(shares, Sleepers, lambda held: _holders.wanted(total, held, free(tightest(pools(from_top))), reserve), until)
+    _holders.lead(shares, Sleepers, lambda held: _holders.wanted(total, held, free(tightest(pools(from_top))), reserve), over)
 
 
 def held(leader):

@@ -13,7 +13,7 @@ description:
   - With O(process), lowers the limit of a running program, so that it can open O(leave) more files and sockets and then fails with
     C(Too many open files). The undo gives each process exactly the limit back that it had. Nothing else on the host notices.
   - Without it, opens files until the host has few left (C(fs.file-max)), so that programs fail with C(Too many open files in system).
-    O(reserve) stay free, whatever others do. Five times a second the attack looks, and closes files when others need them.
+    O(reserve) stay free, whatever others do, unless O(give_way=false). Five times a second the attack looks, and closes files when others need them.
   - Most hosts of today have a C(fs.file-max) that no memory would suffice for. There the attack on the host is refused, and O(process) is the way.
 extends_documentation_fragment:
   - faultline.chaos._attack
@@ -45,6 +45,12 @@ options:
       - How many file handles of the host always stay free. What would leave fewer is refused. The least is V(100).
       - The default is a tenth of all, and at least V(500).
     type: int
+  give_way:
+    description:
+      - Whether file handles of the host are given back when others need more than are free.
+      - With V(false), other programs can use up O(reserve) and then fail. Those of root, and so the undo, do not.
+    type: bool
+    default: true
 notes:
   - Processes that a program starts meanwhile inherit the lowered limit, and keep it after the undo. Threads have the limit of their process.
   - The kernel lets processes with C(CAP_SYS_ADMIN), so those of root, go beyond C(fs.file-max). The attack on the host hits all others.
@@ -148,7 +154,7 @@ effect:
 from ansible_collections.faultline.chaos.plugins.module_utils import _handles, _holders, _memory, _process, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._stress import Deadline
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Alive, Gone, OutputHas, Run, Undo
 
 DEFAULT_PERCENT = 10.0
@@ -167,6 +173,7 @@ class FdExhaustion(Attack):
         "percent": {"type": "raw"},
         "count": {"type": "int"},
         "reserve": {"type": "int"},
+        "give_way": {"type": "bool", "default": True},
     }
     constraints = {"mutually_exclusive": [("process", "percent", "count"), ("process", "reserve")]}
 
@@ -246,12 +253,13 @@ class FdExhaustion(Attack):
         return self._plan_host(before) if self.params["process"] is None else self._plan_process(before)
 
     def _plan_host(self, table):
-        count, reserve, until = self.count, self.reserve, uptime() + self.duration
-        line = "file handles  %d of %d in use"
+        count, end = self.count, Deadline(self.id, self.duration)
+        reserve = self.reserve if self.params["give_way"] else None
+        line, left = "file handles  %d of %d in use", "stay free" if reserve is not None else "are left to others"
         return Plan(
             before=line % (table.used, table.limit),
-            after=(line + ", %d of them held; %d stay free") % (table.used + count, table.limit, count, reserve),
-            workers=[_process.Worker("fd", lambda: _handles.hold(count, reserve, until))],
+            after=(line + ", %d of them held; %d %s") % (table.used + count, table.limit, count, self.reserve, left),
+            workers=[_process.Worker("fd", lambda: _handles.hold(count, reserve, end.over))],
             notes=["processes of root (CAP_SYS_ADMIN) may go beyond fs.file-max: all others are hit"],
         )
 

@@ -174,7 +174,7 @@ import time
 from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup, _memory, _process, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._stress import Deadline
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo
 
 DEFAULT_PERCENT = 70.0
@@ -246,12 +246,12 @@ class MemoryStress(Attack):
         return self.view
 
     def plan(self, before):
-        goal, until = self.goal, uptime() + self.duration
+        goal, end = self.goal, Deadline(self.id, self.duration)
         self.room = _cgroup.Room(self.id, memory=goal.most + goal.most // 50 + _memory.WORKER, tasks=8)
         undo = Undo()
         self.room.undo(undo)
         # With a room there is no limit around us, and the room's own must not count.
-        worker = _process.Worker("mem", lambda: _memory.hold(goal, before.limited, until))
+        worker = _process.Worker("mem", lambda: _memory.hold(goal, before.limited, end.over))
         slowly = ", %s in a second" % _units.human_size(self.rate) if self.rate else ""
         if goal.used is None:
             after = "memory  %s more in use, held" % _units.human_size(goal.amount)

@@ -14,8 +14,8 @@ description:
   - How many there are is the least of C(kernel.pid_max), C(kernel.threads-max), C(pids.max) of the control groups around the task,
     and, without root, the user's limit (C(ulimit -u)).
   - The slots are held by threads that sleep. They use no CPU time, and one signal ends all of them.
-  - O(reserve) slots stay free, whatever others do. Five times a second the attack looks, and gives slots back when others need them. So a
-    login, C(sudo), Ansible and the undo still work.
+  - O(reserve) slots stay free, whatever others do, unless O(give_way=false). Five times a second the attack looks, and gives slots back
+    when others need them. So a login, C(sudo), Ansible and the undo still work.
   - Needs no tool on the target. The threads end by themselves after O(duration), and are the first that the kernel ends when memory runs out.
 extends_documentation_fragment:
   - faultline.chaos._attack
@@ -37,6 +37,13 @@ options:
       - How many slots always stay free. What would leave fewer is refused. The least is V(100).
       - The default is a tenth of all slots, and at least V(200).
     type: int
+  give_way:
+    description:
+      - Whether slots are given back when others need more than are free.
+      - With V(false), other programs can use up O(reserve), and nobody can start a process then, also no login and no revert. The attack
+        ends by itself all the same when its time is over, or its lease, for that needs no process.
+    type: bool
+    default: true
 notes:
   - A slot costs about 40 KiB of memory. An attack that would take memory from the reserve that M(faultline.chaos.memory_stress) leaves is refused.
   - Without root the attack meets the other programs of the same user alone.
@@ -150,7 +157,7 @@ effect:
 from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup, _holders, _memory, _process, _slots, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._stress import Deadline
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo
 
 DEFAULT_PERCENT = 10.0
@@ -167,6 +174,7 @@ class PidExhaustion(Attack):
         "percent": {"type": "raw"},
         "count": {"type": "int"},
         "reserve": {"type": "int"},
+        "give_way": {"type": "bool", "default": True},
     }
     constraints = {"mutually_exclusive": [("percent", "count")]}
 
@@ -217,16 +225,17 @@ class PidExhaustion(Attack):
         return self.pool
 
     def plan(self, before):
-        count, reserve, from_top, until = self.count, self.reserve, self.from_top, uptime() + self.duration
+        count, from_top, end = self.count, self.from_top, Deadline(self.id, self.duration)
+        reserve = self.reserve if self.params["give_way"] else None
         self.room = _cgroup.Room(self.id, memory=self.cap, tasks=count + 16)
         undo = Undo()
         self.room.undo(undo)
         line = "process slots  %%d of %d in use (%s)%%s" % (before.limit, before.name)
         return Plan(
             before=line % (before.used, ""),
-            after=line % (before.used + count, ", %d of them held; %d stay free" % (count, reserve)),
+            after=line % (before.used + count, ", %d of them held; %d %s" % (count, self.reserve, "stay free" if reserve is not None else "are left to others")),
             undo=undo,
-            workers=[_process.Worker("pid", lambda: _slots.hold(count, reserve, from_top, until))],
+            workers=[_process.Worker("pid", lambda: _slots.hold(count, reserve, from_top, end.over))],
             notes=self.room.notes() if self.host.is_root else ["without root only the programs of the same user are short of processes"],
         )
 

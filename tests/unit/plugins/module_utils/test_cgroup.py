@@ -89,7 +89,7 @@ def test_a_user_has_no_room(tree, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_memory_limit_of_a_container_is_not_left(tree) -> None:
-    content = {"cgroup.subtree_control": "memory pids\n", "c/memory.max": "5000\n", "c/memory.current": "3000\n", "c/memory.stat": "anon 9\ninactive_file 500\n"}
+    content = {"cgroup.subtree_control": "memory pids", "c/memory.max": "5000\n", "c/memory.current": "3000\n", "c/memory.stat": "anon 9\ninactive_file 500\n"}
     tree(NEW, "0::/c/d\n", {**content, "c/d/memory.max": "max\n", "c/d/memory.current": "1\n"})
     assert _cgroup.memory_limits() == [(5000, 2500)]
     assert room().directories == []
@@ -109,7 +109,8 @@ def test_task_limits_of_all_groups_around_us_or_of_the_top(tree) -> None:
 
 
 @pytest.mark.parametrize(
-    ("root", "path", "expected"), [("/", "/a", "/a"), ("/docker/1", "/docker/1/a", "/a"), ("/docker/1", "/other", ""), ("/", "/gone", ""), ("/", "/../../etc", "")]
+    ("root", "path", "expected"),
+    [("/", "/a", "/a"), ("/docker/1", "/docker/1/a", "/a"), ("/docker/1", "/other", ""), ("/", "/gone", ""), ("/", "/../..", "")],
 )
 def test_directory_of_a_group(tmp_path: Path, root: str, path: str, expected: str) -> None:
     (tmp_path / "a").mkdir()

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _handles, _holders, _process, _slots
+from ansible_collections.faultline.chaos.plugins.module_utils import _handles, _holders, _process, _slots, _stress
 from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
 
 
@@ -53,7 +54,7 @@ def test_the_limit_of_a_user_counts_the_threads_of_that_user(monkeypatch: pytest
     monkeypatch.setattr(_slots.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(_slots.resource, "getrlimit", lambda _what: (1234, 1234))
     [pool] = [pool for pool in _slots.pools(False) if "ulimit" in pool.name]
-    assert pool.limit == 1234 and pool.used == _slots._of_user(os.getuid()) > 0
+    assert pool.limit == 1234 and pool.used >= _slots.thread_count(os.getpid()) > 0
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(500, 200), (2000, 200), (32468, 3246)])
@@ -71,6 +72,11 @@ def test_threads_sleep_and_end() -> None:
     wait(lambda: _slots.thread_count(os.getpid()) == before)
 
 
+def after(seconds: float):
+    until = uptime() + seconds
+    return lambda: uptime() >= until
+
+
 def run(function) -> _process.Worker:
     worker = _process.Worker("test", function)
     worker.park()
@@ -79,7 +85,7 @@ def run(function) -> _process.Worker:
 
 
 def test_slots_are_held_by_one_process_group_that_one_signal_ends() -> None:
-    worker = run(lambda: _slots.hold(60, 0, True, uptime() + 20))
+    worker = run(lambda: _slots.hold(60, 0, True, after(20)))
     wait(lambda: _slots.held(worker.pid) == 60)
     assert len(_holders.members(worker.pid)) == 2
     assert {open(f"/proc/{pid}/oom_score_adj").read().strip() for pid in _holders.members(worker.pid)} == {"1000"}
@@ -88,13 +94,13 @@ def test_slots_are_held_by_one_process_group_that_one_signal_ends() -> None:
 
 
 def test_slots_are_given_back_at_the_workers_own_deadline() -> None:
-    worker = run(lambda: _slots.hold(30, 0, True, uptime() + 2))
+    worker = run(lambda: _slots.hold(30, 0, True, after(2)))
     wait(lambda: _slots.held(worker.pid) == 30)
     wait(lambda: _holders.members(worker.pid) == [])
 
 
 def test_holders_end_with_their_leader() -> None:
-    worker = run(lambda: _slots.hold(30, 0, True, uptime() + 20))
+    worker = run(lambda: _slots.hold(30, 0, True, after(20)))
     wait(lambda: _slots.held(worker.pid) == 30)
     os.kill(worker.pid, 9)
     wait(lambda: _holders.members(worker.pid) == [])
@@ -103,7 +109,7 @@ def test_holders_end_with_their_leader() -> None:
 def test_the_reserve_is_not_touched() -> None:
     """The reserve is what is free now but 200: the 400 asked for become 200, give or take what others on this machine do."""
     free = _slots.free(_slots.tightest(_slots.pools(True)))
-    worker = run(lambda: _slots.hold(400, free - 200, True, uptime() + 20))
+    worker = run(lambda: _slots.hold(400, free - 200, True, after(20)))
     wait(lambda: 100 < _slots.held(worker.pid) < 300)
     os.killpg(worker.pid, 9)
     wait(lambda: _slots.held(worker.pid) == 0)
@@ -115,7 +121,7 @@ def test_file_nr() -> None:
 
 
 def test_handles_are_held_and_given_back() -> None:
-    worker = run(lambda: _handles.hold(50, 0, uptime() + 20))
+    worker = run(lambda: _handles.hold(50, 0, after(20)))
     wait(lambda: _handles.held(worker.pid) == 50)
     os.killpg(worker.pid, 9)
     wait(lambda: _holders.members(worker.pid) == [])
@@ -143,3 +149,27 @@ def wait(what) -> None:
     while not what():
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+def test_without_a_reserve_others_do_not_count() -> None:
+    assert _holders.wanted(100, 100, 0, None) == 100
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [(None, True), ("{past}", True), ("{future}", False), ("torn?", False)], ids=["gone", "passed", "to come", "unreadable"]
+)
+def test_a_stressor_ends_with_its_record_or_its_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, expected: bool) -> None:
+    monkeypatch.setattr(_stress, "state_dir", lambda: str(tmp_path))
+    (tmp_path / "a").mkdir()
+    if text is not None:
+        now = int(uptime() * 100)
+        (tmp_path / "a/deadline").write_text(text.format(past=now - 1, future=now + 1000))
+    assert _stress.Deadline("a", 60).over() is expected
+    assert _stress.Deadline("a", -1).over()
+
+
+def test_a_stressor_without_a_free_file_handle_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_stress, "state_dir", lambda: str(tmp_path))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/deadline").mkdir()  # there, but not to be opened
+    assert not _stress.Deadline("a", 60).over()

@@ -42,7 +42,10 @@ def test_the_limit_of_a_container_is_the_total(monkeypatch: pytest.MonkeyPatch) 
     assert _memory.look() == (400, 0, True)
 
 
-@pytest.mark.parametrize(("total", "default", "least"), [(256 * MIB, 64 * MIB, 25.6 * MIB), (1 * GIB, 256 * MIB, 102.4 * MIB), (64 * GIB, 512 * MIB, 128 * MIB)])
+@pytest.mark.parametrize(
+    ("total", "default", "least"),
+    [(256 * MIB, 64 * MIB, 25.6 * MIB), (1 * GIB, 256 * MIB, 102.4 * MIB), (64 * GIB, 512 * MIB, 128 * MIB)],
+)
 def test_reserves(total: int, default: int, least: float) -> None:
     assert _memory.default_reserve(total) == default and _memory.least_reserve(total) == int(least)
 
@@ -112,7 +115,7 @@ def test_what_the_kernel_refuses_is_no_error() -> None:
 
 def test_a_worker_holds_what_was_asked_for_until_its_own_deadline() -> None:
     goal, until = _memory.Goal(0, amount=48 * MIB), uptime() + 4
-    worker = _process.Worker("mem", lambda: _memory.hold(goal, True, until))
+    worker = _process.Worker("mem", lambda: _memory.hold(goal, True, lambda: uptime() >= until))
     worker.park()
     before = _memory.resident(worker.pid)[0]
     worker.release()

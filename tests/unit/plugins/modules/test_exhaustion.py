@@ -44,11 +44,11 @@ def made(cls, params: dict):
 
 
 def pids(**params) -> PidExhaustion:
-    return made(PidExhaustion, {"percent": None, "count": None, "reserve": None, **params})
+    return made(PidExhaustion, {"percent": None, "count": None, "reserve": None, "give_way": True, **params})
 
 
 def fds(**params) -> FdExhaustion:
-    return made(FdExhaustion, {"process": None, "leave": 0, "percent": None, "count": None, "reserve": None, **params})
+    return made(FdExhaustion, {"process": None, "leave": 0, "percent": None, "count": None, "reserve": None, "give_way": True, **params})
 
 
 @pytest.mark.parametrize("make", [pids, fds])
@@ -141,3 +141,10 @@ def test_a_program_that_can_open_nothing_more_already() -> None:
     found.guard()
     with pytest.raises(AttackError, match="^process: app can open no more than that already"):
         found.plan([(_process.Process(os.getpid()), [0, 1, 2], "3", "4096")])
+
+
+@pytest.mark.parametrize("make", [pids, fds])
+def test_others_may_use_the_reserve_up(make) -> None:
+    found = make(count=100, give_way=False)
+    found.guard()
+    assert "1000 are left to others" in found.plan(found.snapshot()).after
