@@ -21,7 +21,7 @@ import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._namespace import HERE
-from ansible_collections.faultline.chaos.plugins.module_utils._residue import CHAIN_PREFIX, TABLE_PREFIX
+from ansible_collections.faultline.chaos.plugins.module_utils._residue_net import CHAIN_PREFIX, TABLE_PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Gone, OutputHas, Run, When
 
 PASS, DROP, REJECT, REDIRECT = "pass", "drop", "reject", "redirect"

@@ -8,14 +8,12 @@
 
 import os
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup, _filesystem
+from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup, _filesystem, _residue_net
 from ansible_collections.faultline.chaos.plugins.module_utils._process import processes
 
 INTERFACE_PREFIX = "fl"  # of the ifb devices that network attacks add: fl and 12 hex digits
 TC_PREF_FIRST, TC_PREF_LAST = 47000, 47999  # of the tc filters that network attacks add
 ALIAS_PREFIX = "faultline-"  # of the description of an interface that is down: and the id of the attack
-TABLE_PREFIX = "faultline_"  # of nft tables: and 12 hex digits
-CHAIN_PREFIX = "FL"  # of iptables chains: and 12 hex digits and a letter
 
 
 def residue(host, journal):
@@ -120,4 +118,4 @@ def _files(_host, journal, _active, claimed):
 
 # A new kind of mark is one finder: finder(host, journal, active ids, text of all their records) -> list of str.
 _AS_ANYBODY = (_interfaces, _described, _workers)
-_AS_ROOT = _AS_ANYBODY + (_hooks, _units, _cron, _control_groups, _files)
+_AS_ROOT = _AS_ANYBODY + (_residue_net.rules, _residue_net.elsewhere, _hooks, _units, _cron, _control_groups, _files)

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Callable
 
 import pytest
 from _lan import ADDRESSES, MORE, PEER, TARGET, Lan
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _blackhole, _firewall
+from ansible_collections.faultline.chaos.plugins.module_utils import _blackhole, _firewall, _residue_net
 from ansible_collections.faultline.chaos.plugins.module_utils._firewall import Rule
 from ansible_collections.faultline.chaos.plugins.module_utils._namespace import Namespace
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo
@@ -245,3 +246,16 @@ def test_an_undo_that_was_interrupted_goes_on(lan: Lan, host, backend, place, un
 
 def test_nft_is_chosen_before_iptables(lan: Lan, host, place) -> None:
     assert _firewall.choose(host, "a", blackhole("drop", ["out"], interface="eth0"), place).name == "nft"
+
+
+def test_rules_without_a_journal_are_residue(lan: Lan, host, backend, place, undoing) -> None:
+    firewall = backend(blackhole("drop", ["out"], [network(ADDRESSES[PEER][0])]), place)
+    undo = undo_of(firewall)
+    apply(host, firewall)
+    found = _residue_net.elsewhere(host, undoing.journal, [], "")
+    ours = [each for each in found if firewall.key in each and f"/{lan.pids[TARGET]}/" in each]
+    assert len(ours) >= 1 and ours == found
+    assert not _residue_net.elsewhere(host, undoing.journal, ["a"], json.dumps(undo.to_dict()))
+    undoing.publish(undo)
+    assert undoing.run().returncode == 0
+    assert not _residue_net.elsewhere(host, undoing.journal, [], "")
