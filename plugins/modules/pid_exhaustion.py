@@ -231,9 +231,10 @@ class PidExhaustion(Attack):
         undo = Undo()
         self.room.undo(undo)
         line = "process slots  %%d of %d in use (%s)%%s" % (before.limit, before.name)
+        held = ", %d of them held; %d %s" % (count, self.reserve, "stay free" if reserve is not None else "are left to others")
         return Plan(
             before=line % (before.used, ""),
-            after=line % (before.used + count, ", %d of them held; %d %s" % (count, self.reserve, "stay free" if reserve is not None else "are left to others")),
+            after=line % (before.used + count, held),
             undo=undo,
             workers=[_process.Worker("pid", lambda: _slots.hold(count, reserve, from_top, end.over))],
             notes=self.room.notes() if self.host.is_root else ["without root only the programs of the same user are short of processes"],
