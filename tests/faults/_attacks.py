@@ -20,6 +20,15 @@ ExecStart=/usr/local/bin/{VICTIM} 1000000
 WantedBy=multi-user.target
 """
 
+VICTIM_SCRIPT = f"""#!/bin/sh
+d="start-stop-daemon --exec /usr/local/bin/{VICTIM}"
+case $1 in
+start) $d --start --background --oknodo -- 1000000 ;;
+stop) $d --stop --oknodo --retry 5 ;;
+status) $d --status ;;
+esac
+"""
+
 
 @dataclass(frozen=True)
 class Attack:
@@ -27,7 +36,7 @@ class Attack:
 
     module: str
     options: dict
-    active: str  # a Python expression over comms() and glob(); see MONITOR in _target.py
+    active: str  # a Python expression over comms(), soft_files() and glob(); see MONITOR in _target.py
     needs_lab: bool = True  # changes more than processes of the tests, so never on this machine
     points: tuple[str, ...] = field(default=("guarded", "prepared", "journalled", "armed", "injected", "verified"))
     tool: str = ""  # the program that does the change, for tests in which it fails
@@ -47,6 +56,26 @@ ATTACKS = [
         active=f"'{VICTIM}' not in comms() or 'faultline-kill' in comms()",
         needs_lab=False,
     ),
+    Attack(
+        "process_freeze",
+        {"name": VICTIM, "interval": "1s"},
+        active=f"stopped('{VICTIM}') or 'faultline-freez' in comms()",
+        needs_lab=False,
+    ),
+    Attack(
+        "service_stop",
+        {"services": [VICTIM]},
+        active=f"'{VICTIM}' not in comms()",
+        points=("guarded", "prepared", "journalled", "armed", "inject:0", "injected", "verified"),
+    ),
+    Attack("clock_skew", {"offset": "+300s"}, active="clock_is_wrong()"),
+    Attack(
+        "custom",
+        {"inject": ["touch", "/run/flcustom"], "undo": ["rm", "-f", "/run/flcustom"], "check": ["test", "-e", "/run/flcustom"]},
+        active="glob('/run/flcustom')",
+        points=("guarded", "prepared", "journalled", "armed", "inject:0", "injected", "verified"),
+        needs_lab=False,
+    ),
     Attack("cpu_stress", {"load": "20", "ramp": "1s", "cpus": ["0"]}, active="'faultline-cpu' in comms()", needs_lab=False),
     Attack(
         "netem",
@@ -56,6 +85,9 @@ ATTACKS = [
         tool="/usr/sbin/tc",
     ),
     Attack("port_occupy", {"ports": ["47990"]}, active="'faultline-port' in comms()", needs_lab=False),
+    Attack("memory_stress", {"amount": "16MiB"}, active="'faultline-mem' in comms()"),
+    Attack("pid_exhaustion", {"count": 200}, active="'faultline-pid' in comms()"),
+    Attack("fd_exhaustion", {"process": VICTIM, "leave": 3}, active=f"min(soft_files('{VICTIM}'), default=1000) < 100"),
     Attack("socket_exhaustion", {"percent": 30}, active="'faultline-ports' in comms()"),
 ]
 BY_NAME = {attack.module: attack for attack in ATTACKS}
