@@ -64,7 +64,7 @@ _FILE_BACK = (
     _IS_INODE
     + r"""
 edited() { # edited NAME: somebody changed the file meanwhile; theirs stays, unless that is to be overwritten
-    [ "$accept" = 0 ] || { say "overwritten, as accepted: $1"; return 1; }
+    [ "$accept" = 0 ] || { say "overwritten, as accepted: $1"; : 2>/dev/null >"$dir/edited"; return 1; }
     say "left alone, for somebody else changed it during the attack: $1" >&2
     printf 'left alone, for somebody else changed it during the attack: %s\n' "$1" 2>/dev/null >>"$dir/stuck"
 }
@@ -79,6 +79,7 @@ from_saved() { # from_saved NAME: a new file with all that was saved
     return 1
 }
 judge() { # judge RC PATH: of what a subshell has done
+    [ ! -e "$dir/edited" ] || drifted=1
     case $1 in 0) ;; 1) failed=1 ;; 3) drifted=1 ;; *) problem "$2 cannot be reached: rc $1" ;; esac
 }
 name_back() { # name_back NAME ASIDE FRESH DEVICE INODE BEFORE AFTER: in its directory; 0 done, 1 problem, 3 drift
@@ -164,6 +165,14 @@ class IsInode(_Typed):
 
     def condition(self):
         return "is_inode %s %d %d" % (quote(self.path), self.device, self.inode)
+
+
+@typed
+class Settled(_Typed):
+    """Nobody else's edit had to be left alone; else what is ours stays with it."""
+
+    def condition(self):
+        return '[ "$drifted" = 0 ]'
 
 
 @typed

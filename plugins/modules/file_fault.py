@@ -192,7 +192,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils import _file, _fil
 from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, Undo
-from ansible_collections.faultline.chaos.plugins.module_utils._undo_files import FileBack, InPlace
+from ansible_collections.faultline.chaos.plugins.module_utils._undo_files import FileBack, InPlace, Settled
 
 # Which operation uses which option.
 USES = {"content": ("replace", "append"), "size": ("truncate",), "mode": ("chmod",), "count": ("bit_flip",), "seed": ("bit_flip",)}
@@ -310,7 +310,7 @@ class FileFault(Attack):
             undo.steps.append(FileBack(title="%s itself" % file.path, aside=aside, fresh=fresh, before=file.sum, after=after, **told))
             for name in (aside, fresh):
                 hidden = os.path.join(file.parent, name)
-                undo.checks.append(Gone(hidden, [Exists(hidden)]))
+                undo.checks.append(Gone(hidden, [Exists(hidden), Settled()]))
         for argv in before:
             undo.same("%s of %s" % (argv[0], file.path), argv, self.host.output(argv))
         plan = Plan(

@@ -36,7 +36,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo import (
     When,
     render_record,
 )
-from ansible_collections.faultline.chaos.plugins.module_utils._undo_files import FileBack, InPlace, IsInode, Put, RemoveOwn
+from ansible_collections.faultline.chaos.plugins.module_utils._undo_files import FileBack, HasLine, InPlace, IoController, IsInode, Put, RemoveOwn, Settled
 
 HOSTILE = [
     "",
@@ -159,7 +159,8 @@ def everything() -> Undo:
     )
     undo.steps += [Continue("y", 7, 8), SetClock("z", -9, 10)]
     file = {"title": "f", "path": "/f", "parent": [1, 2], "name": "g", "file": [3, 4], "before": "h", "after": "i"}
-    undo.steps += [Put("j", "/k", "l", [IsInode("/m", 5, 6)]), RemoveOwn("n", "/o"), FileBack(aside="p", fresh="q", **file), InPlace(how="mode", **file)]
+    undo.steps.append(Put("j", "/k", "l", [IsInode("/m", 5, 6), HasLine("/r", "s"), IoController("/t"), Settled()]))
+    undo.steps += [RemoveOwn("n", "/o"), FileBack(aside="p", fresh="q", **file), InPlace(how="mode", **file)]
     undo.same("s", ["t"], "u\nv", guard, ["refcnt"])
     return undo
 
