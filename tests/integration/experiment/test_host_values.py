@@ -36,7 +36,7 @@ def in_own_play(fleet: Fleet, **step: object) -> Result:
     ("step", "words"),
     [
         ({"with": {"magnitude": "{{ strength }}"}}, "method[0].with.magnitude: 7 is refused: that is its value on n1, on n2 it is 9;"),
-        ({"with": {"magnitude": "{{ inventory_hostname[1:] | int }}"}}, "method[0].with.magnitude: 1 is refused: that is its value on n1, on n"),
+        ({"with": {"magnitude": "{{ inventory_hostname[1:] }}"}}, "method[0].with.magnitude: '1' is refused: that is its value on n1, on n"),
         ({"with": "{{ {'magnitude': strength} }}"}, "method[0].with.magnitude: 7 is refused: that is its value on n1, on n2 it is 9;"),
         ({"ramp": {"magnitude": [1, "{{ strength }}"]}}, "method[0].ramp.magnitude: [1, 7] is refused: that is its value on n1, on n2 it is [1, 9];"),
         ({"duration": "{{ strength }}s"}, "method[0].duration: '7s' is refused: that is its value on n1, on n2 it is \"9s\";"),
