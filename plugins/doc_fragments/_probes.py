@@ -102,8 +102,8 @@ options:
             description:
               - A JMESPath expression over the JSON body for http, or the JSON output for command. It must be true, and not only
                 something. Needs the Python library C(jmespath) on the controller.
-              - What it comes to instead is in RV(probes[].series[].detail). An expression that puts text together, such as
-                C(ok || join(' ', ['only', to_string(ready), 'are ready'])), fails with just that text.
+              - What it comes to instead is in RV(probes[].series[].detail). An expression that puts text together when all is not well,
+                with C(||) and C(join), fails with just that text. See the examples.
             type: str
           address:
             description:

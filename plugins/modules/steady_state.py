@@ -138,6 +138,16 @@ EXAMPLES = r"""
         port: 5432
   run_once: true
 
+- name: A check that says by itself what is wrong, for example "3 of 5 replicas are ready"
+  faultline.chaos.steady_state:
+    probes:
+      - name: all replicas are ready
+        type: http
+        url: http://shop.example.com/replicas
+        expect:
+          json: "ready == wanted || join(' ', [to_string(ready), 'of', to_string(wanted), 'replicas are ready'])"
+  run_once: true
+
 - name: Watch during the attack, go on whatever comes of it, and keep the dead-man timers away
   faultline.chaos.steady_state:
     phase: during
