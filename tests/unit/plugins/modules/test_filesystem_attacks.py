@@ -135,7 +135,8 @@ def test_files_are_whole_blocks(tmp_path: Path) -> None:
     ("option", "value"),
     [
         ("service", "a b"), ("service", ""), ("service", "-x"), ("service", "a;b"), ("service", "a/b"), ("service", "a\n"), ("cgroup", "relative"),
-        ("cgroup", "/a/../b"), ("device", "sda"), ("device", "/sys/block/sda"), ("read_bps", "1k"), ("read_bps", "1mbit"), ("write_bps", 0), ("read_iops", 0), ("write_iops", -1),
+        ("cgroup", "/a/../b"), ("device", "sda"), ("device", "/sys/block/sda"), ("read_bps", "1k"), ("read_bps", "1mbit"), ("write_bps", 0), ("read_iops", 0),
+        ("write_iops", -1),
     ],
 )  # fmt: skip
 def test_limits_that_are_refused(option: str, value) -> None:
