@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 VICTIM = "flvictim"  # a harmless daemon that the tests bring along
 VICTIM_START = "/usr/local/sbin/flvictim-start"
 
+FILE = "/etc/debian_version"  # a file that nobody needs
+
 VICTIM_UNIT = f"""[Unit]
 Description=A victim for the fault tests
 [Service]
@@ -83,6 +85,22 @@ ATTACKS = [
         active="glob('/sys/class/net/fl????????????')",
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "inject:2", "injected", "verified"),
         tool="/usr/sbin/tc",
+    ),
+    Attack(
+        "disk_fill",
+        {"path": "/var/tmp", "size": "20MiB"},
+        active="glob('/var/tmp/.faultline-disk_fill.*/data/fill.*')",
+    ),
+    Attack(
+        "io_stress",
+        {"path": "/var/tmp", "file_size": "1MiB", "rate": "256KiB"},
+        active="'faultline-io' in comms() or glob('/var/tmp/.faultline-io_stress.*')",
+    ),
+    Attack(
+        "file_fault",
+        {"path": FILE, "op": "remove"},
+        active=f"not glob('{FILE}')",
+        points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "injected", "verified"),
     ),
     Attack("port_occupy", {"ports": ["47990"]}, active="'faultline-port' in comms()", needs_lab=False),
     Attack("memory_stress", {"amount": "16MiB"}, active="'faultline-mem' in comms()"),
