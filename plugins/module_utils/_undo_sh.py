@@ -132,7 +132,7 @@ kill_group() { # kill_group PID START: a worker and its helpers, which outlive a
             kill -s KILL $orphans 2>/dev/null
         fi
         tries=$((tries + 1))
-        [ "$tries" -lt 50 ] || { problem "process $1 does not end"; return; }
+        [ "$tries" -lt 300 ] || { problem "process $1 does not end"; return; } # 100 GB of memory take a while to be freed
         sleep 0.1 2>/dev/null || sleep 1
     done
 }
