@@ -24,25 +24,20 @@ for path in glob.glob("/proc/[0-9]*/status"):
         total += int(found["Threads:"])
 print(total)
 """
-# Another program starts so many processes, one in so many seconds, and prints how many it could start.
+# Another program starts so many threads (cheap, and each needs a slot), one in so many seconds, and prints how many it could start.
 OTHER = """
-import os, signal, sys, time
-started = []
-for each in range(int(sys.argv[1])):
-    try:
-        child = os.fork()
-    except OSError:
-        break
-    if child == 0:
-        time.sleep(60)
-        os._exit(0)
-    started.append(child)
-    time.sleep(float(sys.argv[2]))
-print(len(started))
-for child in started:
-    os.kill(child, signal.SIGKILL)
-for child in started:
-    os.waitpid(child, 0)
+import _thread, sys, threading, time
+threading.stack_size(65536)
+lock, started = _thread.allocate_lock(), 0
+lock.acquire()
+try:
+    while started < int(sys.argv[1]):
+        _thread.start_new_thread(lock.acquire, ())
+        started += 1
+        time.sleep(float(sys.argv[2]))
+except RuntimeError:
+    pass
+print(started)
 """
 
 
@@ -51,7 +46,7 @@ def workers(lab: Lab, host: str) -> int:
 
 
 def other(lab: Lab, host: str, count: int, pause: float) -> int:
-    """How many processes another program can start, in a service of its own, so that the limit of ssh's does not count."""
+    """How many threads another program can start, in a service of its own, so that the limit of ssh's does not count."""
     line = f"systemd-run --quiet --wait --pipe -p TasksMax=infinity python3 -c {shlex.quote(OTHER)} {count} {pause}"
     return int(lab.run(host, line, timeout=120).out)
 
@@ -90,10 +85,10 @@ def test_the_way_back_stays_open_at_the_cap(lab: Lab, n1: str, attack) -> None:
 
 
 def test_the_attack_gives_way(lab: Lab, n1: str, attack) -> None:
-    """Another program gets more processes than the reserve, for it starts them one by one."""
+    """Another program gets more threads than the reserve has slots, for it starts them one by one."""
     result = attack(percent=85)
     started = other(lab, n1, 300, 0.02)
-    print(f"reserve {result['effect']['reserve']}, another program wanted 300 processes and started {started}")
+    print(f"reserve {result['effect']['reserve']}, another program wanted 300 threads and started {started}")
     assert started == 300
     wait_until(lambda: int(lab.run(n1, ["python3", "-c", HELD]).out) >= result["effect"]["asked"] - 2, 20, "the slots are taken again")
 
@@ -102,7 +97,7 @@ def test_others_fail_when_they_have_used_up_the_reserve(lab: Lab, n1: str, attac
     result = attack(percent=85, give_way=False)
     free = result["effect"]["free"]
     started = other(lab, n1, 1000, 0)
-    print(f"{free} slots were left, another program wanted 1000 processes and started {started}")
+    print(f"{free} slots were left, another program wanted 1000 threads and started {started}")
     assert abs(started - free) <= 30
 
 
