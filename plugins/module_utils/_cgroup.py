@@ -12,14 +12,40 @@ Nothing of the host's own groups is changed, also no controller is switched on.
 """
 
 import os
+from shlex import quote
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._process import write_proc
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, RemoveCgroup
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, _all, _Typed, comment, typed
 
 PREFIX = "faultline-"
 CONTROLLERS = ("memory", "pids")
 NO_LIMIT = 1 << 60  # version 1 writes "none" as a number near 2^63
+
+_REMOVE = r"""
+remove_cgroup() { # remove_cgroup DIR: once its last process is gone
+    tries=0
+    until rmdir "$1" 2>/dev/null || [ ! -d "$1" ]; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 100 ] || { problem "the control group $1 is not empty"; return; }
+        sleep 0.1 2>/dev/null || sleep 1
+    done
+}
+"""
+
+
+@typed
+class RemoveCgroup(_Typed):
+    """Remove a control group of ours; the kernel lets go of the processes that were in it when they have ended."""
+
+    fields = ("title", "path", "guards")
+    functions = _REMOVE
+
+    def __init__(self, title, path, guards):
+        super(RemoveCgroup, self).__init__(title=title, path=path, guards=list(guards))
+
+    def render(self):
+        return [comment(self.title), "if %s; then remove_cgroup %s; fi" % (_all(self.guards), quote(self.path))]
 
 
 class Hierarchy(object):

@@ -6,7 +6,7 @@
 
 """Reverting from Ansible: run the revert.sh that the timer would run, and say what came of it."""
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _undo_files, _undo_lines  # noqa: F401  # their kinds of steps, for render_record()
+from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup, _undo_files, _undo_lines  # noqa: F401  # their kinds of steps, for render_record()
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import render_record
 from ansible_collections.faultline.chaos.plugins.module_utils._undo_sh import DAMAGED, DRIFTED, REVERTED

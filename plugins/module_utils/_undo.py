@@ -289,29 +289,6 @@ class KillGroup(_Typed):
 
 
 @typed
-class RemoveCgroup(_Typed):
-    """Remove a control group of ours; the kernel lets go of the processes that were in it when they have ended."""
-
-    fields = ("title", "path", "guards")
-    functions = r"""
-remove_cgroup() {
-    tries=0
-    until rmdir "$1" 2>/dev/null || [ ! -d "$1" ]; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 100 ] || { problem "the control group $1 is not empty"; return; }
-        sleep 0.1 2>/dev/null || sleep 1
-    done
-}
-"""
-
-    def __init__(self, title, path, guards):
-        super(RemoveCgroup, self).__init__(title=title, path=path, guards=list(guards))
-
-    def render(self):
-        return [comment(self.title), "if %s; then remove_cgroup %s; fi" % (_all(self.guards), quote(self.path))]
-
-
-@typed
 class Continue(_Typed):
     """SIGCONT for the very process that we stopped."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _undo
+from ansible_collections.faultline.chaos.plugins.module_utils._cgroup import RemoveCgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import (
     Alive,
@@ -26,7 +27,6 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo import (
     NotRunning,
     OnlyOurFilters,
     OutputHas,
-    RemoveCgroup,
     Run,
     SameBoot,
     SetClock,
