@@ -29,6 +29,7 @@ PACKAGES = {
     "rtcwake": ("util-linux-extra", "util-linux"),
     "systemctl": ("systemd", "systemd"),
     "systemd-run": ("systemd", "systemd"),
+    "date": ("coreutils", "coreutils"),
 }
 
 

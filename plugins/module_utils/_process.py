@@ -156,8 +156,12 @@ def refuse_protected(victims):
             raise AttackError("%s (pid %d) is protected: it keeps the host or its control path alive" % (process.name, process.pid))
         if process.pid in ours:
             raise AttackError("%s (pid %d) is a parent of this very attack" % (process.name, process.pid))
-        if any(word.endswith("/revert.sh") for word in process.argv):
-            raise AttackError("pid %d is a dead-man of faultline.chaos" % process.pid)
+        if any(_is_deadman(each) for each in (process, Process(parent(process.pid)))):  # or what it waits for
+            raise AttackError("pid %d belongs to a dead-man of faultline.chaos" % process.pid)
+
+
+def _is_deadman(process):
+    return any(word.endswith(("/revert.sh", "/control.sh")) for word in process.argv)
 
 
 def detach(function, oom_score=None, name=None, keep=()):

@@ -188,6 +188,8 @@ class Custom(Attack):
         return ["custom:" + (self.params["resource"] or " ".join(self.params["inject"]))]
 
     def guard(self):
+        os.chdir("/")
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         self.argv = dict((option, self._found(option, self.params[option])) for option in PROGRAMS if self.params[option] is not None)
 
     def _found(self, option, argv):
@@ -228,7 +230,6 @@ class Custom(Attack):
         )
 
     def inject(self, plan):
-        os.chdir("/")
         crash_point("inject:0")
         rc, out, err = self.host.run(self.argv["inject"], check=False)
         if rc != 0:

@@ -15,7 +15,7 @@ description:
     garbage collection. The kernel still accepts connections and data for it until its buffers are full.
   - The very same processes are continued, known by number, start time and boot. What was stopped before the attack stays stopped.
   - Process 1, systemd and its daemons, SSH servers, cron, kernel threads, the parents of this very task and the dead-man of
-    any attack are protected.
+    any attack are protected. So are the daemons for logs and users, such as rsyslogd and sssd, because logins would hang with them.
 extends_documentation_fragment:
   - faultline.chaos._attack
   - faultline.chaos._processes
@@ -142,6 +142,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._host import state, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Continue, Gone, Stopped, Undo
 
+# Whoever logs or asks for a user waits for these, sshd and sudo included.
+WAITED_FOR = ("rsyslogd", "syslogd", "syslog-ng", "auditd", "sssd", "sssd_be", "sssd_nss", "sssd_pam", "nscd", "nslcd")
 WAIT_FOR_STOP = 3.0  # seconds; a process that waits for a disk stops when that is over
 
 
@@ -169,6 +171,8 @@ class ProcessFreeze(Attack):
             chosen += _process.descendants(chosen)
         _process.refuse_protected(chosen)
         for process in chosen:
+            if process.name in WAITED_FOR:
+                raise AttackError("%s (pid %d) is protected: logins would hang with it" % (process.name, process.pid))
             if state(process.pid) == "t":
                 raise AttackError("pid %d (%s) is held by a debugger: end that first" % (process.pid, process.name))
         stopped = [process for process in chosen if process.stopped()]

@@ -28,10 +28,12 @@ def ready(bench, **params) -> Custom:
 
 
 @pytest.fixture(autouse=True)
-def same_directory():
-    here = os.getcwd()
+def as_before():
+    here, stdin = os.getcwd(), os.dup(0)
     yield
     os.chdir(here)
+    os.dup2(stdin, 0)
+    os.close(stdin)
 
 
 @pytest.mark.parametrize("option", ["inject", "undo", "check", "undo_check"])

@@ -19,7 +19,7 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _process
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import start_time, state
+from ansible_collections.faultline.chaos.plugins.module_utils._host import parent, start_time, state
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Continue, Gone, Stopped, Undo
 from ansible_collections.faultline.chaos.plugins.modules.process_freeze import ProcessFreeze
 from ansible_collections.faultline.chaos.plugins.modules.process_kill import ProcessKill
@@ -95,6 +95,28 @@ def test_our_parents_are_protected() -> None:
     with pytest.raises(AttackError, match="protected"):
         _process.refuse_protected([_process.Process(1)])
     found.validate()
+
+
+def test_dead_men_are_protected_and_what_they_wait_for(bench) -> None:
+    watcher = bench.start(["sh", bench.publish("a") / "revert.sh", "timer"])
+    found = attack(name=None, command_line="sleep 5")
+    until = time.monotonic() + 10
+    while True:
+        mine = [each for each in _process.processes() if parent(each.pid) == watcher.pid]
+        if mine or time.monotonic() > until:
+            break
+    assert mine, "the watcher sleeps in a child"
+    for process in (_process.Process(watcher.pid), mine[0]):
+        with pytest.raises(AttackError, match="dead-man"):
+            _process.refuse_protected([process])
+    found.validate()
+
+
+def test_daemons_that_logins_wait_for_are_protected(bench) -> None:
+    child = bench.start([sys.executable, "-c", PARENT.replace("subprocess.Popen", "str"), "rsyslogd"])
+    child.stdout.readline()
+    with pytest.raises(AttackError, match="rsyslogd .pid .* logins would hang"):
+        attack(name="rsyslogd").snapshot()
 
 
 @pytest.mark.parametrize("children", [False, True])
