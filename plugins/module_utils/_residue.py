@@ -9,6 +9,7 @@
 import os
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup, _filesystem, _residue_net
+from ansible_collections.faultline.chaos.plugins.module_utils._journal import HISTORY_KEPT
 from ansible_collections.faultline.chaos.plugins.module_utils._process import processes
 
 INTERFACE_PREFIX = "fl"  # of the ifb devices that network attacks add: fl and 12 hex digits
@@ -110,7 +111,7 @@ def _files(_host, journal, _active, claimed):
     """Files and directories of ours in mount points, in usual places, and where the attacks in the history were. Elsewhere nobody looks."""
     places = set(_filesystem.USUAL_PLACES)
     places.update(each.point for each in _filesystem.mounts() if each.kind not in _filesystem.PSEUDO | _filesystem.NETWORK)
-    for attack in journal.history(0):
+    for attack in journal.history(HISTORY_KEPT):
         held = [resource.partition(":")[2] for resource in attack.get("resources", [])]
         places.update(place for path in held if path.startswith("/") for place in (path, os.path.dirname(path)))
     return ["file %s" % path for path in _filesystem.marks(places) if os.path.basename(path) not in claimed]

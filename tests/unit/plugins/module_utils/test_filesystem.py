@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _filesystem, _fill, _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _filesystem, _fill, _residue, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._filesystem import Space
 from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
@@ -155,6 +155,18 @@ def test_marks_are_found_in_the_places_given(tmp_path: Path) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / ".fault").mkdir()
     assert _filesystem.marks([str(tmp_path), str(tmp_path / "nothing")]) == [str(tmp_path / name)]
+
+
+def test_residue_where_the_attacks_of_the_history_were(bench, tmp_path: Path) -> None:
+    place = tmp_path / "deep" / "place"
+    place.mkdir(parents=True)
+    (tmp_path / "deep" / ".faultline-f.2.old").write_text("")
+    bench.publish("a", resources=["space:/", f"disk_fill:{place}", f"file:{tmp_path}/deep/app.conf", "cpu:0"])
+    (place / ".faultline-a.1").mkdir()
+    bench.sh(["sh"], bench.state / "a" / "revert.sh")
+    found = [each for each in _residue._files(bench.host, bench.journal, [], "") if str(tmp_path) in each]
+    assert found == [f"file {tmp_path}/deep/.faultline-f.2.old", f"file {place}/.faultline-a.1"]
+    assert not [each for each in _residue._files(bench.host, bench.journal, [], ".faultline-f.2.old .faultline-a.1") if str(tmp_path) in each]
 
 
 def test_a_worker_only_enters_what_is_for_root_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
