@@ -51,9 +51,11 @@ options:
     elements: str
     default: []
 notes:
-  - Not hit are names in C(/etc/hosts), DNS over TLS or HTTPS, mDNS and LLMNR, resolvers that a program brings itself, and containers with a network of their own.
+  - Not hit are names in C(/etc/hosts), DNS over TLS or HTTPS, mDNS and LLMNR, resolvers that a program brings itself, and containers with
+    a network of their own.
   - Programs that keep answers themselves, such as Java, browsers or a caching proxy, go on with them for a while, also after the attack where it was V(spoof).
-  - A program that keeps one UDP socket open to its resolver is hit only once the kernel has forgotten that connection, and freed as late. That takes 30 to 120 seconds.
+  - A program that keeps one UDP socket open to its resolver is hit only once the kernel has forgotten that connection, after 30 to 120 seconds
+    without a query, and freed as late.
   - Resolvers with link-local addresses are refused.
 seealso:
   - module: faultline.chaos.blackhole
