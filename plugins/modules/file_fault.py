@@ -74,6 +74,8 @@ options:
     default: 16MiB
 notes:
   - The time of the last status change (ctime) and the times of the directory are not put back; nobody can set the former.
+  - With RV(effect.method=in_place) the undo of a cut needs the space that the cut has freed. Where others have used it up by then,
+    the undo says so and goes on trying.
   - What programs did because of the fault (caches, rewritten files, restarts) is theirs.
   - A hidden file of ours without a journal is found in mount points and in the directories of the history. Elsewhere, look for files named C(.faultline-*).
 seealso:
