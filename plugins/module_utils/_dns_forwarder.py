@@ -144,7 +144,7 @@ class Server(object):
         self.waiting = collections.OrderedDict()  # socket to a resolver -> (endpoint, client, query's bytes, expiry)
         self.later = []  # heap of (due, number, endpoint, bytes, client)
         self.number = 0
-        self.delayed = {}  # (name, type) -> until when it passes an endpoint behind the one that delayed it
+        self.passed = {}  # (name, type) -> until when each delayed query of that kind may pass a second endpoint
         self.connections = threading.BoundedSemaphore(MOST_CONNECTIONS)
 
     def run(self):
@@ -179,17 +179,22 @@ class Server(object):
     def _hits(self, endpoint, query):
         if not self.fault.hits(query):
             return False
-        if self.fault.mode == "delay":
-            # A stub of the host asks further for a query that was delayed already: it is not delayed again.
-            passes = self.delayed.get((query.name, query.kind), 0)
-            return not (endpoint.resolver.behind and time.monotonic() < passes)
-        return True
+        # What a stub of the host asks further for a query that was delayed already is not delayed again.
+        return not (self.fault.mode == "delay" and endpoint.resolver.behind and self._delayed_already(query))
 
-    def _passes_now(self, query):
-        if query is not None:
-            self.delayed[(query.name, query.kind)] = time.monotonic() + PATIENCE
-            if len(self.delayed) > MOST_WAITING:
-                self.delayed.clear()
+    def _delayed_already(self, query):
+        """Whether one such query was passed on a moment ago; each counts once."""
+        passed = self.passed.get((query.name, query.kind), [])
+        while passed:
+            if time.monotonic() < passed.pop():
+                return True
+        return False
+
+    def _passes_now(self, endpoint, query):
+        if query is not None and not endpoint.resolver.behind:
+            if len(self.passed) > MOST_WAITING:
+                self.passed.clear()
+            self.passed.setdefault((query.name, query.kind), []).append(time.monotonic() + PATIENCE)
 
     def _forward(self, endpoint, data, client):
         sock = socket.socket(endpoint.family, socket.SOCK_DGRAM)
@@ -238,7 +243,7 @@ class Server(object):
         now = time.monotonic()
         while self.later and self.later[0][0] <= now:
             _due, _number, endpoint, data, client = heapq.heappop(self.later)
-            self._passes_now(_dns.parse(data))
+            self._passes_now(endpoint, _dns.parse(data))
             self._forward(endpoint, data, client)
         while self.waiting:
             sock, entry = next(iter(self.waiting.items()))
@@ -265,16 +270,13 @@ class Server(object):
                 if self._hits(endpoint, query):
                     if self.fault.mode == "delay":
                         time.sleep(self.fault.delay)
-                        self._passes_now(query)
+                        self._passes_now(endpoint, query)
                     else:
                         told = self.fault.answer(data, query)
                         if told is not None:
                             client.sendall(struct.pack("!H", len(told)) + told)
                         continue
-                if upstream is None:
-                    upstream = socket.create_connection(endpoint.upstream, PATIENCE)
-                upstream.sendall(struct.pack("!H", len(data)) + data)
-                told = _receive(upstream)
+                upstream, told = _ask_by_tcp(endpoint, upstream, data)
                 client.sendall(struct.pack("!H", len(told)) + told)
         except (OSError, EOFError):
             pass  # either end has had enough
@@ -283,6 +285,23 @@ class Server(object):
                 if each is not None:
                     each.close()
             self.connections.release()
+
+
+def _ask_by_tcp(endpoint, upstream, data):
+    """(connection, answer). Some servers close a connection after one query: then another one is made. Errors: EOFError, OSError."""
+    if upstream is not None:
+        try:
+            upstream.sendall(struct.pack("!H", len(data)) + data)
+            return upstream, _receive(upstream)
+        except (OSError, EOFError):
+            upstream.close()
+    upstream = socket.create_connection(endpoint.upstream, PATIENCE)
+    try:
+        upstream.sendall(struct.pack("!H", len(data)) + data)
+        return upstream, _receive(upstream)
+    except (OSError, EOFError):
+        upstream.close()
+        raise
 
 
 def _receive(sock):

@@ -30,7 +30,8 @@ touch /mnt/resolv.conf /mnt/args
 mount --bind /mnt/resolv.conf /etc/resolv.conf
 ip link set lo up
 echo ready
-exec sleep 3600
+exec python3 -c "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+while True: signal.pause()" # reaps, as an init does
 """
 
 # Every A is 192.0.2.1, every AAAA 2001:db8::1, and there is no name that begins with "no". With an argument it is a stub, which asks that server
@@ -75,13 +76,16 @@ def tcp(family, where):
         server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     server.bind((where, 53)); server.listen(8)
     while True:
-        client = server.accept()[0]
-        try:
-            size = struct.unpack("!H", client.recv(2))[0]
-            told = ask(client.recv(size))
-            client.sendall(struct.pack("!H", len(told)) + told)
-        except (OSError, struct.error):
-            pass
+        threading.Thread(target=connection, args=(server.accept()[0],)).start()
+
+def connection(client):
+    stream = client.makefile("rwb")
+    try:
+        while True:
+            told = ask(stream.read(struct.unpack("!H", stream.read(2))[0]))
+            stream.write(struct.pack("!H", len(told)) + told)
+            stream.flush()
+    except (OSError, struct.error):
         client.close()
 
 places = [(socket.AF_INET, "127.0.0.53")] if len(sys.argv) > 1 else [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]
