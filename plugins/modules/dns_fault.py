@@ -177,6 +177,7 @@ FIRST_UID = 47053  # the first number without a user runs the server; its querie
 FIRST_PORT = 20053
 READY = 10.0  # seconds until the forwarder must listen
 LOOK = 2.0  # seconds for an answer when the effect is measured
+LONGEST = 3.0  # seconds of a delay that are waited for when the effect is measured
 SILENCE = 1.0  # seconds without an answer that are a timeout
 OTHER = "faultline-probe.invalid"  # a name that is no fault's, and that any resolver has an answer to
 # Programs that keep answers: (tool, arguments, what is there when it runs).
@@ -350,7 +351,7 @@ class DnsFault(Attack):
         }
 
     def _patience(self):
-        return {"timeout": SILENCE, "delay": min(self.delay, 3.0) + LOOK}.get(self.mode, LOOK)
+        return {"timeout": SILENCE, "delay": min(self.delay, LONGEST) + LOOK}.get(self.mode, LOOK)
 
     def _as_asked(self, reply, kind, answered):
         """answered: whether the resolver answers at all."""
@@ -358,7 +359,7 @@ class DnsFault(Attack):
             return reply.rcode is None
         if self.mode == "delay":
             late = reply.seconds >= min(self.delay, self._patience()) - 0.005
-            return late and (reply.rcode is not None or not answered or self.delay > self._patience() - LOOK)
+            return late and (reply.rcode is not None or not answered or self.delay > LONGEST)
         wanted = [each for each in self.addresses if each.version == (4 if kind == _dns.A else 6)]
         return reply.rcode == EXPECTED[self.mode] and reply.addresses == wanted
 
