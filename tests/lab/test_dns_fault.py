@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from _lab import Lab, wait_until
+from _lab import Lab, address, wait_until
 from _steps import steps
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "netns"))
@@ -84,3 +84,14 @@ def test_the_timer_ends_it(lab: Lab, n1: str, server: list[str]) -> None:
     history = lab.module(n1, "faultline.chaos.attack_info", {"history": 1})["history"]
     assert (history[-1]["by"], history[-1]["result"]) == ("timer", "reverted")
     assert resolve(lab, n1)[NAMES[0]][0] == TRUE
+
+
+def test_the_ready_playbook(lab: Lab, n1: str, server: list[str], tmp_path: Path) -> None:
+    told = {"fault_hosts": n1, "fault_tcp": f"{address('n2')}:53", "fault_domains": "db.example.com, *.wild.org", "fault_mode": "delay", "fault_delay": "300ms"}
+    told.update({"fault_count": "1", "fault_percent": "", "fault_seed": "7", "fault_duration": "8s", "fault_settle": "20s", "fault_report_dir": str(tmp_path)})
+    done = lab.playbook("faultline.chaos.dns_fault", told)
+    assert done.rc == 0, done
+    assert "dns_fault on n1" in done.out and list(tmp_path.glob("*/report.html"))
+    assert lab.module(n1, "faultline.chaos.attack_info", {"history": 1})["history"][-1]["module"] == "dns_fault"
+    refused = lab.playbook("faultline.chaos.dns_fault", {**told, "fault_mode": "spoof"})
+    assert refused.rc != 0 and "fault_addresses with spoof" in refused.out
