@@ -15,7 +15,7 @@ import yaml
 from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import KNOWN
 
 PLAYBOOKS = Path(__file__).parents[4] / "playbooks"
-NAMES = ("process_fault", "service_fault", "clock_fault", "host_shutdown")
+NAMES = ("process_fault", "service_fault", "clock_fault", "host_shutdown", "dns_fault")
 
 
 @pytest.fixture(params=NAMES)
