@@ -65,8 +65,9 @@ def service_states(lab: Lab, host: str) -> str:
     return " ".join(lab.run(host, asked, check=False).out.split())
 
 
-@pytest.mark.parametrize("offset", ["+300s", "-5m", "1h", "-250ms", "24h"])
+@pytest.mark.parametrize("offset", ["-250ms", "+300s", "-5m", "1h", "24h"])
 def test_steps_and_error(lab: Lab, n1: str, offset: str) -> None:
+    lab.run(n1, "while pgrep -x systemd-tmpfile; do sleep 1; done", check=False)  # its timer was jumped over by the test before
     before = right(lab, n1)
     found = steps(lab, n1, "clock_skew", {"offset": offset, "duration": "10m"}, measure=["python3", "-c", METER])
     effect, after = found["real"]["effect"], right(lab, n1)
