@@ -107,6 +107,12 @@ ATTACKS = [
     Attack("pid_exhaustion", {"count": 200}, active="'faultline-pid' in comms()"),
     Attack("fd_exhaustion", {"process": VICTIM, "leave": 3}, active=f"min(soft_files('{VICTIM}'), default=1000) < 100"),
     Attack("socket_exhaustion", {"percent": 30}, active="'faultline-ports' in comms()"),
+    Attack(
+        "dns_fault",
+        {"domains": ["fault.example.com"]},
+        active="'faultline-dns' in comms()",
+        points=("guarded", "prepared", "journalled", "armed", "inject:0", "injected", "verified"),
+    ),
 ]
 BY_NAME = {attack.module: attack for attack in ATTACKS}
 
