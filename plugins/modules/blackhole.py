@@ -241,6 +241,9 @@ class Blackhole(Attack):
             _network.interface_name("interface", params["interface"])
             if params["interface"] == "lo":
                 raise BadOption("interface", "lo", _LOOPBACK)
+        for each in params["cidr"]:
+            if each.endswith("/0"):
+                raise BadOption("cidr", each, "leave cidr out; interface, ports or protocols alone mean everybody, and the control path passes")
         self.networks = [_network.network("cidr", each) for each in params["cidr"]]
         _network.check_peers("names", params["names"])
         self.passed = [_network.network("exclude_cidr", each) for each in params["exclude_cidr"]]
