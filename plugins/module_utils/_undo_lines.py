@@ -10,21 +10,16 @@ from shlex import quote
 
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import _all, _Typed, comment, typed, words
 
-_LISTS = r"""
-lists() { # lists LINE COMMAND...: 0 when it prints exactly that line, 1 when not, 2 when nobody can tell
+_MISSES = r"""
+misses() { # misses LINE COMMAND...: it works, and does not print exactly that line
     text=$1
     shift
-    ask "$@" || return 2
+    ask "$@" || return 1
     while read -r line; do
-        [ "$line" != "$text" ] || return 0
+        [ "$line" != "$text" ] || return 1
     done <<EOF
 $said
 EOF
-    return 1
-}
-misses() { # misses LINE COMMAND...: it works, and does not print that line
-    lists "$@"
-    [ $? = 1 ]
 }
 """
 
@@ -38,25 +33,15 @@ lacks() { # lacks TEXT COMMAND...: it works, and does not print that text
 """
 
 
-class _Line(_Typed):
+@typed
+class Misses(_Typed):
+    """A command does not print exactly this line."""
+
     fields = ("argv", "line")
-    functions = _LISTS
+    functions = _MISSES
 
     def __init__(self, argv, line):
-        super(_Line, self).__init__(argv=list(argv), line=line.strip(" \t"))  # as read takes it
-
-
-@typed
-class Lists(_Line):
-    """A command prints exactly this line."""
-
-    def condition(self):
-        return "lists %s %s" % (quote(self.line), words(self.argv))
-
-
-@typed
-class Misses(_Line):
-    """A command does not print exactly this line."""
+        super(Misses, self).__init__(argv=list(argv), line=line.strip(" \t"))  # as read takes it
 
     def condition(self):
         return "misses %s %s" % (quote(self.line), words(self.argv))

@@ -56,6 +56,7 @@ notes:
   - Programs that keep answers themselves, such as Java, browsers or a caching proxy, go on with them for a while, also after the attack where it was V(spoof).
   - A program that keeps one UDP socket open to its resolver is hit only once the kernel has forgotten that connection, after 30 to 120 seconds
     without a query, and freed as late.
+  - A stub that validates DNSSEC turns wrong answers for signed domains into V(servfail).
   - Resolvers with link-local addresses are refused.
 seealso:
   - module: faultline.chaos.blackhole
@@ -164,6 +165,7 @@ effect:
 """
 
 import ipaddress
+import os
 import pwd
 import time
 
@@ -301,12 +303,9 @@ class DnsFault(Attack):
         """(argv, sign) of what empties caches here; one tool for each sign."""
         found = {}
         for tool, words, sign in CACHES:
-            if sign not in found and self.host.has_tool(tool) and self.host.read(sign, None) is not None or tool == "nscd" and self._has_nscd():
-                found.setdefault(sign, [self.host.tool(tool)] + words)
+            if sign not in found and os.path.exists(sign) and self.host.has_tool(tool):
+                found[sign] = [self.host.tool(tool)] + words
         return [(argv, sign) for sign, argv in sorted(found.items())]
-
-    def _has_nscd(self):
-        return self.host.has_tool("nscd") and any(each.name == "nscd" for each in _process.processes())
 
     def inject(self, plan):
         """The forwarder first: there is no moment in which queries go to nobody."""

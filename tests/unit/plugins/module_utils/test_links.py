@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils import _links, _network
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Run, Undo, When
-from ansible_collections.faultline.chaos.plugins.module_utils._undo_lines import Lacks, Lists, Misses, Until
+from ansible_collections.faultline.chaos.plugins.module_utils._undo_lines import Lacks, Misses, Until
 from ansible_collections.faultline.chaos.plugins.modules.interface_down import InterfaceDown
 
 TAIL = "\\       valid_lft forever preferred_lft forever"
@@ -126,11 +126,10 @@ def test_what_is_not_an_interface_of_its_own_is_refused(tmp_path: Path) -> None:
 def test_guards_of_lines(bench, shell: list[str], tmp_path: Path) -> None:
     table = ["printf", "%s\\n", "  10.0.0.0/8 dev a ", "b \\ c"]
     marks = {
-        "lists": [Lists(table, " 10.0.0.0/8 dev a")],
-        "not-part": [Lists(table, "10.0.0.0/8 dev")],
-        "backslash": [Lists(table, "b \\ c")],
-        "misses": [Misses(table, "10.0.0.0/8 dev")],
-        "not-misses": [Misses(table, "b \\ c")],
+        "misses-part": [Misses(table, "10.0.0.0/8 dev")],
+        "misses-more": [Misses(table, "10.0.0.0/8 dev a b")],
+        "not-blanks": [Misses(table, " 10.0.0.0/8 dev a")],
+        "not-backslash": [Misses(table, "b \\ c")],
         "lacks": [Lacks(table, "dev b")],
         "not-lacks": [Lacks(table, "dev a")],
     }
@@ -138,11 +137,11 @@ def test_guards_of_lines(bench, shell: list[str], tmp_path: Path) -> None:
     undo = Undo.from_dict(undo.to_dict())  # as it is read from a record
     done = bench.sh(shell, bench.publish(undo=undo) / "revert.sh")
     assert done.returncode == 0, done
-    assert {path.name for path in tmp_path.iterdir()} - {"state"} == {"lists", "backslash", "misses", "lacks"}
+    assert {path.name for path in tmp_path.iterdir()} - {"state"} == {"misses-part", "misses-more", "lacks"}
 
 
 def test_nothing_is_concluded_from_a_tool_that_fails(bench, shell: list[str], tmp_path: Path) -> None:
-    undo = Undo([Run("x", ["touch", str(tmp_path / "x")], [guard(["false"], "a")]) for guard in (Misses, Lacks, Lists)])
+    undo = Undo([Run("x", ["touch", str(tmp_path / "x")], [guard(["false"], "a")]) for guard in (Misses, Lacks)])
     done = bench.sh(shell, bench.publish(undo=undo) / "revert.sh")
     assert done.returncode == 4 and not (tmp_path / "x").exists()
 
