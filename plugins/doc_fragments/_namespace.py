@@ -15,7 +15,8 @@ options:
     description:
       - Attack the network of this network namespace of the target instead of its own. A name as C(ip netns) lists it, or the number of a
         process in it.
-      - SSH to the target is not in there, so nothing passes but O(control_addresses), loopback, neighbour discovery and DHCP.
+      - SSH to the target does not go through there, so it needs no exception. O(control_addresses) still pass.
+      - Names are resolved by the target, not in there.
     type: str
   container:
     description:

@@ -299,8 +299,7 @@ class Blackhole(Attack):
 
     def _check_interface(self, place):
         name = self.params["interface"]
-        shown = self.host.run(place.argv([self.host.tool("ip"), "-o", "link", "show"]))[1]
-        there = [line.split()[1].rstrip(":").partition("@")[0] for line in shown.splitlines()]
+        there = list(_network.links(self.host, place))
         if name not in there:
             raise AttackError("interface: there is no %s on %s; there are: %s" % (name, place.label, ", ".join(there)), option="interface")
 

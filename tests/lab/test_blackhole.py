@@ -52,20 +52,6 @@ print(word, round(time.monotonic() - begin, 2))
 """
 # UDP packets to ports where nobody listens, IPv4 and IPv6: those that arrived.
 ARRIVED = "awk '/^Udp: [0-9]/ {print $3} $1 == \"Udp6NoPorts\" {print $2}' /proc/net/snmp /proc/net/snmp6"
-ID = "0123456789abcdef" * 4
-CONTAINER = f"""
-systemd-run --quiet --scope --unit=docker-{ID} unshare --net sleep 600 </dev/null >/dev/null 2>&1 &
-for i in 1 2 3 4 5 6 7 8 9 10; do
-    sleep 1
-    pid=$(cat /sys/fs/cgroup/system.slice/docker-{ID}.scope/cgroup.procs)
-    [ "$(cat /proc/$pid/comm)" = sleep ] && break
-done
-ip link add flv0 type veth peer name eth0 netns $pid
-ip address add 172.31.9.1/24 dev flv0; ip link set flv0 up
-nsenter --net=/proc/$pid/ns/net sh -c 'ip link set lo up; ip link set eth0 up; ip address add 172.31.9.2/24 dev eth0'
-echo $pid
-"""
-
 
 @pytest.fixture
 def prior(lab: Lab, n1: str) -> Iterator[str]:
@@ -150,24 +136,6 @@ def test_names_are_followed(lab: Lab, n1: str, n2: str, n3: str, attack) -> None
         assert connect(lab, n1, address[n3], 22)[0] == "open"
     finally:
         lab.write(n1, "/etc/hosts", hosts)
-
-
-def test_a_container_is_cut_off_and_the_host_is_not(lab: Lab, n1: str, attack) -> None:
-    pid = lab.run(n1, CONTAINER).out.strip()
-    inside = ["nsenter", f"--net=/proc/{pid}/ns/net", "python3", "-c", CONNECT, "172.31.9.1", "22"]
-    try:
-        assert lab.run(n1, inside).out.startswith("open")
-        result = attack(container=ID[:12], cidr=["172.31.9.0/24"], id="container")
-        assert lab.run(n1, inside).out.startswith("silent") and connect(lab, n1, "172.31.9.1", 22)[0] == "open"
-        assert lab.module(n1, "faultline.chaos.blackhole", {"id": "container", "state": "absent"})["status"] == "reverted"
-        assert lab.run(n1, inside).out.startswith("open")
-        attack(netns=pid, cidr=["172.31.9.0/24"])
-        lab.run(n1, ["kill", "-KILL", pid])
-        gone = lab.module(n1, "faultline.chaos.revert", {"all": True})
-        assert gone["clean"] and len(gone["reverted"]) == 1, gone
-        assert result["effect"]["passes"] == []
-    finally:
-        lab.run(n1, f"kill -KILL {pid}; ip link del flv0; systemctl reset-failed 'docker-*'", check=False)
 
 
 def test_the_timer_ends_it(lab: Lab, n1: str, n2: str, prior: str) -> None:
