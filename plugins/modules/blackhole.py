@@ -282,6 +282,9 @@ class Blackhole(Attack):
             self._check_interface(place)
         self.addresses = dict((name, _network.resolve("names", [name])) for name in params["names"])
         resolved = [each for name in params["names"] for each in self.addresses[name]]
+        for name in params["names"]:
+            if all(each.network_address.is_loopback for each in self.addresses[name]):
+                raise AttackError("names: %s is the target itself: %s" % (name, _LOOPBACK), option="names")
         control_ports = []
         if place is _namespace.HERE:
             control_ports = host.control_ports()

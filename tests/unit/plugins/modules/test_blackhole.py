@@ -104,6 +104,7 @@ def test_bad_options(given: dict, words: str) -> None:
         ({"local_ports": ["22"]}, "local_ports: 22 is SSH on this target"),
         ({"local_ports": ["22"], "cidr": ["10.0.0.0/8"]}, "local_ports: 22 is SSH"),
         ({"interface": "eth7"}, "there is no eth7 on the host; there are: lo, eth0"),
+        ({"names": ["localhost"]}, "names: localhost is the target itself: loopback always passes"),
         ({"names": ["no-such-name.invalid"]}, "the target cannot resolve no-such-name.invalid"),
         ({"cidr": [f"10.0.{number}.0/24" for number in range(200)], "ports": [str(8000 + 2 * number) for number in range(10)]}, "the most is 2000"),
         ({"ports": ["80"], "netns": "no-such-namespace"}, "netns: there is no network namespace no-such-namespace"),
@@ -173,10 +174,11 @@ def test_a_note_for_who_means_the_other_ports() -> None:
     assert not any("local_ports" in note for note in planned(ports=["8080"]).notes)
 
 
-def test_names_have_a_worker_and_addresses_have_none() -> None:
-    assert [worker.name for worker in planned(names=["localhost"]).workers] == ["names"]
+def test_names_have_a_worker_and_addresses_have_none(monkeypatch) -> None:
+    monkeypatch.setattr(_blackhole._network, "resolve", lambda _option, _values: [ipaddress.ip_network("198.51.100.9")])
+    assert [worker.name for worker in planned(names=["db.example"]).workers] == ["names"]
     assert not planned(names=["198.51.100.9"]).workers
-    assert not planned(names=["localhost"], resolve_interval="0").workers
+    assert not planned(names=["db.example"], resolve_interval="0").workers
 
 
 def test_exceptions_come_before_targets() -> None:
