@@ -74,7 +74,7 @@ sum_of() { # $sum is the checksum of a plain file; - when it is none
 }
 from_saved() { # from_saved NAME: a new file with all that was saved
     sum_of "$dir/saved"
-    [ "$sum" = "$2" ] && cp --preserve=all "$dir/saved" "./$1" && return 0
+    [ "$sum" = "$2" ] && cp --remove-destination --preserve=all "$dir/saved" "./$1" && return 0 # never through a link
     problem "the saved copy $dir/saved cannot be used"
     return 1
 }
