@@ -87,6 +87,12 @@ ATTACKS = [
         tool="/usr/sbin/tc",
     ),
     Attack(
+        "blackhole",
+        {"names": ["n2"], "ports": ["8000"], "direction": "out"},
+        active="'faultline-names' in comms()",
+        points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "injected", "verified"),
+    ),
+    Attack(
         "disk_fill",
         {"path": "/var/tmp", "size": "20MiB"},
         active="glob('/var/tmp/.faultline-disk_fill.*/data/fill.*')",
