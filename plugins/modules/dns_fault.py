@@ -16,7 +16,7 @@ description:
     its own servers, for programs that ask it without the stub. No file is changed, so it does not matter who manages C(resolv.conf).
   - When the forwarder dies, a watcher of its own reverts the attack at once, so the target is not left without DNS.
   - Answers carry a time to live of 0. The caches of systemd-resolved and nscd are emptied at the beginning and at the end.
-  - Needs nftables or iptables, with NAT in the kernel.
+  - Needs nftables or iptables, with NAT in the kernel. Every query takes some 0.3 ms longer.
 extends_documentation_fragment:
   - faultline.chaos._attack
   - faultline.chaos._attributes

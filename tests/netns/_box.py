@@ -155,11 +155,13 @@ class Box:
     def sh(self, line: str, check: bool = True) -> str:
         return self.run(["sh", "-c", line], check=check)
 
-    def module(self, name: str, check_mode: bool = False, **options) -> dict:
+    def module(self, name: str, check_mode: bool = False, crash: str = "", **options) -> dict:
+        """The result of a module; {} when it was killed at a step before it could give one."""
         args = {**options, "_ansible_check_mode": check_mode, "_ansible_diff": True}
         self.run(["sh", "-c", "cat >/mnt/args"], json.dumps({"ANSIBLE_MODULE_ARGS": args}))
         path = f"ansible_collections.faultline.chaos.plugins.modules.{name}"
-        return json.loads(self.run(["env", f"PYTHONPATH={COLLECTIONS}", "PYTHONDONTWRITEBYTECODE=1", sys.executable, "-m", path, "/mnt/args"], check=False))
+        words = [f"PYTHONPATH={COLLECTIONS}", "PYTHONDONTWRITEBYTECODE=1", f"FAULTLINE_TEST_CRASH={crash}"]
+        return json.loads(self.run(["env", *words, sys.executable, "-m", path, "/mnt/args"], check=False) or "{}")
 
     def resolv_conf(self, *servers: str, options: str = "timeout:2 attempts:1") -> None:
         lines = [f"nameserver {server}" for server in servers] + ([f"options {options}"] if options else [])
