@@ -203,16 +203,16 @@ class ServiceStop(Attack):
         if not self.params["self_heal"]:
             until = uptime() + self.duration
             plan.after += "\nand stopped again every %s" % _units.human(self.interval)
-            plan.workers.append(_process.Worker("service", lambda: self._again(found["services"], until)))
+            plan.workers.append(_process.Worker("service", lambda: self._again(found, until)))
         return plan
 
-    def _again(self, services, until):
+    def _again(self, found, until):
         """The worker: stop what somebody started, until the end."""
         while uptime() + self.interval < until:
             time.sleep(self.interval)
             try:
-                back = [name for name in services if self.manager.running(name)]
-                for argv, _stdin in self.manager.stop(back) if back else []:
+                back = [name for name in found["services"] if self.manager.running(name)]
+                for argv, _stdin in self.manager.stop(found["triggers"] + back) if back else []:
                     self.host.run(argv, check=False)
             except AttackError:
                 continue
