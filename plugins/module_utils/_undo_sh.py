@@ -268,6 +268,12 @@ wait_deadline() {
         else sleep "0.$(printf %02d "$left")" 2>/dev/null || sleep 1; fi
     done
 }
+again() { # no process can be started, which ends a shell: so the watcher begins anew, without one; slowly, with builtins alone
+    now
+    patience=$((up + 50))
+    while [ "$up" -lt "$patience" ]; do now; done
+    exec /bin/sh "$0" timer
+}
 main() { # main [timer|sweep|module|hand] [accept] [locked]: accept a drifted state; our caller holds the lock
     how=${1:-hand} accept=0 locked=0 self=$$
     for word; do
@@ -279,11 +285,12 @@ main() { # main [timer|sweep|module|hand] [accept] [locked]: accept a drifted st
         revert
         exit $?
     fi
+    [ -n "${BASH_VERSION-}" ] || trap again EXIT # bash tries again by itself, and comes here also when it is stopped
     pause=5
     while :; do
         wait_deadline
         relieve
-        revert && exit 0
+        revert && trap - EXIT && exit 0
         sleep "$pause"
         [ "$pause" -ge 60 ] || pause=$((pause * 2))
     done

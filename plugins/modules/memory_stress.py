@@ -52,6 +52,7 @@ options:
       - Take so much in a second, for example V(50MB), instead of all as fast as it can be written. The module does not wait then.
     type: raw
 notes:
+  - The process itself takes some 15 MB on top of O(amount).
   - What the kernel drops to make room, such as cached files, is read again when it is needed. The undo does not do that.
   - What the kernel moved to swap meanwhile comes back when it is used. The memory of the attack itself is kept out of swap where it has a
     control group.

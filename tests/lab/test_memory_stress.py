@@ -38,7 +38,7 @@ for path in glob.glob("/proc/[0-9]*/status"):
 # Another program: takes so many MiB, holds them for so many seconds.
 OTHER = "import sys, time\ntaken = b'x' * (int(sys.argv[1]) << 20)\ntime.sleep(float(sys.argv[2]))\n"
 CLOSE = 1.0  # percentage points of the host's memory
-OWN = 8  # MiB that the worker itself may take
+OWN = 20  # MiB that the worker itself may take: it is an interpreter with a module
 
 
 def meter(lab: Lab, host: str, seconds: float = 4) -> tuple[float, ...]:

@@ -239,3 +239,31 @@ def test_a_control_group_is_removed_when_its_last_process_has_ended(bench, shell
     finally:
         child.kill()
         child.wait()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be a user with a limit")
+def test_a_watcher_outlives_a_time_in_which_no_process_can_be_started(bench, shell) -> None:
+    """The limit is lowered while it waits, and lifted before the deadline; without that it would be gone, and nobody on time."""
+    directory = Path(tempfile.mkdtemp(dir="/tmp", prefix="faultline-test-"))
+    try:
+        bench.journal.path = str(directory)
+        attack = bench.publish("a", Undo(), seconds=6)
+        subprocess.run(["chown", "-R", "65534", directory], check=True)
+        watcher = bench.start([*shell, attack / "revert.sh", "timer"], user=65534)
+        time.sleep(1)
+        for limit, seconds in (("0:", 2.5), ("4000:", 0)):
+            subprocess.run(["prlimit", "--pid", str(watcher.pid), f"--nproc={limit}"], user=65534, check=True)
+            time.sleep(seconds)
+            assert watcher.poll() is None
+        assert ended(watcher, 20) and watcher.returncode == 0
+        assert not attack.exists()
+    finally:
+        shutil.rmtree(directory)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_watcher_that_is_stopped_ends(bench, shell, number: signal.Signals) -> None:
+    watcher = bench.start([*shell, bench.publish("a", Undo()) / "revert.sh", "timer"])
+    time.sleep(0.5)
+    os.killpg(watcher.pid, number)
+    assert ended(watcher, 3) and watcher.returncode != 0
