@@ -97,7 +97,7 @@ def test_somebody_set_it_up_meanwhile(box: Box, before: str) -> None:
 
 def test_another_interface_of_that_name_is_left_alone(box: Box) -> None:
     box.module("interface_down", interface="v0", duration="5m")
-    box.sh("ip link del v0; ip link add v0 type dummy")
+    box.sh("ip link del v0; ip link add v0 type veth peer name v1")
     assert box.module("revert", all=True)["clean"]
     assert not is_up(box)
 
@@ -112,7 +112,7 @@ def test_it_is_found_without_its_journal(box: Box) -> None:
     ("prepare", "text"),
     [
         ("ip link add b0 type bridge; ip link set v0 master b0", "is a port of b0"),
-        ("ip link add link v0 name v0.10 type vlan id 10", "carries v0.10"),
+        ("ip link add link v0 name mac0 type macvlan", "carries mac0"),
         ("ip link set v0 down", "v0 is down"),
         ("ip nexthop add id 5 via 10.0.0.3 dev v0", "next hop objects"),
         ("ip -6 addr add 2001:db8:1::3/64 dev v0 valid_lft 600 preferred_lft 300", "has a lifetime"),
