@@ -79,7 +79,7 @@ def test_what_the_playbook_needs_is_asked(path: Path) -> None:
     assert needed
     for name, words in needed.items():
         assert name in asked
-        assert asked[name]["required"] or "one of the" in words or re.match(r"[a-z, ]+: ", words)
+        assert asked[name]["required"] or re.search(r"one of the|required for|^[a-z, ]+: ", words)
     for name, question in asked.items():
         if question["required"] and question["default"] == "":
             assert name in needed, f"{name} has no default, and the playbook does not need it"
