@@ -13,6 +13,7 @@ A plan is evaluated once, on the first host of the play, and what it says there 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._levels import pla
 from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import OPTION
 
 _OPTIONS = ("with", "ramp")
+_MAGIC = frozenset({"hostvars", "groups"})  # the same for every host
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Template = Callable[[Any, Mapping[str, Any]], Any]
 
@@ -31,12 +34,15 @@ def refuse_host_values(task_vars: Mapping[str, Any], hosts: Collection[str], tem
     """Evaluate the steps as each of these hosts would. Raises BadOption for the first one that differs."""
     raw = task_vars.get(OPTION)
     here = str(task_vars["inventory_hostname"])
-    if raw is None or not _holds_template(raw):
+    if raw is None or next(_templates(raw), None) is None:
         return
+    names = _names(raw, task_vars)
     known = _options(template, raw, task_vars)
     if known != _options(template, raw, task_vars):
         return  # a lookup or a random number, which is another one every time
     for host, variables in _variables(task_vars, here, hosts):
+        if names is not None and all(variables.get(name) == task_vars.get(name) for name in names):
+            continue  # nothing that the plan uses is different there
         found = _options(template, raw, variables)
         for path, value in found.items():
             if path in known and known[path] != value:
@@ -69,12 +75,26 @@ def _options(template: Template, raw: Any, variables: Mapping[str, Any]) -> dict
         return {}
 
 
-def _holds_template(value: Any) -> bool:
+def _names(raw: Any, variables: Mapping[str, Any]) -> set[str] | None:
+    """Every word of the templates, and of those of the variables among them; None when a template can name variables by itself."""
+    found: set[str] = set()
+    ahead = [raw]
+    while ahead:
+        new = {word for text in _templates(ahead.pop()) for word in _WORD.findall(text)} - found
+        found |= new
+        ahead += [variables[name] for name in new if name in variables and name not in _MAGIC]
+    return None if "vars" in found else found - _MAGIC
+
+
+def _templates(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
-        return any(_holds_template(item) for item in value.values())
-    if isinstance(value, (list, tuple)):
-        return any(_holds_template(item) for item in value)
-    return isinstance(value, str) and ("{{" in value or "{%" in value)
+        for item in value.values():
+            yield from _templates(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _templates(item)
+    elif isinstance(value, str) and ("{{" in value or "{%" in value):
+        yield value
 
 
 def _short(value: Any) -> str:
