@@ -245,7 +245,7 @@ effect:
 
 import hashlib
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _namespace, _network
+from ansible_collections.faultline.chaos.plugins.module_utils import _namespace, _netem_kernel, _network
 from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._netem import FAULTS, NETEM_HANDLE, Selection, Tree, count, emulation
@@ -360,7 +360,7 @@ class Netem(Attack):
         hooked = [line for line in qdiscs if line.startswith(("qdisc clsact", "qdisc ingress"))]
         root = [line.split()[1:3] for line in qdiscs if " root" in line]
         owned = [kind for kind, handle in root if handle != "0:"]
-        why = self._try_kernel()
+        why = _netem_kernel.lacks_redirect(self.host, self.words)
         if why is None and not hooked:
             return "redirect"
         if hooked and (why is not None or "ingress" in self.directions or owned):
@@ -370,32 +370,6 @@ class Netem(Attack):
         if owned:
             raise NotRestorable("interface: %s has a %s root qdisc, and %s" % (name, owned[0], why))
         return "band"
-
-    def _try_kernel(self):
-        """Try everything in a throw-away network namespace. None, or why redirect cannot work; raises when netem itself cannot.
-
-        In check mode nothing is tried: it would load kernel modules.
-        """
-        host = self.host
-        if self.host.check_mode:
-            return None
-        apart = [host.tool("unshare"), "--net"]
-        rc, out, err = host.run(apart + [self.tc, "qdisc", "add", "dev", "lo", "root", "netem"] + self.words, check=False)
-        if rc != 0:
-            said = (err or out).strip().splitlines()[-1:] or ["rc %d" % rc]
-            raise AttackError(
-                "the kernel of the target cannot do this: %s. netem is the module sch_netem: in the package kernel-modules-extra on RHEL, Rocky and "
-                "Alma, linux-modules-extra-... on Ubuntu" % said[0]
-            )
-        if host.has_tool("modprobe") and not host.read("/sys/module/ifb/initstate"):
-            host.run([host.tool("modprobe"), "-q", "ifb", "numifbs=0"], check=False)  # or it comes with ifb0 and ifb1
-        if host.run(apart + [self.ip, "link", "add", "fltest", "type", "ifb"], check=False)[0] != 0:
-            return "the kernel has no ifb devices to go around it"
-        trial = "qdisc add dev lo clsact\nfilter add dev lo egress protocol ip pref 1 u32 match u32 0 0 action pass\n"
-        trial += "filter add dev lo egress protocol ip pref 2 u32 match u32 0 0 action mirred egress redirect dev lo\n"
-        if host.run(apart + [self.tc, "-batch", "-"], check=False, data=trial)[0] != 0:
-            return "the kernel has no clsact hooks (4.5) or no u32 and mirred to go around it"
-        return None
 
     def _device(self, direction):
         digest = hashlib.sha256(("%s %s" % (self.id, direction)).encode("utf-8")).hexdigest()
