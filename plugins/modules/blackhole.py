@@ -92,6 +92,7 @@ options:
     elements: str
     default: []
 notes:
+  - A target that is reached through an agent of its own (Teleport, SSM) instead of sshd, or that others are reached through, needs O(control_addresses).
   - Packets that the host only forwards are not hit. Attack a container by O(container).
   - Packets to an address of the host itself are loopback and pass.
   - What a process sends past the packet filter (raw packet sockets, XDP, DPDK) is not hit.
