@@ -117,7 +117,7 @@ def _watch(leader, script, until):
 def _undo(script):
     """Run the undo in a session of its own: it ends us."""
     argv = ["/bin/sh", script, "hand"]
-    detach(lambda: os.execv(argv[0], argv), oom_score=0)
+    detach(lambda: os.execv(argv[0], argv), oom_score=-1000)
 
 
 def _serve(endpoints, fault, uid, until):

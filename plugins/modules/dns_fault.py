@@ -180,6 +180,7 @@ FIRST_PORT = 20053
 READY = 10.0  # seconds until the forwarder must listen
 LOOK = 2.0  # seconds for an answer when the effect is measured
 LONGEST = 3.0  # seconds of a delay that are waited for when the effect is measured
+TRIES = 2
 SILENCE = 1.0  # seconds without an answer that are a timeout
 OTHER = "faultline-probe.invalid"  # a name that is no fault's, and that any resolver has an answer to
 # Programs that keep answers: (tool, arguments, what is there when it runs).
@@ -332,11 +333,12 @@ class DnsFault(Attack):
         name = self.domains[0].replace("*", "faultline-probe")
         for each in self.resolvers:
             address = str(each.address)
-            reply = _dns.ask(each.address, name, kind, self._patience())
-            if not self._as_asked(reply, kind, plan.answered[address].rcode is not None):
+            answers = plan.answered[address].rcode is not None
+            reply = self._ask(each, name, kind, self._patience(), lambda reply, ok=answers: self._as_asked(reply, kind, ok))
+            if not self._as_asked(reply, kind, answers):
                 raise AttackError("%s asked for %s should be %s, and is: %s" % (address, name, self._told(), reply))
-            other = _dns.ask(each.address, OTHER, _dns.A, LOOK)
-            if other.rcode is None and plan.answered[address].rcode is not None:
+            other = self._ask(each, OTHER, _dns.A, LOOK, lambda reply, ok=answers: reply.rcode is not None or not ok)
+            if other.rcode is None and answers:
                 raise AttackError("%s answered to other names before, and does not any more" % address)
             measured[address], others[address] = str(reply), str(other)
         if not plan.workers[0].alive():
@@ -348,6 +350,15 @@ class DnsFault(Attack):
             "measured": measured,
             "others": others,
         }
+
+    @staticmethod
+    def _ask(resolver, name, kind, patience, good):
+        """A Reply; asked again when it is not good, for the network may lose a packet."""
+        for _each in range(TRIES):
+            reply = _dns.ask(resolver.address, name, kind, patience)
+            if good(reply):
+                break
+        return reply
 
     def _patience(self):
         return {"timeout": SILENCE, "delay": min(self.delay, LONGEST) + LOOK}.get(self.mode, LOOK)
