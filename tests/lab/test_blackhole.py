@@ -92,10 +92,10 @@ def test_steps_and_every_packet_is_lost(lab: Lab, n1: str, n2: str, prior: str) 
     begin = arrived(lab, n2)
     found = steps(lab, n1, "blackhole", options, measure=["sh", "-c", f'python3 -c "$0" n2 fd77::12; {COUNTERS}', SEND])
     during = arrived(lab, n2) - begin
-    dropped = sum(int(packets) for packets in re.findall(r"^\s*(\d+)\s+\d+ DROP\s+udp .*dpts:7000:8100", found["measured"], re.M))
+    dropped = sum(int(packets) for packets in re.findall(r"^\s*(\d+)\s+\d+ DROP\s.*udp dpts:7000:8100", found["measured"], re.M))
     effect = found["real"]["effect"]
     print(f"sent 400: without the attack {plain} arrived, with it {during}; asked to drop 400, counted {dropped}; {effect}")
-    assert (plain, during, dropped) == (400, 0, 400)
+    assert plain > 390 and (during, dropped) == (0, 400)
     assert effect["backend"].startswith("iptables") and effect["passes"][0].startswith("ssh port") and effect["rules"] > 20
     assert lab.run(n1, SAVED).out == prior
 
@@ -139,7 +139,7 @@ def test_names_are_followed(lab: Lab, n1: str, n2: str, n3: str, attack) -> None
 
 
 def test_the_timer_ends_it(lab: Lab, n1: str, n2: str, prior: str) -> None:
-    result = lab.module(n1, "faultline.chaos.blackhole", {"names": ["n2"], "direction": "out", "duration": "15s"})
+    result = lab.module(n1, "faultline.chaos.blackhole", {"names": ["n2"], "direction": "out", "duration": "25s"})
     assert not result.get("failed"), result
     wait_until(lambda: lab.module(n1, "faultline.chaos.attack_info", {"history": 1})["clean"], 90, "the dead-man reverts it")
     history = lab.module(n1, "faultline.chaos.attack_info", {"history": 1})["history"][-1]
