@@ -92,9 +92,9 @@ def test_somebody_started_it_without_its_socket(lab: Lab, units: str) -> None:
 
 def test_the_timer_ends_it(lab: Lab, units: str) -> None:
     before = states(lab, units)
-    result = lab.module(units, ATTACK, {"services": ["fla", "flb"], "mask": True, "duration": "20s"})
+    result = lab.module(units, ATTACK, {"services": ["fla", "flb"], "mask": True, "duration": "45s"})
     assert not result.get("failed"), result
-    wait_until(lambda: lab.module(units, "faultline.chaos.attack_info", {"history": 1})["clean"], 90, "the record is closed", interval=2)
+    wait_until(lambda: lab.module(units, "faultline.chaos.attack_info", {"history": 1})["clean"], 150, "the record is closed", interval=2)
     history = lab.module(units, "faultline.chaos.attack_info", {"history": 1})["history"]
     assert (history[-1]["id"], history[-1]["by"], history[-1]["result"]) == (result["id"], "timer", "reverted")
     assert states(lab, units) == before
