@@ -18,6 +18,7 @@ import time
 from ansible_collections.faultline.chaos.plugins.module_utils._process import processes
 
 LOOK = 0.2  # seconds between two looks
+STALLED = 4.0  # seconds without growth
 
 
 def wanted(count, held, available, reserve):
@@ -63,10 +64,10 @@ def _follow(numbers, index, holders, store, leader, over):
     """A holder. Ends with its leader, and at its own deadline."""
     while os.getppid() == leader and not over():
         while len(store) < numbers[index] and store.take():
-            pass
+            numbers[holders + index] = len(store)  # each one: the leader must not take ours for those of others
         while len(store) > numbers[index]:
             store.give()
-        numbers[holders + index] = len(store)
+            numbers[holders + index] = len(store)
         time.sleep(LOOK / 2)
 
 
@@ -83,12 +84,15 @@ def members(leader):
 
 
 def settle(measure, asked, close, seconds):
-    """Measure until it is close to what was asked for, stopped growing, or the time is over; the last measure."""
+    """Measure until it is close to what was asked for, stopped growing, or the time is over: (the last measure, whether it still grows)."""
     until, since, best = time.monotonic() + seconds, time.monotonic(), -1
     while True:
-        found = measure()
-        if abs(found - asked) <= close * asked or time.monotonic() > until or time.monotonic() - since > 2.0:
-            return found
+        found = measure()  # may take seconds itself on a host that is short of everything
+        now = time.monotonic()
         if found > best:
-            best, since = found, time.monotonic()
+            best, since = found, now
+        if abs(found - asked) <= close * asked or now - since > STALLED:
+            return found, False
+        if now > until:
+            return found, True
         time.sleep(LOOK)

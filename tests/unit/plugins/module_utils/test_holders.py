@@ -136,12 +136,17 @@ def test_ceiling_counts_the_free_numbers_below_it(used: list[int], leave: int, e
     assert len(set(range(found)) - set(used)) == leave
 
 
-def test_settle_stops_when_close_or_when_nothing_grows() -> None:
+def test_settle_stops_when_close_or_when_nothing_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_holders, "STALLED", 0.5)
     values = iter([10, 50, 99, 100, 100])
-    assert _holders.settle(lambda: next(values), 100, 0.01, 10) == 99
+    assert _holders.settle(lambda: next(values), 100, 0.01, 10) == (99, False)
     begin = time.monotonic()
-    assert _holders.settle(lambda: 10, 100, 0.01, 10) == 10
-    assert 1.5 < time.monotonic() - begin < 5
+    assert _holders.settle(lambda: 10, 100, 0.01, 10) == (10, False)
+    assert time.monotonic() - begin < 3
+    growing = iter(range(1000))
+    assert _holders.settle(lambda: next(growing), 5000, 0.01, 1)[1]
+    slow = iter([1, 2, 100])  # each look takes longer than nothing may grow
+    assert _holders.settle(lambda: time.sleep(0.7) or next(slow), 100, 0.01, 60) == (100, False)
 
 
 def wait(what) -> None:
