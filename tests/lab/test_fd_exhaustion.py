@@ -19,9 +19,9 @@ VICTIM = "flfiles"
 PROGRAM = """
 import os, sys
 open("/proc/self/comm", "w").write(sys.argv[1])
-os.mkfifo("/run/flfiles.in")
+os.mkfifo("/srv/flfiles.in")
 while True:
-    with open("/run/flfiles.in") as pipe:
+    with open("/srv/flfiles.in") as pipe:
         wanted = int(pipe.read())
         held = []
         try:
@@ -31,11 +31,11 @@ while True:
             pass
         for each in held:
             os.close(each)
-    with open("/run/flfiles.tmp", "w") as stream:
+    with open("/srv/flfiles.tmp", "w") as stream:
         stream.write(str(len(held)))
-    os.rename("/run/flfiles.tmp", "/run/flfiles.out")
+    os.rename("/srv/flfiles.tmp", "/srv/flfiles.out")
 """
-ASK = "rm -f /run/flfiles.out; echo 200 >/run/flfiles.in; until [ -e /run/flfiles.out ]; do sleep 0.1; done; cat /run/flfiles.out"
+ASK = "rm -f /srv/flfiles.out; echo 200 >/srv/flfiles.in; until [ -e /srv/flfiles.out ]; do sleep 0.1; done; cat /srv/flfiles.out"
 # How many files a user who is not root can open.
 OPEN = """
 import os, resource
@@ -56,9 +56,9 @@ MODERN = 2**63 - 1
 
 @pytest.fixture
 def victim(lab: Lab, n1: str):
-    lab.run(n1, f"setsid python3 -c {shlex.quote(PROGRAM)} {VICTIM} </dev/null >/dev/null 2>&1 & until [ -p /run/flfiles.in ]; do sleep 0.1; done")
+    lab.run(n1, f"setsid python3 -c {shlex.quote(PROGRAM)} {VICTIM} </dev/null >/dev/null 2>&1 & until [ -p /srv/flfiles.in ]; do sleep 0.1; done")
     yield VICTIM
-    lab.run(n1, f"pkill -x {VICTIM}; rm -f /run/flfiles.*")
+    lab.run(n1, f"pkill -x {VICTIM}; rm -f /srv/flfiles.*")
 
 
 @pytest.fixture
