@@ -299,6 +299,7 @@ class Blackhole(Attack):
         passes = _blackhole.always_pass(self._directions, control_ports, self.control)
         rules = passes + self.targets.exceptions() + self.targets.hits(self.hit or [None])
         self.firewall = _firewall.choose(host, self.id, rules, place)
+        self.connections = host.control_path() if place is _namespace.HERE else []
         self.passes = ["ssh port %d" % port for port in control_ports] + [str(each) for each in self.control + self.passed]
 
     def _check_interface(self, place):
@@ -340,6 +341,8 @@ class Blackhole(Attack):
         effect = self.firewall.read()
         if self._place() is not _namespace.HERE:
             self._place().check()
+        elif self.connections and not self.host.control_path():
+            raise AttackError("the SSH connection that this task came by is gone")
         effect.update(
             backend=self.firewall.name,
             names=dict((name, [str(each.network_address) for each in found]) for name, found in self.addresses.items()),

@@ -249,6 +249,18 @@ def test_the_kernel_has_to_show_what_was_added() -> None:
     assert _firewall.choose(Other(), "x", rules[1:]).read() == {"rules": 1, "dropped": 3, "passed": 0}
 
 
+def test_a_control_path_that_is_gone_is_an_error(monkeypatch) -> None:
+    made = attack(ports=["80"])
+    made.validate()
+    made.guard()
+    plan = made.plan({})
+    monkeypatch.setattr(made.firewall, "read", lambda: {"rules": 1, "dropped": 0, "passed": 0})
+    assert made.verify(plan)["passes"] == ["ssh port 22", "ssh port 2222"]
+    monkeypatch.setattr(made.host, "control_path", list, raising=False)
+    with pytest.raises(AttackError, match="the SSH connection that this task came by is gone"):
+        made.verify(plan)
+
+
 def test_the_worker_adds_what_is_new_and_never_stops_for_a_resolver(monkeypatch) -> None:
     answers = [["10.0.0.1"], None, ["10.0.0.2"], ["10.0.0.1", "10.0.0.2"]]
 
