@@ -20,7 +20,7 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._host import start_time
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import ComesBack, Gone, KillGroup, OutputHas, Run, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import ComesBack, Gone, KillGroup, OutputHas, Run, SameBoot, Undo, When, render_record
 
 
 def ended(child: subprocess.Popen, seconds: float = 5) -> bool:
@@ -267,3 +267,8 @@ def test_a_watcher_that_is_stopped_ends(bench, shell, number: signal.Signals) ->
     time.sleep(0.5)
     os.killpg(watcher.pid, number)
     assert ended(watcher, 3) and watcher.returncode != 0
+
+
+def test_only_workers_that_nothing_depends_on_are_ended_before_the_rest_of_the_undo(bench) -> None:
+    last = When([SameBoot()], [KillGroup("y", 3, 4)])
+    assert "\nworkers='1 2'\n" in render_record(bench.record("a", Undo([KillGroup("x", 1, 2), last])), "/x")
