@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -161,6 +163,17 @@ def test_the_top_and_what_holds_the_dead_men_are_refused(tmp_path: Path) -> None
     (tmp_path / "app" / "cgroup.procs").write_text(f"{os.getpid()}\n")
     with pytest.raises(BadOption, match="^cgroup: .*control path"):
         throttle.refuse_group("cgroup", "app", str(tmp_path / "app"), str(tmp_path))
+
+
+def test_a_group_with_an_ssh_server_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "app" / "below").mkdir(parents=True)
+    program = "open('/proc/self/comm', 'w').write('sshd'); print(1, flush=True); import time; time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        (tmp_path / "app" / "below" / "cgroup.procs").write_text(f"{child.pid}\n")
+        with pytest.raises(BadOption, match=f"^service: .*sshd .pid {child.pid}"):
+            io_throttle._throttle.refuse_group("service", "app", str(tmp_path / "app"), str(tmp_path))
+        child.kill()
 
 
 def test_lines_of_io_max() -> None:
