@@ -136,6 +136,7 @@ options:
           chain_valid:
             description:
               - For certificate_expiry, whether the chain must lead to a root that is trusted. V(true) if nothing is said.
+              - With Python 3.13 or later on the controller a certificate of an own authority also needs an authority key identifier.
             type: bool
           name_matches:
             description:

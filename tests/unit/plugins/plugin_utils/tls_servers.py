@@ -27,6 +27,11 @@ def name_of(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
 
 
+def _usage(ca: bool) -> x509.KeyUsage:
+    unused = dict.fromkeys(("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only"), False)
+    return x509.KeyUsage(digital_signature=not ca, key_cert_sign=ca, crl_sign=ca, **unused)
+
+
 class Identity:
     """A certificate and its key. Without an issuer it signs itself."""
 
@@ -43,6 +48,10 @@ class Identity:
             .not_valid_before(now - timedelta(days=since))
             .not_valid_after(now + timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=not names, path_length=None), critical=True)
+            # Python 3.13 is strict about these.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.key.public_key()), critical=False)
+            .add_extension(_usage(ca=not names), critical=True)
         )
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName([self._general(one) for one in names]), critical=False)
