@@ -10,7 +10,7 @@ export LC_ALL := C.UTF-8
 export CORE ?= dev
 ARGS ?=
 
-.PHONY: help setup test lint sanity unit integration lab-test fault-test demo bench build clean
+.PHONY: help setup test lint sanity unit integration netns-test lab-test fault-test demo bench build clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' Makefile | while read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
@@ -36,6 +36,10 @@ integration: ## tests of the role, the playbooks and steady_state on this machin
 	PATH=$$(scripts/venv.sh $(CORE)):$$PATH
 	python -m pytest tests/integration $(ARGS) || status=1
 	exit $$status
+
+netns-test: ## tests of the packet filter in network namespaces of this machine, as root (ARGS for pytest)
+	@PATH=$$(scripts/venv.sh $(CORE)):$$PATH
+	python -m pytest -n 0 tests/netns $(ARGS)
 
 lab-test: ## tests on the lab, whose hosts are real (ARGS for pytest)
 	@scripts/lab_test.sh tests/lab $(ARGS)

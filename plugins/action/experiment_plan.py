@@ -9,10 +9,13 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from ansible.template import Templar
+
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.plugin_utils import _controller, _summary, _targets, _windows
 from ansible_collections.faultline.chaos.plugins.plugin_utils._attack_docs import check_attacks
 from ansible_collections.faultline.chaos.plugins.plugin_utils._controller import BAD, GOOD, PLAIN
+from ansible_collections.faultline.chaos.plugins.plugin_utils._host_values import refuse_host_values
 from ansible_collections.faultline.chaos.plugins.plugin_utils._inventory import Inventory
 from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import OPTION, Plan, normalise, planned_seconds
 from ansible_collections.faultline.chaos.plugins.plugin_utils._run import Run, now
@@ -61,6 +64,7 @@ class ActionModule(_controller.ControllerAction):
             lambda host: _controller.connection_variables(task_vars, host, local),
             run_id,
         )
+        refuse_host_values(task_vars, found.hosts, lambda value, variables: Templar(loader=self._loader, variables=variables).template(value))
         windows = [_windows.parse_window("window", text) for text in plan["safety"]["window"]]
         forbidden = [_windows.parse_forbidden("forbid", text) for text in plan["safety"]["forbid"]]
         allowed, detail = _windows.check(windows, forbidden, when, planned_seconds(plan))

@@ -28,11 +28,13 @@ options:
           - What is measured. The options of the other types are refused.
           - V(http) is one HTTP or HTTPS request on a fresh connection, V(tcp) a TCP connection and its banner if wanted.
           - V(dns) is one DNS query. It needs the Python library C(dnspython) on the controller.
+          - V(certificate_expiry) is how many days the certificates of a TLS server have left, and whether they are good.
+          - V(prometheus) is the value of a query, now or over a range.
           - V(command) is the exit status of a command and its output if wanted, V(process) how many processes of a name run on a
             host, V(service) whether a service runs on a host.
         type: str
         required: true
-        choices: [http, tcp, dns, command, process, service]
+        choices: [http, tcp, dns, certificate_expiry, prometheus, command, process, service]
       timeout:
         description:
           - How long one attempt may take. At most V(5m).
@@ -100,6 +102,8 @@ options:
             description:
               - A JMESPath expression over the JSON body for http, or the JSON output for command. It must be true, and not only
                 something. Needs the Python library C(jmespath) on the controller.
+              - What it comes to instead is in RV(probes[].series[].detail). An expression that puts text together when all is not well,
+                with C(||) and C(join), fails with just that text. See the examples.
             type: str
           address:
             description:
@@ -125,9 +129,42 @@ options:
               - For service, the good state. V(running) if nothing is said.
             type: str
             choices: [running, stopped]
+          days_left_min:
+            description:
+              - For certificate_expiry, how many days every certificate of the chain must have left. V(30) if nothing is said.
+            type: int
+          chain_valid:
+            description:
+              - For certificate_expiry, whether the chain must lead to a root that is trusted. V(true) if nothing is said.
+              - With Python 3.13 or later on the controller a certificate of an own authority also needs an authority key identifier.
+            type: bool
+          name_matches:
+            description:
+              - For certificate_expiry, whether the certificate must be for O(probes[].server_name). V(true) if nothing is said.
+            type: bool
+          value:
+            description:
+              - For prometheus, a comparison in quotes, such as V("< 0.05"), with V(<), V(<=), V(>), V(>=), V(==) or V(!=).
+              - One of O(probes[].expect.value), O(probes[].expect.min) and O(probes[].expect.max) must be given. All that are must hold.
+            type: str
+          min:
+            description:
+              - For prometheus, the least value that is good.
+            type: float
+          max:
+            description:
+              - For prometheus, the highest value that is good.
+            type: float
+          no_data:
+            description:
+              - For prometheus, what it means when the query finds no series, or only NaN, such as 0 errors divided by 0 requests.
+                V(bad) if nothing is said.
+            type: str
+            choices: [bad, good]
       url:
         description:
           - For http, the URL. Neither its query nor anything else that may be secret is in the result.
+          - For prometheus, its address, such as V(http://prometheus.example.com:9090), with the path prefix if it has one.
         type: str
       method:
         description:
@@ -136,7 +173,8 @@ options:
         choices: [GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE]
       headers:
         description:
-          - For http, headers of the request. They are neither shown nor sent on to another server by a redirect.
+          - For http and prometheus, headers of the request, for example with a token. They are neither shown nor sent on to another
+            server by a redirect.
         type: dict
       body:
         description:
@@ -146,21 +184,28 @@ options:
         description:
           - For https, whether the certificate must be valid. V(true) if nothing is said.
         type: bool
+      ca_path:
+        description:
+          - For https and certificate_expiry, a file in PEM format on the controller. Its authorities are trusted instead of those of
+            the system.
+        type: path
       follow_redirects:
         description:
           - For http, whether redirects are followed. V(true) if nothing is said.
         type: bool
       host:
         description:
-          - For tcp, a host name or an IP address. It is not looked up in the inventory.
+          - For tcp and certificate_expiry, a host name or an IP address. It is not looked up in the inventory.
         type: str
       port:
         description:
-          - For tcp, the port. For dns, the port of O(probes[].server), V(53) if nothing is said.
+          - For tcp, the port. For certificate_expiry, V(443) if nothing is said. For dns, the port of O(probes[].server), V(53) if nothing
+            is said.
         type: int
       query:
         description:
           - For dns, the name to look up, in full.
+          - For prometheus, the query in PromQL. It must come to numbers.
         type: str
       record:
         description:
@@ -171,6 +216,36 @@ options:
         description:
           - For dns, the IP address of the server to ask. Without it the resolvers of the controller are asked.
         type: str
+      server_name:
+        description:
+          - For certificate_expiry, the name to ask the server for and to compare with the certificate. Without it, O(probes[].host).
+        type: str
+      starttls:
+        description:
+          - For certificate_expiry, the protocol in which to ask for TLS first, where the port does not begin with it.
+        type: str
+        choices: [smtp, imap, pop3]
+      range:
+        description:
+          - For prometheus, how far back to look, for example V(5m). Without it, the value is that of now.
+        type: raw
+      step:
+        description:
+          - For prometheus, the time from one point of O(probes[].range) to the next. At least V(1s). A sixtieth of the range if nothing is said.
+        type: raw
+      reduce:
+        description:
+          - For prometheus, what becomes of the points of O(probes[].range). V(last) if nothing is said.
+          - With V(all) each point must be as expected. Otherwise it is the last point, the mean, the least or the highest.
+          - Points that are NaN are left out. With V(last), a series that ended before the last step is no data.
+        type: str
+        choices: [last, avg, min, max, all]
+      series:
+        description:
+          - For prometheus, what to do with several series. V(one) if nothing is said.
+          - With V(one) more than one is a failure, with V(all) each must be as expected, with V(any) at least one.
+        type: str
+        choices: [one, all, any]
       argv:
         description:
           - For command, the program and its arguments. No shell reads them.

@@ -23,7 +23,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._host import Host, start_time, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._journal import ID, VERSION, Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._revert import revert_one
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import KillGroup, Undo, render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import KillGroup, SameBoot, Undo, When, render_record
 
 # Mirrors the doc fragment _attack.
 COMMON_OPTIONS = {
@@ -41,14 +41,18 @@ _NOT_IDENTITY = ("state", "id", "run_id", "duration", "max_duration", "lease", "
 
 
 class Plan(object):
-    """What will be done and how it is undone. before and after are texts for --diff; steps are (argv, stdin) and run in order."""
+    """What will be done and how it is undone. before and after are texts for --diff; steps are (argv, stdin) and run in order.
 
-    def __init__(self, before="", after="", steps=(), undo=None, workers=(), notes=()):
+    workers_last: the undo ends the workers after everything else, for the host depends on them until then.
+    """
+
+    def __init__(self, before="", after="", steps=(), undo=None, workers=(), notes=(), workers_last=False):
         self.before = before
         self.after = after
         self.steps = list(steps)
         self.undo = undo or Undo()
         self.workers = list(workers)
+        self.workers_last = workers_last
         self.notes = list(notes)
 
 
@@ -65,6 +69,7 @@ class Attack(object):
         self.host = host
         self.duration = 0.0  # seconds; set by the lifecycle before plan()
         self.id = ""  # likewise
+        self.journal = None  # likewise; for what inject() notes there before it does it
 
     def validate(self):
         """Check every option, touching nothing. Errors: BadOption."""
@@ -126,6 +131,7 @@ class _Lifecycle(object):
         self.host = Host(module)
         self.journal = Journal()
         self.attack = attack_class(module.params, self.host)
+        self.attack.journal = self.journal
 
     def run(self):
         params = self.module.params
@@ -263,7 +269,7 @@ class _Lifecycle(object):
         """From the journal on: every way out of here either leaves a working attack or none."""
         attack, journal = self.attack, self.journal
         undo = plan.undo
-        undo.steps[:0] = [KillGroup("end the worker %s" % worker.name, worker.pid, worker.start) for worker in plan.workers]
+        undo.steps = _with_workers(plan, [(worker.name, worker.pid, worker.start) for worker in plan.workers])
         first = min(duration, lease) if lease else duration
         started = time.time()
         now = uptime()
@@ -318,8 +324,8 @@ class _Lifecycle(object):
 
     def _show(self, result, plan, undo):
         """The undo as text, and the diff when it was asked for. A worker's identity is not known before it is there."""
-        workers = [KillGroup("end the worker %s" % worker.name, "PID", "START") for worker in plan.workers] if self.module.check_mode else []
-        lines = [line for step in workers + undo.steps for line in step.render()] or ["nothing to undo"]
+        steps = _with_workers(plan, [(worker.name, "PID", "START") for worker in plan.workers]) if self.module.check_mode else undo.steps
+        lines = [line for step in steps for line in step.render()] or ["nothing to undo"]
         result["undo_text"] = "\n".join(lines)
         if self.module._diff:
             result["diff"] = {
@@ -343,6 +349,14 @@ class _Lifecycle(object):
             raise AttackError("%s is stuck: %s" % (attack_id, outcome.reason), stuck=[attack_id])
         result["status"] = "reverted" if outcome.acted else "absent"
         return result
+
+
+def _with_workers(plan, workers):
+    """The steps of an undo, and those that end its workers (name, pid, start): first, or last where the host still depends on them."""
+    ends = [KillGroup("end the worker %s" % name, pid, start) for name, pid, start in workers]
+    if plan.workers_last and ends:
+        return plan.undo.steps + [When([SameBoot()], ends)]
+    return ends + plan.undo.steps
 
 
 def _iso(seconds):

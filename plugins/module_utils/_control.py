@@ -4,17 +4,14 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""What is active, overdue, stuck or left behind on this host: the view that attack_info, revert and lease share."""
+"""What is active, overdue or stuck on this host: the view that attack_info, revert and lease share."""
 
 import os
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, JournalDamaged
 from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._process import processes
 
 OVERDUE_AFTER = 3.0  # seconds past its deadline before an attack counts as overdue
-INTERFACE_PREFIX = "fl"  # of the ifb devices that network attacks add: fl and 12 hex digits
-TC_PREF_FIRST, TC_PREF_LAST = 47000, 47999  # of the tc filters that network attacks add
 
 
 def remaining(journal, attack_id):
@@ -69,85 +66,6 @@ def _run_of(journal, attack_id):
         return journal.load(attack_id)["run_id"]
     except JournalDamaged:
         return None
-
-
-def residue(host, journal):
-    """Marks of our attacks that no journal accounts for. Found by name and number, so also when the journal is lost."""
-    active = journal.ids()
-    claimed = " ".join(journal.noted(each, "record.json") for each in active)
-    found = []
-    found += ["interface %s" % name for name in _interfaces() if name not in claimed]
-    if host.is_root:
-        found += _hooks(host, claimed)
-        found += _units(host, active)
-    found += _workers(journal, claimed, active)
-    if not active and os.path.exists("/etc/cron.d/faultline") and host.is_root:
-        found.append("file /etc/cron.d/faultline")
-    return found
-
-
-def _interfaces():
-    try:
-        names = sorted(os.listdir("/sys/class/net"))
-    except OSError:
-        return []
-    return [name for name in names if name.startswith(INTERFACE_PREFIX) and len(name) == 14]
-
-
-def _hooks(host, claimed):
-    """Our filters on interfaces that no active attack names."""
-    if not host.has_tool("tc"):
-        return []
-    found = []
-    for name in sorted(os.listdir("/sys/class/net")):
-        if '"%s"' % name in claimed:
-            continue
-        for parent in ("egress", "ingress", "root"):
-            out = host.run([host.tool("tc"), "filter", "show", "dev", name, parent], check=False)[1]
-            for line in out.splitlines():
-                words = line.split()
-                if "pref" in words and TC_PREF_FIRST <= int(words[words.index("pref") + 1]) <= TC_PREF_LAST:
-                    found.append("tc filters on %s %s" % (name, parent))
-                    break
-    return found
-
-
-def _units(host, active):
-    if not host.has_systemd:
-        return []
-    out = host.run(
-        [host.tool("systemctl"), "list-units", "--all", "--plain", "--no-legend", "faultline-*"], check=False
-    )[1]
-    names = [word for line in out.splitlines() for word in line.split()[:2] if word.startswith("faultline-")]
-    ours = set("faultline-%s%s" % (each, kind) for each in active for kind in (".timer", ".service"))
-    if active:
-        ours.update(("faultline-sweep.timer", "faultline-sweep.service", "faultline-recover.service"))
-    left = ["unit %s" % name for name in names if name not in ours]
-    if not active and os.path.exists("/etc/systemd/system/faultline-recover.service"):
-        left.append("file /etc/systemd/system/faultline-recover.service")
-    return left
-
-
-def _workers(journal, claimed, active):
-    found = []
-    for process in processes():
-        if process.name.startswith("faultline-") and '"start": %s' % process.start not in claimed:
-            leader = _leader(process.pid)
-            if leader == process.pid or '"pid": %d' % leader not in claimed:
-                found.append("process %d %s" % (process.pid, process.name))
-        elif process.argv[-1:] == ["timer"] and process.argv[1:2] and process.argv[1].startswith(journal.path):
-            attack_id = os.path.basename(os.path.dirname(process.argv[1]))
-            if attack_id not in active:
-                found.append("process %d dead-man of %s" % (process.pid, attack_id))
-    return found
-
-
-def _leader(pid):
-    """The process group of a process; a worker's helpers are in its group."""
-    try:
-        return os.getpgid(pid)
-    except OSError:
-        return pid
 
 
 def check_choice(params, names):

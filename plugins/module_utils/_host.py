@@ -29,6 +29,7 @@ PACKAGES = {
     "rtcwake": ("util-linux-extra", "util-linux"),
     "systemctl": ("systemd", "systemd"),
     "systemd-run": ("systemd", "systemd"),
+    "date": ("coreutils", "coreutils"),
 }
 
 
@@ -131,7 +132,7 @@ def ancestors():
     pids, pid = [], os.getpid()
     while pid > 0 and pid not in pids:
         pids.append(pid)
-        pid = _stat_field(pid, 4, 0)
+        pid = parent(pid)
     return pids
 
 
@@ -140,6 +141,16 @@ def start_time(pid):
     if _stat_field(pid, 3, "Z", str) in ("Z", "X"):
         return None
     return _stat_field(pid, 22, None)
+
+
+def state(pid):
+    """The letter of /proc/PID/stat: R, S, D, T when stopped, t when a debugger holds it, Z; empty when there is none."""
+    return _stat_field(pid, 3, "", str)
+
+
+def parent(pid):
+    """The pid of a process's parent, 0 when there is none."""
+    return _stat_field(pid, 4, 0)
 
 
 def _stat_field(pid, number, default, kind=int):

@@ -195,7 +195,7 @@ class Journal(object):
         new = os.path.join(self.path, ".new-%s" % attack_id)
         text = json.dumps(record, indent=1, sort_keys=True)
         history = json.dumps(
-            dict((key, record[key]) for key in ("id", "module", "run_id", "started", "deadline")), sort_keys=True
+            dict((key, record[key]) for key in ("id", "module", "run_id", "started", "deadline", "resources")), sort_keys=True
         )
         files = {
             "record.json": json.dumps({"sum": checksum(text), "record": json.loads(text)}, indent=1, sort_keys=True),

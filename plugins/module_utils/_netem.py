@@ -14,9 +14,10 @@ Two ways to put netem into a packet's path:
 """
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
-from ansible_collections.faultline.chaos.plugins.module_utils._control import TC_PREF_FIRST
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._namespace import HERE
 from ansible_collections.faultline.chaos.plugins.module_utils._network import ICMPV6, PROTOCOLS, port_masks
+from ansible_collections.faultline.chaos.plugins.module_utils._residue import TC_PREF_FIRST
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, OnlyOurFilters, OutputHas, Run, When
 
 FAULTS = ("delay", "loss", "gilbert_elliott", "corrupt", "duplicate", "rate")  # options, one of which is needed
@@ -160,8 +161,10 @@ def _port(family, end, value, mask):
 class Tree(object):
     """The commands for one interface: add (for tc -batch), links (ip argvs before them), undo steps and checks."""
 
-    def __init__(self, tools, interface, guard):
-        self.tc, self.ip = tools
+    def __init__(self, tools, interface, guard, place=HERE):
+        self.place = place
+        self.tc, self.ip = [place.undo_argv([tool]) for tool in tools]
+        self._link = place.argv([tools[1], "link"])
         self.interface = interface
         self.guard = guard  # holds while this very interface is there
         self.links, self.add, self.undo, self.checks = [], [], [], []
@@ -191,9 +194,9 @@ class Tree(object):
         """Undo steps of a hook qdisc: all at once, so the control path passes until the last packet is hit; or, where
         somebody else has put filters there meanwhile, just our own, those that hit before those that pass."""
         dev = self.interface
-        there = OutputHas([self.tc, "qdisc", "show", "dev", dev], "qdisc %s ffff:" % kind)
-        ours = [OnlyOurFilters([self.tc, "filter", "show", "dev", dev] + parent) for parent in parents]
-        whole = Run("remove the %s hook of %s" % (kind, dev), [self.tc, "qdisc", "del", "dev", dev, kind], ours)
+        there = OutputHas(self.tc + ["qdisc", "show", "dev", dev], "qdisc %s ffff:" % kind)
+        ours = [OnlyOurFilters(self.tc + ["filter", "show", "dev", dev] + parent) for parent in parents]
+        whole = Run("remove the %s hook of %s" % (kind, dev), self.tc + ["qdisc", "del", "dev", dev, kind], ours)
         left = When([there], filters[::-1])
         self.undo[:0] = [When([self.guard, there], [whole, left])]
 
@@ -205,29 +208,34 @@ class Tree(object):
         for passes, family, match in selection.matches("egress"):
             flow = ["flowid", ROOT_HANDLE + ("1" if passes else "4")]
             self.add.append(["filter", "add", "dev", dev, "parent", ROOT_HANDLE, "protocol", family, "pref", self._next(), "u32"] + match + flow)
-        there = OutputHas([self.tc, "qdisc", "show", "dev", dev], "qdisc prio %s root" % ROOT_HANDLE)
-        self.undo.append(Run("remove our root qdisc from %s" % dev, [self.tc, "qdisc", "del", "dev", dev, "root", "handle", ROOT_HANDLE], [self.guard, there]))
+        there = OutputHas(self.tc + ["qdisc", "show", "dev", dev], "qdisc prio %s root" % ROOT_HANDLE)
+        self.undo.append(Run("remove our root qdisc from %s" % dev, self.tc + ["qdisc", "del", "dev", dev, "root", "handle", ROOT_HANDLE], [self.guard, there]))
         self.checks.append(Gone("our root qdisc on %s" % dev, [self.guard, there]))
         self.carriers.append(dev)
 
     def _carrier(self, device, netem):
-        self.links += [[self.ip, "link", "add", device, "type", "ifb"], [self.ip, "link", "set", "dev", device, "up"]]
+        self.links += [self._link + ["add", device, "type", "ifb"], self._link + ["set", "dev", device, "up"]]
         self.add.append(["qdisc", "add", "dev", device, "root", "handle", NETEM_HANDLE, "netem"] + netem)
-        there = Exists("/sys/class/net/" + device)
-        self.undo.append(Run("remove the device %s" % device, [self.ip, "link", "del", "dev", device], [there]))
+        there = self._exists(device)
+        self.undo.append(Run("remove the device %s" % device, self.ip + ["link", "del", "dev", device], [there]))
         self.checks.append(Gone("device %s" % device, [there]))
         self.carriers.append(device)
+
+    def _exists(self, device):
+        if self.place is HERE:
+            return Exists("/sys/class/net/" + device)
+        return OutputHas(self.ip + ["-o", "link", "show"], ": %s:" % device)
 
     def _filters(self, direction, parent, selection, device):
         """Add the filters of one direction; returns the undo of each."""
         dev = self.interface
-        shown = [self.tc, "filter", "show", "dev", dev] + parent
+        shown = self.tc + ["filter", "show", "dev", dev] + parent
         undo = []
         for passes, family, match in selection.matches(direction):
             pref = self._next()
             action = ["action", "pass"] if passes else ["action", "mirred", "egress", "redirect", "dev", device]
             self.add.append(["filter", "add", "dev", dev] + parent + ["protocol", family, "pref", pref, "u32"] + match + action)
-            argv = [self.tc, "filter", "del", "dev", dev] + parent + ["protocol", family, "pref", pref]
+            argv = self.tc + ["filter", "del", "dev", dev] + parent + ["protocol", family, "pref", pref]
             undo.append(Run("remove our %s filter %s" % (direction, pref), argv, [OutputHas(shown, " pref %s " % pref)]))
         return undo
 

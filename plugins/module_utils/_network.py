@@ -14,7 +14,7 @@ import socket
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import Host
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import FileHolds
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import FileHolds, OutputHas
 
 _INTERFACE = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}\Z")
 _HOST_NAME = re.compile(r"^(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?\Z")
@@ -52,13 +52,50 @@ class Interface(object):
         return FileHolds(self.path + "/ifindex", Host.read(self.path + "/ifindex").strip())
 
 
-def default_interface(host):
+class InterfaceElsewhere(object):
+    """An interface in another network namespace (place, see _namespace.py), where /sys/class/net is not to be seen."""
+
+    def __init__(self, host, place, name):
+        self.name = name
+        self._place = place
+        self._show = [host.tool("ip"), "-o", "link", "show"]
+        self._lines = links(host, place)
+
+    def check(self):
+        """Errors: AttackError when it is not there or is down."""
+        if self.name not in self._lines:
+            raise AttackError("interface: there is no %s in %s; there are: %s" % (self.name, self._place.label, ", ".join(self._lines)), option="interface")
+        if not _shown_up(self._lines[self.name]):
+            raise AttackError("interface: %s is down, so there is nothing to disturb" % self.name, option="interface")
+
+    def guard(self):
+        """As Interface.guard(): its number and name at the beginning of a line."""
+        number, name = self._lines[self.name].split()[:2]
+        text = "%s %s" % (number, name)
+        return OutputHas(self._place.undo_argv(self._show), text if number == "1:" else "\n" + text)
+
+
+def links(host, place):
+    """{name: line of ip -o link} of a place."""
+    lines = host.run(place.argv([host.tool("ip"), "-o", "link", "show"]))[1].splitlines()
+    return dict((line.split()[1].rstrip(":").partition("@")[0], line) for line in lines)
+
+
+def _shown_up(line):
+    return "UP" in line.partition("<")[2].partition(">")[0].split(",")
+
+
+def default_interface(host, place=None):
     """The interface of the default route, IPv4 before IPv6, else the only one that is up. Errors: AttackError."""
     for family in ("-4", "-6"):
-        words = host.run([host.tool("ip"), family, "route", "show", "default"], check=False)[1].split()
+        argv = [host.tool("ip"), family, "route", "show", "default"]
+        words = host.run(place.argv(argv) if place else argv, check=False)[1].split()
         if "dev" in words:
             return words[words.index("dev") + 1]
-    up = [name for name in sorted(os.listdir("/sys/class/net")) if name != "lo" and _is_up(name)]
+    if place and place.guards:
+        up = [name for name, line in sorted(links(host, place).items()) if name != "lo" and _shown_up(line)]
+    else:
+        up = [name for name in sorted(os.listdir("/sys/class/net")) if name != "lo" and _is_up(name)]
     if len(up) == 1:
         return up[0]
     raise AttackError("interface: the target has no default route to choose it by: name one of %s" % ", ".join(up or ["(none is up)"]), option="interface")
@@ -133,7 +170,7 @@ def port_masks(low, high):
     return found
 
 
-def refuse_control_path(host, option, networks, ports=()):
+def refuse_control_path(host, option, networks, ports=(), ports_option="ports"):
     """Errors: AttackError when the option aims at the controller itself or at SSH."""
     control = host.control_path()
     peers = set(peer for _port, peer in control)
@@ -145,4 +182,4 @@ def refuse_control_path(host, option, networks, ports=()):
     for low, high in ports:
         for port in host.control_ports():
             if low == high == port:
-                raise AttackError("ports: %d is SSH on this target: the control path is never attacked" % port, option="ports")
+                raise AttackError("%s: %d is SSH on this target: the control path is never attacked" % (ports_option, port), option=ports_option)

@@ -10,8 +10,9 @@ import os
 import pwd
 import signal
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._host import Host, ancestors, socket_inodes, start_time, tcp_sockets
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host import Host, ancestors, parent, socket_inodes, start_time, state, tcp_sockets
 
 # Never a victim: they keep the control path, the host or its undo alive. Names as in /proc/PID/comm (15 characters).
 PROTECTED = frozenset(
@@ -21,6 +22,19 @@ PROTECTED = frozenset(
     )
 )
 WORKER_NAME = "faultline-%s"
+
+# How an attack on processes chooses them: its criteria, and its options with how many and in which order.
+CRITERIA = ("name", "command_line", "pid_file", "user", "port")
+SELECTION = {
+    "name": {"type": "str"},
+    "command_line": {"type": "str"},
+    "pid_file": {"type": "path"},
+    "user": {"type": "str"},
+    "port": {"type": "int"},
+    "count": {"type": "int", "default": 1},
+    "order": {"type": "str", "choices": ["oldest", "newest"], "default": "oldest"},
+}
+SELECTION_NEEDS = {"required_one_of": [("name", "command_line", "pid_file", "port")]}
 
 
 class Process(object):
@@ -42,6 +56,9 @@ class Process(object):
 
     def alive(self):
         return self.start is not None and start_time(self.pid) == self.start
+
+    def stopped(self):
+        return state(self.pid) == "T"
 
     def describe(self):
         return {"pid": self.pid, "name": self.name, "command_line": " ".join(self.argv)}
@@ -90,6 +107,47 @@ def choose(name=None, command_line=None, pid_file=None, user=None, port=None):
     return found
 
 
+def check_selection(params):
+    """Errors: BadOption for a criterion that could never choose, or would choose what is protected."""
+    for option in ("name", "command_line", "user"):
+        value = params[option]
+        if value is not None and (not value.strip() or "\n" in value or "\0" in value):
+            raise BadOption(option, value, "give the exact text, not an empty one and no line break")
+    if params["name"] is not None and (set(params["name"]) & set("*?[]^$|\\") or "/" in params["name"]):
+        raise BadOption("name", params["name"], "give the exact name of the program; patterns and paths are not used")
+    if params["name"] in PROTECTED:
+        raise BadOption("name", params["name"], "it keeps the host or its control path alive and is protected")
+    if params["pid_file"] is not None and not params["pid_file"].startswith("/"):
+        raise BadOption("pid_file", params["pid_file"], "give an absolute path")
+    if params["port"] is not None:
+        _units.port("port", params["port"])
+    _units.integer("count", params["count"], 0, 10000)
+
+
+def selection(params):
+    """The criteria as text, the same for every attack on the same processes."""
+    return ",".join("%s=%s" % (key, params[key]) for key in CRITERIA if params[key] is not None)
+
+
+def selected(params):
+    """The processes that the options of an attack choose. Errors: AttackError."""
+    found = choose(**dict((key, params[key]) for key in CRITERIA))
+    if params["order"] == "newest":
+        found.reverse()
+    return found[: params["count"]] if params["count"] else found
+
+
+def descendants(parents):
+    """Children of processes, their children and so on; oldest first, without the parents themselves."""
+    known = set(process.pid for process in parents)
+    found, rest, more = [], processes(), True
+    while more:
+        more = [process for process in rest if process.pid not in known and parent(process.pid) in known]
+        known.update(process.pid for process in more)
+        found += more
+    return sorted(found, key=lambda process: (process.start, process.pid))
+
+
 def refuse_protected(victims):
     """Errors: AttackError when a victim keeps the host, the control path or an undo alive."""
     ours = set(ancestors())
@@ -98,8 +156,12 @@ def refuse_protected(victims):
             raise AttackError("%s (pid %d) is protected: it keeps the host or its control path alive" % (process.name, process.pid))
         if process.pid in ours:
             raise AttackError("%s (pid %d) is a parent of this very attack" % (process.name, process.pid))
-        if any(word.endswith("/revert.sh") for word in process.argv):
-            raise AttackError("pid %d is a dead-man of faultline.chaos" % process.pid)
+        if any(_is_deadman(each) for each in (process, Process(parent(process.pid)))):  # or what it waits for
+            raise AttackError("pid %d belongs to a dead-man of faultline.chaos" % process.pid)
+
+
+def _is_deadman(process):
+    return any(word.endswith(("/revert.sh", "/control.sh")) for word in process.argv)
 
 
 def detach(function, oom_score=None, name=None, keep=()):

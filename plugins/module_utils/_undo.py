@@ -15,6 +15,7 @@ from shlex import quote
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._undo_sh import MACHINERY
+from ansible_collections.faultline.chaos.plugins.module_utils._undo_state_sh import CLOCK, FREEZE
 
 _KINDS = {}
 _NESTED = ("guards", "steps")  # fields that hold typed things themselves
@@ -37,6 +38,7 @@ class _Typed(object):
     """Something with named fields that goes to JSON and back."""
 
     fields = ()
+    functions = ""  # shell functions that only this kind needs; they are added to the scripts that use it
 
     def __init__(self, **values):
         unknown = set(values) - set(self.fields)
@@ -156,6 +158,76 @@ class Fails(_Typed):
 
 
 @typed
+class Succeeds(_Typed):
+    """A command's rc is 0."""
+
+    fields = ("argv",)
+
+    def __init__(self, argv):
+        super(Succeeds, self).__init__(argv=list(argv))
+
+    def condition(self):
+        return "! fails %s" % words(self.argv)
+
+
+@typed
+class LinksTo(_Typed):
+    """A path is a symbolic link with exactly this target."""
+
+    fields = ("path", "target")
+
+    def __init__(self, path, target):
+        super(LinksTo, self).__init__(path=path, target=target)
+
+    def condition(self):
+        return '[ "$(readlink %s)" = %s ]' % (quote(self.path), quote(self.target))
+
+
+@typed
+class Stopped(_Typed):
+    """The very process is stopped (SIGSTOP), or is about to be."""
+
+    fields = ("pid", "start")
+    functions = FREEZE
+
+    def __init__(self, pid, start):
+        super(Stopped, self).__init__(pid=pid, start=start)
+
+    def condition(self):
+        return "stopped %s %s" % (quote(str(self.pid)), quote(str(self.start)))
+
+
+@typed
+class NetworkNamespace(_Typed):
+    """A network namespace (device and inode of its file) still exists; it is then open as a file, for nsenter --net=OPEN."""
+
+    OPEN = "/proc/self/fd/8"
+    fields = ("number", "door")  # door: the file that led to it, looked at first
+    functions = r"""
+network_namespace() { # network_namespace NUMBER DOOR: no process and no name leads to it any more -> what we did in it is gone as well
+    same_boot || return 1
+    tries=0
+    while [ "$tries" -lt 3 ]; do
+        for door in "$2" $(stat -L -c '%d:%i %n' /proc/[0-9]*/ns/net /run/netns/* /run/docker/netns/* 2>/dev/null | sed -n "s/^$1 //p"); do
+            command exec 8<"$door" || continue
+            [ "$(stat -L -c %d:%i /proc/self/fd/8)" = "$1" ] && return 0
+        done 2>/dev/null
+        [ "$door" != "$2" ] || break
+        tries=$((tries + 1)) # the process behind a door has just ended: look again
+    done
+    exec 8<&-
+    return 1
+}
+"""
+
+    def __init__(self, number, door):
+        super(NetworkNamespace, self).__init__(number=number, door=door)
+
+    def condition(self):
+        return "network_namespace %s %s" % (quote(self.number), quote(self.door))
+
+
+@typed
 class NotRunning(_Typed):
     """No process of this name (as in /proc/PID/comm) runs."""
 
@@ -214,6 +286,37 @@ class KillGroup(_Typed):
 
     def render(self):
         return [comment(self.title), "kill_group %s %s" % (quote(str(self.pid)), quote(str(self.start)))]
+
+
+@typed
+class Continue(_Typed):
+    """SIGCONT for the very process that we stopped."""
+
+    fields = ("title", "pid", "start")
+    functions = FREEZE
+
+    def __init__(self, title, pid, start):
+        super(Continue, self).__init__(title=title, pid=pid, start=start)
+
+    def render(self):
+        return [comment(self.title), "if %s; then go_on %s; fi" % (Stopped(self.pid, self.start).condition(), quote(str(self.pid)))]
+
+
+@typed
+class SetClock(_Typed):
+    """The clock is again where it would be without us: BOOTTIME plus offset_ns, in the same boot.
+
+    slow_ns: what a look at the clock by the shell takes on this host, as measured when the attack was planned.
+    """
+
+    fields = ("title", "offset_ns", "slow_ns")
+    functions = CLOCK
+
+    def __init__(self, title, offset_ns, slow_ns):
+        super(SetClock, self).__init__(title=title, offset_ns=int(offset_ns), slow_ns=int(slow_ns))
+
+    def render(self):
+        return [comment(self.title), "if same_boot; then set_clock %d %d; fi" % (self.offset_ns, self.slow_ns)]
 
 
 # --- checks: what must be true afterwards -----------------------------------------------------------
@@ -289,6 +392,17 @@ class Undo(object):
         self.checks.append(Same(title, argv, name, guards, counters))
 
 
+def _functions(things):
+    """The shell functions that some steps, guards and checks bring along, each text once."""
+    found = []
+    for thing in things:
+        inner = [item for name in _NESTED for item in getattr(thing, name, [])]
+        for text in [thing.functions] + _functions(inner):
+            if text and text not in found:
+                found.append(text)
+    return found
+
+
 def render_record(record, state_dir):
     """The text of revert.sh from a record: the same record gives the same text."""
     undo = Undo.from_dict(record["undo"])
@@ -305,13 +419,14 @@ def render_record(record, state_dir):
         "state=%s" % quote(state_dir),
         "boot=%s" % quote(record["boot_id"]),
         "injector=%s" % quote("%s %s" % tuple(record["injector"])),  # pid and start time; ended if it hangs
+        "workers=%s" % quote(" ".join("%s %s" % (step.pid, step.start) for step in undo.steps if isinstance(step, KillGroup))),
         "began=%d limit=%d" % (record["began_cs"], record["limit_cs"]),  # of every deadline, in centiseconds since boot
         "",
         "# What undoes the attack, in order.",
         "undo() {",
     ]
     middle = ["}", "", "# What must be true afterwards.", "check() {"]
-    return "\n".join(head + _indent(body) + middle + _indent(checks) + ["}", ""]) + MACHINERY
+    return "\n".join(head + _indent(body) + middle + _indent(checks) + ["}", ""]) + "".join(_functions(undo.steps + undo.checks)) + MACHINERY
 
 
 def _indent(lines):

@@ -132,8 +132,21 @@ kill_group() { # kill_group PID START: a worker and its helpers, which outlive a
             kill -s KILL $orphans 2>/dev/null
         fi
         tries=$((tries + 1))
-        [ "$tries" -lt 50 ] || { problem "process $1 does not end"; return; }
+        [ "$tries" -lt 300 ] || { problem "process $1 does not end"; return; } # 100 GB of memory take a while to be freed
         sleep 0.1 2>/dev/null || sleep 1
+    done
+}
+relieve() { # end the workers with builtins alone: they may hold the memory or the processes that all the rest needs
+    same_boot || return 0
+    now
+    patience=$((up + 100))
+    set -- $workers
+    while [ $# -ge 2 ]; do
+        while alive "$1" "$2" && [ "$up" -lt "$patience" ]; do
+            kill -s KILL -- "-$1" 2>/dev/null
+            now
+        done
+        shift 2
     done
 }
 try() { # a program, never a builtin, and not for ever; what it starts gets neither our lock (fd 9) nor our privileges
@@ -255,6 +268,12 @@ wait_deadline() {
         else sleep "0.$(printf %02d "$left")" 2>/dev/null || sleep 1; fi
     done
 }
+again() { # no process can be started, which ends a shell: so the watcher begins anew, without one; slowly, with builtins alone
+    now
+    patience=$((up + 50))
+    while [ "$up" -lt "$patience" ]; do now; done
+    exec /bin/sh "$0" timer
+}
 main() { # main [timer|sweep|module|hand] [accept] [locked]: accept a drifted state; our caller holds the lock
     how=${1:-hand} accept=0 locked=0 self=$$
     for word; do
@@ -262,13 +281,16 @@ main() { # main [timer|sweep|module|hand] [accept] [locked]: accept a drifted st
     done
     if [ "$how" != timer ]; then
         [ "$how" != sweep ] || due || exit 0
+        relieve
         revert
         exit $?
     fi
+    [ -n "${BASH_VERSION-}" ] || trap again EXIT # bash tries again by itself, and comes here also when it is stopped
     pause=5
     while :; do
         wait_deadline
-        revert && exit 0
+        relieve
+        revert && trap - EXIT && exit 0
         sleep "$pause"
         [ "$pause" -ge 60 ] || pause=$((pause * 2))
     done

@@ -19,6 +19,7 @@ _DURATION_FACTOR = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PERCENT = re.compile(r"^([0-9]+(?:\.[0-9]+)?)%?\Z")
 _RATE = re.compile(r"^([0-9]+(?:\.[0-9]+)?)(k|m|g)?bit\Z")
 _RATE_FACTOR = {None: 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
+_SIZE = re.compile(r"^([0-9]+(?:\.[0-9]+)?) ?(?:([kKMGT])(i?B)?|B)?\Z")
 
 
 def _text(value):
@@ -47,6 +48,16 @@ def duration(option, value, minimum=0.0, maximum=None, unit_needed=False):
     if maximum is not None and seconds > maximum:
         raise BadOption(option, value, "the most is %s" % human(maximum))
     return seconds
+
+
+def signed_duration(option, value, minimum, maximum):
+    """Seconds as a float from "+300s", "-5m" or a number, at least and at most so much either way."""
+    text = _text(value) or ""
+    sign = -1 if text.startswith("-") else 1
+    try:
+        return sign * duration(option, text[1:] if text[:1] in ("+", "-") else text, minimum, maximum)
+    except BadOption:
+        raise BadOption(option, value, "write a time such as +300s or -5m, from %s to %s either way" % (human(minimum), human(maximum)))
 
 
 def human(seconds):
@@ -81,6 +92,31 @@ def rate(option, value, minimum=8.0):
     if bits < minimum:
         raise BadOption(option, value, "the least is %gbit" % minimum)
     return bits
+
+
+def size(option, value, minimum=0, maximum=None):
+    """Bytes as an int from 4096, "64KiB", "10MB" or "1.5G", as coreutils count: K, KiB, M ... by 1024, kB, MB ... by 1000."""
+    text = _text(value)
+    found = _SIZE.match(text) if text is not None else None
+    if not found:
+        raise BadOption(option, value, "write a size in bytes or with a unit, such as 4096, 64KiB, 100MB or 1GiB")
+    power = " KMGT".index((found.group(2) or " ").upper())
+    number = int(float(found.group(1)) * (1000 if found.group(3) == "B" else 1024) ** power) if power else int(float(found.group(1)))
+    if number < minimum:
+        raise BadOption(option, value, "the least is %s" % human_size(minimum))
+    if maximum is not None and number > maximum:
+        raise BadOption(option, value, "the most is %s" % human_size(maximum))
+    return number
+
+
+def human_size(number):
+    """Bytes for people: 1536 -> "1.5 KiB"."""
+    amount = float(number)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return "%.4g %s" % (amount, unit)
+        amount /= 1024
+    return "%.4g TiB" % amount
 
 
 def integer(option, value, minimum, maximum):

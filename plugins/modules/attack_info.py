@@ -100,10 +100,11 @@ history:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils._control import attacks, residue
+from ansible_collections.faultline.chaos.plugins.module_utils._control import attacks
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._residue import residue
 
 
 def main():

@@ -14,8 +14,9 @@ description:
   - Reverting the attack before that time cancels it. Afterwards only power can undo it, so O(action=poweroff) is refused without
     a way back.
   - The role P(faultline.chaos.power#role) proves the way back before the attack, and switches the host on and waits for it afterwards.
-  - The host's own commands are used, of systemd, SysV init or busybox, so services stop as they would on any reboot. O(action=crash)
-    is the kernel's own crash trigger (sysrq c); what was written before is put on the disk first.
+  - The host's own commands are used, of systemd, SysV init or busybox, so services stop as they would on any reboot.
+  - With O(abrupt=true) nothing is stopped, and the kernel does it by its magic keys (sysrq b or o). O(action=crash) is the kernel's own
+    crash trigger (sysrq c). What was written before is put on the disk first in both cases. There is no other module for crashes.
   - The journal of the attack is closed when the host is up again, by the recovery unit at boot. So are other attacks that were active on the host.
 extends_documentation_fragment:
   - faultline.chaos._attack
@@ -28,10 +29,17 @@ options:
       - What happens to the host.
       - V(reboot) shuts it down in order and starts it again, V(poweroff) shuts it down in order and leaves it off.
       - With V(crash) the kernel panics at once. Unless C(kernel.panic) or kdump make it reboot, the host hangs until somebody
-        switches it off and on.
+        switches it off and on. Where kdump is loaded, the host writes a dump before it reboots, and a note says so.
     type: str
     choices: [reboot, poweroff, crash]
     required: true
+  abrupt:
+    description:
+      - Reboot or switch off without shutting down. Services get no signal, file systems are synced and made read-only by the kernel. It is as close
+        to pulling the plug as software gets.
+      - On some machines the kernel cannot switch the power off, and the host only hangs. A O(action=crash) is always abrupt.
+    type: bool
+    default: false
   delay:
     description:
       - Time from the end of the task on the target until it happens. From V(1s) to V(1h), and shorter than O(duration).
@@ -184,6 +192,7 @@ class HostPower(Attack):
     name = "host_power"
     options = {
         "action": {"type": "str", "required": True, "choices": ["reboot", "poweroff", "crash"]},
+        "abrupt": {"type": "bool", "default": False},
         "delay": {"type": "raw", "default": "5s"},
         "way_back": {
             "type": "str",
@@ -214,7 +223,7 @@ class HostPower(Attack):
             )
 
     def snapshot(self):
-        self.argv = _power.command(self.host, self.action)
+        self.argv = None if self.params["abrupt"] else _power.command(self.host, self.action)
         self.keys = _power.keys(self.action) if self.argv is None else ""
         return {"alarm": _power.clock_now() + int(self.duration) if self.way_back == "rtcwake" else None}
 

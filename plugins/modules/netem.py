@@ -17,6 +17,7 @@ description:
   - Needs C(sch_netem). On RHEL, Rocky and Alma it is in the package C(kernel-modules-extra), and C(tc) in C(iproute-tc).
 extends_documentation_fragment:
   - faultline.chaos._attack
+  - faultline.chaos._namespace
   - faultline.chaos._attributes
   - faultline.chaos._attributes.attack
   - faultline.chaos._attributes.actiongroup_attacks
@@ -244,12 +245,12 @@ effect:
 
 import hashlib
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _network
+from ansible_collections.faultline.chaos.plugins.module_utils import _namespace, _netem_kernel, _network
 from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._control import INTERFACE_PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._netem import FAULTS, NETEM_HANDLE, Selection, Tree, count, emulation
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._residue import INTERFACE_PREFIX
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo, When
 
 MAX_FILTERS = 256
 COUNTERS = ("direct_packets_stat", "refcnt")  # of qdiscs; they change by themselves
@@ -258,6 +259,8 @@ COUNTERS = ("direct_packets_stat", "refcnt")  # of qdiscs; they change by themse
 class Netem(Attack):
     name = "netem"
     options = {
+        "netns": _namespace.OPTIONS["netns"],
+        "container": _namespace.OPTIONS["container"],
         "interface": {"type": "str"},
         "direction": {"type": "str", "choices": ["egress", "ingress", "both"], "default": "egress"},
         "delay": {"type": "str"},
@@ -291,7 +294,7 @@ class Netem(Attack):
     }
     constraints = {
         "required_one_of": [FAULTS],
-        "mutually_exclusive": [("loss", "gilbert_elliott")],
+        "mutually_exclusive": [("loss", "gilbert_elliott")] + _namespace.EXCLUSIVE,
         "required_by": {
             "jitter": "delay", "correlation": "jitter", "loss_correlation": "loss", "corrupt_correlation": "corrupt",
             "duplicate_correlation": "duplicate", "reorder": "delay", "reorder_correlation": "reorder", "reorder_gap": "reorder",
@@ -299,9 +302,11 @@ class Netem(Attack):
     }
 
     _chosen = None  # name of the interface
+    _found = None  # the place of the attack
 
     def validate(self):
         params = self.params
+        _namespace.check_options(params)
         if params["interface"] is not None:
             _network.interface_name("interface", params["interface"])
         self.words = emulation(params)
@@ -313,24 +318,35 @@ class Netem(Attack):
         if self.ports and params["protocols"] == ["icmp"]:
             raise BadOption("ports", params["ports"], "ICMP has no ports")
 
+    def _place(self):
+        if self._found is None:
+            self._found = _namespace.find(self.host, self.params)
+        return self._found
+
     def _interface_name(self):
         if self._chosen is None:
-            self._chosen = self.params["interface"] or _network.default_interface(self.host)
+            self._chosen = self.params["interface"] or _network.default_interface(self.host, self._place())
         return self._chosen
 
     def resources(self):
-        return ["net:%s" % self._interface_name()]
+        return ["net:%s%s" % (self._interface_name(), self._place().key)]
 
     def guard(self):
         host = self.host
         self.tc, self.ip = host.tool("tc"), host.tool("ip")
-        self.interface = _network.Interface(self._interface_name())
+        place, control_ports = self._place(), []
+        if place is _namespace.HERE:
+            control_ports = host.control_ports()
+            self.interface = _network.Interface(self._interface_name())
+        else:
+            self.interface = _network.InterfaceElsewhere(host, place, self._interface_name())
         self.interface.check()
         self.hit = _network.resolve("peers", self.params["peers"])
         self.passed = _network.resolve("exclude", self.params["exclude"])
         self.passed += [_network.network("control_addresses", each) for each in self.params["control_addresses"]]
-        _network.refuse_control_path(host, "peers", self.hit, self.ports)
-        self.selection = Selection(host.control_ports(), self.passed, self.hit, self.ports, self.params["protocols"])
+        if control_ports:
+            _network.refuse_control_path(host, "peers", self.hit, self.ports)
+        self.selection = Selection(control_ports, self.passed, self.hit, self.ports, self.params["protocols"])
         self.directions = ["egress", "ingress"] if self.params["direction"] == "both" else [self.params["direction"]]
         total = sum(count(self.selection.matches(direction)) for direction in self.directions)
         if total > MAX_FILTERS:
@@ -340,11 +356,11 @@ class Netem(Attack):
     def _mechanism(self):
         """redirect where the kernel and the interface allow it, else band. Errors: what is missing, and where to get it."""
         name = self.interface.name
-        qdiscs = self.host.run([self.tc, "qdisc", "show", "dev", name])[1].splitlines()
+        qdiscs = self.host.run(self._place().argv([self.tc, "qdisc", "show", "dev", name]))[1].splitlines()
         hooked = [line for line in qdiscs if line.startswith(("qdisc clsact", "qdisc ingress"))]
         root = [line.split()[1:3] for line in qdiscs if " root" in line]
         owned = [kind for kind, handle in root if handle != "0:"]
-        why = self._try_kernel()
+        why = _netem_kernel.lacks_redirect(self.host, self.words)
         if why is None and not hooked:
             return "redirect"
         if hooked and (why is not None or "ingress" in self.directions or owned):
@@ -355,32 +371,6 @@ class Netem(Attack):
             raise NotRestorable("interface: %s has a %s root qdisc, and %s" % (name, owned[0], why))
         return "band"
 
-    def _try_kernel(self):
-        """Try everything in a throw-away network namespace. None, or why redirect cannot work; raises when netem itself cannot.
-
-        In check mode nothing is tried: it would load kernel modules.
-        """
-        host = self.host
-        if self.host.check_mode:
-            return None
-        apart = [host.tool("unshare"), "--net"]
-        rc, out, err = host.run(apart + [self.tc, "qdisc", "add", "dev", "lo", "root", "netem"] + self.words, check=False)
-        if rc != 0:
-            said = (err or out).strip().splitlines()[-1:] or ["rc %d" % rc]
-            raise AttackError(
-                "the kernel of the target cannot do this: %s. netem is the module sch_netem: in the package kernel-modules-extra on RHEL, Rocky and "
-                "Alma, linux-modules-extra-... on Ubuntu" % said[0]
-            )
-        if host.has_tool("modprobe") and not host.read("/sys/module/ifb/initstate"):
-            host.run([host.tool("modprobe"), "-q", "ifb", "numifbs=0"], check=False)  # or it comes with ifb0 and ifb1
-        if host.run(apart + [self.ip, "link", "add", "fltest", "type", "ifb"], check=False)[0] != 0:
-            return "the kernel has no ifb devices to go around it"
-        trial = "qdisc add dev lo clsact\nfilter add dev lo egress protocol ip pref 1 u32 match u32 0 0 action pass\n"
-        trial += "filter add dev lo egress protocol ip pref 2 u32 match u32 0 0 action mirred egress redirect dev lo\n"
-        if host.run(apart + [self.tc, "-batch", "-"], check=False, data=trial)[0] != 0:
-            return "the kernel has no clsact hooks (4.5) or no u32 and mirred to go around it"
-        return None
-
     def _device(self, direction):
         digest = hashlib.sha256(("%s %s" % (self.id, direction)).encode("utf-8")).hexdigest()
         return INTERFACE_PREFIX + digest[:12]
@@ -388,11 +378,11 @@ class Netem(Attack):
     def snapshot(self):
         name = self.interface.name
         commands = [[self.tc, kind, "show", "dev", name] for kind in ("qdisc", "filter")]  # classes: flows of fair queues come and go
-        return [(argv, self.host.output(argv, COUNTERS)) for argv in commands]
+        return [(argv, self.host.output(self._place().argv(argv), COUNTERS)) for argv in commands]
 
     def plan(self, before):
-        name = self.interface.name
-        tree = Tree((self.tc, self.ip), name, self.interface.guard())
+        name, place = self.interface.name, self._place()
+        tree = Tree((self.tc, self.ip), name, self.interface.guard(), place)
         if self.mechanism == "redirect":
             tree.redirect(self.directions, self._device, self.words, self.selection)
         else:
@@ -400,14 +390,15 @@ class Netem(Attack):
                 tree.band(self.words, self.selection)
             if "ingress" in self.directions:
                 tree.ingress(self._device("ingress"), self.words, self.selection)
-        undo = Undo(tree.undo, tree.checks)
+        guards = list(place.guards)
+        undo = Undo([When(guards, tree.undo)], [When(guards, tree.checks)]) if guards else Undo(tree.undo, tree.checks)
         for argv, text in before:
-            undo.same("%s of %s" % (argv[1], name), argv, text, [tree.guard], COUNTERS)
+            undo.same("%s of %s" % (argv[1], name), place.undo_argv(argv), text, guards + [tree.guard], COUNTERS)
         batch = "".join(" ".join(words) + "\n" for words in tree.add)
         plan = Plan(
             before="\n".join(text for _argv, text in before if text),
             after="\n".join([" ".join(argv) for argv in tree.links] + ["tc " + " ".join(words) for words in tree.add]),
-            steps=[(argv, None) for argv in tree.links] + [([self.tc, "-batch", "-"], batch)],
+            steps=[(argv, None) for argv in tree.links] + [(place.argv([self.tc, "-batch", "-"]), batch)],
             undo=undo,
             notes=self._notes(),
         )
@@ -427,7 +418,7 @@ class Netem(Attack):
     def verify(self, plan):
         kernel = {}
         for device in plan.carriers:
-            out = self.host.run([self.tc, "qdisc", "show", "dev", device])[1]
+            out = self.host.run(self._place().argv([self.tc, "qdisc", "show", "dev", device]))[1]
             lines = [line for line in out.splitlines() if line.startswith("qdisc netem %s" % NETEM_HANDLE)]
             if not lines:
                 raise AttackError("the kernel does not show netem on %s after adding it" % device)

@@ -17,47 +17,17 @@ description:
     or O(recover) names the command that does, run when the attack is reverted.
 extends_documentation_fragment:
   - faultline.chaos._attack
+  - faultline.chaos._processes
   - faultline.chaos._attributes
   - faultline.chaos._attributes.attack
   - faultline.chaos._attributes.actiongroup_attacks
 options:
-  name:
-    description:
-      - Exact name of the program, as C(ps -o comm) shows it.
-    type: str
-  command_line:
-    description:
-      - Exact command line, words joined by one space, as C(ps -o args) shows it.
-    type: str
-  pid_file:
-    description:
-      - Absolute path of a file that holds the process's number.
-    type: path
-  user:
-    description:
-      - Name of the user that the process runs as. Narrows the other criteria.
-    type: str
-  port:
-    description:
-      - TCP port that the process listens on.
-    type: int
   signal:
     description:
       - The signal to send.
     type: str
     choices: [TERM, KILL, INT, HUP, QUIT, ABRT, USR1, USR2]
     default: TERM
-  count:
-    description:
-      - How many processes at the most; V(0) is all of them.
-    type: int
-    default: 1
-  order:
-    description:
-      - Which come first when O(count) leaves some out. The oldest is usually the parent of the others.
-    type: str
-    choices: [oldest, newest]
-    default: oldest
   interval:
     description:
       - Kill whatever meets the criteria again after each interval, until O(duration) is over. At least V(1s).
@@ -70,6 +40,7 @@ options:
     type: list
     elements: str
 seealso:
+  - module: faultline.chaos.process_freeze
   - module: faultline.chaos.revert
 """
 
@@ -165,61 +136,35 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import ComesBack, NotRunning, Run, Undo
 
-CRITERIA = ("name", "command_line", "pid_file", "user", "port")
 WAIT_FOR_END = 3.0  # seconds; a program may take its time after TERM, and that is not ours to judge
 
 
 class ProcessKill(Attack):
     name = "process_kill"
     needs_root = False
-    options = {
-        "name": {"type": "str"},
-        "command_line": {"type": "str"},
-        "pid_file": {"type": "path"},
-        "user": {"type": "str"},
-        "port": {"type": "int"},
-        "signal": {"type": "str", "choices": ["TERM", "KILL", "INT", "HUP", "QUIT", "ABRT", "USR1", "USR2"], "default": "TERM"},
-        "count": {"type": "int", "default": 1},
-        "order": {"type": "str", "choices": ["oldest", "newest"], "default": "oldest"},
-        "interval": {"type": "raw"},
-        "recover": {"type": "list", "elements": "str"},
-    }
-    constraints = {"required_one_of": [("name", "command_line", "pid_file", "port")]}
+    options = dict(
+        _process.SELECTION,
+        signal={"type": "str", "choices": ["TERM", "KILL", "INT", "HUP", "QUIT", "ABRT", "USR1", "USR2"], "default": "TERM"},
+        interval={"type": "raw"},
+        recover={"type": "list", "elements": "str"},
+    )
+    constraints = _process.SELECTION_NEEDS
 
     def validate(self):
         params = self.params
-        for option in ("name", "command_line", "user"):
-            value = params[option]
-            if value is not None and (not value.strip() or "\n" in value or "\0" in value):
-                raise BadOption(option, value, "give the exact text, not an empty one and no line break")
-        if params["name"] is not None and (set(params["name"]) & set("*?[]^$|\\") or "/" in params["name"]):
-            raise BadOption("name", params["name"], "give the exact name of the program; patterns and paths are not used")
-        if params["name"] in _process.PROTECTED:
-            raise BadOption("name", params["name"], "it keeps the host or its control path alive and is protected")
-        if params["pid_file"] is not None and not params["pid_file"].startswith("/"):
-            raise BadOption("pid_file", params["pid_file"], "give an absolute path")
-        if params["port"] is not None:
-            _units.port("port", params["port"])
-        _units.integer("count", params["count"], 0, 10000)
+        _process.check_selection(params)
         if params["interval"] is not None:
             self.interval = _units.duration("interval", params["interval"], 1.0, 3600.0)
         if params["recover"] is not None and (not params["recover"] or not params["recover"][0].strip()):
             raise BadOption("recover", params["recover"], "give a program and its arguments as a list")
 
     def resources(self):
-        told = ["%s=%s" % (key, self.params[key]) for key in CRITERIA if self.params[key] is not None]
-        return ["process:" + ",".join(told)]
-
-    def _matching(self):
-        found = _process.choose(**dict((key, self.params[key]) for key in CRITERIA))
-        if self.params["order"] == "newest":
-            found.reverse()
-        return found[: self.params["count"]] if self.params["count"] else found
+        return ["process:" + _process.selection(self.params)]
 
     def snapshot(self):
-        victims = self._matching()
+        victims = _process.selected(self.params)
         if not victims:
-            raise AttackError("no process on the target meets %s" % self.resources()[0].partition(":")[2])
+            raise AttackError("no process on the target meets %s" % _process.selection(self.params))
         _process.refuse_protected(victims)
         return victims
 
@@ -263,16 +208,16 @@ class ProcessKill(Attack):
         while uptime() + self.interval < until:
             time.sleep(self.interval)
             try:
-                victims = self._matching()
+                victims = _process.selected(self.params)
                 _process.refuse_protected(victims)
                 self._send(victims)
             except AttackError:
                 continue  # nothing there at this moment
 
     def verify(self, plan):
-        until = time.time() + WAIT_FOR_END
+        until = time.monotonic() + WAIT_FOR_END
         left = plan.victims
-        while left and time.time() < until and self.params["signal"] not in ("HUP", "USR1", "USR2"):
+        while left and time.monotonic() < until and self.params["signal"] not in ("HUP", "USR1", "USR2"):
             left = [victim for victim in left if victim.alive()]
             time.sleep(0.02)
         left = [victim for victim in plan.victims if victim.alive()]

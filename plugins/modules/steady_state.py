@@ -113,8 +113,10 @@ notes:
   - The keyword C(become) of the task counts for host-local probes, as it does for a delegated task. The keyword C(connection) does
     not, so C(connection=local) of a play on C(localhost) does not turn a probe on another host into one of the controller.
   - HTTP requests go through the proxy that the environment of the controller names, if it names one.
-  - Samples of http, tcp and dns probes are taken at their rate even when answers are slow. Host-local probes have one sample out at
-    a time, and skip the ticks that fall into a slow one.
+  - Prometheus sees an attack only after its next scrape, and C(rate) over a range averages over it. Give the window of the observation
+    more than the scrape interval and the ranges in the query.
+  - Samples of probes that ask over the network are taken at their rate even when answers are slow. Host-local probes have one sample
+    out at a time, and skip the ticks that fall into a slow one.
 seealso:
   - module: faultline.chaos.lease
   - module: faultline.chaos.attack_info
@@ -134,6 +136,16 @@ EXAMPLES = r"""
         type: tcp
         host: db.example.com
         port: 5432
+  run_once: true
+
+- name: A check that says by itself what is wrong, for example "3 of 5 replicas are ready"
+  faultline.chaos.steady_state:
+    probes:
+      - name: all replicas are ready
+        type: http
+        url: http://shop.example.com/replicas
+        expect:
+          json: "ready == wanted || join(' ', [to_string(ready), 'of', to_string(wanted), 'replicas are ready'])"
   run_once: true
 
 - name: Watch during the attack, go on whatever comes of it, and keep the dead-man timers away
@@ -159,6 +171,34 @@ EXAMPLES = r"""
     probes: "{{ probes }}"
   run_once: true
 
+- name: Certificates last, and few requests fail, as Prometheus sees it
+  faultline.chaos.steady_state:
+    probes:
+      - name: certificate of the shop
+        type: certificate_expiry
+        host: shop.example.com
+        interval: 1h
+        expect: {days_left_min: 30}
+      - name: few requests fail
+        type: prometheus
+        url: https://prometheus.example.com
+        headers: {Authorization: "Bearer {{ prometheus_token }}"}
+        query: sum(rate(http_requests_total{status=~"5.."}[1m])) / sum(rate(http_requests_total[1m]))
+        interval: 15s
+        expect: {value: "< 0.05"}
+      - name: every web server was up all the time
+        type: prometheus
+        url: https://prometheus.example.com
+        headers: {Authorization: "Bearer {{ prometheus_token }}"}
+        query: up{job="web"}
+        range: 5m
+        step: 15s
+        reduce: all
+        series: all
+        interval: 1m
+        expect: {min: 1}
+  run_once: true
+
 - name: Look at hosts from the inside
   faultline.chaos.steady_state:
     probes:
@@ -182,10 +222,10 @@ aborted:
   type: bool
   sample: true
 reason:
-  description: Which probe is in breach, and by how much. None when all is well.
+  description: Which probe is in breach, by how much, and what its last failed sample said. None when all is well.
   returned: always
   type: str
-  sample: "shop answers: 2 of 14 samples failed of 60 planned, 99% must succeed"
+  sample: "shop answers: 2 of 14 samples failed of 60 planned, 99% must succeed; last: connection refused"
 error:
   description: Why nothing could be measured, for example an option that was refused. None when something was.
   returned: always
@@ -255,7 +295,7 @@ probes:
     reason:
       description: Why not, or why it was left out in check mode.
       type: str
-      sample: 2 of 14 samples failed of 60 planned, 99% must succeed
+      sample: "2 of 14 samples failed of 60 planned, 99% must succeed; last: connection refused"
     samples:
       description: How many samples were judged.
       type: int
@@ -290,7 +330,9 @@ probes:
           type: float
           sample: 11.204
         value:
-          description: A number or word worth plotting. The HTTP status, a command's output if it is a number, a count, a state.
+          description:
+            - A number or word worth plotting. The HTTP status, the days that a certificate has left, the value of a query, a
+              command's output if it is a number, a count, a state.
           type: raw
           sample: 200
         detail:
@@ -302,6 +344,7 @@ probes:
 from ansible.module_utils.basic import AnsibleModule
 
 PHASES = ["before", "during", "after"]
+TYPES = ["http", "tcp", "dns", "certificate_expiry", "prometheus", "command", "process", "service"]
 EXPECT = {
     "status": {"type": "list", "elements": "int"},
     "regex": {"type": "str"},
@@ -311,6 +354,13 @@ EXPECT = {
     "count_min": {"type": "int"},
     "count_max": {"type": "int"},
     "state": {"type": "str", "choices": ["running", "stopped"]},
+    "days_left_min": {"type": "int"},
+    "chain_valid": {"type": "bool"},
+    "name_matches": {"type": "bool"},
+    "value": {"type": "str"},
+    "min": {"type": "float"},
+    "max": {"type": "float"},
+    "no_data": {"type": "str", "choices": ["bad", "good"]},
 }
 TOLERANCE = {
     "success": {"type": "raw", "default": "100%"},
@@ -320,7 +370,7 @@ TOLERANCE = {
 }
 PROBE = {
     "name": {"type": "str", "required": True},
-    "type": {"type": "str", "required": True, "choices": ["http", "tcp", "dns", "command", "process", "service"]},
+    "type": {"type": "str", "required": True, "choices": TYPES},
     "timeout": {"type": "raw", "default": "2s"},
     "interval": {"type": "raw"},
     "retries": {"type": "int", "default": 0},
@@ -333,12 +383,19 @@ PROBE = {
     "headers": {"type": "dict", "no_log": True},
     "body": {"type": "raw", "no_log": True},
     "validate_certs": {"type": "bool"},
+    "ca_path": {"type": "path"},
     "follow_redirects": {"type": "bool"},
     "host": {"type": "str"},
     "port": {"type": "int"},
     "query": {"type": "str"},
     "record": {"type": "str", "choices": ["A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"]},
     "server": {"type": "str"},
+    "server_name": {"type": "str"},
+    "starttls": {"type": "str", "choices": ["smtp", "imap", "pop3"]},
+    "range": {"type": "raw"},
+    "step": {"type": "raw"},
+    "reduce": {"type": "str", "choices": ["last", "avg", "min", "max", "all"]},
+    "series": {"type": "str", "choices": ["one", "all", "any"]},
     "argv": {"type": "list", "elements": "raw"},
     "process": {"type": "str"},
     "service": {"type": "str"},

@@ -43,12 +43,14 @@ KNOWN = {
 
 _ATTACK = re.compile(r"^[a-z][a-z0-9_]*(?:(?:\.[a-z][a-z0-9_]*){2,})?\Z")
 _SEED_LIMIT = 2**63
+# ansible-core before 2.19 takes such a plan for one that is not there.
+_GIVEN = "If you pass one, a template in it uses a variable that does not exist, or that only hosts have: a plan is the same for every host."
 
 
 def normalise(plan: Any) -> Plan:
     """The complete plan. The first thing wrong with it is raised as an AttackError that names the option by its path."""
     if plan is None or plan == {}:
-        raise AttackError(f"{OPTION} is required: pass a plan, for example -e @plan.yml (see ansible-doc -t role {COLLECTION}.experiment)")
+        raise AttackError(f"{OPTION} is required: pass a plan, for example -e @plan.yml (see ansible-doc -t role {COLLECTION}.experiment). {_GIVEN}")
     top = Level(OPTION, plain(OPTION, plan), KNOWN[""])
     result = {
         "title": top.line("title", fix="say in one line what the experiment shows"),

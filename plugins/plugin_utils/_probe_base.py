@@ -4,22 +4,18 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""What all probes share: the common options, the outcome of one attempt, the rules for text and JSON."""
+"""What all probes share: the common options, the outcome of one attempt, errors in plain words."""
 
 from __future__ import annotations
 
-import json
-import re
 import socket
 import ssl
-import sys
 import typing as t
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._tolerance import Tolerance
 
 PHASES = ("before", "during", "after")
@@ -99,74 +95,6 @@ class Probe(ABC):
     def longest(self) -> float:
         """How long one sample may take, with its retries."""
         return self.timeout * (self.retries + 1)
-
-
-class RegexRule:
-    """The text must match, anywhere."""
-
-    def __init__(self, options: Options, name: str = "regex") -> None:
-        pattern = options.text(name, REQUIRED, "write a regular expression")
-        try:
-            self._pattern = re.compile(pattern)
-        except re.error as error:
-            raise options.refusal(name, pattern, f"not a regular expression of Python: {error}") from error
-
-    def problem(self, text: str) -> str | None:
-        """Why the text is not as expected, or None. The text itself is not told: it may hold secrets."""
-        return None if self._pattern.search(text) else f"does not match {self._pattern.pattern!r}"
-
-
-class JsonRule:
-    """A JMESPath expression over the JSON document must be true."""
-
-    def __init__(self, options: Options, name: str = "json") -> None:
-        expression = options.text(name, REQUIRED, "write a JMESPath expression")
-        try:
-            import jmespath
-        except ImportError as error:
-            fix = f"it needs the Python library jmespath on the controller: {sys.executable} -m pip install jmespath"
-            raise options.refusal(name, expression, fix) from error
-        try:
-            self._compiled = jmespath.compile(expression)
-        except jmespath.exceptions.JMESPathError as error:
-            reason = str(error).partition("\n")[0]
-            raise options.refusal(name, expression, f"not a JMESPath expression: {reason}. Example: queue.depth < `100`") from error
-        self._errors = (jmespath.exceptions.JMESPathError, TypeError)
-        self.expression = expression
-
-    def problem(self, text: str) -> str | None:
-        """Why the document is not as expected, or None."""
-        try:
-            document = json.loads(text)
-        except ValueError:
-            return "is not JSON"
-        try:
-            found = self._compiled.search(document)
-        except self._errors as error:
-            return f"{self.expression} cannot be evaluated: {str(error).partition(chr(10))[0]}"
-        if found is True:
-            return None
-        shown = found if isinstance(found, (bool, int, float)) or found is None else type(found).__name__
-        return f"{self.expression} is {json.dumps(shown)}, not true"
-
-
-class Rules:
-    """The rules of an expect section that look at a text; the probes say what else they expect."""
-
-    def __init__(self, expect: Options, kinds: t.Mapping[str, t.Callable[[Options], t.Any]] = MappingProxyType({"regex": RegexRule, "json": JsonRule})) -> None:
-        self._rules = []
-        for name, rule in kinds.items():
-            if expect.has(name):
-                self._rules.append(rule(expect))
-            else:
-                expect.take(name)
-
-    def __bool__(self) -> bool:
-        return bool(self._rules)
-
-    def problem(self, text: str) -> str | None:
-        """The first rule that does not hold, in words."""
-        return next((found for found in (rule.problem(text) for rule in self._rules) if found), None)
 
 
 def plain(error: BaseException, timeout: float) -> str:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_base import Completed, Outcome, Probe, Rules
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_base import Completed, Outcome, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_rules import Rules
 
 CONTROLLER = "controller"
 SERVICE_STATES = ("running", "stopped")
@@ -88,8 +89,8 @@ class CommandProbe(_HostProbe):
         value = _number(ended.stdout)
         if ended.rc not in self._statuses:
             return Outcome(False, value, f"exit status {ended.rc}")
-        problem = self._rules.problem(ended.stdout)
-        return Outcome(not problem, value, f"output {problem}" if problem else None)
+        problem = self._rules.problem(ended.stdout, "output")
+        return Outcome(not problem, value, problem)
 
 
 def _number(text: str) -> int | float | None:

@@ -15,15 +15,16 @@ import sys
 import typing as t
 from time import monotonic
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_base import Outcome, Probe, RegexRule, Rules
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_base import Outcome, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_rules import RegexRule, Rules
 
 RECORDS = ("A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT")
 _BANNER_LIMIT = 1 << 16
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})")
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -31,12 +32,46 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _left(deadline: float) -> float:
+def left(deadline: float) -> float:
     """The seconds left; no time left is a timeout."""
     left = deadline - monotonic()
     if left <= 0:
         raise TimeoutError
     return left
+
+
+def read_host(options: Options, name: str, default: t.Any) -> t.Any:
+    """The name of a host in the network, or its address."""
+    fix = "write a host name or an IP address"
+    host = options.text(name, default, fix, most=255)
+    if host is default:
+        return default
+    if not _HOST.fullmatch(host) and not is_address(host):
+        raise options.refusal(name, host, fix)
+    if re.fullmatch(r"[0-9.]+", host) and not is_address(host):
+        raise options.refusal(name, host, "not an IPv4 address")
+    return host
+
+
+def shown_address(host: str, port: int) -> str:
+    """Host and port, for people."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def connect(host: str, port: int, deadline: float) -> socket.socket:
+    """A connection to the first address that answers; all of them share one deadline."""
+    failure: Exception = OSError(f"{host} has no address")
+    for family, kind, protocol, _name, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.settimeout(left(deadline))
+            connection.connect(address)
+        except OSError as error:
+            connection.close()
+            failure = error
+        else:
+            return connection
+    raise failure
 
 
 class TcpProbe(Probe):
@@ -45,12 +80,7 @@ class TcpProbe(Probe):
     type = "tcp"
 
     def read(self, options: Options) -> None:
-        fix = "write a host name or an IP address"
-        self._host = options.text("host", REQUIRED, fix, most=255)
-        if not _HOST.fullmatch(self._host) and not _is_address(self._host):
-            raise options.refusal("host", self._host, fix)
-        if re.fullmatch(r"[0-9.]+", self._host) and not _is_address(self._host):
-            raise options.refusal("host", self._host, "not an IPv4 address")
+        self._host = read_host(options, "host", REQUIRED)
         self._port = options.whole("port", 1, 65535, REQUIRED)
         expect = options.section("expect")
         self._rules = Rules(expect, {"regex": RegexRule})
@@ -58,42 +88,27 @@ class TcpProbe(Probe):
 
     @property
     def target(self) -> str:
-        return f"tcp [{self._host}]:{self._port}" if ":" in self._host else f"tcp {self._host}:{self._port}"
+        return f"tcp {shown_address(self._host, self._port)}"
 
     def attempt(self, timeout: float) -> Outcome:
         deadline = monotonic() + timeout
-        with self._connect(deadline) as connection:
+        with connect(self._host, self._port, deadline) as connection:
             if not self._rules:
                 return Outcome(True)
             banner = b""
             try:
                 while len(banner) < _BANNER_LIMIT:
-                    connection.settimeout(_left(deadline))
+                    connection.settimeout(left(deadline))
                     chunk = connection.recv(4096)
                     if not chunk:
                         break
                     banner += chunk
-                    if not self._rules.problem(banner.decode(errors="replace")):
+                    if not self._rules.problem(banner.decode(errors="replace"), "banner"):
                         return Outcome(True)
             except TimeoutError:
                 if not banner:
                     return Outcome(False, None, "connected, but no banner came")
-        return Outcome(False, None, f"banner {self._rules.problem(banner.decode(errors='replace'))}")
-
-    def _connect(self, deadline: float) -> socket.socket:
-        """The first address that answers; all of them share one deadline."""
-        failure: Exception = OSError(f"{self._host} has no address")
-        for family, kind, protocol, _name, address in socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM):
-            connection = socket.socket(family, kind, protocol)
-            try:
-                connection.settimeout(_left(deadline))
-                connection.connect(address)
-            except OSError as error:
-                connection.close()
-                failure = error
-            else:
-                return connection
-        raise failure
+        return Outcome(False, None, self._rules.problem(banner.decode(errors="replace"), "banner"))
 
 
 class DnsProbe(Probe):
@@ -118,7 +133,7 @@ class DnsProbe(Probe):
             raise options.refusal("query", self._query, f"not a domain name: {error}") from error
         self._record = options.choice("record", RECORDS, "A")
         self._server = options.text("server", None, "write the IP address of a DNS server")
-        if self._server is not None and not _is_address(self._server):
+        if self._server is not None and not is_address(self._server):
             raise options.refusal("server", self._server, "write the IP address of a DNS server; without one the controller's resolvers are asked")
         port = options.whole("port", 1, 65535, None)
         if port is not None and self._server is None:

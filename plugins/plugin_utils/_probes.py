@@ -12,12 +12,15 @@ import typing as t
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_base import Probe
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_certificate import CertificateProbe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_host import CommandProbe, ProcessProbe, ServiceProbe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_http import HttpProbe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_net import DnsProbe, TcpProbe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_prometheus import PrometheusProbe
 
-TYPES: dict[str, type[Probe]] = {probe.type: probe for probe in (HttpProbe, TcpProbe, DnsProbe, CommandProbe, ProcessProbe, ServiceProbe)}
+_CLASSES = (HttpProbe, TcpProbe, DnsProbe, CertificateProbe, PrometheusProbe, CommandProbe, ProcessProbe, ServiceProbe)
+TYPES: dict[str, type[Probe]] = {probe.type: probe for probe in _CLASSES}
 MOST_PROBES = 200
 
 

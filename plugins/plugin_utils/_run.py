@@ -243,7 +243,7 @@ class Run:
             hosts = ", ".join(steady["lease_lost"])
             self.stop(_verdict.ABORTED, f"The lease was lost on {hosts} during {_label(phase)}: they reverted by themselves.")
         if not steady["met"] and self.plan["safety"]["abort"]:
-            self.stop(_verdict.DEVIATED, f"{_label(phase)} broke the steady state.")
+            self.stop(_verdict.DEVIATED, f"{_label(phase)} broke the steady state. {steady.get('reason') or ''}".strip())
 
     def swept(self, results: Mapping[str, Mapping[str, Any]]) -> None:
         """Takes the answers of the second revert."""

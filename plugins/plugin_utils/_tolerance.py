@@ -83,6 +83,7 @@ class Score:
         self.count = 0
         self.succeeded = 0
         self._slow = dict.fromkeys(tolerance.latency, 0)
+        self._last_failure: str | None = None
 
     def add(self, sample: Sample, times: int = 1) -> None:
         """Counts a sample in, or out with times=-1."""
@@ -92,6 +93,8 @@ class Score:
             for percentile, limit in self.tolerance.latency.items():
                 if (sample.ms or 0.0) > limit:
                     self._slow[percentile] += times
+        elif times > 0:
+            self._last_failure = sample.detail
 
     @property
     def percent(self) -> float:
@@ -109,7 +112,8 @@ class Score:
         if 100.0 * good < self.tolerance.success * total - _ROUNDING:
             failed = self.count - self.succeeded
             planned = f" of {total} planned" if to_come else ""
-            return f"{failed} of {self.count} samples failed{planned}, {self.tolerance.success:g}% must succeed"
+            last = f"; last: {self._last_failure}" if self._last_failure else ""
+            return f"{failed} of {self.count} samples failed{planned}, {self.tolerance.success:g}% must succeed{last}"
         for percentile, limit in self.tolerance.latency.items():
             if good == 0:
                 return f"no successful sample to take p{percentile} of"

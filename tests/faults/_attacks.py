@@ -12,12 +12,23 @@ from dataclasses import dataclass, field
 VICTIM = "flvictim"  # a harmless daemon that the tests bring along
 VICTIM_START = "/usr/local/sbin/flvictim-start"
 
+FILE = "/etc/debian_version"  # a file that nobody needs
+
 VICTIM_UNIT = f"""[Unit]
 Description=A victim for the fault tests
 [Service]
 ExecStart=/usr/local/bin/{VICTIM} 1000000
 [Install]
 WantedBy=multi-user.target
+"""
+
+VICTIM_SCRIPT = f"""#!/bin/sh
+d="start-stop-daemon --exec /usr/local/bin/{VICTIM}"
+case $1 in
+start) $d --start --background --oknodo -- 1000000 ;;
+stop) $d --stop --oknodo --retry 5 ;;
+status) $d --status ;;
+esac
 """
 
 
@@ -27,7 +38,7 @@ class Attack:
 
     module: str
     options: dict
-    active: str  # a Python expression over comms() and glob(); see MONITOR in _target.py
+    active: str  # a Python expression over comms(), soft_files() and glob(); see MONITOR in _target.py
     needs_lab: bool = True  # changes more than processes of the tests, so never on this machine
     points: tuple[str, ...] = field(default=("guarded", "prepared", "journalled", "armed", "injected", "verified"))
     tool: str = ""  # the program that does the change, for tests in which it fails
@@ -47,6 +58,26 @@ ATTACKS = [
         active=f"'{VICTIM}' not in comms() or 'faultline-kill' in comms()",
         needs_lab=False,
     ),
+    Attack(
+        "process_freeze",
+        {"name": VICTIM, "interval": "1s"},
+        active=f"stopped('{VICTIM}') or 'faultline-freez' in comms()",
+        needs_lab=False,
+    ),
+    Attack(
+        "service_stop",
+        {"services": [VICTIM]},
+        active=f"'{VICTIM}' not in comms()",
+        points=("guarded", "prepared", "journalled", "armed", "inject:0", "injected", "verified"),
+    ),
+    Attack("clock_skew", {"offset": "+300s"}, active="clock_is_wrong()"),
+    Attack(
+        "custom",
+        {"inject": ["touch", "/run/flcustom"], "undo": ["rm", "-f", "/run/flcustom"], "check": ["test", "-e", "/run/flcustom"]},
+        active="glob('/run/flcustom')",
+        points=("guarded", "prepared", "journalled", "armed", "inject:0", "injected", "verified"),
+        needs_lab=False,
+    ),
     Attack("cpu_stress", {"load": "20", "ramp": "1s", "cpus": ["0"]}, active="'faultline-cpu' in comms()", needs_lab=False),
     Attack(
         "netem",
@@ -54,6 +85,39 @@ ATTACKS = [
         active="glob('/sys/class/net/fl????????????')",
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "inject:2", "injected", "verified"),
         tool="/usr/sbin/tc",
+    ),
+    Attack(
+        "blackhole",
+        {"names": ["n2"], "ports": ["8000"], "direction": "out"},
+        active="'faultline-names' in comms()",
+        points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "injected", "verified"),
+    ),
+    Attack(
+        "disk_fill",
+        {"path": "/var/tmp", "size": "20MiB"},
+        active="glob('/var/tmp/.faultline-disk_fill.*/data/fill.*')",
+    ),
+    Attack(
+        "io_stress",
+        {"path": "/var/tmp", "file_size": "1MiB", "rate": "256KiB"},
+        active="'faultline-io' in comms() or glob('/var/tmp/.faultline-io_stress.*')",
+    ),
+    Attack(
+        "file_fault",
+        {"path": FILE, "op": "remove"},
+        active=f"not glob('{FILE}')",
+        points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "injected", "verified"),
+    ),
+    Attack("port_occupy", {"ports": ["47990"]}, active="'faultline-port' in comms()", needs_lab=False),
+    Attack("memory_stress", {"amount": "16MiB"}, active="'faultline-mem' in comms()"),
+    Attack("pid_exhaustion", {"count": 200}, active="'faultline-pid' in comms()"),
+    Attack("fd_exhaustion", {"process": VICTIM, "leave": 3}, active=f"min(soft_files('{VICTIM}'), default=1000) < 100"),
+    Attack("socket_exhaustion", {"percent": 30}, active="'faultline-ports' in comms()"),
+    Attack(
+        "dns_fault",
+        {"domains": ["fault.example.com"]},
+        active="'faultline-dns' in comms()",
+        points=("guarded", "prepared", "journalled", "armed", "inject:0", "injected", "verified"),
     ),
 ]
 BY_NAME = {attack.module: attack for attack in ATTACKS}

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import _fingerprint
-from _attacks import VICTIM, VICTIM_START, VICTIM_UNIT, Attack
+from _attacks import VICTIM, VICTIM_SCRIPT, VICTIM_START, VICTIM_UNIT, Attack
 from _lab import Lab, Play, Result, wait_until
 
 STATE = "/var/lib/faultline"
@@ -44,9 +44,35 @@ def comms():
             pass
     return found
 
+def soft_files(name):
+    found = []
+    for path in glob("/proc/[0-9]*/comm"):
+        try:
+            with open(path) as stream, open(path[:-4] + "limits") as limits:
+                if stream.read().strip() == name:
+                    found += [int(line.split()[3]) for line in limits if line.startswith("Max open files")]
+        except OSError:
+            pass
+    return found
+
+def stopped(name):
+    for path in glob("/proc/[0-9]*/stat"):
+        try:
+            with open(path) as stream:
+                if "(%s) T " % name in stream.read():
+                    return True
+        except OSError:
+            pass
+    return False
+
 def uptime():
     with open("/proc/uptime") as stream:
         return float(stream.read().split()[0])
+
+right = time.time() - uptime()
+
+def clock_is_wrong():
+    return abs(time.time() - uptime() - right) > 0.1
 
 def deadline():
     try:
@@ -84,6 +110,7 @@ os.rename(sys.argv[3], sys.argv[3] + ".done")
 LEFT = f"""
 ls -A {STATE} 2>/dev/null | grep -vx -e control.sh -e lock -e history.jsonl | sed 's/^/journal /'
 ls -d /etc/systemd/system/faultline* /etc/systemd/system/*/faultline* /etc/cron.d/faultline /sys/class/net/fl???????????? 2>/dev/null
+ls -d /sys/fs/cgroup/faultline-* /sys/fs/cgroup/memory/faultline-* /sys/fs/cgroup/pids/faultline-* 2>/dev/null
 [ ! -d /run/systemd/system ] || systemctl list-units --all --plain --no-legend 'faultline*' | sed 's/^/unit /'
 for p in /proc/[0-9]*; do
     read -r comm 2>/dev/null <$p/comm && case $comm in faultline-*) echo "process ${{p#/proc/}} $comm" ;; esac
@@ -296,6 +323,7 @@ class Target:
             self.sh(f"[ -e {unit} ] || {{ cat >{unit}; systemctl daemon-reload; systemctl -q enable {VICTIM}; }}", stdin=VICTIM_UNIT)
         else:
             self.sh(f"[ -e /etc/rc2.d/S99{VICTIM} ] || ln -s {VICTIM_START} /etc/rc2.d/S99{VICTIM}")
+            self.sh(f"cat >/etc/init.d/{VICTIM}; chmod 755 /etc/init.d/{VICTIM}", stdin=VICTIM_SCRIPT)
         self.run_victim()
 
     def run_victim(self) -> None:

@@ -296,7 +296,7 @@ def number(host: str) -> str:
 
 
 def address(host: str) -> str:
-    return f"10.77.0.{10 + int(number(host))}"
+    return f"{os.environ.get('FAULTLINE_LAB_NET') or '10.77.0'}.{10 + int(number(host))}"
 
 
 def first_json(text: str) -> Any:

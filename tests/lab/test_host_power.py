@@ -47,7 +47,16 @@ def test_steps_and_cancel(lab: Lab, n2: str, options: dict) -> None:
     assert effect["by"] == ("sysrq c" if options["action"] == "crash" else f"/usr/bin/systemctl --no-wall {options['action']}")
 
 
-@pytest.mark.parametrize("options", [{"action": "reboot"}, {"action": "poweroff", "way_back": "lab"}, {"action": "crash", "way_back": "lab"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"action": "reboot"},
+        {"action": "reboot", "abrupt": True},
+        {"action": "poweroff", "way_back": "lab"},
+        {"action": "poweroff", "way_back": "lab", "abrupt": True},
+        {"action": "crash", "way_back": "lab"},
+    ],
+)
 def test_down_and_up_again(lab: Lab, n2: str, options: dict) -> None:
     before = lab.fingerprint(n2)
     result = power(lab, n2, **options)

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._host import start_time
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import ComesBack, Gone, KillGroup, OutputHas, Run, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import ComesBack, Gone, KillGroup, OutputHas, Run, SameBoot, Undo, When, render_record
 
 
 def ended(child: subprocess.Popen, seconds: float = 5) -> bool:
@@ -196,3 +199,76 @@ def test_an_attack_never_waits_for_another_one(bench, shell) -> None:
         begin = time.monotonic()
         assert bench.sh(shell, first / "revert.sh", "module").returncode == 0
         assert time.monotonic() - begin < 5
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be a user with a limit")
+def test_workers_are_ended_while_no_process_can_be_started(bench, shell) -> None:
+    """A worker may hold every process of its user, so its end must need none: fork fails here, for the shell as well."""
+    directory = Path(tempfile.mkdtemp(dir="/tmp", prefix="faultline-test-"))
+    try:
+        child = bench.start(["sh", "-c", "sleep 60 & echo; sleep 60"], user=65534)
+        child.stdout.readline()
+        bench.journal.path = str(directory)
+        attack = bench.publish("a", Undo([KillGroup("x", child.pid, start_time(child.pid))]))
+        subprocess.run(["chown", "-R", "65534", directory], check=True)
+        line = "{ ulimit -u 0 || ulimit -p 0; } 2>/dev/null; . " + str(attack / "revert.sh")
+        starved = subprocess.run([*shell, "-c", line], user=65534, capture_output=True, text=True, timeout=60, check=False)
+        assert starved.returncode != 0
+        assert ended(child) and group(child.pid) == []
+        assert attack.is_dir()
+        assert subprocess.run([*shell, attack / "revert.sh"], user=65534, capture_output=True, timeout=60, check=False).returncode == 0
+        assert not attack.exists()
+    finally:
+        shutil.rmtree(directory)
+
+
+@pytest.mark.skipif(not any(os.access(tree.point, os.W_OK) for tree in _cgroup.hierarchies().values()), reason="no control groups to write to")
+def test_a_control_group_is_removed_when_its_last_process_has_ended(bench, shell) -> None:
+    room = _cgroup.Room(f"test-{os.getpid()}", 64 << 20, 20)
+    room._places = [(f"{tree.point}/{room.name}", tree, []) for tree in _cgroup.hierarchies().values() if os.access(tree.point, os.W_OK)]
+    child = worker(bench)
+    room.enter(child.pid)
+    try:
+        assert set(room.directories) <= set(_cgroup.rooms())
+        undo = Undo([KillGroup("x", child.pid, start_time(child.pid))])
+        room.undo(undo)
+        directory = bench.publish("a", undo)
+        done = bench.sh(shell, directory / "revert.sh")
+        assert done.returncode == 0, done.stderr
+        assert not set(room.directories) & set(_cgroup.rooms())
+    finally:
+        child.kill()
+        child.wait()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be a user with a limit")
+def test_a_watcher_outlives_a_time_in_which_no_process_can_be_started(bench, shell) -> None:
+    """The limit is lowered while it waits, and lifted before the deadline; without that it would be gone, and nobody on time."""
+    directory = Path(tempfile.mkdtemp(dir="/tmp", prefix="faultline-test-"))
+    try:
+        bench.journal.path = str(directory)
+        attack = bench.publish("a", Undo(), seconds=6)
+        subprocess.run(["chown", "-R", "65534", directory], check=True)
+        watcher = bench.start([*shell, attack / "revert.sh", "timer"], user=65534)
+        time.sleep(1)
+        for limit, seconds in (("0:", 2.5), ("4000:", 0)):
+            subprocess.run(["prlimit", "--pid", str(watcher.pid), f"--nproc={limit}"], user=65534, check=True)
+            time.sleep(seconds)
+            assert watcher.poll() is None
+        assert ended(watcher, 20) and watcher.returncode == 0
+        assert not attack.exists()
+    finally:
+        shutil.rmtree(directory)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_watcher_that_is_stopped_ends(bench, shell, number: signal.Signals) -> None:
+    watcher = bench.start([*shell, bench.publish("a", Undo()) / "revert.sh", "timer"])
+    time.sleep(0.5)
+    os.killpg(watcher.pid, number)
+    assert ended(watcher, 3) and watcher.returncode != 0
+
+
+def test_only_workers_that_nothing_depends_on_are_ended_before_the_rest_of_the_undo(bench) -> None:
+    last = When([SameBoot()], [KillGroup("y", 3, 4)])
+    assert "\nworkers='1 2'\n" in render_record(bench.record("a", Undo([KillGroup("x", 1, 2), last])), "/x")

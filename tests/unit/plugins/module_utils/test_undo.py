@@ -12,24 +12,33 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _undo
+from ansible_collections.faultline.chaos.plugins.module_utils._cgroup import RemoveCgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import (
     Alive,
     ComesBack,
+    Continue,
     Exists,
     Fails,
     FileHolds,
     Gone,
     KillGroup,
+    LinksTo,
+    NetworkNamespace,
     NotRunning,
     OnlyOurFilters,
     OutputHas,
     Run,
     SameBoot,
+    SetClock,
+    Stopped,
+    Succeeds,
     Undo,
     When,
     render_record,
 )
+from ansible_collections.faultline.chaos.plugins.module_utils._undo_files import FileBack, HasLine, InPlace, IoController, IsInode, Put, RemoveOwn, Settled
+from ansible_collections.faultline.chaos.plugins.module_utils._undo_lines import Lacks, Misses, Until
 
 HOSTILE = [
     "",
@@ -145,10 +154,16 @@ def test_what_no_program_can_be_run_with_is_refused(bench, argv: list[str]) -> N
 
 def everything() -> Undo:
     guard = [SameBoot(), FileHolds("/a", "b"), Exists("/c"), OutputHas(["d"], "e"), OnlyOurFilters(["f"]), Alive(1, 2), Fails(["g"]), NotRunning("h")]
+    guard += [Succeeds(["v"]), LinksTo("w", "x"), Stopped(5, 6)]
     undo = Undo(
-        [Run("i", ["j", "k"], guard), KillGroup("l", 3, 4), When(guard, [Run("m", ["n"], [Exists("o")])])],
+        [Run("i", ["j", "k"], guard), KillGroup("l", 3, 4), RemoveCgroup("w", "/x", guard), When(guard, [Run("m", ["n"], [Exists("o")])])],
         [Gone("p", guard), ComesBack("q", "r")],
     )
+    undo.steps += [Continue("y", 7, 8), SetClock("z", -9, 10)]
+    undo.steps.append(Until("k", 5, [Misses(["l"], "m"), Lacks(["n"], "o"), NetworkNamespace("4:5", "/p")]))
+    file = {"title": "f", "path": "/f", "parent": [1, 2], "name": "g", "file": [3, 4], "before": "h", "after": "i"}
+    undo.steps.append(Put("j", "/k", "l", [IsInode("/m", 5, 6), HasLine("/r", "s"), IoController("/t"), Settled()]))
+    undo.steps += [RemoveOwn("n", "/o"), FileBack(aside="p", fresh="q", **file), InPlace(how="mode", **file)]
     undo.same("s", ["t"], "u\nv", guard, ["refcnt"])
     return undo
 

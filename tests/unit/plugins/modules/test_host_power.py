@@ -32,7 +32,7 @@ class Tools:
 
 
 def attack(**params) -> HostPower:
-    found = HostPower({"action": "reboot", "delay": "5s", "way_back": "none", "duration": "5m", **params}, Tools("shutdown"))
+    found = HostPower({"action": "reboot", "delay": "5s", "way_back": "none", "abrupt": False, "duration": "5m", **params}, Tools("shutdown"))
     found.duration = 300.0
     found.id = "host_power-test"
     return found
@@ -133,6 +133,16 @@ def test_after_crash(monkeypatch: pytest.MonkeyPatch, panic: str, kexec: str, ex
     monkeypatch.setattr(_power.Host, "read", staticmethod(lambda path, default="": files[path]))
     found = _power.after_crash()
     assert found is None if expected is None else expected in found
+
+
+@pytest.mark.parametrize(("action", "expected"), [("reboot", "sub"), ("poweroff", "suo"), ("crash", "c")])
+def test_abrupt_is_by_the_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, whole_host: None, action: str, expected: str) -> None:
+    (tmp_path / "trigger").touch()
+    monkeypatch.setattr(_power, "SYSRQ", str(tmp_path / "trigger"))
+    found = valid(action=action, abrupt=True, way_back="ipmi")
+    plan = found.plan(found.snapshot())
+    assert found.argv is None and found.keys == expected
+    assert plan.by == "sysrq " + " ".join(expected)
 
 
 def test_press_waits_between_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

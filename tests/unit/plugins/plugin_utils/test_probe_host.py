@@ -47,7 +47,7 @@ def python(program: str) -> list[str]:
         (["echo", "42 apples"], {"regex": "^42"}, Outcome(True)),
         (["echo", "many"], {"regex": "^42"}, Outcome(False, None, "output does not match '^42'")),
         (["echo", '{"depth": 3}'], {"json": "depth == `3`"}, Outcome(True)),
-        (["echo", '{"depth": 4}'], {"json": "depth == `3`"}, Outcome(False, None, "output depth == `3` is false, not true")),
+        (["echo", '{"depth": 4}'], {"json": "depth == `3`"}, Outcome(False, None, "output depth == `3` is false: depth is 4")),
         (["echo", 5], {}, Outcome(True, 5)),
         (python("import os, signal; os.kill(os.getpid(), signal.SIGTERM)"), {}, Outcome(False, None, "exit status 143")),
         (["echo", "$(id)", ";", "`id`", "a'b"], {"regex": r"^\$\(id\) ; `id` a'b$"}, Outcome(True)),

@@ -7,16 +7,19 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 import typing as t
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_base import Outcome
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes import read_probes
+from ansible_collections.faultline.chaos.tests.unit.plugins.plugin_utils.tls_servers import Identity
 
 SECRET = "s3cret-token"
 
@@ -98,9 +101,9 @@ def test_good(shop: str) -> None:
         ("/", {"expect": {"regex": "is w[e]ll$"}}, Outcome(True, 200)),
         ("/", {"expect": {"regex": "broken"}}, Outcome(False, 200, "body does not match 'broken'")),
         ("/json", {"expect": {"json": "queue.depth < `100`"}}, Outcome(True, 200)),
-        ("/json", {"expect": {"json": "queue.depth < `10`"}}, Outcome(False, 200, "body queue.depth < `10` is false, not true")),
+        ("/json", {"expect": {"json": "queue.depth < `10`"}}, Outcome(False, 200, "body queue.depth < `10` is false: queue.depth is 42")),
         ("/json", {"expect": {"json": "queue.depth"}}, Outcome(False, 200, "body queue.depth is 42, not true")),
-        ("/json", {"expect": {"json": "queue"}}, Outcome(False, 200, 'body queue is "dict", not true')),
+        ("/json", {"expect": {"json": "queue"}}, Outcome(False, 200, "body queue is a dictionary of 1, not true")),
         ("/json", {"expect": {"json": "nothing.there"}}, Outcome(False, 200, "body nothing.there is null, not true")),
         ("/json", {"expect": {"json": "length(queue.depth) > `1`"}}, None),
         ("/", {"expect": {"json": "ok"}}, Outcome(False, 200, "body is not JSON")),
@@ -170,3 +173,25 @@ def test_only_reading_methods_are_sure_to_change_nothing() -> None:
         for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
     }
     assert [method for method, reading in reads.items() if reading] == ["GET", "HEAD", "OPTIONS"]
+
+
+def test_https(tmp_path: Path) -> None:
+    root, trusted, own = Identity("Root CA"), tmp_path / "root.pem", tmp_path / "own.pem"
+    leaf = Identity("shop", root, names=("localhost",))
+    trusted.write_bytes(root.pem)
+    own.write_bytes(leaf.key_pem + leaf.pem)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_args: None  # type: ignore[method-assign]  # clients that did not like what they saw
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        url = f"https://localhost:{server.server_port}/"
+        assert attempt(url, ca_path=str(trusted)) == Outcome(True, 200)
+        assert attempt(url, validate_certs=False) == Outcome(True, 200)
+        assert str(attempt(url).detail).startswith("certificate refused: ")
+        assert str(attempt(url.replace("localhost", "127.0.0.1"), ca_path=str(trusted)).detail).startswith("certificate refused: IP address mismatch")
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -18,10 +18,12 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._steady_state impo
 HTTP = {"name": "shop", "type": "http", "url": "http://shop.example.com:8080/health"}
 TCP = {"name": "shop", "type": "tcp", "host": "shop.example.com", "port": 80}
 DNS = {"name": "shop", "type": "dns", "query": "shop.example.com"}
+CERTIFICATE = {"name": "shop", "type": "certificate_expiry", "host": "shop.example.com"}
+PROMETHEUS = {"name": "shop", "type": "prometheus", "url": "http://prometheus.example.com:9090", "query": "up", "expect": {"min": 1}}
 COMMAND = {"name": "shop", "type": "command", "argv": ["true"]}
 PROCESS = {"name": "shop", "type": "process", "process": "redis-server", "run_on": "n1"}
 SERVICE = {"name": "shop", "type": "service", "service": "redis-server", "run_on": "n1"}
-ALL = (HTTP, TCP, DNS, COMMAND, PROCESS, SERVICE)
+ALL = (HTTP, TCP, DNS, CERTIFICATE, PROMETHEUS, COMMAND, PROCESS, SERVICE)
 LONG = "x" * 5000
 
 
@@ -85,6 +87,22 @@ def test_common_options(probe: dict, option: str, value: t.Any) -> None:
         *((TCP, "host", value, "write a host name or an IP address") for value in ("", "shop; id", "-oProxyCommand=id", "a b", "http://shop", 5)),
         *((TCP, "host", value, "not an IPv4 address") for value in ("300.1.1.1", "10.0.0", "1.2.3.4.5")),
         *((TCP, "port", value, "write a whole number from 1 to 65535") for value in (0, 65536, -1, "80-22", "http", True, 22.5, "022")),
+        *((CERTIFICATE, "host", value, "write a host name or an IP address") for value in ("", "shop; id", "https://shop", 5)),
+        *((CERTIFICATE, "port", value, "write a whole number from 1 to 65535") for value in (0, 65536, "https", True)),
+        *((CERTIFICATE, "server_name", value, "write a host name or an IP address") for value in ("", "*.example.com", "a b", 5)),
+        (CERTIFICATE, "starttls", "ftp", "choose one of smtp, imap, pop3"),
+        *((CERTIFICATE, "ca_path", value, "PEM format") for value in ("", "/does/not/exist.pem", "/dev/null", 5)),
+        *((PROMETHEUS, "url", value, "write a URL such as") for value in ("", "prometheus:9090", "ftp://prometheus/", 5)),
+        *((PROMETHEUS, "url", f"http://prometheus:9090/{end}", "address of Prometheus alone") for end in ("api/v1/query?query=up", "#up")),
+        *((PROMETHEUS, "query", value, "write a query in PromQL") for value in ("", " ", 5, ["up"], LONG)),
+        *((PROMETHEUS, "range", value, "") for value in ("0s", "100ms", "25h", "-5m", "long")),
+        *((PROMETHEUS, name, value, "belongs to range") for name, value in (("step", "15s"), ("reduce", "avg"))),
+        *((changed(PROMETHEUS, range="5m"), "step", value, "") for value in ("100ms", "10m", 0, "often")),
+        (changed(PROMETHEUS, range="24h"), "step", "2s", "it must be from 8s to 24h"),
+        (changed(PROMETHEUS, range="5m"), "reduce", "median", "choose one of last, avg"),
+        (PROMETHEUS, "series", "two", "choose one of one, all, any"),
+        (PROMETHEUS, "headers", ["X: 1"], "write a dictionary"),
+        (PROMETHEUS, "validate_certs", "maybe", "write true or false"),
         *((DNS, "query", value, "name") for value in ("", "a..b", "x" * 70, 5)),
         (DNS, "record", "ANY", "choose one of A"),
         (DNS, "server", "dns.example.com", "IP address"),
@@ -120,6 +138,19 @@ def test_options_of_the_types(probe: dict, option: str, value: t.Any, fix: str) 
         (DNS, {"address": "10.0.0.300"}, "expect: address: ['10.0.0.300']"),
         (DNS, {"address": ["::1"]}, "the record is A"),
         (DNS, {"address": []}, "expect: address: []"),
+        *((CERTIFICATE, {"days_left_min": value}, f"expect: days_left_min: {value!r}") for value in (-1, 36501, "30d", 1.5, True)),
+        *((CERTIFICATE, {name: "perhaps"}, f"expect: {name}: 'perhaps' is refused: write true or false") for name in ("chain_valid", "name_matches")),
+        (CERTIFICATE, {"min": 3}, "expect: 'min' is refused: no such option"),
+        (PROMETHEUS, {}, "expect: value is missing: write a comparison"),
+        *((PROMETHEUS, {"value": value}, f"expect: value: {value!r} is refused") for value in ("0.05", "< x", "<", "=> 3", "< nan", "< 1; id", 3, ["< 3"])),
+        *(
+            (PROMETHEUS, {name: value}, f"expect: {name}: {value!r} is refused: write a number")
+            for name in ("min", "max")
+            for value in ("x", True, float("inf"))
+        ),
+        (PROMETHEUS, {"min": 3, "max": 2}, "expect: max: 2.0 is refused: it must not be below min, 3"),
+        (PROMETHEUS, {"min": 3, "no_data": "fine"}, "expect: no_data: 'fine' is refused: choose one of bad, good"),
+        (PROMETHEUS, {"min": 3, "json": "a"}, "expect: 'json' is refused: no such option"),
         (COMMAND, {"rc": 256}, "expect: rc: 256"),
         (COMMAND, {"rc": -1}, "expect: rc: -1"),
         (PROCESS, {"count_min": -1}, "expect: count_min: -1"),
@@ -135,7 +166,19 @@ def test_expectations(probe: dict, expect: dict, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("probe", "option"), [(HTTP, "url"), (TCP, "host"), (TCP, "port"), (DNS, "query"), (COMMAND, "argv"), (PROCESS, "run_on"), (SERVICE, "run_on")]
+    ("probe", "option"),
+    [
+        (HTTP, "url"),
+        (TCP, "host"),
+        (TCP, "port"),
+        (DNS, "query"),
+        (CERTIFICATE, "host"),
+        (PROMETHEUS, "url"),
+        (PROMETHEUS, "query"),
+        (COMMAND, "argv"),
+        (PROCESS, "run_on"),
+        (SERVICE, "run_on"),
+    ],
 )
 def test_missing_options(probe: dict, option: str) -> None:
     assert refusal([changed(probe, **{option: None})]).startswith(f"probe 'shop': {option} is missing: ")
@@ -155,7 +198,7 @@ def test_missing_options(probe: dict, option: str) -> None:
         ([{"name": "a\nb"}], "probe 1: name: "),
         ([{"name": True}], "probe 1: name: True is refused: give the probe a name; put it in quotes"),
         ([{"name": "x" * 101}], "one line of 1 to 100 characters"),
-        ([{"name": "shop"}], "probe 'shop': type is missing: choose one of command, dns, http"),
+        ([{"name": "shop"}], "probe 'shop': type is missing: choose one of certificate_expiry, command, dns, http"),
         ([{"name": "shop", "type": "htpp"}], "did you mean http?"),
         ([TCP, TCP], "probe 2: name: 'shop' is refused: another probe has it"),
         ([{**TCP, "name": str(number)} for number in range(201)], "at most 200"),
@@ -173,6 +216,9 @@ def test_secrets_are_not_in_the_error() -> None:
         changed(HTTP, headers={"Authorization": "s3cret\n"}),
         changed(HTTP, method="GET", body="s3cret"),
         changed(HTTP, method="POST", body=3.5),
+        changed(PROMETHEUS, url="http://me:s3cret@prometheus/"),
+        changed(PROMETHEUS, url="http://prometheus/?token=s3cret"),
+        changed(PROMETHEUS, headers={"Authorization": "s3cret\n"}),
     ):
         assert "s3cret" not in refusal([probe])
 

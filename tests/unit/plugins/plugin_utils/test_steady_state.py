@@ -81,7 +81,7 @@ def test_stopped_early() -> None:
     result, lines = watched(TRUE, FALSE, window=30, phase="during", title="netem 50ms on n1")
     assert time.monotonic() - begun < 3
     assert (result["met"], result["aborted"]) == (False, True)
-    assert result["reason"] == "no: 1 of 1 samples failed of 150 planned, 100% must succeed"
+    assert result["reason"] == "no: 1 of 1 samples failed of 150 planned, 100% must succeed; last: exit status 1"
     assert [probe["met"] for probe in result["probes"]] == [True, False]
     assert lines[0] == "bad during netem 50ms on n1  0s/30s  no FAILS: exit status 1"
     assert lines[1].startswith("bad during netem 50ms on n1  0s/30s  stopped early: no 0/1")
@@ -89,7 +89,7 @@ def test_stopped_early() -> None:
 
 def test_not_met() -> None:
     result, lines = watched(FALSE, abort=False)
-    assert (result["met"], result["aborted"], result["reason"]) == (False, False, "no: 5 of 5 samples failed, 100% must succeed")
+    assert (result["met"], result["aborted"], result["reason"]) == (False, False, "no: 5 of 5 samples failed, 100% must succeed; last: exit status 1")
     assert lines[-1] == "bad before  1s/1s  not met: no 0/5"
 
 

@@ -67,6 +67,8 @@ def test_no_sample_is_no_success() -> None:
 def test_the_reason_says_by_how_much() -> None:
     assert score(Tolerance(99), *[GOOD] * 9, FAILED).breach() == "1 of 10 samples failed, 99% must succeed"
     assert score(Tolerance(99), FAILED).breach(to_come=29) == "1 of 1 samples failed of 30 planned, 99% must succeed"
+    first, last = (Sample(0.0, False, 1.0, None, detail) for detail in ("connection refused", "status 503"))
+    assert score(Tolerance(99), first, last, GOOD).breach() == "2 of 3 samples failed, 99% must succeed; last: status 503"
     assert score(Tolerance(100, {95: 300.0}), *[GOOD] * 9, SLOW).breach() == "1 of 10 answers took longer than 300ms, the limit of p95"
 
 

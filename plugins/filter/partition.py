@@ -1,0 +1,115 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.plugin_utils._levels import Level, plain
+from ansible_collections.faultline.chaos.plugins.plugin_utils._partition import DIRECTIONS, SHAPES, cut
+from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import read_select
+
+DOCUMENTATION = r"""
+name: partition
+version_added: 0.1.0
+short_description: Which hosts a host cannot reach in a network partition of some shape
+author:
+  - The faultline.chaos authors (@faultline-chaos)
+description:
+  - Says for each host of a group from which of the others it is cut off, for M(faultline.chaos.blackhole) to do it.
+  - Who is on which side depends on nothing but the seed and the names of the hosts, as with P(faultline.chaos.blast_radius#filter).
+positional: shape, seed
+options:
+  _input:
+    description: Host names.
+    type: list
+    elements: str
+    required: true
+  shape:
+    description:
+      - V(one) isolates one host from all others.
+      - V(halves) splits the hosts in two. With an odd number the first side is the smaller one.
+      - V(majority_ring) lets every host reach a majority, but no two of them the same one. Needs 4 hosts.
+      - V(bridge) splits the hosts in two, with one host that reaches both sides. Needs 3 hosts.
+    type: str
+    choices: [one, halves, majority_ring, bridge]
+    required: true
+  seed:
+    description: Any text or number.
+    type: str
+    required: true
+  direction:
+    description:
+      - V(both) gives each two hosts that are cut off from each other in both of their lists.
+      - V(out) and V(in) are for partitions in which packets get through one way. Only the host on the first side has the other one in its list, and
+        O(faultline.chaos.blackhole#module:direction) has to be the same. With V(out) the first side is not heard, with V(in) it does not hear.
+      - The first side is the isolated host, the first half, or the one that comes first on the ring.
+    type: str
+    choices: [both, in, out]
+    default: both
+"""
+
+EXAMPLES = r"""
+- name: Cut one of the Redis hosts off from the others for a minute, while all of them serve their clients
+  hosts: redis
+  gather_facts: false
+  become: true
+  vars:
+    peers: "{{ (groups.redis | faultline.chaos.partition('one', 42))[inventory_hostname] }}"
+  tasks:
+    - name: Drop what comes from and goes to the other side
+      faultline.chaos.blackhole:
+        names: "{{ peers | map('extract', hostvars, 'ansible_host') }}"
+        duration: 1m
+      when: peers | length > 0
+
+- name: One half does not hear the other half, but is heard
+  hosts: redis
+  gather_facts: false
+  become: true
+  vars:
+    peers: "{{ (groups.redis | faultline.chaos.partition('halves', 42, direction='in'))[inventory_hostname] }}"
+  tasks:
+    - name: Drop what comes from the other half
+      faultline.chaos.blackhole:
+        names: "{{ peers | map('extract', hostvars, 'ansible_host') }}"
+        direction: in
+        duration: 1m
+      when: peers | length > 0
+"""
+
+RETURN = r"""
+_value:
+  description: Every host with the list of those it is cut off from, which may be empty.
+  type: dict
+"""
+
+
+def partition(hosts: Any, shape: Any, seed: Any, **options: Any) -> dict[str, list[str]]:
+    try:
+        return _partition(plain("hosts", hosts), plain("partition", {"shape": shape, "seed": seed, **options}))
+    except AttackError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+def _partition(hosts: Any, options: dict[str, Any]) -> dict[str, list[str]]:
+    level = Level("partition", options, ("shape", "seed", "direction"))
+    names = Level("partition", {"hosts": hosts}, ("hosts",)).words("hosts")
+    shape = level.line("shape", fix=f"choose from {', '.join(SHAPES)}")
+    direction = level.line("direction", "both")
+    if shape not in SHAPES:
+        raise BadOption(level.at("shape"), shape, f"choose from {', '.join(SHAPES)}")
+    if direction not in DIRECTIONS:
+        raise BadOption(level.at("direction"), direction, f"choose from {', '.join(DIRECTIONS)}")
+    if len(set(names)) < SHAPES[shape]:
+        raise BadOption(level.at("hosts"), names, f"the shape {shape} needs at least {SHAPES[shape]} hosts")
+    return cut(names, shape, read_select(level)["seed"] or "", one_way=direction != "both")
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Any]:
+        return {"partition": partition}

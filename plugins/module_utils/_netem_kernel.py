@@ -1,0 +1,36 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Whether the kernel of the target can carry netem, tried where it does no harm."""
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+
+
+def lacks_redirect(host, words):
+    """Try everything in a throw-away network namespace. None, or why redirect cannot work; raises when netem itself cannot.
+
+    In check mode nothing is tried: it would load kernel modules.
+    """
+    tc, ip = host.tool("tc"), host.tool("ip")
+    if host.check_mode:
+        return None
+    apart = [host.tool("unshare"), "--net"]
+    rc, out, err = host.run(apart + [tc, "qdisc", "add", "dev", "lo", "root", "netem"] + words, check=False)
+    if rc != 0:
+        said = (err or out).strip().splitlines()[-1:] or ["rc %d" % rc]
+        raise AttackError(
+            "the kernel of the target cannot do this: %s. netem is the module sch_netem: in the package kernel-modules-extra on RHEL, Rocky and "
+            "Alma, linux-modules-extra-... on Ubuntu" % said[0]
+        )
+    if host.has_tool("modprobe") and not host.read("/sys/module/ifb/initstate"):
+        host.run([host.tool("modprobe"), "-q", "ifb", "numifbs=0"], check=False)  # or it comes with ifb0 and ifb1
+    if host.run(apart + [ip, "link", "add", "fltest", "type", "ifb"], check=False)[0] != 0:
+        return "the kernel has no ifb devices to go around it"
+    trial = "qdisc add dev lo clsact\nfilter add dev lo egress protocol ip pref 1 u32 match u32 0 0 action pass\n"
+    trial += "filter add dev lo egress protocol ip pref 2 u32 match u32 0 0 action mirred egress redirect dev lo\n"
+    if host.run(apart + [tc, "-batch", "-"], check=False, data=trial)[0] != 0:
+        return "the kernel has no clsact hooks (4.5) or no u32 and mirred to go around it"
+    return None

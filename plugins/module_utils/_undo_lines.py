@@ -1,0 +1,81 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Undo guards for single lines of what a tool prints, and a step that waits for what the kernel does by itself."""
+
+from shlex import quote
+
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import _all, _Typed, comment, typed, words
+
+_MISSES = r"""
+misses() { # misses LINE COMMAND...: it works, and does not print exactly that line
+    text=$1
+    shift
+    ask "$@" || return 1
+    while read -r line; do
+        [ "$line" != "$text" ] || return 1
+    done <<EOF
+$said
+EOF
+}
+"""
+
+_LACKS = r"""
+lacks() { # lacks TEXT COMMAND...: it works, and does not print that text
+    text=$1
+    shift
+    ask "$@" || return 1
+    case $said in *"$text"*) return 1 ;; esac
+}
+"""
+
+
+@typed
+class Misses(_Typed):
+    """A command does not print exactly this line."""
+
+    fields = ("argv", "line")
+    functions = _MISSES
+
+    def __init__(self, argv, line):
+        super(Misses, self).__init__(argv=list(argv), line=line.strip(" \t"))  # as read takes it
+
+    def condition(self):
+        return "misses %s %s" % (quote(self.line), words(self.argv))
+
+
+@typed
+class Lacks(_Typed):
+    """A command prints nothing with this fixed text."""
+
+    fields = ("argv", "text")
+    functions = _LACKS
+
+    def __init__(self, argv, text):
+        super(Lacks, self).__init__(argv=list(argv), text=text)
+
+    def condition(self):
+        return "lacks %s %s" % (quote(self.text), words(self.argv))
+
+
+@typed
+class Until(_Typed):
+    """Wait until all guards hold, but not longer than some seconds; whether it came to that is for the checks to say."""
+
+    fields = ("title", "seconds", "guards")
+
+    def __init__(self, title, seconds, guards):
+        super(Until, self).__init__(title=title, seconds=int(seconds), guards=list(guards))
+
+    def render(self):
+        return [
+            comment(self.title),
+            "waited=0",
+            'until %s || [ "$waited" -ge %d ]; do' % (_all(self.guards), self.seconds),
+            "    waited=$((waited + 1))",
+            "    sleep 1",
+            "done",
+        ]

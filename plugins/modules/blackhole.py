@@ -1,0 +1,366 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: blackhole
+version_added: 0.1.0
+short_description: Drop or reject chosen packets
+author:
+  - The faultline.chaos authors (@faultline-chaos)
+description:
+  - Cuts a host off from chosen others, or from everything on an interface, by rules in the packet filter of the kernel.
+  - Packets are hit that match everything given, O(interface), O(cidr) or O(names), O(ports), O(local_ports) and O(protocols). At least one of these is needed.
+  - Always pass, in IPv4 and IPv6, SSH to the target, O(control_addresses), loopback, ARP, IPv6 neighbour discovery and DHCP. So nobody is locked
+    out, and no address is lost, also when everything else is dropped.
+  - With nft the rules are in a table of their own. Where nft is missing, or the kernel has no part for it, iptables gets chains of their own. Rules of
+    others, of firewalld for example, are neither changed nor moved, and a packet that passes here is still judged by them.
+  - Needs nft, or iptables and ip6tables.
+extends_documentation_fragment:
+  - faultline.chaos._attack
+  - faultline.chaos._namespace
+  - faultline.chaos._attributes
+  - faultline.chaos._attributes.attack
+  - faultline.chaos._attributes.actiongroup_attacks
+options:
+  action:
+    description:
+      - V(drop) loses packets silently, so that the other side waits. V(reject) says no at once, with a TCP reset, or an ICMP message for
+        other protocols.
+    type: str
+    choices: [drop, reject]
+    default: drop
+  direction:
+    description:
+      - Packets that leave (V(out)), that arrive (V(in)), or both.
+    type: str
+    choices: [in, out, both]
+    default: both
+  interface:
+    description:
+      - Only packets of this interface. Alone it means everything on it that does not always pass.
+    type: str
+  cidr:
+    description:
+      - Only packets from (V(in)) or to (V(out)) these addresses and networks, IPv4 and IPv6. Addresses are those after the host's own NAT.
+      - Everybody is meant by leaving it out, so V(0.0.0.0/0) is refused.
+    type: list
+    elements: str
+    default: []
+  names:
+    description:
+      - The same for host names; an address will do too. Names are resolved on the target when the attack begins, and again every O(resolve_interval).
+      - New addresses are added while the attack lasts, none is taken out again before its end.
+    type: list
+    elements: str
+    default: []
+  resolve_interval:
+    description:
+      - How often O(names) are resolved again. V(0) is never.
+    type: raw
+    default: 30s
+  ports:
+    description:
+      - Only these ports of the other end, for example V(5432) or V(8000-8100).
+    type: list
+    elements: str
+    default: []
+  local_ports:
+    description:
+      - Only these ports of the target itself. To cut clients off from a service of the target, name its port here.
+    type: list
+    elements: str
+    default: []
+  protocols:
+    description:
+      - Only these protocols. With O(ports) or O(local_ports) the default is TCP and UDP, without them everything.
+    type: list
+    elements: str
+    choices: [tcp, udp, icmp]
+    default: []
+  exclude_cidr:
+    description:
+      - Addresses and networks that pass.
+    type: list
+    elements: str
+    default: []
+  exclude_ports:
+    description:
+      - Ports that pass, whichever end has them.
+    type: list
+    elements: str
+    default: []
+notes:
+  - A target that is reached through an agent of its own (Teleport, SSM) instead of sshd, or that others are reached through, needs O(control_addresses).
+  - Packets that the host only forwards are not hit. Attack a container by O(container).
+  - Packets to an address of the host itself are loopback and pass.
+  - What a process sends past the packet filter (raw packet sockets, XDP, DPDK) is not hit.
+  - With iptables-nft on a host that has not used iptables yet, empty tables with the policy ACCEPT stay in the kernel.
+seealso:
+  - module: faultline.chaos.netem
+  - module: faultline.chaos.revert
+  - plugin: faultline.chaos.partition
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: The database is silent for a minute
+  faultline.chaos.blackhole:
+    cidr: [192.0.2.0/24, "2001:db8:5::/64"]
+    ports: [5432]
+    protocols: [tcp]
+    duration: 1m
+
+- name: Clients of the service on port 8080 are refused
+  faultline.chaos.blackhole:
+    local_ports: [8080]
+    protocols: [tcp]
+    direction: in
+    action: reject
+    duration: 30s
+
+- name: What would cut the host off from everything but SSH and the monitoring, and how would that be undone?
+  faultline.chaos.blackhole:
+    interface: eth0
+    control_addresses: [198.51.100.0/24]
+    duration: 30s
+  check_mode: true
+  diff: true
+"""
+
+RETURN = r"""
+id:
+  description: Name of the attack on the target.
+  returned: always
+  type: str
+  sample: blackhole-1f2e3d4c5b
+status:
+  description: V(active), V(planned) in check mode, V(reverted) or V(absent).
+  returned: success
+  type: str
+  sample: active
+deadline:
+  description: When the target reverts the attack by itself, in UTC.
+  returned: when active
+  type: str
+  sample: "2026-11-22T14:03:20Z"
+remaining:
+  description: Seconds until then.
+  returned: when active
+  type: float
+  sample: 59.2
+deadman:
+  description: What reverts it then, V(systemd) or V(watcher).
+  returned: when active or planned
+  type: str
+  sample: systemd
+undo:
+  description: The script that undoes the attack; it can be run by hand at any time.
+  returned: when active or planned
+  type: str
+  sample: /var/lib/faultline/blackhole-1f2e3d4c5b/revert.sh
+undo_text:
+  description: What that script does, step by step.
+  returned: when planned or newly active
+  type: str
+resources:
+  description: What the attack holds; another attack on the same is refused.
+  returned: when active or planned
+  type: list
+  elements: str
+  sample: ["packets out 192.0.2.0/24 5432"]
+notes:
+  description: What an operator should know about this attack on this target.
+  returned: success
+  type: list
+  elements: str
+effect:
+  description: What the kernel reads back.
+  returned: when active
+  type: dict
+  contains:
+    backend:
+      description: V(nft), V(iptables), V(iptables-nft) or V(iptables-legacy).
+      type: str
+    rules:
+      description: How many rules there are.
+      type: int
+    dropped:
+      description: Packets dropped or rejected when the module returned.
+      type: int
+    passed:
+      description: Packets let pass by name until then.
+      type: int
+    names:
+      description: The addresses of each of O(names) when the attack began.
+      type: dict
+    passes:
+      description: SSH ports and addresses that are never hit.
+      type: list
+      elements: str
+"""
+
+import ipaddress
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _blackhole, _firewall, _namespace, _network, _process, _units
+from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo
+
+TARGETS = ("interface", "cidr", "names", "ports", "local_ports", "protocols")
+_LOOPBACK = "loopback always passes: stop the service, or cut it off from its other hosts"
+
+
+class Blackhole(Attack):
+    name = "blackhole"
+    options = dict(
+        _namespace.OPTIONS,
+        action={"type": "str", "choices": ["drop", "reject"], "default": "drop"},
+        direction={"type": "str", "choices": ["in", "out", "both"], "default": "both"},
+        interface={"type": "str"},
+        cidr={"type": "list", "elements": "str", "default": []},
+        names={"type": "list", "elements": "str", "default": []},
+        resolve_interval={"type": "raw", "default": "30s"},
+        ports={"type": "list", "elements": "str", "default": []},
+        local_ports={"type": "list", "elements": "str", "default": []},
+        protocols={"type": "list", "elements": "str", "choices": ["tcp", "udp", "icmp"], "default": []},
+        exclude_cidr={"type": "list", "elements": "str", "default": []},
+        exclude_ports={"type": "list", "elements": "str", "default": []},
+    )
+    constraints = {"mutually_exclusive": _namespace.EXCLUSIVE}
+
+    _found = None  # the place of the attack
+
+    def validate(self):
+        params = self.params
+        if not any(params[option] for option in TARGETS):
+            raise AttackError("nothing says which packets: give at least one of %s" % ", ".join(TARGETS), option="cidr")
+        _namespace.check_options(params)
+        if params["interface"] is not None:
+            _network.interface_name("interface", params["interface"])
+            if params["interface"] == "lo":
+                raise BadOption("interface", "lo", _LOOPBACK)
+        for each in params["cidr"]:
+            if each.endswith("/0"):
+                raise BadOption("cidr", each, "leave cidr out; interface, ports or protocols alone mean everybody, and the control path passes")
+        self.networks = [_network.network("cidr", each) for each in params["cidr"]]
+        _network.check_peers("names", params["names"])
+        self.passed = [_network.network("exclude_cidr", each) for each in params["exclude_cidr"]]
+        self.control = [_network.network("control_addresses", each) for each in params["control_addresses"]]
+        self.interval = _units.duration("resolve_interval", params["resolve_interval"], 0.0, 3600.0)
+        if 0 < self.interval < 1:
+            raise BadOption("resolve_interval", params["resolve_interval"], "the least is 1s; 0 is never")
+        self.ports, self.local_ports, self.passed_ports = [
+            [_network.port_range(option, each) for each in params[option]] for option in ("ports", "local_ports", "exclude_ports")
+        ]
+        for option in ("ports", "local_ports"):
+            if params[option] and params["protocols"] == ["icmp"]:
+                raise BadOption(option, params[option], "ICMP has no ports")
+        for each in self.networks:
+            if each.network_address.is_loopback:
+                raise BadOption("cidr", str(each), _LOOPBACK)
+
+    @property
+    def _directions(self):
+        return ["in", "out"] if self.params["direction"] == "both" else [self.params["direction"]]
+
+    def _place(self):
+        if self._found is None:
+            self._found = _namespace.find(self.host, self.params)
+        return self._found
+
+    def resources(self):
+        params, key = self.params, self._place().key
+        whom = [str(each) for each in self.networks] + params["names"] or ["everybody"]
+        what = [params["interface"] or ""] + params["ports"] + ["local:" + each for each in params["local_ports"]] + params["protocols"]
+        return ["packets%s %s %s" % (key, direction, " ".join([each] + [word for word in what if word])) for direction in self._directions for each in whom]
+
+    def guard(self):
+        host, params, place = self.host, self.params, self._place()
+        if params["interface"] is not None:
+            self._check_interface(place)
+        self.addresses = dict((name, _network.resolve("names", [name])) for name in params["names"])
+        resolved = [each for name in params["names"] for each in self.addresses[name]]
+        for name in params["names"]:
+            if all(each.network_address.is_loopback for each in self.addresses[name]):
+                raise AttackError("names: %s is the target itself: %s" % (name, _LOOPBACK), option="names")
+        control_ports = []
+        if place is _namespace.HERE:
+            control_ports = host.control_ports()
+            anybody = not (params["cidr"] or params["names"])
+            _network.refuse_control_path(host, "cidr", self.networks, self.ports if anybody else ())
+            _network.refuse_control_path(host, "names", resolved, self.local_ports, "local_ports")
+        self.hit = sorted(set(self.networks + resolved), key=lambda each: (each.version, each))
+        self.targets = _blackhole.Targets(
+            params["action"], self._directions, params["interface"], self.ports, self.local_ports, params["protocols"], self.passed, self.passed_ports
+        )
+        passes = _blackhole.always_pass(self._directions, control_ports, self.control)
+        rules = passes + self.targets.exceptions() + self.targets.hits(self.hit or [None])
+        self.firewall = _firewall.choose(host, self.id, rules, place)
+        self.connections = host.control_path() if place is _namespace.HERE else []
+        self.passes = ["ssh port %d" % port for port in control_ports] + [str(each) for each in self.control + self.passed]
+
+    def _check_interface(self, place):
+        name = self.params["interface"]
+        there = list(_network.links(self.host, place))
+        if name not in there:
+            raise AttackError("interface: there is no %s on %s; there are: %s" % (name, place.label, ", ".join(there)), option="interface")
+
+    def plan(self, before):
+        firewall = self.firewall
+        undo = Undo()
+        firewall.undo(undo)
+        workers = []
+        names = [name for name in self.params["names"] if not _is_address(name)]
+        if names and self.interval:
+            until = uptime() + self.duration
+            life = (self.host, firewall, self.targets, names, self.hit, self.interval, until)
+            workers.append(_process.Worker("names", lambda: _blackhole.follow(*life)))
+        return Plan(
+            before="no rules of this attack",
+            after="%s\n%s" % (firewall.name, firewall.text()),
+            steps=firewall.steps(),
+            undo=undo,
+            workers=workers,
+            notes=self._notes(),
+        )
+
+    def _notes(self):
+        notes = []
+        if self.host.check_mode:
+            notes.append("check mode does not try the kernel, for that would load modules")
+        if self.params["direction"] == "in" and self.ports and not self.local_ports:
+            notes.append("ports are those of the other end; the ports of the target itself are local_ports")
+        if any(family not in getattr(self.firewall, "programs", (4, 6)) for family in (4, 6)):
+            notes.append("the kernel of the target has IPv4 only, so have the rules")
+        return notes
+
+    def verify(self, plan):
+        effect = self.firewall.read()
+        if self._place() is not _namespace.HERE:
+            self._place().check()
+        elif self.connections and not self.host.control_path():
+            raise AttackError("the SSH connection that this task came by is gone")
+        effect.update(
+            backend=self.firewall.name,
+            names=dict((name, [str(each.network_address) for each in found]) for name, found in self.addresses.items()),
+            passes=self.passes,
+        )
+        return effect
+
+
+def _is_address(text):
+    try:
+        return ipaddress.ip_network(text, strict=False) is not None
+    except ValueError:
+        return False
+
+
+def main():
+    run_attack(Blackhole)
+
+
+if __name__ == "__main__":
+    main()

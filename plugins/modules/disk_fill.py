@@ -1,0 +1,333 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: disk_fill
+version_added: 0.1.0
+short_description: Fill a file system, or use up its inodes
+author:
+  - The faultline.chaos authors (@faultline-chaos)
+description:
+  - Fills the file system of a directory to a percentage, by a size, or until so much is left, as C(df) counts it; blocks that are reserved
+    for root count as neither used nor available.
+  - The space is allocated in steps with C(fallocate), which takes seconds, and looks at what is available before each of them. Where the file system
+    does not support that, random bytes are written; RV(effect.method) says which.
+  - The files are in a directory of the attack beneath O(path), which only root can enter and whose random name begins with C(.faultline-). The
+    undo ends the filling process, waits for its end, and removes the directory only if device and inode are those that were noted.
+  - The undo needs no space. What it writes itself has a reserve beside the journal, which it frees first.
+extends_documentation_fragment:
+  - faultline.chaos._attack
+  - faultline.chaos._attributes
+  - faultline.chaos._attributes.attack
+  - faultline.chaos._attributes.actiongroup_attacks
+options:
+  path:
+    description:
+      - A directory on the file system to fill. The file system of this very directory is filled, also when it is a mount point.
+      - Absolute, without C(..). C(/proc), C(/sys), C(/dev), C(/run), C(/boot) and symbolic links that a user could have put there are refused.
+      - Mandatory with O(state=present).
+    type: str
+  percent:
+    description:
+      - Fill until so much is used, in percent, as the column C(Use%) of C(df) says.
+    type: raw
+  size:
+    description:
+      - Fill so much, for example V(500MiB) or V(2GB); with O(inodes) the number of files.
+    type: raw
+  leave_free:
+    description:
+      - Fill until no more than this is available, for example V(1GiB); with O(inodes) the number of inodes.
+    type: raw
+  inodes:
+    description:
+      - Make empty files instead, which use up inodes and hardly any space.
+      - Refused where the file system has no fixed number of them.
+    type: bool
+    default: false
+  floor:
+    description:
+      - What stays available in any case, as a size; with O(inodes) the number of inodes. Whatever would go below it is refused.
+      - The default is 5 % of the file system, at the most V(1GiB) or 1000 inodes. Lower it knowingly, to V(0) for a file system that is quite full.
+      - On file systems that hold C(/), C(/tmp), C(/var/log) and the like, 16 MiB and 256 inodes stay available even so, for logins, journals and Ansible.
+    type: raw
+notes:
+  - Not covered are programs that hold deleted files, quotas of users, and reserved blocks, which root can still use.
+  - What other programs write during the attack can use up the rest. When they delete, the attack does not fill again.
+  - A file system in memory (C(tmpfs)) fills the memory. 10 % of the memory stay available, or the attack is refused.
+  - Ansible needs a little space on the target for every task unless pipelining is on.
+  - What is left without a journal is found in mount points and in the directories of the history. Elsewhere, look for directories named C(.faultline-*).
+seealso:
+  - module: faultline.chaos.io_stress
+  - module: faultline.chaos.revert
+"""
+
+EXAMPLES = r"""
+- name: Fill the file system of /var/tmp to 90 % for five minutes
+  faultline.chaos.disk_fill:
+    path: /var/tmp
+    percent: 90
+    duration: 5m
+
+- name: End that before the five minutes are over
+  faultline.chaos.disk_fill:
+    path: /var/tmp
+    percent: 90
+    state: absent
+
+- name: Take 200 MiB away for a minute
+  faultline.chaos.disk_fill:
+    path: /var/tmp
+    size: 200MiB
+    duration: 1m
+
+- name: What would using up most inodes come to?
+  faultline.chaos.disk_fill:
+    path: /var/tmp
+    percent: 90
+    inodes: true
+    duration: 1m
+  check_mode: true
+"""
+
+RETURN = r"""
+id:
+  description: Name of the attack on the target.
+  returned: always
+  type: str
+  sample: disk_fill-1f2e3d4c5b
+status:
+  description: V(active), V(planned) in check mode, V(reverted) or V(absent).
+  returned: success
+  type: str
+  sample: active
+deadline:
+  description: When the target reverts the attack by itself, in UTC.
+  returned: when active
+  type: str
+  sample: "2026-11-22T14:03:20Z"
+remaining:
+  description: Seconds until then.
+  returned: when active
+  type: float
+  sample: 58.7
+deadman:
+  description: What reverts it then, V(systemd) or V(watcher).
+  returned: when active or planned
+  type: str
+  sample: systemd
+undo:
+  description: The script that undoes the attack; it can be run by hand at any time.
+  returned: when active or planned
+  type: str
+  sample: /var/lib/faultline/disk_fill-1f2e3d4c5b/revert.sh
+undo_text:
+  description: What that script does, step by step.
+  returned: when planned or newly active
+  type: str
+resources:
+  description: What the attack holds; another attack on the same is refused.
+  returned: when active or planned
+  type: list
+  elements: str
+  sample: ["space:/", "disk_fill:/var/tmp"]
+notes:
+  description: What an operator should know about this attack on this target.
+  returned: success
+  type: list
+  elements: str
+effect:
+  description: What was asked for and what was measured when the module returned.
+  returned: when active
+  type: dict
+  contains:
+    asked:
+      description: What was asked for.
+      type: dict
+      sample: {"percent": 90.0}
+    percent:
+      description: Used space (or inodes) in percent, as C(df) counts it.
+      type: float
+      sample: 90.0
+    available:
+      description: What is still available, in bytes or inodes.
+      type: int
+      sample: 2147483648
+    added:
+      description: What the attack uses, in bytes or files.
+      type: int
+      sample: 8589934592
+    before_percent:
+      description: Used space (or inodes) before the attack, in percent.
+      type: float
+      sample: 41.2
+    method:
+      description: V(fallocate), V(writing) where that is not supported, or V(files).
+      type: str
+      sample: fallocate
+    complete:
+      description: Whether what was asked for is reached. V(false) when the filling still goes on in the background.
+      type: bool
+      sample: true
+    mount:
+      description: Mount point of the file system.
+      type: str
+      sample: /
+    file_system:
+      description: Its kind.
+      type: str
+      sample: ext4
+"""
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _filesystem, _fill, _process, _units
+from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo_files import RemoveOwn
+
+AMOUNTS = ("percent", "size", "leave_free")
+LONGEST_WAIT = 120.0  # seconds; slow disks go on filling in the background
+MOST_FILES = 10000000
+CLOSE = 1.0  # percentage points that the file system may be off what was asked for when it lets nobody have more
+
+
+class DiskFill(Attack):
+    name = "disk_fill"
+    options = {
+        "path": {"type": "str"},
+        "percent": {"type": "raw"},
+        "size": {"type": "raw"},
+        "leave_free": {"type": "raw"},
+        "inodes": {"type": "bool", "default": False},
+        "floor": {"type": "raw"},
+    }
+    constraints = {
+        "mutually_exclusive": [AMOUNTS],
+        "required_if": [("state", "present", ["path"]), ("state", "present", AMOUNTS, True)],
+    }
+
+    _place = None
+
+    def validate(self):
+        params = self.params
+        self.path = _filesystem.path("path", params["path"])
+        self.asked = {}
+        if params["percent"] is not None:
+            self.asked["percent"] = _units.percent("percent", params["percent"], 1.0, 100.0)
+        if params["size"] is not None:
+            self.asked["size"] = self._amount("size", 1)
+        if params["leave_free"] is not None:
+            self.asked["leave_free"] = self._amount("leave_free", 0)
+        self.floor = None if params["floor"] is None else self._amount("floor", 0)
+
+    def _amount(self, option, minimum):
+        if self.params["inodes"]:
+            return _units.integer(option, self.params[option], minimum, MOST_FILES)
+        return _units.size(option, self.params[option], minimum)
+
+    def _where(self):
+        """Real path and mount of the directory."""
+        if self._place is None:
+            place = _filesystem.directory("path", self.path)
+            self._place = (place, _filesystem.mount_of(place))
+        return self._place
+
+    def resources(self):
+        place, mount = self._where()
+        return ["%s:%s" % ("inodes" if self.params["inodes"] else "space", mount.point), "disk_fill%s:%s" % ("-inodes" if self.params["inodes"] else "", place)]
+
+    def guard(self):
+        place, mount = self._where()
+        inodes, option = self.params["inodes"], list(self.asked)[0]
+        mount.refuse("path", self.path)
+        self.before = _filesystem.space(place, inodes)
+        if self.before.total <= 0:
+            raise BadOption("inodes" if inodes else "path", self.path, "%s (%s) does not tell how many it has" % (mount.point, mount.kind))
+        hard = _filesystem.hard_floor(place, self.journal.path, inodes)
+        if self.floor is None:
+            self.floor = _filesystem.default_floor(self.before, inodes)
+        self.floor = max(self.floor, hard)
+        self.add = self.before.to_add(**self.asked)
+        told = self.params[option]
+        if self.add <= 0:
+            raise BadOption(option, told, "that is there already: %s" % self._line(mount, self.before))
+        if self.before.available - self.add < self.floor:
+            most = self.before.available - self.floor
+            raise BadOption(
+                option, told, "%s available would be left, and the floor is %s: at the most %s can be added now; the option floor moves it%s"
+                % (self._human(max(0, self.before.available - self.add)), self._human(self.floor), self._human(max(0, most)),
+                   ", but not below %s here" % self._human(hard) if hard else "")
+            )
+        if inodes and self.add > MOST_FILES:
+            raise BadOption(option, told, "that would be %d files, the most is %d" % (self.add, MOST_FILES))
+        _filesystem.refuse_memory(option, told, mount, self.add * 1024 if inodes else self.add)
+
+    def _human(self, amount):
+        return "%d inodes" % amount if self.params["inodes"] else _units.human_size(amount)
+
+    def snapshot(self):
+        return self.before
+
+    def plan(self, before):
+        place, mount = self._where()
+        until = uptime() + self.duration
+        directory = _filesystem.OwnDirectory(place, self.id)
+        progress = _fill.Progress()
+        exact = self.add if "size" in self.asked else None
+        goal = _fill.Goal(exact, before.available - self.add, self.floor)
+        worker = _process.Worker("fill", lambda: _fill.fill(directory, goal, self.params["inodes"], until, progress))
+        after = _filesystem.Space(before.used + self.add, before.available - self.add, before.total)
+        plan = Plan(
+            before=self._line(mount, before),
+            after="%s\n%s holds %s" % (self._line(mount, after), directory.path, self._human(self.add)),
+            undo=Undo([RemoveOwn("remove what fills %s" % mount.point, directory.path)], [Gone(directory.path, [Exists(directory.path)])]),
+            workers=[worker],
+        )
+        if mount.kind in _filesystem.NETWORK:
+            plan.notes.append("%s is a network file system: everybody who uses it is hit" % mount.point)
+        plan.directory, plan.progress = directory, progress
+        return plan
+
+    def _line(self, mount, figures):
+        return "%s  %s  %.1f %% used, %s available" % (mount.point, mount.kind, figures.percent, self._human(figures.available))
+
+    def inject(self, plan):
+        plan.directory.make(self.journal, self.id)
+        super(DiskFill, self).inject(plan)
+
+    def verify(self, plan):
+        _place, mount = self._where()
+        progress = _fill.wait(plan.progress, plan.workers[0].alive, min(LONGEST_WAIT, self.duration / 2))
+        now = _filesystem.space(_place, self.params["inodes"])
+        if progress.phase == _fill.FAILED:
+            raise AttackError("%s cannot be filled: %s" % (mount.point, _fill.reason(progress)))
+        if progress.phase == _fill.FILLING and not plan.workers[0].alive():
+            raise AttackError("the filling process was ended by somebody, or by the kernel for want of memory")
+        missing = 100.0 * (self.add - progress.added) / self.before.total
+        if progress.phase == _fill.STOPPED and missing > CLOSE:
+            raise AttackError(
+                "%s stops at %s of %s: %s; is there a quota?"
+                % (mount.point, self._human(progress.added), self._human(self.add), _fill.reason(progress))
+            )
+        return {
+            "asked": self.asked,
+            "percent": round(now.percent, 2),
+            "available": now.available,
+            "added": progress.added,
+            "before_percent": round(self.before.percent, 2),
+            "method": _fill.HOW[progress.how],
+            "complete": progress.phase != _fill.FILLING,
+            "mount": mount.point,
+            "file_system": mount.kind,
+        }
+
+
+def main():
+    run_attack(DiskFill)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,327 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: io_throttle
+version_added: 0.1.0
+short_description: Make a disk slow for a service or a control group
+author:
+  - The faultline.chaos authors (@faultline-chaos)
+description:
+  - Limits the bytes or operations a second that the processes of a control group read from or write to a disk, as a slow or overloaded disk would.
+  - Uses C(io.max) of control groups version 2, or C(blkio.throttle) of version 1. The limits of the group for this device are put back exactly,
+    and so is their absence. Limits of other devices and of other kinds stay as they are.
+  - The group of a service that was started again meanwhile is a new one, which never had the limit. The undo then changes nothing.
+extends_documentation_fragment:
+  - faultline.chaos._attack
+  - faultline.chaos._attributes
+  - faultline.chaos._attributes.attack
+  - faultline.chaos._attributes.actiongroup_attacks
+options:
+  service:
+    description:
+      - A systemd unit whose processes are limited, for example V(postgresql) or V(app.slice). A name without a suffix is a service. It must be running.
+    type: str
+  cgroup:
+    description:
+      - A control group instead, as C(/proc/PID/cgroup) names it, for example V(/machine.slice/app.scope).
+    type: str
+  device:
+    description:
+      - The disk, as a block device or as a directory on it. Of a partition, the whole disk is limited; of LVM and the like, the volume.
+    type: str
+    default: /
+  read_bps:
+    description:
+      - Bytes a second that may be read, for example V(1MiB). At least 4 KiB.
+    type: raw
+  write_bps:
+    description:
+      - Bytes a second that may be written.
+    type: raw
+  read_iops:
+    description:
+      - Reads a second.
+    type: int
+  write_iops:
+    description:
+      - Writes a second.
+    type: int
+  enable_controller:
+    description:
+      - Switch the C(io) controller on in C(cgroup.subtree_control) of the groups above, where it is off, and off again in the undo unless somebody else
+        uses it by then.
+      - Without this, such a target is refused, for on hosts with systemd it is systemd who should switch it on (C(IOAccounting=yes)). It may switch it off
+        again during the attack, which ends the effect.
+    type: bool
+    default: false
+notes:
+  - Reads from the page cache are not limited. Buffered writes are limited when they go to the disk, and only where the file system tells whose they are
+    (ext4, XFS and Btrfs, version 2).
+  - Network file systems, C(tmpfs) and the like are on no disk and are refused. A limit carries no mark, so without its journal it cannot be told from others.
+  - Groups that hold an SSH server, the processes of this task or the dead-man timers are refused.
+seealso:
+  - module: faultline.chaos.io_stress
+"""
+
+EXAMPLES = r"""
+- name: The disk gives a database 1 MiB and 100 operations a second
+  faultline.chaos.io_throttle:
+    service: mydatabase
+    read_bps: 1MiB
+    write_bps: 1MiB
+    read_iops: 100
+    write_iops: 100
+    enable_controller: true
+    duration: 2m
+
+- name: End that before the two minutes are over
+  faultline.chaos.io_throttle:
+    service: mydatabase
+    read_bps: 1MiB
+    write_bps: 1MiB
+    read_iops: 100
+    write_iops: 100
+    enable_controller: true
+    state: absent
+"""
+
+RETURN = r"""
+id:
+  description: Name of the attack on the target.
+  returned: always
+  type: str
+  sample: io_throttle-1f2e3d4c5b
+status:
+  description: V(active), V(planned) in check mode, V(reverted) or V(absent).
+  returned: success
+  type: str
+  sample: active
+deadline:
+  description: When the target reverts the attack by itself, in UTC.
+  returned: when active
+  type: str
+  sample: "2026-11-22T14:03:20Z"
+remaining:
+  description: Seconds until then.
+  returned: when active
+  type: float
+  sample: 58.7
+deadman:
+  description: What reverts it then, V(systemd) or V(watcher).
+  returned: when active or planned
+  type: str
+  sample: systemd
+undo:
+  description: The script that undoes the attack; it can be run by hand at any time.
+  returned: when active or planned
+  type: str
+  sample: /var/lib/faultline/io_throttle-1f2e3d4c5b/revert.sh
+undo_text:
+  description: What that script does, step by step.
+  returned: when planned or newly active
+  type: str
+resources:
+  description: What the attack holds; another attack on the same is refused.
+  returned: when active or planned
+  type: list
+  elements: str
+  sample: ["io.max:/system.slice/mydatabase.service:8:0"]
+notes:
+  description: What an operator should know about this attack on this target.
+  returned: success
+  type: list
+  elements: str
+effect:
+  description: What was asked for, and what the kernel says.
+  returned: when active
+  type: dict
+  contains:
+    asked:
+      description: The limits asked for, by the names of C(io.max).
+      type: dict
+      sample: {"rbps": 1048576}
+    kernel:
+      description: The lines of the device as the kernel reads them back.
+      type: list
+      elements: str
+      sample: ["8:0 rbps=1048576 wbps=max riops=max wiops=max"]
+    before:
+      description: The same before the attack. Empty where there was no limit.
+      type: list
+      elements: str
+    cgroup:
+      description: Directory of the control group.
+      type: str
+      sample: /sys/fs/cgroup/system.slice/mydatabase.service
+    device:
+      description: The disk.
+      type: str
+      sample: /dev/sda
+    processes:
+      description: How many processes are in the group.
+      type: int
+      sample: 7
+"""
+
+import os
+import re
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _filesystem, _throttle, _units
+from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, crash_point, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, SameBoot, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo_files import HasLine, IoController, IsInode, Put
+
+LIMITS = {"read_bps": "rbps", "write_bps": "wbps", "read_iops": "riops", "write_iops": "wiops"}
+UNIT = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]*\Z")
+
+
+class IoThrottle(Attack):
+    name = "io_throttle"
+    options = {
+        "service": {"type": "str"},
+        "cgroup": {"type": "str"},
+        "device": {"type": "str", "default": "/"},
+        "read_bps": {"type": "raw"},
+        "write_bps": {"type": "raw"},
+        "read_iops": {"type": "int"},
+        "write_iops": {"type": "int"},
+        "enable_controller": {"type": "bool", "default": False},
+    }
+    constraints = {
+        "mutually_exclusive": [("service", "cgroup")],
+        "required_if": [("state", "present", ("service", "cgroup"), True), ("state", "present", tuple(LIMITS), True)],
+    }
+
+    _found = None
+
+    def validate(self):
+        params = self.params
+        if params["service"] is not None:
+            if not UNIT.match(params["service"]) or len(params["service"]) > 200:
+                raise BadOption("service", params["service"], "give the name of a systemd unit, such as postgresql")
+        else:
+            _filesystem.path("cgroup", params["cgroup"], trees=())
+        self.device = _filesystem.path("device", params["device"], trees=("/proc", "/sys"))
+        self.limits = {}
+        for option, key in LIMITS.items():
+            if params[option] is not None:
+                bytes_ = option.endswith("_bps")
+                self.limits[key] = _units.size(option, params[option], 4096, 1 << 50) if bytes_ else _units.integer(option, params[option], 1, 10000000)
+
+    def _where(self):
+        """Directory of the group, mount point and version of the hierarchy, number of the device."""
+        if self._found is None:
+            point, version = _throttle.hierarchy()
+            group = self.params["cgroup"]
+            if group is None:
+                group = self._group_of(self.params["service"])
+            directory = os.path.normpath(os.path.join(point, group.strip("/")))
+            real = _filesystem.real_path("device", self.device, trees=("/proc", "/sys"))
+            self._found = (directory, point, version, _throttle.device("device", self.params["device"], real))
+        return self._found
+
+    def _group_of(self, unit):
+        if not self.host.has_systemd:
+            raise BadOption("service", unit, "systemd is not running on the target: use the option cgroup")
+        name = unit if re.search(r"\.(service|scope|slice)\Z", unit) else unit + ".service"
+        group = self.host.run([self.host.tool("systemctl"), "show", "--property=ControlGroup", "--value", name])[1].strip()
+        if not group:
+            raise BadOption("service", unit, "%s is not running on the target" % name)
+        return group
+
+    def resources(self):
+        directory, point, _version, number = self._where()
+        return ["io.max:%s:%s" % (directory[len(point) :], number)]
+
+    def guard(self):
+        directory, point, version, number = self._where()
+        option = "cgroup" if self.params["service"] is None else "service"
+        self.pids = _throttle.refuse_group(option, self.params[option], directory, point)
+        self.off = _throttle.without_controller(directory, point) if version == 2 else []
+        if self.off and not self.params["enable_controller"]:
+            raise AttackError(
+                "the io controller is off in %s: set IOAccounting=yes for the unit (systemctl set-property --runtime UNIT IOAccounting=yes), or "
+                "enable_controller: true" % ", ".join(self.off), option="enable_controller"
+            )
+        if version == 1 and not os.path.exists(os.path.join(directory, _throttle.V1_FILES["rbps"])):
+            raise AttackError("the kernel of the target cannot throttle (CONFIG_BLK_DEV_THROTTLING): %s has no blkio.throttle files" % directory)
+
+    def snapshot(self):
+        directory, _point, version, number = self._where()
+        return _throttle.changes(directory, version, number, self.limits)
+
+    def plan(self, before):
+        directory, _point, _version, number = self._where()
+        undo, identity = Undo(), os.stat(directory)
+        ours = [SameBoot(), IsInode(directory, identity.st_dev, identity.st_ino)]
+        for change in before:
+            there = ours + [Exists(change.path)]
+            if change.before != change.after:
+                mark = there + [HasLine(change.path, change.after)]
+                undo.steps.append(Put("the limit of %s as it was" % number, change.path, change.restore, mark))
+                undo.checks.append(Gone("the limit of %s" % directory, mark))
+            if not self.off:  # else the file comes with the controller, and goes with it
+                undo.same("limits of %s" % directory, ["cat", change.path], self.host.output(["cat", change.path]), there)
+        for place in reversed(self.off):
+            found, path = os.stat(place), os.path.join(place, "cgroup.subtree_control")
+            kept = [SameBoot(), IsInode(place, found.st_dev, found.st_ino)]
+            undo.steps.append(Put("the io controller in %s" % place, path, "-io", kept + [IoController(place)]))
+            undo.same("controllers in %s" % place, ["cat", path], self.host.output(["cat", path]), kept)
+        plan = Plan(
+            before="\n".join("%s  %s" % (change.path, change.before or "no limit") for change in before),
+            after="\n".join(["%s  +io" % place for place in self.off] + ["%s  %s" % (change.path, change.after) for change in before]),
+            undo=undo,
+            notes=["nothing is in %s at this moment" % directory] if not self.pids else [],
+        )
+        plan.changes = before
+        return plan
+
+    def inject(self, plan):
+        try:
+            for place in self.off:
+                _write(os.path.join(place, "cgroup.subtree_control"), "+io")
+            crash_point("inject:0")
+            for change in plan.changes:
+                _write(change.path, change.write)
+        except (IOError, OSError) as error:
+            raise AttackError("%s: %s" % (error.filename or "the kernel refuses it", error.strerror))
+        crash_point("inject:1")
+
+    def verify(self, plan):
+        directory, _point, _version, number = self._where()
+        kernel = [_throttle.line_of(self.host.read(change.path), number) for change in plan.changes]
+        for change, line in zip(plan.changes, kernel):
+            if line != change.after:
+                raise AttackError("%s says %s after writing %s" % (change.path, line, change.write))
+        return {
+            "asked": self.limits,
+            "kernel": kernel,
+            "before": [change.before for change in plan.changes if change.before],
+            "cgroup": directory,
+            "device": _throttle.device_name(number),
+            "processes": len(self.pids),
+        }
+
+
+def _write(path, text):
+    """In one write, as the kernel wants it; its refusal comes with the name of the file."""
+    handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(handle, text.encode("ascii") + b"\n")
+    except OSError as error:
+        error.filename = path
+        raise
+    finally:
+        os.close(handle)
+
+
+def main():
+    run_attack(IoThrottle)
+
+
+if __name__ == "__main__":
+    main()

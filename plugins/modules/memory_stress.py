@@ -1,0 +1,335 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: memory_stress
+version_added: 0.1.0
+short_description: Take memory and hold it
+author:
+  - The faultline.chaos authors (@faultline-chaos)
+description:
+  - Takes memory with one process, either an amount, or as much as brings the use of the whole host to a percentage.
+  - The pages are really written, each with other content, so the kernel can neither share nor compress them away.
+  - Five times a second the process looks at what is available. With a percentage of the total it gives memory back when other
+    programs take more, and takes more when they need less.
+  - O(reserve) stays available to others, whatever they do. Where they want more than the rest, the attack gives way.
+  - Needs no root and no tool on the target. The process is the first that the kernel ends when memory runs out, and it ends by
+    itself after O(duration). With root it is in a control group of its own with a cap, where the host has control groups for that.
+  - In a container with a memory limit, that limit is the total.
+extends_documentation_fragment:
+  - faultline.chaos._attack
+  - faultline.chaos._attributes
+  - faultline.chaos._attributes.attack
+  - faultline.chaos._attributes.actiongroup_attacks
+options:
+  amount:
+    description:
+      - How much to hold, for example V(500MB) or V(2GiB). C(MB) counts by 1000, C(MiB) by 1024.
+      - Mutually exclusive with O(percent).
+    type: raw
+  percent:
+    description:
+      - How much to take in percent of O(of). The default is V(70) unless O(amount) is given.
+    type: raw
+  of:
+    description:
+      - V(total) brings the use of the whole host to O(percent) of its memory, and keeps it there while other programs come and go.
+        Used is what is not available, as C(free) counts it.
+      - V(available) takes O(percent) of what is available when the attack begins, and holds that amount.
+    type: str
+    choices: [total, available]
+    default: total
+  reserve:
+    description:
+      - What always stays available to others, for example V(1GiB). What would leave less is refused.
+      - The default is V(512MiB), and on hosts with less than 2 GiB a quarter of the memory.
+      - The least is V(128MiB), and on hosts with less than 1.25 GiB a tenth of the memory.
+    type: raw
+  rate:
+    description:
+      - Take so much in a second, for example V(50MB), instead of all as fast as it can be written. The module does not wait then.
+    type: raw
+notes:
+  - The process itself takes some 15 MB on top of O(amount).
+  - What the kernel drops to make room, such as cached files, is read again when it is needed. The undo does not do that.
+  - What the kernel moved to swap meanwhile comes back when it is used. The memory of the attack itself is kept out of swap where it has a
+    control group.
+seealso:
+  - module: faultline.chaos.cpu_stress
+  - module: faultline.chaos.pid_exhaustion
+  - module: faultline.chaos.revert
+"""
+
+EXAMPLES = r"""
+- name: Bring the memory use of the host to 60 % for a minute, whatever else runs
+  faultline.chaos.memory_stress:
+    percent: 60
+    duration: 60s
+
+- name: End that before the minute is over
+  faultline.chaos.memory_stress:
+    percent: 60
+    state: absent
+
+- name: Take 20 MB, one MB a second
+  faultline.chaos.memory_stress:
+    amount: 20MB
+    rate: 1MB
+    duration: 2m
+"""
+
+RETURN = r"""
+id:
+  description: Name of the attack on the target.
+  returned: always
+  type: str
+  sample: memory_stress-1f2e3d4c5b
+status:
+  description: V(active), V(planned) in check mode, V(reverted) or V(absent).
+  returned: success
+  type: str
+  sample: active
+deadline:
+  description: When the target reverts the attack by itself, in UTC.
+  returned: when active
+  type: str
+  sample: "2026-11-22T14:03:20Z"
+remaining:
+  description: Seconds until then.
+  returned: when active
+  type: float
+  sample: 58.7
+deadman:
+  description: What reverts it then, V(systemd) or V(watcher).
+  returned: when active or planned
+  type: str
+  sample: systemd
+undo:
+  description: The script that undoes the attack; it can be run by hand at any time.
+  returned: when active or planned
+  type: str
+  sample: /var/lib/faultline/memory_stress-1f2e3d4c5b/revert.sh
+undo_text:
+  description: What that script does, step by step.
+  returned: when planned or newly active
+  type: str
+resources:
+  description: What the attack holds; another attack on the same is refused.
+  returned: when active or planned
+  type: list
+  elements: str
+  sample: ["memory"]
+notes:
+  description: What an operator should know about this attack on this target.
+  returned: success
+  type: list
+  elements: str
+effect:
+  description: What was asked for and what was measured when the module returned. Sizes are in bytes.
+  returned: when active
+  type: dict
+  contains:
+    asked_percent:
+      description: The use of the whole host asked for; absent when an amount was asked for.
+      type: float
+      sample: 70.0
+    asked_bytes:
+      description: The amount asked for; absent when a percentage of the total was asked for.
+      type: int
+    measured_percent:
+      description: Use of the whole host when the module returned.
+      type: float
+      sample: 70.1
+    held_bytes:
+      description: What the attack holds, measured by the kernel.
+      type: int
+    swapped_bytes:
+      description: How much of that is in swap and so takes no memory.
+      type: int
+      sample: 0
+    before_percent:
+      description: Use of the whole host just before the attack.
+      type: float
+      sample: 31.4
+    total_bytes:
+      description: Memory of the host, or the limit of the container.
+      type: int
+    available_bytes:
+      description: What others could still have when the module returned.
+      type: int
+    reserve_bytes:
+      description: What the attack leaves to others at least.
+      type: int
+    growing:
+      description: Whether it was still taking memory, because of O(rate) or of a large amount.
+      type: bool
+    capped:
+      description: Whether it is in a control group of its own with a cap.
+      type: bool
+"""
+
+import time
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup, _memory, _process, _units
+from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._stress import Deadline
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo
+
+DEFAULT_PERCENT = 70.0
+CLOSE = 0.01  # of what was asked: close enough to return
+TOO_LOW = 0.05  # of what was asked: this far below it is another attack
+WAIT = 30.0  # seconds that the module waits for a large amount at the most, and never more than half of the duration
+STALLED = 3.0  # seconds without growth
+
+
+class MemoryStress(Attack):
+    name = "memory_stress"
+    needs_root = False
+    options = {
+        "amount": {"type": "raw"},
+        "percent": {"type": "raw"},
+        "of": {"type": "str", "choices": ["total", "available"], "default": "total"},
+        "reserve": {"type": "raw"},
+        "rate": {"type": "raw"},
+    }
+    constraints = {"mutually_exclusive": [("amount", "percent")]}
+
+    def validate(self):
+        params = self.params
+        self.amount = self.percent = self.reserve = self.rate = None
+        if params["amount"] is not None:
+            self.amount = _units.size("amount", params["amount"], _memory.MIB)
+            if params["of"] != "total":
+                raise BadOption("of", params["of"], "it says what a percentage is of; with amount leave it out")
+        else:
+            self.percent = DEFAULT_PERCENT if params["percent"] is None else _units.percent("percent", params["percent"], 1.0, 100.0)
+        if params["reserve"] is not None:
+            self.reserve = _units.size("reserve", params["reserve"])
+        if params["rate"] is not None:
+            self.rate = _units.size("rate", params["rate"], 64 * 1024)
+
+    def resources(self):
+        return ["memory"]
+
+    def guard(self):
+        view = self.view = _memory.look()
+        least = _memory.least_reserve(view.total)
+        if self.reserve is None:
+            self.reserve = _memory.default_reserve(view.total)
+        if self.reserve < least:
+            raise BadOption("reserve", self.params["reserve"], "the least on this target is %s" % _units.human_size(least))
+        self.goal = self._goal(view)
+
+    def _goal(self, view):
+        """What to hold here. Errors: BadOption when it would not leave the reserve to others."""
+        spare = view.available - self.reserve
+        if self.percent is not None and self.params["of"] == "total":
+            used = int(view.total * self.percent / 100.0)
+            if used > view.total - self.reserve:
+                most = 100.0 * (view.total - self.reserve) / view.total
+                raise self._too_much("percent", "%.0f%% on this target" % (most - 0.5))
+            return _memory.Goal(self.reserve, used=used, rate=self.rate)
+        amount = self.amount if self.percent is None else int(view.available * self.percent / 100.0)
+        if amount > spare:
+            if self.percent is None:
+                raise self._too_much("amount", "%s now" % _units.human_size(max(0, spare)))
+            raise self._too_much("percent", "%.0f%% now" % max(0, 100.0 * spare / view.available - 0.5))
+        return _memory.Goal(self.reserve, amount=amount, rate=self.rate)
+
+    def _too_much(self, option, most):
+        value = DEFAULT_PERCENT if self.params[option] is None else self.params[option]
+        return BadOption(option, value, "with a reserve of %s the most is %s" % (_units.human_size(self.reserve), most))
+
+    def snapshot(self):
+        return self.view
+
+    def plan(self, before):
+        goal, end = self.goal, Deadline(self.id, self.duration)
+        self.room = _cgroup.Room(self.id, memory=goal.most + goal.most // 50 + _memory.WORKER, tasks=8)
+        undo = Undo()
+        self.room.undo(undo)
+        # With a room there is no limit around us, and the room's own must not count.
+        worker = _process.Worker("mem", lambda: _memory.hold(goal, before.limited, end.over))
+        slowly = ", %s in a second" % _units.human_size(self.rate) if self.rate else ""
+        if goal.used is None:
+            after = "memory  %s more in use, held" % _units.human_size(goal.amount)
+        else:
+            after = "memory  %s of %s in use (%g %%), held there" % (_units.human_size(goal.used), _units.human_size(before.total), self.percent)
+        return Plan(
+            before="memory  %s of %s in use (%.0f %%)" % (_units.human_size(before.total - before.available), _units.human_size(before.total), _used(before)),
+            after="%s%s; %s stay available" % (after, slowly, _units.human_size(self.reserve)),
+            undo=undo,
+            workers=[worker],
+            notes=self._notes(before),
+        )
+
+    def _notes(self, view):
+        notes = self.room.notes() if self.host.is_root else []
+        if view.limited:
+            notes.append("a control group limits this target to %s: that is its total" % _units.human_size(view.total))
+        if self.goal.used is not None and view.total - view.available >= self.goal.used:
+            notes.append("the memory use is at what was asked for already: nothing is added until that ends")
+        swap = _memory.meminfo().get("SwapTotal", 0)
+        if swap:
+            notes.append("the target has %s of swap: the kernel may move other programs there" % _units.human_size(swap))
+        return notes
+
+    def inject(self, plan):
+        worker = plan.workers[0]
+        self.capped = self.room.enter(worker.pid)
+        self.own = _memory.resident(worker.pid)[0]
+        super(MemoryStress, self).inject(plan)
+
+    def verify(self, plan):
+        worker, goal = plan.workers[0], self.goal
+        until = time.monotonic() + min(WAIT, self.duration / 2)
+        best, since = -1, time.monotonic()
+        while True:
+            view = _memory.look()
+            here, swapped = _memory.resident(worker.pid)
+            held = max(0, here + swapped - self.own)
+            if not worker.alive():
+                raise AttackError("the worker was ended, by the kernel for lack of memory or by somebody else")
+            asked, measured = (goal.amount, held) if goal.used is None else (goal.used, view.total - view.available)
+            if abs(measured - asked) <= CLOSE * asked or (goal.used is not None and measured > asked) or self.rate or time.monotonic() > until:
+                break
+            if held > best:
+                best, since = held, time.monotonic()
+            elif time.monotonic() - since > STALLED:
+                break
+            time.sleep(_memory.LOOK)
+        growing = measured < asked * (1 - CLOSE)
+        if growing and not self.rate and time.monotonic() - since > STALLED and measured < asked * (1 - TOO_LOW):
+            raise AttackError(
+                "asked for %s, measured %s: other programs took memory meanwhile, or a limit stands in the way (vm.overcommit_memory?)"
+                % (_units.human_size(asked), _units.human_size(measured))
+            )
+        found = {"asked_bytes": goal.amount} if goal.used is None else {"asked_percent": self.percent}
+        found.update(
+            measured_percent=round(_used(view), 1),
+            held_bytes=held,
+            swapped_bytes=swapped,
+            before_percent=round(_used(self.view), 1),
+            total_bytes=view.total,
+            available_bytes=view.available,
+            reserve_bytes=self.reserve,
+            growing=growing,
+            capped=self.capped,
+        )
+        return found
+
+
+def _used(view):
+    """Percent of the memory that is in use."""
+    return 100.0 * (view.total - view.available) / view.total
+
+
+def main():
+    run_attack(MemoryStress)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Network attacks on network namespaces of this machine: real kernels and tools, nothing of the machine itself is touched.
+
+Run as root: python -m pytest -n 0 tests/netns
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".collections"))
+
+from _lan import Lan
+
+from ansible_collections.faultline.chaos.plugins.module_utils._host import Host, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._journal import VERSION, Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo, render_record
+
+NO_PROCESS = itertools.count(2**22 + 1)  # the injector of a record; nobody has such a number
+
+
+class Module:
+    """As much of an AnsibleModule as Host uses."""
+
+    check_mode = False
+
+    def get_bin_path(self, name: str) -> str | None:
+        return shutil.which(name)
+
+    def run_command(self, argv: list[str], data: str | None = None, environ_update: dict | None = None) -> tuple[int, str, str]:
+        done = subprocess.run(argv, input=data, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+
+class Undoing:
+    """Publishes undos in a state directory of its own and runs their scripts, as the dead-man would."""
+
+    def __init__(self, path: Path, host: Host) -> None:
+        self.host, self.journal = host, Journal(str(path / "state"))
+
+    def publish(self, undo: Undo, attack_id: str = "a", boot_id: str | None = None) -> None:
+        now = int(uptime() * 100)
+        times = {"started": "2026-01-01T00:00:00Z", "deadline": "2026-01-01T00:01:00Z", "began_cs": now - 1, "deadline_cs": now + 6000, "limit_cs": now + 6000}
+        record = {"version": VERSION, "id": attack_id, "module": "test", "run_id": None, "identity": "x", "resources": [], "injector": [next(NO_PROCESS), 1]}
+        record = {**record, **times, "boot_id": boot_id or self.host.boot_id, "deadman": "watcher", "undo": undo.to_dict()}
+        with self.journal.locked():
+            self.journal.open_place()
+            self.journal.publish(record, render_record(record, self.journal.path))
+        self.journal.let_go()
+
+    def run(self, attack_id: str = "a") -> subprocess.CompletedProcess:
+        return subprocess.run(["sh", self.journal.script(attack_id), "module"], capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def lan() -> Iterator[Lan]:
+    lan = Lan()
+    yield lan
+    lan.close()
+
+
+@pytest.fixture
+def host() -> Host:
+    return Host(Module())
+
+
+@pytest.fixture
+def undoing(tmp_path: Path, host: Host) -> Undoing:
+    return Undoing(tmp_path, host)

@@ -1,0 +1,287 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _blackhole, _firewall
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._firewall import DROP, PASS, REJECT, Rule
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo, render_record
+from ansible_collections.faultline.chaos.plugins.modules.blackhole import Blackhole
+
+ALL = ("nft", "iptables", "ip6tables", "iptables-restore", "ip6tables-restore", "ip", "unshare", "nsenter")
+LINKS = "1: lo: <LOOPBACK,UP>\n2: eth0@if3: <UP>\n"
+
+
+class FakeHost:
+    """Tools by name, programs that say what they are told to."""
+
+    check_mode = False
+
+    def __init__(self, tools=ALL, ipv6=True, fails=()) -> None:
+        self.tools, self.ipv6, self.fails, self.ran = tools, ipv6, fails, []
+
+    def has_tool(self, name):
+        return name in self.tools
+
+    def tool(self, name):
+        if name not in self.tools:
+            raise AttackError(f"{name} is not installed")
+        return f"/sbin/{name}"
+
+    def read(self, path, default=""):
+        return "" if path == "/proc/net/if_inet6" and self.ipv6 else default
+
+    def run(self, argv, check=True, data=None):
+        self.ran.append((argv, data))
+        if any(word in argv for word in self.fails):
+            return 1, "", "not in this kernel"
+        return 0, LINKS if "link" in argv else "", ""
+
+    def control_path(self):
+        return [(2222, ipaddress.ip_address("192.0.2.7"))]
+
+    def control_ports(self):
+        return [22, 2222]
+
+
+def attack(host=None, **given) -> Blackhole:
+    params = {name: spec.get("default") for name, spec in Blackhole.options.items()}
+    params.update({"control_addresses": [], "duration": "60s", **given})
+    made = Blackhole(params, host or FakeHost())
+    made.id, made.duration = "x", 60.0
+    return made
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({}, "give at least one of interface, cidr, names, ports, local_ports, protocols"),
+        ({"cidr": ["0.0.0.0/0"]}, "cidr: '0.0.0.0/0' is refused: leave cidr out; interface, ports or protocols alone mean everybody"),
+        ({"cidr": ["::/0"], "ports": ["80"]}, "cidr: '::/0' is refused"),
+        ({"cidr": ["300.1.1.1"]}, "cidr: '300.1.1.1' is refused"),
+        ({"cidr": ["10.0.0.0/33"]}, "cidr"),
+        ({"cidr": ["::ffff:1.2.3.4"]}, "write the IPv4 address itself"),
+        ({"cidr": ["db1"]}, "cidr: 'db1' is refused"),
+        ({"cidr": ["127.0.0.1"]}, "loopback always passes"),
+        ({"cidr": ["::1"]}, "loopback always passes"),
+        ({"interface": "lo"}, "loopback always passes"),
+        ({"interface": "eth0; id"}, "interface: 'eth0; id' is refused"),
+        ({"names": ["$(id)"]}, "names: '$(id)' is refused"),
+        ({"names": ["0.0.0.0/0"]}, "names"),
+        ({"ports": ["0"]}, "ports: '0' is refused"),
+        ({"ports": ["80-22"]}, "write the lower port first"),
+        ({"local_ports": ["65536"]}, "local_ports: '65536' is refused"),
+        ({"ports": ["80"], "protocols": ["icmp"]}, "ICMP has no ports"),
+        ({"local_ports": ["80"], "protocols": ["icmp"]}, "local_ports"),
+        ({"ports": ["80"], "exclude_cidr": ["x"]}, "exclude_cidr: 'x' is refused"),
+        ({"ports": ["80"], "exclude_ports": ["80,81"]}, "exclude_ports: '80,81' is refused"),
+        ({"ports": ["80"], "control_addresses": ["1.2.3"]}, "control_addresses: '1.2.3' is refused"),
+        ({"ports": ["80"], "resolve_interval": "0.5"}, "resolve_interval: '0.5' is refused: the least is 1s"),
+        ({"ports": ["80"], "resolve_interval": "often"}, "resolve_interval"),
+        ({"ports": ["80"], "netns": "../x"}, "netns: '../x' is refused"),
+        ({"ports": ["80"], "container": "a b"}, "container: 'a b' is refused"),
+        ({"ports": ["80"], "container": "--help"}, "container"),
+    ],
+)
+def test_bad_options(given: dict, words: str) -> None:
+    with pytest.raises(AttackError) as error:
+        attack(**given).validate()
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"cidr": ["192.0.2.7"]}, "cidr: 192.0.2.7 is where this very connection comes from"),
+        ({"names": ["192.0.2.7"]}, "names: 192.0.2.7 is where this very connection comes from"),
+        ({"ports": ["2222"]}, "ports: 2222 is SSH on this target"),
+        ({"local_ports": ["22"]}, "local_ports: 22 is SSH on this target"),
+        ({"local_ports": ["22"], "cidr": ["10.0.0.0/8"]}, "local_ports: 22 is SSH"),
+        ({"interface": "eth7"}, "there is no eth7 on the host; there are: lo, eth0"),
+        ({"names": ["localhost"]}, "names: localhost is the target itself: loopback always passes"),
+        ({"names": ["no-such-name.invalid"]}, "the target cannot resolve no-such-name.invalid"),
+        ({"cidr": [f"10.0.{number}.0/24" for number in range(200)], "ports": [str(8000 + 2 * number) for number in range(10)]}, "the most is 2000"),
+        ({"ports": ["80"], "netns": "no-such-namespace"}, "netns: there is no network namespace no-such-namespace"),
+        ({"ports": ["80"], "netns": "self-1"}, "netns: there is no"),
+    ],
+)
+def test_what_the_target_refuses(given: dict, words: str) -> None:
+    made = attack(**given)
+    made.validate()
+    with pytest.raises(AttackError) as error:
+        made.guard()
+    assert words in str(error.value)
+
+
+def test_ssh_of_a_dependency_may_be_cut_off() -> None:
+    made = attack(cidr=["198.51.100.4"], ports=["22"])
+    made.validate()
+    made.guard()
+
+
+def planned(host=None, **given):
+    made = attack(host, **given)
+    made.validate()
+    made.guard()
+    return made.plan({})
+
+
+def lines(**given) -> list[str]:
+    return planned(**given).steps[0][1].splitlines()
+
+
+def test_what_passes_comes_before_what_is_hit() -> None:
+    for direction in ("in", "out"):
+        rules = [line for line in lines(interface="eth0") if f" filter_{direction} " in line and line.startswith("add rule")]
+        verdicts = [line.rsplit(" ", 1)[1] for line in rules]
+        assert verdicts.index("drop") == verdicts.count("accept") == len(rules) - 1
+
+
+PASSES = ("tcp sport 22 ", 'oifname "lo"', "udp dport 67 udp sport 68", "icmpv6 type 135", "icmp type 3 icmp code 4", "ip6 daddr 2001:db8::5/128")
+
+
+@pytest.mark.parametrize("word", PASSES)
+def test_what_always_passes(word: str) -> None:
+    found = [line for line in lines(cidr=["10.0.0.0/8"], control_addresses=["2001:db8::5"]) if word in line]
+    assert found and all(line.endswith("counter accept") for line in found)
+
+
+def test_directions_and_ends() -> None:
+    hits = [line.partition("filter_")[2] for line in lines(cidr=["10.0.0.0/8"], ports=["80-90"], protocols=["tcp"]) if line.endswith("drop")]
+    assert hits == [
+        "in ip saddr 10.0.0.0/8 meta l4proto tcp tcp sport 80-90 counter drop",
+        "out ip daddr 10.0.0.0/8 meta l4proto tcp tcp dport 80-90 counter drop",
+    ]
+    local = [line for line in lines(local_ports=["80"], protocols=["udp"], direction="in") if line.endswith("drop")]
+    assert len(local) == 1 and "udp dport 80" in local[0]
+    assert not any("output" in line for line in lines(local_ports=["80"], direction="in"))
+
+
+def test_ports_without_protocols_are_tcp_and_udp_and_reject_has_words_for_each() -> None:
+    hits = [line.rpartition("counter ")[2] for line in lines(ports=["80"], action="reject", direction="out") if "reject" in line]
+    assert hits == ["reject with tcp reset", "reject with icmpx type port-unreachable"]
+    assert sum("reject" in line for line in lines(interface="eth0", action="reject", direction="out")) == 2
+
+
+def test_a_note_for_who_means_the_other_ports() -> None:
+    assert any("local_ports" in note for note in planned(ports=["8080"], direction="in").notes)
+    assert not any("local_ports" in note for note in planned(ports=["8080"]).notes)
+
+
+def test_names_have_a_worker_and_addresses_have_none(monkeypatch) -> None:
+    monkeypatch.setattr(_blackhole._network, "resolve", lambda _option, _values: [ipaddress.ip_network("198.51.100.9")])
+    assert [worker.name for worker in planned(names=["db.example"]).workers] == ["names"]
+    assert not planned(names=["198.51.100.9"]).workers
+    assert not planned(names=["db.example"], resolve_interval="0").workers
+
+
+def test_exceptions_come_before_targets() -> None:
+    found = lines(interface="eth0", exclude_cidr=["10.1.0.0/16"], exclude_ports=["53"], direction="out")
+    kept = [at for at, line in enumerate(found) if "10.1.0.0/16" in line or "port 53" in line]
+    assert len(kept) == 5 and max(kept) < next(at for at, line in enumerate(found) if line.endswith("drop"))
+
+
+def test_two_targets_hold_different_things_and_the_same_holds_the_same() -> None:
+    held = []
+    for given in ({"cidr": ["10.0.0.1"]}, {"cidr": ["10.0.0.1"], "action": "reject"}, {"cidr": ["10.0.0.2"]}):
+        made = attack(**given)
+        made.validate()
+        held.append(set(made.resources()))
+    assert held[0] == held[1] and not held[0] & held[2] and len(held[0]) == 2
+
+
+def test_backends_are_tried_in_order() -> None:
+    rules = _blackhole.always_pass(["out"], [22], [])
+    assert _firewall.choose(FakeHost(), "x", rules).name == "nft"
+    assert _firewall.choose(FakeHost(fails=("/sbin/nft",)), "x", rules).name == "iptables"
+    assert _firewall.choose(FakeHost(tools=ALL[1:]), "x", rules).name == "iptables"
+    with pytest.raises(AttackError, match="nft: not in this kernel; iptables: not in this kernel"):
+        _firewall.choose(FakeHost(fails=("unshare", "/sbin/unshare")), "x", rules)
+    with pytest.raises(AttackError, match="install the package nftables"):
+        _firewall.choose(FakeHost(tools=("unshare",)), "x", rules)
+
+
+def test_check_mode_tries_nothing() -> None:
+    host = FakeHost()
+    host.check_mode = True
+    _firewall.choose(host, "x", _blackhole.always_pass(["out"], [22], []))
+    assert not host.ran
+
+
+def test_ipv6_is_left_out_where_the_kernel_has_none_unless_it_is_asked_for() -> None:
+    rules = [Rule(DROP, "out", protocol="tcp")]
+    no_nft = ALL[1:]
+    assert len(_firewall.choose(FakeHost(tools=no_nft, ipv6=False), "x", rules).steps()) == 1
+    assert len(_firewall.choose(FakeHost(tools=no_nft), "x", rules).steps()) == 2
+    six = [Rule(DROP, "out", network=ipaddress.ip_network("2001:db8::/32"))]
+    steps = _firewall.choose(FakeHost(tools=no_nft, ipv6=False), "x", six).steps()
+    assert [argv[0] for argv, _stdin in steps] == ["/sbin/ip6tables-restore"]
+
+
+def test_iptables_waits_for_its_lock_and_names_are_short_enough() -> None:
+    firewall = _firewall.choose(FakeHost(tools=ALL[1:]), "x" * 64, [Rule(kind, "in", protocol="tcp") for kind in (PASS, REJECT)])
+    undo = Undo()
+    firewall.undo(undo)
+    record = {"id": "a", "module": "blackhole", "started": "", "boot_id": "b", "injector": [1, 1], "began_cs": 0, "limit_cs": 0, "undo": undo.to_dict()}
+    text = render_record(record, "/s").partition("# --- The machinery")[0]
+    for line in text.splitlines():
+        assert line.count("/sbin/ip") == line.count(" -w 20 ")
+    assert " -F FL" in text and " -D INPUT -j FL" in text and not any(f" -D INPUT {number}" in text for number in range(9))
+    assert all(len(word) <= 28 for word in text.split() if word.startswith("FL"))
+    assert all("-w" in argv for argv, _stdin in firewall.steps())
+
+
+def test_the_kernel_has_to_show_what_was_added() -> None:
+    class Other(FakeHost):
+        def run(self, argv, check=True, data=None):
+            return 0, "table inet x {\n\tchain filter_out {\n\t\tcounter packets 3 bytes 9 drop\n\t}\n}\n", ""
+
+    rules = [Rule(PASS, "out", protocol="tcp"), Rule(DROP, "out")]
+    firewall = _firewall.choose(Other(), "x", rules)
+    with pytest.raises(AttackError, match="other rules in inet faultline_"):
+        firewall.read()
+    assert _firewall.choose(Other(), "x", rules[1:]).read() == {"rules": 1, "dropped": 3, "passed": 0}
+
+
+def test_a_control_path_that_is_gone_is_an_error(monkeypatch) -> None:
+    made = attack(ports=["80"])
+    made.validate()
+    made.guard()
+    plan = made.plan({})
+    monkeypatch.setattr(made.firewall, "read", lambda: {"rules": 1, "dropped": 0, "passed": 0})
+    assert made.verify(plan)["passes"] == ["ssh port 22", "ssh port 2222"]
+    monkeypatch.setattr(made.host, "control_path", list, raising=False)
+    with pytest.raises(AttackError, match="the SSH connection that this task came by is gone"):
+        made.verify(plan)
+
+
+def test_the_worker_adds_what_is_new_and_never_stops_for_a_resolver(monkeypatch) -> None:
+    answers = [["10.0.0.1"], None, ["10.0.0.2"], ["10.0.0.1", "10.0.0.2"]]
+
+    def resolve(_option, _names):
+        answer = answers.pop(0)
+        if answer is None:
+            raise AttackError("no answer")
+        return [ipaddress.ip_network(each) for each in answer]
+
+    host = FakeHost()
+    firewall = _firewall.choose(host, "x", [Rule(DROP, "out", network=ipaddress.ip_network("10.0.0.1"))])
+    host.ran.clear()
+    clock = iter([0, 0, 1, 1, 2, 2, 3, 3, 4])
+    monkeypatch.setattr(_blackhole, "uptime", lambda: next(clock))
+    monkeypatch.setattr(_blackhole.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(_blackhole._network, "resolve", resolve)
+    _blackhole.follow(host, firewall, _blackhole.Targets("drop", ["out"]), ["db"], [ipaddress.ip_network("10.0.0.1")], 1, 4)
+    assert not answers and len(host.ran) == 1 and "10.0.0.2" in host.ran[0][1] and "10.0.0.1" not in host.ran[0][1]
+
+
+def test_reject_in_both_directions_lets_its_own_answers_out() -> None:
+    targets = _blackhole.Targets("reject", ["in", "out"])
+    assert [rule.direction for rule in targets.exceptions()] == ["out"] * 3
+    assert not _blackhole.Targets("reject", ["in"]).exceptions()

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the pages in docs/ say about attacks, playbooks and options is what there is."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+DOCS = CHECKOUT / "docs"
+ATTACKS = sorted(yaml.safe_load((CHECKOUT / "meta/runtime.yml").read_text())["action_groups"]["attacks"])
+ROW = re.compile(r"^\| `([a-z_]+)` \| (.*) \|$", re.MULTILINE)
+WORD = re.compile(r"`([a-z][a-z0-9_]*)(\*?)`")
+
+
+def constant(path: Path, name: str) -> str:
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and any(isinstance(target, ast.Name) and target.id == name for target in node.targets):
+            return ast.literal_eval(node.value)
+    return ""
+
+
+def options_of(attack: str) -> dict[str, Any]:
+    """The documented options of a module, with those of its fragments."""
+    found = yaml.safe_load(constant(CHECKOUT / f"plugins/modules/{attack}.py", "DOCUMENTATION"))
+    options = dict(found.get("options") or {})
+    for fragment in found["extends_documentation_fragment"]:
+        collection, _dot, name = fragment.partition("faultline.chaos.")
+        path = CHECKOUT / f"plugins/doc_fragments/{name.partition('.')[0]}.py"
+        if not collection and path.exists() and "." not in name:
+            text = next(node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef))
+            for node in text.body:
+                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "DOCUMENTATION":
+                    options.update(yaml.safe_load(ast.literal_eval(node.value)).get("options") or {})
+    return options
+
+
+def rows() -> dict[str, list[str]]:
+    """The rows of the tables of attacks: name, cells."""
+    return {name: cells.split(" | ") for name, cells in ROW.findall((DOCS / "attacks.md").read_text())}
+
+
+def test_every_attack_has_its_row_and_every_row_its_attack() -> None:
+    assert sorted(rows()) == ATTACKS
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_the_options_of_a_row_exist(attack: str) -> None:
+    options = options_of(attack)
+    words = set(options) | {str(choice) for option in options.values() for choice in option.get("choices") or []}
+    told = WORD.findall(rows()[attack][1])
+    if attack == "process_freeze":
+        told += WORD.findall(rows()["process_kill"][1].replace("`signal`", "").replace("`recover`", ""))
+    assert told
+    for word, star in told:
+        assert any(known.startswith(word) for known in words) if star else word in words, f"{attack} has no option {word}"
+
+
+def test_coming_from_leads_somewhere() -> None:
+    """Each name in the column "here" is an attack, a playbook, a module, a role, an option, or a word of a plan."""
+    known = {path.stem for kind in ("plugins/modules", "plugins/filter", "playbooks", "roles") for path in (CHECKOUT / kind).iterdir()}
+    for attack in ATTACKS:
+        options = options_of(attack)
+        known |= set(options) | {str(choice) for option in options.values() for choice in option.get("choices") or []}
+    known |= {"select", "ramp", "phases", "before", "during", "after", "certificate_expiry"}
+    known |= {"max_count_per_group"}
+    here = 0
+    for line in (DOCS / "coming-from.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if "here" in cells:
+            here = cells.index("here")
+        elif line.startswith("| "):
+            for word, _star in WORD.findall(cells[here]):
+                assert word in known, f"{cells[0]}: {word}"
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [*DOCS.glob("*.md"), CHECKOUT / "README.md"]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
