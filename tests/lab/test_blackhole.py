@@ -53,6 +53,7 @@ print(word, round(time.monotonic() - begin, 2))
 # UDP packets to ports where nobody listens, IPv4 and IPv6: those that arrived.
 ARRIVED = "awk '/^Udp: [0-9]/ {print $3} $1 == \"Udp6NoPorts\" {print $2}' /proc/net/snmp /proc/net/snmp6"
 
+
 @pytest.fixture
 def prior(lab: Lab, n1: str) -> Iterator[str]:
     lab.run(n1, PRIOR)

@@ -193,8 +193,6 @@ class Box:
         return [int(pid) for pid in self.sh(f"grep -lx {name} /proc/[0-9]*/comm | cut -d/ -f3 | sort -n", check=False).split()]
 
 
-
-
 def until(what: Callable[[], bool], seconds: float, text: str) -> float:
     begun = time.monotonic()
     while not what():

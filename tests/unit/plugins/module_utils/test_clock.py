@@ -188,13 +188,17 @@ def test_the_years_of_utctime() -> None:
     assert _clock._time(0x18, b"20500101000000Z") == 2524608000
 
 
+def _accept_once(server: ssl.SSLSocket) -> None:
+    server.accept()[0].close()
+
+
 def test_the_certificate_of_a_server(tmp_path: Path) -> None:
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key", "-out", "crt", "-subj", "/CN=x", "-days", "2"]
     subprocess.run(made, cwd=tmp_path, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "crt", tmp_path / "key")
     with socket.create_server(("127.0.0.1", 0)) as plain, context.wrap_socket(plain, server_side=True) as server:
-        thread = threading.Thread(target=lambda: server.accept()[0].close())
+        thread = threading.Thread(target=_accept_once, args=(server,))
         thread.start()
         first, last = _clock.validity("certificates", f"127.0.0.1:{server.getsockname()[1]}")
         thread.join()

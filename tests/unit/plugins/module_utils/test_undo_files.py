@@ -124,7 +124,7 @@ class Victim:
 
     def attack(self, crash: str = "", monkeypatch=None) -> None:
         if crash:
-            monkeypatch.setattr(_file, "crash_point", lambda name: (_ for _ in ()).throw(InterruptedError(name)) if name == crash else None)
+            monkeypatch.setattr(_file, "crash_point", lambda name: (one for one in ()).throw(InterruptedError(name)) if name == crash else None)
         try:
             self.file.save(self.bench.journal, "a")
             if self.in_place:
@@ -163,7 +163,7 @@ def test_interrupted_anywhere(bench, shell, victim: Victim, point: str, monkeypa
 
 
 def test_a_file_system_without_hard_links(bench, shell, victim: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "link", lambda *_args, **_more: (_ for _ in ()).throw(OSError(1, "no")))
+    monkeypatch.setattr(os, "link", lambda *_args, **_more: (one for one in ()).throw(OSError(1, "no")))
     victim.attack("inject:2", monkeypatch)
     assert revert(bench, shell).returncode == 0
     victim.as_before()
