@@ -92,7 +92,8 @@ clean:
   returned: always
   type: bool
 history:
-  description: The last reverted attacks, newest last, each with C(id), C(module), C(run_id), C(started), C(ended), C(by) and C(result).
+  description: The last reverted attacks, newest last, each with C(id), C(module), C(run_id), C(resources),
+    C(started), C(ended), C(by) and C(result).
   returned: always
   type: list
   elements: dict

@@ -29,7 +29,9 @@ WORKERS = 3
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """One worker a lab host, unless the command line says otherwise."""
+    """One worker a lab host, unless the command line says otherwise. A worker is asked too, and must not have workers of its own."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
     if getattr(config.option, "numprocesses", 0) is None and not config.option.collectonly and not config.option.usepdb:
         config.option.numprocesses = WORKERS
         config.option.dist = "loadgroup"
