@@ -340,7 +340,7 @@ class Target:
             self.sh("grep -o ' /usr/[^ ]*bin/[^ ]* ' /proc/mounts | while read -r m; do umount $m; done", check=False)
             self.sh(END_HANGING, check=False)
             self.sh(
-                f"pkill -f {WORK}/m.py; rm -rf {WORK}; [ ! -e {STATE}/control.sh ] || {{ sh {STATE}/control.sh revert-all; sh {STATE}/control.sh sweep; }}",
+                f"pkill -f {WORK}/[m].py; rm -rf {WORK}; [ ! -e {STATE}/control.sh ] || {{ sh {STATE}/control.sh revert-all; sh {STATE}/control.sh sweep; }}",
                 check=False,
             )
             self.run_victim()

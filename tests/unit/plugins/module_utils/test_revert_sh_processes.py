@@ -263,7 +263,11 @@ def test_a_watcher_outlives_a_time_in_which_no_process_can_be_started(bench, she
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_watcher_that_is_stopped_ends(bench, shell, number: signal.Signals) -> None:
-    watcher = bench.start([*shell, bench.publish("a", Undo()) / "revert.sh", "timer"])
+    before = signal.signal(number, signal.SIG_DFL)  # under nohup SIGHUP is ignored, and no shell traps what was ignored when it began
+    try:
+        watcher = bench.start([*shell, bench.publish("a", Undo()) / "revert.sh", "timer"])
+    finally:
+        signal.signal(number, before)
     time.sleep(0.5)
     os.killpg(watcher.pid, number)
     assert ended(watcher, 3) and watcher.returncode != 0
