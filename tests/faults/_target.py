@@ -95,7 +95,7 @@ while uptime() < until:
         found["active"], found["clean"] = found["active"] or now, None
     elif found["clean"] is None:
         found["clean"] = now
-    if found["closed"] and found["clean"] and now > found["closed"] + 1.5:
+    if found["closed"] and found["clean"] and now > found["closed"] + 1.5 or os.path.exists(sys.argv[3] + ".stop"):
         break
     time.sleep(0.05)
 begin = time.time()
@@ -284,6 +284,12 @@ class Target:
         self.wait(f"[ -e {WORK}/m.done ]", seconds)
         found = json.loads(self.sh(f"cat {WORK}/m.done; rm -rf {WORK}").out)
         return Measured(**found)
+
+    def never_in_effect(self) -> None:
+        """The end of a watch over an attack that must not have begun."""
+        self.sh(f"touch {WORK}/m.stop")
+        found = self.measured()
+        assert found.active is None, f"it was in effect: {found}"
 
     def in_time(self, fault: str, attack: Attack, closing: float | None = None) -> Measured:
         """The end of a test: the attack was there, ended on time, and nothing of it is left. closing: seconds until its record is closed."""

@@ -16,6 +16,7 @@ def module_dies_at(target: Target, attack: Attack, point: str) -> None:
     result = target.attack(attack, crash=point)
     assert result.get("failed") and "deadline" not in result, result
     if point in NO_JOURNAL:
+        target.never_in_effect()
         if point == "prepared" and target.has_systemd:  # recovery finds nothing to do, and goes
             target.sh("systemctl start faultline-recover", check=False)
             target.sh(f"sh {STATE}/control.sh sweep")

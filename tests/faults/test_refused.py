@@ -79,20 +79,20 @@ UNARMED = {
 @pytest.mark.parametrize("attack", ATTACKS, ids=str)
 def test_without_a_dead_man_nothing_is_injected(target: Target, attack: Attack, how: str) -> None:
     replace(target, "/usr/bin/systemd-run", UNARMED[how])
-    target.watch(attack, 20)
+    target.watch(attack)
     result = target.attack(attack)
     restore(target, "/usr/bin/systemd-run")
     assert result.get("failed") and "nothing was injected" in result["msg"], result
-    assert target.measured().active is None, "it was injected without a dead-man"
+    target.never_in_effect()
     target.nothing_happened(attack)
 
 
 def test_a_unit_of_that_name_exists(target: Target) -> None:
     target.sh(f"systemd-run --quiet --unit=faultline-{KILL.module} --on-active=1000 true")
-    target.watch(KILL, 20)
+    target.watch(KILL)
     result = target.attack(KILL)
     assert result.get("failed") and "nothing was injected" in result["msg"], result
-    assert target.measured().active is None
+    target.never_in_effect()
     target.nothing_happened(KILL)
     again = target.attack(KILL)
     assert again.get("status") == "active", again

@@ -3,12 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Fixtures of the tests that need real hosts. `lab` brings the lab up; `n1`, `n2`, `n3` are its hosts, switched on;
-`n4` is one without systemd."""
+`n4` is one without systemd.
+
+With `-n 2` or `-n 3` (pytest-xdist) the tests that ask for one host run side by side, each worker on a host of its own;
+those that ask for several, or for none by name, have the lab to themselves.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,14 +25,43 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / ".collections"))  # th
 
 from _lab import Lab
 
+HOSTS = 3
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")  # gw0, gw1 ...
+
+
+def _wants_one_host(request: pytest.FixtureRequest) -> bool:
+    return sum(name in request.fixturenames for name in ("n1", "n2", "n3", "n4")) == 1
+
+
+@contextmanager
+def _locked(path: Path, how: int) -> Iterator[None]:
+    with path.open("a") as file:
+        fcntl.flock(file, how)
+        yield
+
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """The lab, up with three hosts. It stays up after the tests: the next run takes seconds."""
     lab = Lab()
-    lab.up(3)
+    lab.up(HOSTS)
     yield lab
     lab.close()
+
+
+@pytest.fixture(autouse=True)
+def turn(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hold what a test uses: its worker's host, or the whole lab."""
+    if "lab" not in request.fixturenames:
+        yield
+        return
+    lab: Lab = request.getfixturevalue("lab")
+    with _locked(lab.dir / "tests.lock", fcntl.LOCK_SH if _wants_one_host(request) else fcntl.LOCK_EX):
+        if "n4" not in request.fixturenames:
+            yield
+            return
+        with _locked(lab.dir / "tests-n4.lock", fcntl.LOCK_EX):
+            yield
 
 
 @pytest.fixture(scope="session")
@@ -35,19 +71,23 @@ def plain(lab: Lab) -> str:
     return "n4"
 
 
-@pytest.fixture
-def n1(lab: Lab) -> str:
-    return lab.ready("n1")
+def _host(lab: Lab, name: str, request: pytest.FixtureRequest) -> str:
+    return lab.ready(f"n{int(WORKER[2:]) % HOSTS + 1}" if WORKER and _wants_one_host(request) else name)
 
 
 @pytest.fixture
-def n2(lab: Lab) -> str:
-    return lab.ready("n2")
+def n1(lab: Lab, request: pytest.FixtureRequest) -> str:
+    return _host(lab, "n1", request)
 
 
 @pytest.fixture
-def n3(lab: Lab) -> str:
-    return lab.ready("n3")
+def n2(lab: Lab, request: pytest.FixtureRequest) -> str:
+    return _host(lab, "n2", request)
+
+
+@pytest.fixture
+def n3(lab: Lab, request: pytest.FixtureRequest) -> str:
+    return _host(lab, "n3", request)
 
 
 @pytest.fixture

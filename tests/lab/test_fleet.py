@@ -20,7 +20,12 @@ from _lab import Lab, wait_until
 from _steps import IGNORE
 
 # On the third host the kernel takes no emulation when it comes to it. A look beforehand, elsewhere, finds that it would.
-TC = '#!/bin/sh\ncase "$*" in *"dev fl"*" netem "*) echo "Error: refused by the test." >&2; exit 2;; esac\nexec /run/tc-real "$@"\n'
+TC = """#!/bin/sh
+[ "$*" = "-batch -" ] || exec /run/tc-real "$@"
+commands=$(cat)
+case $commands in *"dev fl"*" netem "*) echo "Error: refused by the test." >&2; exit 2;; esac
+printf '%s\\n' "$commands" | exec /run/tc-real -batch -
+"""
 # On the second host the module has injected, and its answer never comes.
 PYTHON = "#!/bin/sh\nFAULTLINE_TEST_CRASH=hang@injected exec /usr/bin/python3 \"$@\"\n"
 INTERPRETER = "{{ '/run/python-that-hangs' if inventory_hostname == 'n2' else '/usr/bin/python3' }}"
@@ -41,6 +46,8 @@ def tc_that_fails(lab: Lab, n3: str):
 def python_that_hangs(lab: Lab, n2: str):
     lab.write(n2, "/run/python-that-hangs", PYTHON, "0755")
     yield
+    lab.net_heal(n2)
+    lab.wait_ssh(n2)
     lab.run(n2, "rm -f /run/python-that-hangs")
 
 
