@@ -29,6 +29,17 @@ HOSTS = 3
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")  # gw0, gw1 ...
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test with parameters only the first case is part of `-m smoke`."""
+    seen = set()
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        if item.get_closest_marker("smoke") and test in seen:
+            item.own_markers = [mark for mark in item.own_markers if mark.name != "smoke"]
+        seen.add(test)
+
+
 def _wants_one_host(request: pytest.FixtureRequest) -> bool:
     return sum(name in request.fixturenames for name in ("n1", "n2", "n3", "n4")) == 1
 

@@ -84,6 +84,7 @@ def connect(lab: Lab, host: str, address: str, port: int) -> tuple[str, float]:
     return word, float(seconds)
 
 
+@pytest.mark.smoke
 def test_steps_and_every_packet_is_lost(lab: Lab, n1: str, n2: str, prior: str) -> None:
     send = ["python3", "-c", SEND, "n2", "fd77::12"]
     begin = arrived(lab, n2)
@@ -101,6 +102,7 @@ def test_steps_and_every_packet_is_lost(lab: Lab, n1: str, n2: str, prior: str) 
     assert lab.run(n1, SAVED).out == prior
 
 
+@pytest.mark.smoke
 def test_a_total_blackhole_of_the_control_interface_leaves_ssh(lab: Lab, n1: str, n2: str, prior: str, attack) -> None:
     attack(interface="eth0")
     lab.run(n2, "ip neigh flush all")

@@ -66,6 +66,7 @@ def service_states(lab: Lab, host: str) -> str:
 
 
 @pytest.mark.parametrize("offset", ["-250ms", "+300s", "-5m", "1h", "24h"])
+@pytest.mark.smoke
 def test_steps_and_error(lab: Lab, n1: str, offset: str) -> None:
     lab.run(n1, "while pgrep -x systemd-tmpfile; do sleep 1; done", check=False)  # its timer was jumped over by the test before
     before = right(lab, n1)

@@ -62,6 +62,7 @@ def rtt(text: str) -> float:
     return statistics.median(float(each) for each in re.findall(r"time=([\d.]+) ms", text))
 
 
+@pytest.mark.smoke
 def test_blackhole_in_a_container(lab: Lab, n1: str, container: str) -> None:
     assert connects(lab, n1, container) == "open"
     measure = ["nsenter", f"--net=/proc/{container}/ns/net", "python3", "-c", CONNECT]

@@ -53,6 +53,7 @@ def attack(lab: Lab, n1: str):
 
 
 @pytest.mark.parametrize("load", [5, 50, 100])
+@pytest.mark.smoke
 def test_steps_and_load(lab: Lab, n1: str, load: int) -> None:
     found = steps(lab, n1, "cpu_stress", {"load": load, "duration": "10m"}, settle=4, measure=["python3", "-c", METER, "10"])
     effect, measured = found["real"]["effect"], float(found["measured"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 
+import pytest
 import yaml
 from _lab import Lab, wait_until
 from _steps import steps
@@ -21,6 +22,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.smoke
 def test_steps(lab: Lab, n1: str) -> None:
     found = steps(lab, n1, "custom", {**OPTIONS, "duration": "10m"}, measure=["cat", "/proc/sys/vm/swappiness"])
     assert found["measured"] == "7" and found["real"]["effect"]["in_effect"] is True and found["real"]["notes"] == []

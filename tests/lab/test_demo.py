@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from _lab import REPO, Lab
 
 DEMO = REPO / "scripts" / "demo.sh"
@@ -52,6 +53,7 @@ def test_demo_on_the_lab(lab: Lab, n1: str, n2: str, n3: str, tmp_path: Path) ->
     assert still_running(tmp_path) == []
 
 
+@pytest.mark.smoke
 def test_demo_without_root_and_lab(tmp_path: Path) -> None:
     """As nobody. A mount namespace gives nobody a home; a capability lets it read this checkout and this Python, wherever they are."""
     home = tmp_path / "home"

@@ -66,6 +66,7 @@ def full(lab: Lab, n1: str) -> Iterator[str]:
     ],
     ids=str,
 )
+@pytest.mark.smoke
 def test_steps_and_df(lab: Lab, n1: str, place: str, options: dict, inodes: bool) -> None:
     columns = "--output=iavail,iused" if inodes else "--output=avail,used"
     before, available_before, used_before = df(lab, n1, place, inodes)

@@ -52,6 +52,7 @@ def server(lab: Lab, n1: str, n2: str):
     ],
     ids=lambda value: value.get("mode") if isinstance(value, dict) else None,
 )
+@pytest.mark.smoke
 def test_steps_and_what_programs_get(lab: Lab, n1: str, server: list[str], options: dict, expected, least: float, most: float) -> None:
     before = resolve(lab, n1)
     assert all(before[name][0] == TRUE for name in NAMES), before

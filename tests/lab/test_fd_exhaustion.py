@@ -82,6 +82,7 @@ def attack(lab: Lab, n1: str):
 
 
 @pytest.mark.parametrize("leave", [3, 20])
+@pytest.mark.smoke
 def test_steps_and_what_a_program_can_open(lab: Lab, n1: str, victim: str, leave: int) -> None:
     before = lab.run(n1, f"grep 'open files' /proc/$(pgrep -x {victim})/limits").out
     found = steps(lab, n1, "fd_exhaustion", {"process": victim, "leave": leave, "duration": "10m"}, measure=["sh", "-c", ASK])

@@ -67,6 +67,7 @@ OPS = [
 
 @pytest.mark.parametrize("method", ["auto", "in_place"])
 @pytest.mark.parametrize(("op", "options"), OPS, ids=[op for op, _options in OPS])
+@pytest.mark.smoke
 def test_steps_and_bytes(lab: Lab, n1: str, file: str, op: str, options: dict, method: str) -> None:
     if (op, method) == ("remove", "in_place"):
         method = "aside"

@@ -60,6 +60,7 @@ def cut_when_attacked(lab: Lab, host: str, stop: threading.Event) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.smoke
 def test_one_host_lost_and_one_failing(lab: Lab, n1: str, n2: str, n3: str, tc_that_fails, python_that_hangs, tmp_path: Path) -> None:
     before = {host: lab.fingerprint(host) for host in (n1, n2)} | {n3: tc_that_fails}
     plan = {

@@ -39,6 +39,7 @@ def power(lab: Lab, host: str, **options) -> dict:
 
 
 @pytest.mark.parametrize("options", [{"action": "reboot"}, {"action": "poweroff", "way_back": "lab"}, {"action": "crash", "way_back": "lab"}])
+@pytest.mark.smoke
 def test_steps_and_cancel(lab: Lab, n2: str, options: dict) -> None:
     boot = lab.boot_id(n2)
     found = steps(lab, n2, "host_power", {"duration": "30m", "delay": "20m", **options})
@@ -57,6 +58,7 @@ def test_steps_and_cancel(lab: Lab, n2: str, options: dict) -> None:
         {"action": "crash", "way_back": "lab"},
     ],
 )
+@pytest.mark.smoke
 def test_down_and_up_again(lab: Lab, n2: str, options: dict) -> None:
     before = lab.fingerprint(n2)
     result = power(lab, n2, **options)

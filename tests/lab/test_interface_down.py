@@ -41,6 +41,7 @@ def wire(lab: Lab, n1: str):
     lab.run(n1, "ip link del tst0")
 
 
+@pytest.mark.smoke
 def test_steps(lab: Lab, n1: str, wire: str) -> None:
     before = lab.run(n1, STATE).out.split()
     found = steps(lab, n1, "interface_down", {"interface": wire, "duration": "10m"}, measure=["sh", "-c", STATE])

@@ -49,6 +49,7 @@ def workers(lab: Lab, host: str) -> int:
     ],
     ids=str,
 )
+@pytest.mark.smoke
 def test_steps_and_rate(lab: Lab, n1: str, options: dict, reads: float, writes: float) -> None:
     told = {"path": "/var/tmp", "file_size": "8MiB", "duration": "10m", **options}
     found = steps(lab, n1, "io_stress", told, measure=["python3", "-c", METER, "10"])

@@ -52,6 +52,7 @@ def service(lab: Lab, n1: str) -> Iterator[str]:
     lab.run(n1, f"systemctl stop {UNIT}; systemctl revert {UNIT}; rm -f /etc/systemd/system/{UNIT}.service {FILE}; systemctl daemon-reload")
 
 
+@pytest.mark.smoke
 def test_steps_and_speed(lab: Lab, n1: str, service: str) -> None:
     """With the controller switched on for the attack, and off again."""
     before, free = controllers(lab, n1), speed(lab, n1, read=True)

@@ -66,6 +66,7 @@ def attack(lab: Lab, n1: str):
 
 
 @pytest.mark.parametrize("percent", [40, 55, 70])
+@pytest.mark.smoke
 def test_steps_and_use_of_the_host(lab: Lab, n1: str, percent: int) -> None:
     found = steps(lab, n1, "memory_stress", {"percent": percent, "duration": "10m"}, measure=["python3", "-c", METER, "5"])
     effect = found["real"]["effect"]

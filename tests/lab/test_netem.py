@@ -60,6 +60,7 @@ def attack(lab: Lab, n1: str):
     ({"delay": "20ms", "direction": "both"}, "fd77::12", PING6),
     ({"delay": "40ms", "jitter": "1ms", "correlation": 25, "distribution": "normal", "protocols": ["icmp"]}, "n2", PING4),
 ])
+@pytest.mark.smoke
 def test_steps_and_delay(lab: Lab, n1: str, n2: str, options: dict, address: str, ping: list[str]) -> None:
     plain = min(float(each) for each in re.findall(r"time=([\d.]+) ms", lab.run(n1, [*ping, address]).out))
     found = steps(lab, n1, "netem", {"duration": "10m", **options}, measure=[*ping, address])
@@ -97,6 +98,7 @@ def test_loss_duplication_corruption_and_rate_are_as_asked(lab: Lab, n1: str, n2
     assert 1.7 < took < 2.8
 
 
+@pytest.mark.smoke
 def test_full_loss_on_the_control_interface_leaves_ssh_and_neighbours(lab: Lab, n1: str, n2: str, attack) -> None:
     attack(loss="100%", direction="both")
     lab.run(n2, "ip neigh flush all")
@@ -115,6 +117,7 @@ def test_only_chosen_packets_are_hit(lab: Lab, n1: str, n2: str, n3: str, attack
     assert min(float(lab.run(n1, ["python3", "-c", answer]).out) for _try in range(3)) < 0.3, "TCP was hit although only ICMP was chosen"
 
 
+@pytest.mark.smoke
 def test_a_queueing_tree_of_the_admin_is_byte_equal_afterwards(lab: Lab, n1: str, n2: str) -> None:
     lab.run(n1, HTB)
     try:
@@ -190,6 +193,7 @@ BAD = [
 ]
 
 
+@pytest.mark.smoke
 def test_bad_input_is_refused_by_name_before_any_change(lab: Lab, n1: str) -> None:
     tasks = [
         {"name": f"bad {n}", "faultline.chaos.netem": {"duration": "10m", **options}, "ignore_errors": True} for n, (options, _name) in enumerate(BAD)

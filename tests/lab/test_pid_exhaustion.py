@@ -75,6 +75,7 @@ def attack(lab: Lab, n1: str):
 
 
 @pytest.mark.parametrize("percent", [10, 50, 75])
+@pytest.mark.smoke
 def test_steps_and_slots(lab: Lab, n1: str, few: int, percent: int) -> None:
     found = steps(lab, n1, "pid_exhaustion", {"percent": percent, "reserve": 100, "duration": "10m"}, measure=["python3", "-c", HELD])
     effect, measured = found["real"]["effect"], int(found["measured"])

@@ -60,6 +60,7 @@ def small_range(lab: Lab, n1: str):
     lab.run(n1, f"echo {' '.join(before)} >/proc/sys/net/ipv4/ip_local_port_range")
 
 
+@pytest.mark.smoke
 def test_steps_and_a_service_cannot_begin(lab: Lab, n1: str) -> None:
     found = steps(lab, n1, "port_occupy", {"ports": ["8080", "9000-9003"], "duration": "10m"}, measure=["python3", "-c", SERVE])
     print(f"asked 5 ports, held {found['real']['effect']['held']}; a server on 8080: {found['measured'].split()}")
@@ -86,6 +87,7 @@ def test_a_port_in_use_and_ssh_are_refused(lab: Lab, n1: str) -> None:
     assert lab.module(n1, "faultline.chaos.attack_info", {})["clean"]
 
 
+@pytest.mark.smoke
 def test_steps_and_programs_run_out_of_ports(lab: Lab, n1: str, small_range: None) -> None:
     options = {"percent": "90", "reserve": 100, "duration": "10m"}
     found = steps(lab, n1, "socket_exhaustion", options, measure=["python3", "-c", CONNECT])

@@ -56,6 +56,7 @@ def states(lab: Lab, host: str) -> str:
 
 
 @pytest.mark.parametrize(("children", "during"), [(False, "TS"), (True, "TT")])
+@pytest.mark.smoke
 def test_steps_and_stop(lab: Lab, ticker: str, children: bool, during: str) -> None:
     look = f"cat /run/{NAME}; echo; sleep 3; cat /run/{NAME}; echo; ps -o stat= -p $(pgrep -d, -x {NAME}),$(pgrep -d, -f '^/bin/sleep 100000$') | cut -c1"
     found = steps(lab, ticker, "process_freeze", {"name": NAME, "children": children, "duration": "10m"}, measure=["sh", "-c", look])

@@ -54,6 +54,7 @@ def lost_writes_are_found(play: Play, outcome: dict[str, Any]) -> None:
     assert LOSS in page and f"{outcome['lost']} of " in page and "acknowledged writes are gone" in page
 
 
+@pytest.mark.smoke
 def test_default_configuration_loses_acknowledged_writes(lab: Lab, tmp_path: Path) -> None:
     play, outcome = run(lab, tmp_path, redis_configuration="default")
     lost_writes_are_found(play, outcome)
@@ -61,6 +62,7 @@ def test_default_configuration_loses_acknowledged_writes(lab: Lab, tmp_path: Pat
     assert "acknowledged writes are gone" in play.out
 
 
+@pytest.mark.smoke
 def test_hardened_configuration_keeps_them(lab: Lab, tmp_path: Path) -> None:
     play, outcome = run(lab, tmp_path, redis_configuration="hardened")
     assert (play.rc, outcome["verdict"], outcome["lost"]) == (0, "held", 0), play

@@ -56,6 +56,7 @@ def active(lab: Lab, host: str, name: str = "fla.service") -> str:
 
 
 @pytest.mark.parametrize("options", [{}, {"mask": True}, {"self_heal": False, "interval": "2s"}], ids=["stop", "mask", "keep_down"])
+@pytest.mark.smoke
 def test_steps_and_states(lab: Lab, units: str, options: dict) -> None:
     before = states(lab, units)
     look = f"systemctl start fla.service; sleep 6; for u in {ALL}; do echo $u $(systemctl is-active $u) $(systemctl is-enabled $u); done"
@@ -126,6 +127,7 @@ def test_the_unit_that_we_run_in_is_refused(lab: Lab, units: str) -> None:
         lab.run(units, "rm -f /usr/local/bin/pulled")
 
 
+@pytest.mark.smoke
 def test_a_host_without_systemd(lab: Lab, n4: str) -> None:
     lab.write(n4, "/etc/init.d/fla", SCRIPT, "0755")
     lab.run(n4, "service fla start </dev/null >/dev/null 2>&1")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from _lab import Lab, wait_until
 
 RUN = "steady-state-test"
@@ -78,6 +79,7 @@ def test_a_process_that_ends_is_noticed(lab: Lab, n1: str) -> None:
     assert sshd["met"]
 
 
+@pytest.mark.smoke
 def test_a_host_that_hangs(lab: Lab, n1: str, n2: str) -> None:
     timer = later(12, lambda: lab.freeze(n2))
     begun = time.monotonic()
