@@ -10,7 +10,7 @@ export LC_ALL := C.UTF-8
 export CORE ?= dev
 ARGS ?=
 
-.PHONY: help setup test lint sanity unit integration netns-test lab-test fault-test demo bench build clean
+.PHONY: help setup test lint sanity unit integration netns-test lab-test fault-test smoke demo bench build clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' Makefile | while read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
@@ -18,7 +18,7 @@ help: ## this list
 setup: ## make the virtual environment of the tools, outside of the checkout
 	@scripts/venv.sh
 
-test: lint sanity unit ## the next three; integration, lab-test and fault-test take the machine for longer
+test: lint sanity unit netns-test smoke ## what CI runs: these five; integration, lab-test and fault-test go further
 
 lint: ## ruff, yamllint, ansible-lint, changelog, docs, trial build
 	@scripts/sanity.sh lint
@@ -46,6 +46,12 @@ lab-test: ## tests on the lab, whose hosts are real (ARGS for pytest)
 
 fault-test: ## tests that kill the controller, the timer and the host at every step (ARGS for pytest)
 	@scripts/lab_test.sh tests/faults $(ARGS)
+
+smoke: ## a part of lab-test and fault-test: every attack once, and one case of most faults (ARGS for pytest)
+	@status=0
+	scripts/lab_test.sh tests/lab -m smoke -n 2 $(ARGS) || status=1
+	scripts/lab_test.sh tests/faults -m smoke $(ARGS) || status=1
+	exit $$status
 
 demo: ## a whole experiment on the lab, with its report
 	@PATH=$$(scripts/venv.sh):$$PATH scripts/demo.sh

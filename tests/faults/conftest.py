@@ -25,6 +25,23 @@ from _lab import Lab
 from _target import Here, Target, here_is_possible
 
 WORKERS = 3
+# What `make test` runs (-m smoke): the dead-man of every attack, and one case of most faults.
+SMOKE = {
+    "test_controller_dies_between_injection_and_revert[netem-KILL]",
+    "test_module_dies_at_a_step[cpu_stress-injected]",
+    "test_module_dies_at_a_step[netem-journalled]",
+    "test_nothing_dies_without_systemd[here]",
+    "test_both_watchers_are_killed[here]",
+    "test_a_reboot_in_the_middle[file_fault-systemctl reboot]",
+    "test_a_power_cut_at_a_step[netem-injected]",
+    "test_many_undos_at_once[blackhole]",
+    "test_the_timer_is_stopped[clock_skew]",
+    "test_the_link_is_cut[cable]",
+    "test_damaged_journals_do_not_keep_the_others_from_being_undone",
+    "test_without_a_dead_man_nothing_is_injected[netem-systemd-run fails]",
+    "test_an_undo_that_fails_is_loud_and_retried_until_it_works",
+    "test_the_deadman_comes_while_memory_and_slots_are_at_their_caps",
+}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -37,9 +54,12 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         config.option.dist = "loadgroup"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A host without systemd belongs to one worker at a time."""
     for item in items:
+        if item.name in SMOKE or item.name.startswith("test_nothing_dies["):
+            item.add_marker(pytest.mark.smoke)
         weak = getattr(item, "callspec", None) and item.callspec.params.get("weak")
         if weak:
             item.add_marker(pytest.mark.xdist_group(weak))

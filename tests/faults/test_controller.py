@@ -50,7 +50,7 @@ def controller_dies_at(target: Target, attack: Attack, point: str, name: str) ->
         target.wait(f"[ ! -e {STATE}/{attack.module} ] || {{ sleep 1; sh {STATE}/control.sh sweep; [ ! -e {STATE}/{attack.module} ]; }}", 60)
         target.as_before()
         assert target.history()[-1]["by"] in ("sweep", "timer")
-    elif point.startswith("inject:") and point != "inject:2":
+    elif point == "armed" or point.startswith("inject:") and point != "inject:2":  # not yet what counts as in effect
         found = target.measured()
         assert found.closed and found.clean is not None
         target.row(fault, attack, found)
