@@ -226,7 +226,17 @@ class Target:
         """What the host is like before; taken once for each boot and kept as long as tests leave it like that."""
         boot = self.boot_id()
         if boot not in self._before:
-            self._before = {boot: self.fingerprint()}
+            self._before = {boot: self._settled()}
+
+    def _settled(self) -> dict:
+        """A fingerprint without what is just beginning or ending."""
+        found = self.fingerprint()
+        for _again in range(5):
+            time.sleep(1)
+            last, found = found, self.fingerprint()
+            if not _fingerprint.compare(last, found, IGNORE):
+                break
+        return found
 
     def differs(self) -> str:
         """What is not as it was; a second look decides, for things that end by themselves."""

@@ -62,7 +62,8 @@ def test_check_real_again_revert(box: Box, before: str) -> None:
     assert result["effect"]["operstate"] == "down" and not is_up(box), result
     print(f"{len(result['effect']['lost'])} lines lost and put back")
     assert not box.module("interface_down", interface="v0", duration="5m")["changed"]
-    assert box.module("interface_down", interface="v0", state="absent")["status"] == "reverted"
+    reverted = box.module("interface_down", interface="v0", state="absent")
+    assert reverted.get("status") == "reverted", reverted
     assert box.module("interface_down", interface="v0", state="absent")["status"] == "absent"
     assert box.sh(SHOW) == before
 
