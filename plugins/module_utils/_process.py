@@ -177,7 +177,7 @@ def detach(function, oom_score=None, name=None, keep=()):
                 if oom_score is not None:
                     write_proc("/proc/self/oom_score_adj", str(oom_score))
                 if name is not None:
-                    write_proc("/proc/self/comm", (WORKER_NAME % name)[:15])
+                    rename(name)
                 function()
         finally:
             os._exit(0)
@@ -208,6 +208,11 @@ def _bare(keep):
     for number in (signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     os.chdir("/")
+
+
+def rename(name):
+    """What ps shows for this very process."""
+    write_proc("/proc/self/comm", (WORKER_NAME % name)[:15])
 
 
 def write_proc(path, text):
@@ -241,9 +246,10 @@ class Worker(object):
         def begin():
             if os.read(read_end, 1) == b"g":
                 os.close(read_end)
+                rename(self.name)
                 self.function()
 
-        self.pid = detach(begin, oom_score=1000, name=self.name, keep=(read_end,))
+        self.pid = detach(begin, oom_score=1000, name="ready", keep=(read_end,))
         os.close(read_end)
         os.set_inheritable(gate, False)
         self.start = start_time(self.pid)
