@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -149,6 +150,16 @@ class Measured:
         return PROMISE * max(1.0, self.fork_ms / QUIET_FORK)
 
 
+# What the kernel and systemd derive from the memory that they find at boot, which is another each time.
+_BY_MEMORY = re.compile(r"\b(pids\.max|size|nr_inodes)=\d+|^(fs/epoll/max_user_watches|kernel/threads-max|net/ipv4/(inet_peer_threshold|tcp_max_orphans|"
+                        r"tcp_max_tw_buckets|tcp_mem|tcp_rmem|tcp_wmem|udp_mem)|vm/(admin_reserve|min_free|user_reserve)_kbytes) = .*")
+
+
+def _of_any_boot(fingerprint: dict) -> dict:
+    """A fingerprint that can be compared with one of another boot."""
+    return {name: [_BY_MEMORY.sub("", line) for line in lines] for name, lines in fingerprint.items()}
+
+
 class Target:
     """A lab host."""
 
@@ -240,11 +251,14 @@ class Target:
 
     def differs(self) -> str:
         """What is not as it was; a second look decides, for things that end by themselves."""
-        before = self._before.get(self.boot_id()) or next(iter(self._before.values()))
-        text = _fingerprint.compare(before, self.fingerprint(), IGNORE)
-        if text:
-            time.sleep(2)
-            text = _fingerprint.compare(before, self.fingerprint(), IGNORE)
+        boot = self.boot_id()
+        before = self._before.get(boot) or _of_any_boot(next(iter(self._before.values())))
+        for wait in (0, 2):
+            time.sleep(wait)
+            after = self.fingerprint()
+            text = _fingerprint.compare(before, after if boot in self._before else _of_any_boot(after), IGNORE)
+            if not text:
+                break
         return text
 
     def forget(self) -> None:
