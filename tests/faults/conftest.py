@@ -48,6 +48,7 @@ SMOKE = {
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """One worker a lab host, unless the command line says otherwise. A worker is asked too, and must not have workers of its own."""
     if "PYTEST_XDIST_WORKER" in os.environ:
+        config.option.loadgroup = True  # pytest does not hand it on when it does not come from the command line
         return
     if getattr(config.option, "numprocesses", 0) is None and not config.option.collectonly and not config.option.usepdb:
         config.option.numprocesses = WORKERS
