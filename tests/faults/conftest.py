@@ -10,9 +10,11 @@ this machine, and the lab's plain host. At the end a table tells how long after 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -48,22 +50,16 @@ SMOKE = {
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """One worker a lab host, unless the command line says otherwise. A worker is asked too, and must not have workers of its own."""
     if "PYTEST_XDIST_WORKER" in os.environ:
-        config.option.loadgroup = True  # pytest does not hand it on when it does not come from the command line
         return
     if getattr(config.option, "numprocesses", 0) is None and not config.option.collectonly and not config.option.usepdb:
         config.option.numprocesses = WORKERS
-        config.option.dist = "loadgroup"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A host without systemd belongs to one worker at a time."""
     for item in items:
         if item.name in SMOKE or item.name.startswith("test_nothing_dies["):
             item.add_marker(pytest.mark.smoke)
-        weak = getattr(item, "callspec", None) and item.callspec.params.get("weak")
-        if weak:
-            item.add_marker(pytest.mark.xdist_group(weak))
 
 
 @pytest.fixture(scope="session")
@@ -94,9 +90,17 @@ def host(lab: Lab) -> Target:
 def hosts_without_systemd(lab: Lab) -> Iterator[dict[str, Target]]:
     made: dict[str, Target] = {}
     yield made
-    for target in made.values():
-        if isinstance(target, Here):
-            target.leave()
+    if "here" in made:
+        with _alone(lab, "here"):
+            made["here"].leave()
+
+
+@contextmanager
+def _alone(lab: Lab, name: str) -> Iterator[None]:
+    """A host without systemd belongs to one worker at a time."""
+    with (lab.dir / f"tests-{name}.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _used(target: Target, request: pytest.FixtureRequest) -> Iterator[Target]:
@@ -122,14 +126,15 @@ def target(host: Target, request: pytest.FixtureRequest) -> Iterator[Target]:
 @pytest.fixture(params=["here", "plain"])
 def weak(lab: Lab, hosts_without_systemd: dict[str, Target], request: pytest.FixtureRequest) -> Iterator[Target]:
     """A clean host without systemd."""
-    if request.param not in hosts_without_systemd:
-        if request.param == "here":
-            assert here_is_possible(), "needs root on a machine without systemd as its first process"
-            hosts_without_systemd["here"] = _ready(Here(lab))
-        else:
-            lab.up(4, FAULTLINE_LAB_PLAIN="4")
-            hosts_without_systemd["plain"] = _ready(Target(lab, "n4"))
-    yield from _used(hosts_without_systemd[request.param], request)
+    name = request.param
+    assert name != "here" or here_is_possible(), "needs root on a machine without systemd as its first process"
+    with _alone(lab, name):
+        if name not in hosts_without_systemd:
+            if name == "plain":
+                lab.up(4, FAULTLINE_LAB_PLAIN="4")
+            hosts_without_systemd[name] = _ready(Here(lab) if name == "here" else Target(lab, "n4"))
+        hosts_without_systemd[name].prepare()  # another worker may have left
+        yield from _used(hosts_without_systemd[name], request)
 
 
 FAILED = pytest.StashKey[bool]()
