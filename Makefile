@@ -10,15 +10,15 @@ export LC_ALL := C.UTF-8
 export CORE ?= dev
 ARGS ?=
 
-.PHONY: help setup test lint sanity unit integration netns-test lab-test fault-test demo bench build clean
+.PHONY: help setup test lint sanity unit integration netns-test lab-test fault-test cluster-test demo bench build clean
 
 help: ## this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' Makefile | while read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' Makefile | while read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 setup: ## make the virtual environment of the tools, outside of the checkout
 	@scripts/venv.sh
 
-test: lint sanity unit ## the next three; integration, lab-test and fault-test take the machine for longer
+test: lint sanity unit ## the next three; integration, lab-test, fault-test and cluster-test take the machine for longer
 
 lint: ## ruff, yamllint, ansible-lint, changelog, docs, trial build
 	@scripts/sanity.sh lint
@@ -47,6 +47,9 @@ lab-test: ## tests on the lab, whose hosts are real (ARGS for pytest)
 fault-test: ## tests that kill the controller, the timer and the host at every step (ARGS for pytest)
 	@scripts/lab_test.sh tests/faults $(ARGS)
 
+cluster-test: ## tests on Kubernetes: KUBECONFIG, or one of our own, built in up to 10 minutes (ARGS for pytest)
+	@scripts/cluster_test.sh tests/cluster $(ARGS)
+
 demo: ## a whole experiment on the lab, with its report
 	@PATH=$$(scripts/venv.sh):$$PATH scripts/demo.sh
 
@@ -56,8 +59,9 @@ bench: ## how long attacks and experiments take, on the lab (ARGS for pytest)
 build: ## the tarball of the collection, in dist/
 	@scripts/sanity.sh build
 
-clean: ## take the lab down and remove what was built; virtual environments stay
+clean: ## take lab and cluster down and remove what was built; virtual environments stay
 	@if [ -e "$${FAULTLINE_LAB_DIR:-/var/cache/faultline/lab}" ]; then
 		PATH=$$(scripts/venv.sh):$$PATH ansible-playbook faultline.chaos.lab -e lab_state=absent
 	fi
+	if [ -e "$${FAULTLINE_CLUSTER_DIR:-/var/cache/faultline/cluster}" ]; then tests/cluster/harness/cluster.sh purge; fi
 	rm -rf dist reports tests/output .ansible .pytest_cache .ruff_cache
