@@ -120,8 +120,9 @@ class _NoDiscovery(object):
 class Cluster(object):
     """The API of one cluster."""
 
-    def __init__(self, params, settings=None):
+    def __init__(self, params, settings=None, timeout=TIMEOUT, tries=_TRIES):
         self.params = params
+        self.timeout, self.tries = timeout, tries  # of each request
         self.settings = settings or configuration(params)
         self.host = self.settings.host
         self.api_client = kubernetes.client.ApiClient(self.settings)
@@ -133,7 +134,7 @@ class Cluster(object):
 
     def request(self, method, where, body=None, query=(), content_type=None, accept=None, repeat=True):
         """One answer as a dictionary; repeated while the server is busy. Errors: KubeError and its kin."""
-        wait, tries = _WAIT, _TRIES if repeat else 1
+        wait, tries = _WAIT, self.tries if repeat else 1
         while True:
             tries -= 1
             try:
@@ -150,7 +151,7 @@ class Cluster(object):
         if content_type:
             more["content_type"] = content_type
         try:
-            answer = self._client.request(method.lower(), where, serialize=False, _request_timeout=TIMEOUT, **more)
+            answer = self._client.request(method.lower(), where, serialize=False, _request_timeout=self.timeout, **more)
             data = answer.data
         except kubernetes.client.ApiException as error:
             if not error.status:

@@ -199,6 +199,21 @@ EXAMPLES = r"""
         expect: {min: 1}
   run_once: true
 
+- name: The shop in a cluster has all its pods, and none of them restarts
+  faultline.chaos.steady_state:
+    probes:
+      - {name: web is available, type: k8s, namespace: shop, kind: deployment, object: web}
+      - {name: most of search is ready, type: k8s, namespace: shop, kind: pod, label_selector: app=search, expect: {ready_min: 80%}}
+      - {name: no restarts, type: k8s, namespace: shop, kind: pod, label_selector: app=web, expect: {ready_min: 1, restarts_max: 0}}
+      - {name: the volume is there, type: k8s, namespace: shop, kind: persistentvolumeclaim, object: data}
+      - name: nothing fails to be scheduled
+        type: k8s
+        namespace: shop
+        kind: event
+        expect:
+          json: "length([?reason=='FailedScheduling']) == `0`"
+  run_once: true
+
 - name: Look at hosts from the inside
   faultline.chaos.steady_state:
     probes:
@@ -332,7 +347,7 @@ probes:
         value:
           description:
             - A number or word worth plotting. The HTTP status, the days that a certificate has left, the value of a query, a
-              command's output if it is a number, a count, a state.
+              command's output if it is a number, how many are ready, a count, a state.
           type: raw
           sample: 200
         detail:
@@ -344,7 +359,7 @@ probes:
 from ansible.module_utils.basic import AnsibleModule
 
 PHASES = ["before", "during", "after"]
-TYPES = ["http", "tcp", "dns", "certificate_expiry", "prometheus", "command", "process", "service"]
+TYPES = ["http", "tcp", "dns", "certificate_expiry", "prometheus", "k8s", "command", "process", "service"]
 EXPECT = {
     "status": {"type": "list", "elements": "int"},
     "regex": {"type": "str"},
@@ -354,6 +369,8 @@ EXPECT = {
     "count_min": {"type": "int"},
     "count_max": {"type": "int"},
     "state": {"type": "str", "choices": ["running", "stopped"]},
+    "ready_min": {"type": "raw"},
+    "restarts_max": {"type": "int"},
     "days_left_min": {"type": "int"},
     "chain_valid": {"type": "bool"},
     "name_matches": {"type": "bool"},
@@ -396,6 +413,18 @@ PROBE = {
     "step": {"type": "raw"},
     "reduce": {"type": "str", "choices": ["last", "avg", "min", "max", "all"]},
     "series": {"type": "str", "choices": ["one", "all", "any"]},
+    "kind": {"type": "str", "choices": ["deployment", "statefulset", "daemonset", "pod", "persistentvolumeclaim", "event"]},
+    "namespace": {"type": "str"},
+    "object": {"type": "str"},
+    "label_selector": {"type": "str"},
+    "field_selector": {"type": "str"},
+    "kubeconfig": {"type": "path"},
+    "context": {"type": "str"},
+    "api_key": {"type": "str", "no_log": True},
+    "ca_cert": {"type": "path"},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path", "no_log": False},
+    "proxy": {"type": "str"},
     "argv": {"type": "list", "elements": "raw"},
     "process": {"type": "str"},
     "service": {"type": "str"},
