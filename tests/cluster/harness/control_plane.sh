@@ -50,7 +50,7 @@ certificates() {
 	for name in admin scheduler proxy; do kubeconfig $name; done
 }
 
-bridge_owner() { ip link show "$BRIDGE" 2>/dev/null | sed -n 's/^ *alias faultline-cluster //p'; }
+bridge_owner() { ip link show "$BRIDGE" 2>/dev/null | sed -n 's/^ *alias test-cluster //p'; }
 
 bridge() {
 	if [ -e "/sys/class/net/$BRIDGE" ]; then
@@ -59,7 +59,7 @@ bridge() {
 	fi
 	if [[ $(ip -4 route show) == *"$NET.0/24"* ]]; then die "$NET.0/24 is in use: set FAULTLINE_CLUSTER_NET"; fi
 	ip link add "$BRIDGE" type bridge
-	ip link set "$BRIDGE" alias "faultline-cluster $D" up
+	ip link set "$BRIDGE" alias "test-cluster $D" up
 	ip addr add "$NET.1/24" dev "$BRIDGE"
 }
 

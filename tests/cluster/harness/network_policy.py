@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from api import Api, ApiError
 
 INTERVAL = 0.5
-TABLE = "faultline_policies"
+TABLE = "test_cluster_policies"
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,12 @@ enter() {
 	cp "$PKI/ca.crt" "$PKI/kubelet$N.crt" "$PKI/kubelet$N.key" "$NODE/pki/"
 	# One group below ours in every hierarchy. The cgroup namespace shows it as the top.
 	if unified; then
-		join_group "$GROUPS_OF_MACHINE/faultline-node$N"
+		join_group "$GROUPS_OF_MACHINE/cluster-$BRIDGE-node$N"
 	else
 		while IFS=: read -r _ controllers path; do
 			controllers=${controllers#name=} path=${path%/}
 			[ -n "$controllers" ] && [ -d "$GROUPS_OF_MACHINE/$controllers" ] || continue
-			join_group "$GROUPS_OF_MACHINE/$controllers$path/faultline-node$N"
+			join_group "$GROUPS_OF_MACHINE/$controllers$path/cluster-$BRIDGE-node$N"
 		done < <(cat /proc/$$/cgroup)
 	fi
 	exec unshare --mount --net --uts --ipc --cgroup --pid --fork --kill-child --propagation private bash "$0" init "$N"
