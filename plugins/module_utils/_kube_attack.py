@@ -83,8 +83,9 @@ class KubeAttack(object):
 
     def namespaces(self):
         """The namespaces that are attacked, from the options alone; none for cluster-scoped objects."""
-        given = self.params.get("namespaces") or self.params.get("namespace") or []
-        return [given] if isinstance(given, str) else sorted(set(given))
+        if self.params.get("namespaces") is not None:
+            return sorted(set(self.params["namespaces"]))
+        return [self.params["namespace"]] if self.params.get("namespace") is not None else []
 
     def resources(self):
         """Names of what this attack holds, from the options alone; two active attacks never share one."""

@@ -67,7 +67,8 @@ def test_the_playbook_is_killed_and_the_attack_ends_in_time(cluster, namespace, 
 def test_the_module_dies_at_every_step(cluster, namespace, deployment, fingerprint, compare, tmp_path, attack, point) -> None:
     deployment(1)
     before = fingerprint(namespace)
-    process = playbook(cluster, tmp_path, [as_task("attack", attack, {**ATTACKS[attack], "namespace": namespace, "duration": "8s"})], FAULTLINE_TEST_CRASH=point)
+    tasks = [as_task("attack", attack, {**ATTACKS[attack], "namespace": namespace, "duration": "8s"})]
+    process = playbook(cluster, tmp_path, tasks, FAULTLINE_TEST_CRASH=point)
     assert process.wait(60) != 0
     if attack == "k8s_scale" and point == "journalled":  # no watcher yet, and nothing was done: a journal only, for who comes by
         assert cluster.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/web")["spec"]["replicas"] == 1

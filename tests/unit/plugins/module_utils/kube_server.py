@@ -34,7 +34,6 @@ class KubeServer:
         self.objects: dict[str, dict] = {}
         self.trouble: list = []
         self.requests: list[tuple[str, str]] = []
-        self.paths: list[str] = []  # the collections that exist
         self.ttl = True
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
@@ -118,9 +117,9 @@ class KubeServer:
             return {"major": "1"}
         if path == "/api/v1":
             return {"resources": [{"name": "pods/eviction", "group": "policy", "version": "v1beta1"}]}
-        if path.startswith("/apis/policy/"):
-            if path.endswith("/v1"):
-                raise Answer(404, "NotFound", "the server could not find the requested resource")
+        if path == "/apis/policy/v1":
+            raise Answer(404, "NotFound", "the server could not find the requested resource")
+        if path == "/apis/policy/v1beta1":
             return {"resources": [{"name": "poddisruptionbudgets"}]}
         if path in self.objects:
             return self.objects[path]
