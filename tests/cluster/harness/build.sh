@@ -50,7 +50,8 @@ build_step() { # build_step NUMBER FUNCTION: with a sign of life while it runs
 	done
 	trap - EXIT INT TERM
 	[ $tty = 0 ] || printf '\r\033[K' >&2
-	wait "$pid" || { tail -n 5 "$D/build.log" >&2; die "$title failed: see $D/build.log. The next build goes on from here"; }
+	# What a step that failed left running would hold our lock.
+	wait "$pid" || { kill -TERM -- "-$pid" 2>/dev/null || true; tail -n 5 "$D/build.log" >&2; die "$title failed: see $D/build.log. The next build goes on from here"; }
 	say "$title: $((SECONDS - began)) s"
 }
 
