@@ -102,7 +102,8 @@ class RestoreFields(Step):
                     wanted += operations(found, each["at"], each.get("before", ABSENT))
                     told.append(each["at"])
                 else:
-                    drifted.append("%s is %r by now, and kept" % (each["at"], now))
+                    shown = "something else" if kind.kind == "Secret" or "/env" in each["at"] else "%r" % (now,)  # may be a password
+                    drifted.append("%s is %s by now, and kept" % (each["at"], shown))
             wanted += unmark(found, self.mark)
             return wanted, told, drifted
 
