@@ -21,7 +21,7 @@ def connects(cluster, namespace: str, source: dict, target: dict) -> bool:
 def test_partition_steps(cluster, namespace, deployment, steps) -> None:
     cart, web = pods_of(cluster, namespace, deployment)
     assert connects(cluster, namespace, web, cart)
-    options = {"namespace": namespace, "label_selector": "app=cart", "direction": "ingress", "duration": "60s", "probe": "require"}
+    options = {"namespace": namespace, "label_selector": "app=cart", "direction": "ingress", "duration": "5m", "probe": "require"}
     found = steps("k8s_network_partition", options, measure=lambda: (connects(cluster, namespace, web, cart), connects(cluster, namespace, cart, web)))
     assert found["measured"] == (False, True)
     assert found["real"]["deadman"] == "cluster"
@@ -33,7 +33,7 @@ def test_egress_lets_the_allowed_through(cluster, namespace, deployment) -> None
     cart, web = pods_of(cluster, namespace, deployment)
     other = deployment(1, name="other")[0]
     options = {"namespace": namespace, "label_selector": "app=web", "direction": "egress", "allow_pods": "app=cart"}
-    assert cluster.module("k8s_network_partition", {**options, "duration": "60s", "probe": "require"}).get("changed")
+    assert cluster.module("k8s_network_partition", {**options, "duration": "5m", "probe": "require"}).get("changed")
     assert connects(cluster, namespace, web, cart) and not connects(cluster, namespace, web, other)
     assert cluster.module("k8s_network_partition", {**options, "state": "absent", "probe": "require"})["status"] == "reverted"
 
@@ -44,7 +44,7 @@ def test_a_policy_that_is_not_enforced_is_refused_and_undone(cluster, namespace,
     allow = {"metadata": {"name": "all"}, "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]}}
     cluster.request("POST", f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies", allow)
     before = fingerprint(namespace)
-    options = {"namespace": namespace, "label_selector": "app=cart", "direction": "ingress", "duration": "60s"}
+    options = {"namespace": namespace, "label_selector": "app=cart", "direction": "ingress", "duration": "5m"}
     refused = cluster.module("k8s_network_partition", options)
     assert refused["failed"] and "does not enforce network policies" in refused["msg"] and "undone at once, nothing is left" in refused["msg"], refused
     assert "another policy allows it: all" in refused["msg"]
@@ -54,15 +54,15 @@ def test_a_policy_that_is_not_enforced_is_refused_and_undone(cluster, namespace,
 def test_nothing_to_try_it_with_is_said(cluster, namespace, deployment) -> None:
     deployment(1, name="cart")
     options = {"namespace": namespace, "all": True, "direction": "ingress"}
-    found = cluster.module("k8s_network_partition", {**options, "duration": "60s"})
+    found = cluster.module("k8s_network_partition", {**options, "duration": "5m"})
     assert found["effect"]["enforcement"] == "unknown" and "is not known" in found["notes"][0]
     assert cluster.module("k8s_network_partition", {**options, "state": "absent"})["status"] == "reverted"
-    refused = cluster.module("k8s_network_partition", {**options, "duration": "60s", "probe": "require"})
+    refused = cluster.module("k8s_network_partition", {**options, "duration": "5m", "probe": "require"})
     assert refused["failed"] and "cannot be tried" in refused["msg"]
 
 
 def test_what_is_wrong_is_named(cluster, namespace) -> None:
-    good = {"namespace": namespace, "label_selector": "app=cart", "duration": "60s"}
+    good = {"namespace": namespace, "label_selector": "app=cart", "duration": "5m"}
     for bad, told in (
         ({"label_selector": "*"}, "label_selector: '*' is refused"),
         ({"label_selector": ""}, "label_selector: '' is refused"),

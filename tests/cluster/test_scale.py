@@ -19,7 +19,7 @@ def set_replicas(cluster, namespace: str, number: int) -> None:
 
 def test_scale_steps(cluster, namespace, deployment, steps) -> None:
     deployment(2)
-    options = {"namespace": namespace, "name": "web", "replicas": 0, "duration": "60s"}
+    options = {"namespace": namespace, "name": "web", "replicas": 0, "duration": "5m"}
     found = steps("k8s_scale", options, measure=lambda: len(cluster.pods(namespace, "app=web")))
     assert found["measured"] == 0
     assert found["real"]["effect"] == {"before": 2, "asked": 0, "ready": 0, "reached": True}
@@ -30,7 +30,7 @@ def test_scale_steps(cluster, namespace, deployment, steps) -> None:
 def test_somebody_elses_number_is_kept(cluster, namespace, deployment) -> None:
     deployment(1)
     options = {"namespace": namespace, "name": "web", "replicas": 2}
-    assert cluster.module("k8s_scale", {**options, "duration": "60s"})["changed"]
+    assert cluster.module("k8s_scale", {**options, "duration": "5m"})["changed"]
     set_replicas(cluster, namespace, 3)
     back = cluster.module("k8s_scale", {**options, "state": "absent"})
     assert back["changed"] and "spec/replicas is 3 by now, and kept" in back["notes"][0]
@@ -41,14 +41,14 @@ def test_an_autoscaler_in_the_way_is_refused(cluster, namespace, deployment) -> 
     deployment(1)
     body = {"metadata": {"name": "hpa"}, "spec": {"maxReplicas": 3, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}}
     cluster.request("POST", f"/apis/autoscaling/v1/namespaces/{namespace}/horizontalpodautoscalers", body)
-    refused = cluster.module("k8s_scale", {"namespace": namespace, "name": "web", "replicas": 0, "duration": "60s"})
+    refused = cluster.module("k8s_scale", {"namespace": namespace, "name": "web", "replicas": 0, "duration": "5m"})
     assert refused["failed"] and f"the HorizontalPodAutoscaler {namespace}/hpa scales web" in refused["msg"]
     assert replicas(cluster, namespace) == 1
 
 
 def test_what_is_wrong_is_named(cluster, namespace, deployment) -> None:
     deployment(1)
-    good = {"namespace": namespace, "name": "web", "replicas": 0, "duration": "60s"}
+    good = {"namespace": namespace, "name": "web", "replicas": 0, "duration": "5m"}
     for bad, told in (
         ({"name": "none"}, "name: 'none' is refused: there is no Deployment"),
         ({"replicas": 1}, "replicas: 1 is refused: it has so many already"),
