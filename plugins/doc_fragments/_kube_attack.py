@@ -43,6 +43,7 @@ options:
     description:
       - When set, the attack is reverted after this time unless M(faultline.chaos.k8s_lease) or a running experiment renews it, and
         never later than O(duration).
+      - A lease is always watched by a process on the machine that ran the module.
     type: raw
   journal_namespace:
     description:

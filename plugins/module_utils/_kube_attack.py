@@ -214,7 +214,7 @@ class Lifecycle(object):
             "changed": True,
             "id": attack.id,
             "status": "planned",
-            "deadman": attack.deadman,
+            "deadman": WATCHER if lease else attack.deadman,
             "journal": "%s/%s" % (self._place(), object_name(attack.id)),
             "resources": attack.resources(),
             "notes": plan.notes,
@@ -265,7 +265,10 @@ class Lifecycle(object):
         """Every way out of here either leaves a working attack or none."""
         attack, place, entry = self.attack, self._place(), None
         first = attack.first
-        job = self._arm_cluster(place, first, making)
+        job = self._arm_cluster(place, duration, making)
+        # A lease is for the watcher, for a Job cannot be given more time; then the Job is there for the end of the duration.
+        watched = job is None or lease is not None
+        result["deadman"] = WATCHER if watched else CLUSTER
         try:
             crash_point("owned")
             if job is not None:
@@ -281,15 +284,14 @@ class Lifecycle(object):
                 "namespaces": attack.namespaces(),
                 "nonce": making.nonce,
                 "started": _iso(started),
-                "deadman": CLUSTER if job is not None else WATCHER,
+                "deadman": result["deadman"],
                 "injector": "%s pid %d" % (socket.gethostname(), os.getpid()),
                 "undo": [step.to_dict() for step in undo],
             }
             entry = self._publish(place, record, started + first, started + duration, result["undo_text"], making.owner, plan.secret)
             crash_point("journalled")
             self._overlap(entry)
-            if job is None:
-                result["deadman"] = WATCHER
+            if watched:
                 _kube_deadman.start_watcher(self.cluster, entry)
             crash_point("armed")
             attack.inject(plan, making)
@@ -303,12 +305,12 @@ class Lifecycle(object):
         result.update(status="active", deadline=_iso(entry.deadline), remaining=round(remaining(self.cluster, entry), 2))
         return result
 
-    def _arm_cluster(self, place, first, making):
+    def _arm_cluster(self, place, duration, making):
         """The owner Job, where the attack can have one and the cluster deletes Jobs after their end."""
         if self.attack.deadman != CLUSTER:
             return None
         try:
-            job = _kube_deadman.make_job(self.cluster, place, self.attack.id, first, making)
+            job = _kube_deadman.make_job(self.cluster, place, self.attack.id, duration, making)
         except Conflict:
             raise AttackError("id: %s is being applied by somebody else, or its last undo is under way: wait, or choose another id" % self.attack.id)
         if job is not None:

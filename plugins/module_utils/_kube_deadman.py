@@ -9,10 +9,11 @@
 The cluster: objects that we make are owned by a Job with a deadline and one pod that can never be scheduled. The Job controller ends
 the Job, the TTL controller deletes it, the garbage collector deletes what it owns. No image, no agent, no rights of ours.
 
-A watcher, for objects of others that we change: a detached process on the machine that ran the module.
+The time of such a Job is never changed: the Job controllers of old clusters (seen on 1.20) do not look again at a Job that was given more.
+
+A watcher, for objects of others that we change, and for leases: a detached process on the machine that ran the module.
 """
 
-import calendar
 import math
 import os
 import shutil
@@ -111,19 +112,6 @@ def orphan(cluster, namespace, attack_id):
 
 def undo_of_job(namespace, attack_id, nonce):
     return DeleteCreated(JOB, namespace, object_name(attack_id), nonce)
-
-
-def renew_job(cluster, entry, deadline):
-    """Let the owner Job of an entry live until a deadline. Errors: AttackError when it is gone."""
-    name = object_name(entry.id)
-    job = cluster.find(JOB, name, entry.namespace)
-    start = (job or {}).get("status", {}).get("startTime")
-    if start is None:
-        raise AttackError("%s has no owner Job any more: it is being reverted" % entry.id)
-    began = calendar.timegm(time.strptime(start, "%Y-%m-%dT%H:%M:%SZ"))
-    seconds = int(math.ceil(deadline - began))
-    if seconds > job["spec"]["activeDeadlineSeconds"]:
-        cluster.merge(JOB, name, entry.namespace, {"metadata": {"uid": job["metadata"]["uid"]}, "spec": {"activeDeadlineSeconds": seconds}})
 
 
 # --- the watcher --------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ author:
   - The faultline.chaos authors (@faultline-chaos)
 description:
   - Moves the deadline of attacks that were made with a lease to O(lease) from now, never beyond their duration and never back.
-  - Where the cluster itself is the dead-man, its Job is given more time first, and then the journal says so.
+  - The watcher on the machine that made the attack reads the new deadline in the journal.
   - An attack whose deadline has passed is not renewed, for its undo is on the way.
 extends_documentation_fragment:
   - faultline.chaos._kube
@@ -70,31 +70,17 @@ renewed:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube_deadman, _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _kube_lease, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._control import check_choice
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube import AUTH_OPTIONS, Cluster
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert import chosen, remaining
 
 
 def renew(module):
     params = module.params
     check_choice(params, ("id", "run_id"))
     seconds = _units.duration("lease", params["lease"], 1.0, 3600.0)
-    cluster = Cluster(params)
-    journal = Journal(cluster)
-    renewed = []
-    for entry in chosen(journal, params):
-        if entry.damage or remaining(cluster, entry) <= 0:
-            continue
-        if not module.check_mode:
-            deadline = min(entry.limit, cluster.now() + seconds)
-            if entry.record["deadman"] == _kube_deadman.CLUSTER:
-                _kube_deadman.renew_job(cluster, entry, deadline)
-            journal.renew(entry, deadline)
-        renewed.append(entry.id)
-    return renewed
+    return _kube_lease.renew(Cluster(params), params, seconds, module.check_mode)
 
 
 def main():

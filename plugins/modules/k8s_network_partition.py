@@ -112,7 +112,7 @@ remaining:
   type: float
   sample: 59.6
 deadman:
-  description: What reverts it then, V(cluster), or V(watcher) on the machine that ran the module where the cluster keeps finished Jobs.
+  description: What reverts it then, V(cluster), or V(watcher) on the machine that ran the module with O(lease), or where the cluster keeps finished Jobs.
   returned: when active or planned
   type: str
   sample: cluster

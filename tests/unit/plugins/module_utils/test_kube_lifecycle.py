@@ -104,14 +104,27 @@ def test_the_journal_is_there_before_the_change(kube) -> None:
 
 
 def test_objects_and_journal_are_owned_by_the_job(kube) -> None:
-    made = call(kube, Wall, lease="20s")
+    made = call(kube, Wall)
     job = kube.objects["/apis/batch/v1/namespaces/shop/jobs/faultline-" + made["id"]]
-    assert job["spec"]["activeDeadlineSeconds"] == 20 and job["spec"]["ttlSecondsAfterFinished"] == 0
+    assert job["spec"]["activeDeadlineSeconds"] == 60 and job["spec"]["ttlSecondsAfterFinished"] == 0
     for path in (MAPS + "/faultline-" + made["id"], "/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/wall"):
         assert kube.objects[path]["metadata"]["ownerReferences"][0]["uid"] == job["metadata"]["uid"]
-    entry = Journal(kube.cluster).find("shop", made["id"])
-    _kube_deadman.renew_job(kube.cluster, entry, kube.cluster.now() + 50)
-    assert 49 <= kube.objects["/apis/batch/v1/namespaces/shop/jobs/faultline-" + made["id"]]["spec"]["activeDeadlineSeconds"] <= 53
+    assert made["deadman"] == "cluster" and kube.watchers == []
+
+
+def test_a_lease_is_watched_and_the_job_ends_the_duration(kube) -> None:
+    """The Job is never given more time: old Job controllers would not look at it again."""
+    made = call(kube, Wall, lease="20s")
+    job = kube.objects["/apis/batch/v1/namespaces/shop/jobs/faultline-" + made["id"]]
+    assert job["spec"]["activeDeadlineSeconds"] == 60
+    assert made["deadman"] == "watcher" and kube.watchers == [made["id"]] and 15 < made["remaining"] <= 20
+    journal = Journal(kube.cluster)
+    journal.renew(journal.find("shop", made["id"]), kube.cluster.now() + 40)
+    assert 38 <= journal.find("shop", made["id"]).deadline - kube.cluster.now() <= 40
+    journal.renew(journal.find("shop", made["id"]), kube.cluster.now() + 400)
+    entry = journal.find("shop", made["id"])
+    assert entry.deadline == entry.limit
+    assert not any(method == "PATCH" and "/jobs/" in path for method, path in kube.requests)
 
 
 def test_a_cluster_that_keeps_jobs_gets_a_watcher(kube) -> None:
