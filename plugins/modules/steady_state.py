@@ -94,10 +94,13 @@ options:
     suboptions:
       hosts:
         description:
-          - Hosts of the inventory.
+          - Hosts of the inventory. Needed unless O(renew.cluster) is given.
         type: list
         elements: str
-        required: true
+      cluster:
+        description:
+          - The connection to a cluster whose attacks are renewed from the controller, as M(faultline.chaos.k8s_lease) takes it.
+        type: dict
       run_id:
         description:
           - The run whose attacks are renewed.
@@ -205,13 +208,7 @@ EXAMPLES = r"""
       - {name: web is available, type: k8s, namespace: shop, kind: deployment, object: web}
       - {name: most of search is ready, type: k8s, namespace: shop, kind: pod, label_selector: app=search, expect: {ready_min: 80%}}
       - {name: no restarts, type: k8s, namespace: shop, kind: pod, label_selector: app=web, expect: {ready_min: 1, restarts_max: 0}}
-      - {name: the volume is there, type: k8s, namespace: shop, kind: persistentvolumeclaim, object: data}
-      - name: nothing fails to be scheduled
-        type: k8s
-        namespace: shop
-        kind: event
-        expect:
-          json: "length([?reason=='FailedScheduling']) == `0`"
+      - {name: all can be scheduled, type: k8s, namespace: shop, kind: event, expect: {json: "length([?reason=='FailedScheduling']) == `0`"}}
   run_once: true
 
 - name: Look at hosts from the inside
@@ -414,24 +411,17 @@ PROBE = {
     "reduce": {"type": "str", "choices": ["last", "avg", "min", "max", "all"]},
     "series": {"type": "str", "choices": ["one", "all", "any"]},
     "kind": {"type": "str", "choices": ["deployment", "statefulset", "daemonset", "pod", "persistentvolumeclaim", "event"]},
-    "namespace": {"type": "str"},
-    "object": {"type": "str"},
-    "label_selector": {"type": "str"},
-    "field_selector": {"type": "str"},
-    "kubeconfig": {"type": "path"},
-    "context": {"type": "str"},
+    **{name: {"type": "str"} for name in ("namespace", "object", "label_selector", "field_selector", "context", "proxy")},
+    **{name: {"type": "path", "no_log": False} for name in ("kubeconfig", "ca_cert", "client_cert", "client_key")},
     "api_key": {"type": "str", "no_log": True},
-    "ca_cert": {"type": "path"},
-    "client_cert": {"type": "path"},
-    "client_key": {"type": "path", "no_log": False},
-    "proxy": {"type": "str"},
     "argv": {"type": "list", "elements": "raw"},
     "process": {"type": "str"},
     "service": {"type": "str"},
     "run_on": {"type": "str", "aliases": ["on"]},
 }
 RENEW = {
-    "hosts": {"type": "list", "elements": "str", "required": True},
+    "hosts": {"type": "list", "elements": "str"},
+    "cluster": {"type": "dict"},
     "run_id": {"type": "str", "required": True},
     "lease": {"type": "raw", "required": True},
 }
