@@ -30,7 +30,7 @@ def refusal(cluster, namespace: str) -> str:
 def test_quota_steps(cluster, namespace, deployment, steps) -> None:
     deployment(2)
     assert not refusal(cluster, namespace)
-    options = {"namespace": namespace, "duration": "60s"}
+    options = {"namespace": namespace, "duration": "10m"}
     found = steps("k8s_resource_quota", options, measure=lambda: (refusal(cluster, namespace), cluster.pods(namespace, "app=web")))
     told, pods = found["measured"]
     assert "exceeded quota" in told and "pods=0" in told
@@ -44,7 +44,7 @@ def test_quota_steps(cluster, namespace, deployment, steps) -> None:
 def test_given_limits_count_what_is_there(cluster, namespace, deployment) -> None:
     deployment(2, container={"resources": {"requests": {"cpu": "50m"}, "limits": {"cpu": "50m", "memory": "16Mi"}}})
     options = {"namespace": namespace, "hard": {"requests.cpu": "150m", "count/deployments.apps": 1}}
-    found = cluster.module("k8s_resource_quota", {**options, "duration": "60s"})
+    found = cluster.module("k8s_resource_quota", {**options, "duration": "10m"})
     assert found["effect"]["asked"] == {"requests.cpu": "150m", "count/deployments.apps": "1"}, found
     assert found["effect"]["exhausted"] == ["count/deployments.apps"]
     assert "requests.cpu" in refusal(cluster, namespace)
@@ -76,7 +76,7 @@ def test_the_module_dies_at_every_step(cluster, namespace, fingerprint, compare,
 
 def test_its_manifest_is_enough(cluster, namespace, tmp_path) -> None:
     with Account(cluster, namespace, "k8s_resource_quota.yml", tmp_path) as who:
-        assert cluster.module("k8s_resource_quota", {**who, "namespace": namespace, "duration": "60s"}).get("status") == "active"
+        assert cluster.module("k8s_resource_quota", {**who, "namespace": namespace, "duration": "10m"}).get("status") == "active"
         assert cluster.module("k8s_resource_quota", {**who, "namespace": namespace, "state": "absent"})["status"] == "reverted"
-        refused = cluster.module("k8s_scale", {**who, "namespace": namespace, "name": "web", "replicas": 0, "duration": "60s"})
+        refused = cluster.module("k8s_scale", {**who, "namespace": namespace, "name": "web", "replicas": 0, "duration": "10m"})
         assert "forbidden" in refused["msg"], "the account may do more than its manifest says"
