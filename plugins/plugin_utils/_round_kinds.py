@@ -42,11 +42,14 @@ class RoundKind:
 
 
 class ClusterKind(RoundKind):
-    """Attacks on a cluster, made by a host that has access to it. Their journals are in the cluster."""
+    """Attacks on a cluster, made by a host that has access to it. Their journals are in the cluster.
+
+    Where, the attack says when it is asked: credentials that may look at one namespace only find them by it (see Run.tried).
+    """
 
     def reverting(self, run_id: str, options: Mapping[str, Any]) -> dict[str, Any]:
         connection = {name: options[name] for name in CONNECTION if options.get(name) is not None}
-        return {"module": self.revert, "options": {"run_id": run_id, "namespaces": [journal_namespace(options)], **connection}}
+        return {"module": self.revert, "options": {"run_id": run_id, **connection}}
 
 
 HOST = RoundKind("round.yml", "sweep.yml", f"{COLLECTION}.revert")
@@ -60,10 +63,3 @@ def kind_of(attack: str) -> RoundKind:
     if attack == f"{COLLECTION}.host_power":
         return POWER
     return CLUSTER if attack.rpartition(".")[2].startswith("k8s_") else HOST
-
-
-def journal_namespace(options: Mapping[str, Any]) -> str:
-    """Where an attack with these options keeps its journal: in the namespace it attacks, if that is one."""
-    given = options.get("namespaces") or options.get("namespace") or []
-    names = {name.strip() for name in (given.split(",") if isinstance(given, str) else map(str, given))}
-    return names.pop() if len(names) == 1 else str(options.get("journal_namespace") or "default")

@@ -278,7 +278,10 @@ class Run:
         entry = self.entry_of(number)
         for host in entry["blast_radius"]["selected"]:
             result = results.get(host) or {}
-            if not _outcomes.is_planned(result):
+            if _outcomes.is_planned(result):
+                if result.get("journal"):
+                    entry["revert"]["options"]["namespaces"] = [result["journal"].partition("/")[0]]
+            else:
                 where = "" if len(entry["blast_radius"]["selected"]) == 1 else f" on {host}"
                 self.stop(_verdict.REFUSED, f"Nothing was attacked: {_label(entry)} would be refused{where}: {_outcomes.problem(result)}.")
 

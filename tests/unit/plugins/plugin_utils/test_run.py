@@ -168,8 +168,8 @@ def test_each_way_of_reverting_is_swept_by_itself() -> None:
 
 def test_what_would_be_refused_ends_the_run_before_it_begins() -> None:
     run = a_run()
-    run.tried(1, everywhere({"status": "planned"}))
-    assert not run.stopped
+    run.tried(1, everywhere({"status": "planned", "journal": "shop/faultline-x"}))
+    assert not run.stopped and run.entry_of(1)["revert"]["options"] == {"run_id": "run", "namespaces": ["shop"]}
     run.tried(1, everywhere({"status": "planned"}, n2={"failed": True, "msg": "kubeconfig: '/k' is refused: there is no such file"}))
     run.baseline(MET, later(10))
     assert run.begin_round(1, later(20)) is None
