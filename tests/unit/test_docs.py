@@ -72,7 +72,7 @@ def test_coming_from_leads_somewhere() -> None:
         options = options_of(attack)
         known |= set(options) | {str(choice) for option in options.values() for choice in option.get("choices") or []}
     known |= {"select", "ramp", "phases", "before", "during", "after", "certificate_expiry"}
-    known |= {"max_count_per_group"}
+    known |= {"max_count_per_group", "k8s", "http"}
     here = 0
     for line in (DOCS / "coming-from.md").read_text().splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
