@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The probe of a cluster against a small API server over HTTP. (tests/cluster has a real one.)"""
+"""The probe of a cluster, and the renewal of its leases, against a small API server over HTTP. (tests/cluster has a real one.)"""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ from kube_server import Answer, KubeServer
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _kube
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import VERSION, Journal
+from ansible_collections.faultline.chaos.plugins.plugin_utils._leases import NOTHING_ACTIVE, ClusterRenewal, Lease
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_base import Outcome, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes import read_probes
+from ansible_collections.faultline.chaos.plugins.plugin_utils._steady_state import bind, read_settings
 
 DEPLOYMENTS, PODS = "/apis/apps/v1/namespaces/shop/deployments", "/api/v1/namespaces/shop/pods"
 
@@ -202,3 +205,40 @@ def test_without_the_library(server: KubeServer, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(_kube, "LIBRARY_ERROR", "Traceback")
     with pytest.raises(BadOption, match="needs the Python library kubernetes on the controller: .* -m pip install kubernetes"):
         probe(server, kind="deployment", object="web")
+
+
+# --- leases of attacks in the cluster, which are renewed from the controller while probes watch ---------
+
+
+def journalled(server: KubeServer, left: float, limit: float = 300.0) -> tuple[Journal, str]:
+    cluster = _kube.Cluster({}, _kube.configuration({"host": server.url}))
+    now = cluster.now()
+    record = dict.fromkeys(("injector", "identity", "nonce", "started"), "x") | {"version": VERSION, "id": "a", "module": "k8s_scale", "run_id": "run-1"}
+    record |= {"resources": [], "namespaces": ["shop"], "deadman": "watcher", "undo": []}
+    Journal(cluster).publish("shop", record, now + left, now + limit, "nothing")
+    return Journal(cluster), "a"
+
+
+def test_a_lease_is_renewed_for_so_long_from_now_and_never_beyond_its_limit(server: KubeServer) -> None:
+    journal, name = journalled(server, left=5.0)
+    renewal = ClusterRenewal({"host": server.url, "namespaces": ["shop"], "verify_ssl": "no"})
+    before = time.time()
+    assert renewal.renew(Lease("run-1", 30.0), 2.0).rc == 0
+    assert 29.0 <= journal.find("shop", name).deadline - before <= 32.0
+    assert renewal.renew(Lease("run-1", 3000.0), 2.0).rc == 0
+    assert 299.0 <= journal.find("shop", name).deadline - before <= 302.0
+
+
+def test_a_lease_that_ran_out_is_not_renewed(server: KubeServer) -> None:
+    journal, name = journalled(server, left=-1.0)
+    deadline = journal.find("shop", name).deadline
+    assert ClusterRenewal({"host": server.url}).renew(Lease("run-1", 30.0), 2.0).rc == NOTHING_ACTIVE
+    assert ClusterRenewal({"host": server.url}).renew(Lease("another", 30.0), 2.0).rc == NOTHING_ACTIVE
+    assert journal.find("shop", name).deadline == deadline
+
+
+def test_a_renewal_that_cannot_be_is_refused_before_it_is_needed(server: KubeServer) -> None:
+    settings = read_settings({"probes": [{"name": "x", "type": "command", "argv": ["true"]}], "renew": {"cluster": {}, "run_id": "r", "lease": 30}})
+    settings.lease_cluster.update(kubeconfig="/nowhere/config")
+    with pytest.raises(BadOption, match="renew: cluster: .*'/nowhere/config' is refused: there is no such file"):
+        bind(settings, None, False)
