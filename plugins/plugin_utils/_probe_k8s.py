@@ -167,7 +167,8 @@ class ClusterProbe(Probe):
         if self._kind == POD and self._most_restarts is not None:
             restarts, where = self._count_restarts(found)
             if restarts > self._most_restarts:
-                return Outcome(False, ready, f"{restarts} restarts since the probe began, at most {self._most_restarts} expected: {where}")
+                words = "1 restart" if restarts == 1 else f"{restarts} restarts"
+                return Outcome(False, ready, f"{words} since the probe began, at most {self._most_restarts} expected: {where}")
         if self._least is None and self._kind in WORKLOADS and problem:
             return Outcome(False, ready, problem)
         return Outcome(True, ready)

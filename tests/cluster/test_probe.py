@@ -42,8 +42,8 @@ def test_calm_and_not(cluster, namespace, deployment) -> None:
         impossible = {"metadata": {"name": "nowhere"}, "spec": {"nodeSelector": {"no": "node"}, "containers": [{"name": "main", "image": "busybox:1.35"}]}}
         cluster.request("POST", f"/api/v1/namespaces/{namespace}/pods", impossible)
 
-    claim = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "none", "resources": {"requests": {"storage": "1Mi"}}}}
-    cluster.request("POST", f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", claim)
+    spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": "none", "resources": {"requests": {"storage": "1Mi"}}}
+    cluster.request("POST", f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", {"metadata": {"name": "data"}, "spec": spec})
     disturber = threading.Thread(target=disturb)
     disturber.start()
     bound = {"name": "claim", "type": "k8s", "namespace": namespace, "kind": "persistentvolumeclaim", "object": "data", "timeout": "10s"}
@@ -51,6 +51,6 @@ def test_calm_and_not(cluster, namespace, deployment) -> None:
     disturber.join()
     details = {name: [each["detail"] for each in probe["series"] if each["detail"]] for name, probe in found.items()}
     assert details["claim"] and set(details["claim"]) == {"data is Pending"}
-    assert any(f"1 restarts since the probe began, at most 0 expected: container main of pod {one['metadata']['name']}" in each for each in details["restarts"])
+    assert any(f"1 restart since the probe began, at most 0 expected: container main of pod {one['metadata']['name']}" in each for each in details["restarts"])
     assert any("FailedScheduling" in each for each in details["events"]), details
     assert found["pods"]["met"], "half of them were ready all the time"
