@@ -126,7 +126,7 @@ def start_watcher(cluster, entry):
     read_end, write_end = os.pipe()
     place = tempfile.mkdtemp(prefix="faultline-")  # the client deletes its own temporary files when this process ends
     try:
-        kept = dict((name, _copy(getattr(settings, name), place)) for name in _CERTIFICATES)
+        kept = copy_certificates(settings, place)
         pid = _process.detach(lambda: _watch(cluster, entry, kept, place, write_end), name="kube", keep=(write_end,))
     except Exception:
         shutil.rmtree(place, ignore_errors=True)
@@ -139,6 +139,11 @@ def start_watcher(cluster, entry):
         shutil.rmtree(place, ignore_errors=True)
         raise AttackError("the dead-man could not be armed: the watcher %s" % (told or "ended at once"))
     return pid
+
+
+def copy_certificates(settings, place):
+    """Copies that outlive this process: what is to be set in the settings."""
+    return dict((name, _copy(getattr(settings, name), place)) for name in _CERTIFICATES)
 
 
 def _copy(source, place):

@@ -25,9 +25,10 @@ class NoProgram(AttackError):
     """The container has no such program."""
 
 
-def run(cluster, namespace, pod, container, argv, timeout=30.0):
+def run(cluster, namespace, pod, container, argv, timeout=30.0, enough=None):
     """(exit status, standard output, standard error). The status is None when it had not ended in time.
 
+    enough: a function of the output so far; once it is true the program is left to itself, and the status is None.
     Errors: NoProgram, AttackError. A program that has not ended goes on in the container: let it end by itself.
     """
     # The library's stream() replaces a method of the client while it runs, so each call has a client of its own.
@@ -53,7 +54,7 @@ def run(cluster, namespace, pod, container, argv, timeout=30.0):
         raise _kube_errors.unreachable(cluster.host, error)
     output, errors, until = [], [], time.monotonic() + timeout
     try:
-        while stream.is_open() and time.monotonic() < until:
+        while stream.is_open() and time.monotonic() < until and not (enough and enough("".join(output))):
             stream.update(timeout=min(1.0, max(0.05, until - time.monotonic())))
             output.append(stream.read_stdout(timeout=0) if stream.peek_stdout() else "")
             errors.append(stream.read_stderr(timeout=0) if stream.peek_stderr() else "")

@@ -13,18 +13,22 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube_labels impor
 
 _ENDPOINTS = Kind("v1", "Endpoints", "endpoints", True)
 _LOOK = 0.4  # seconds
+_SOON = 5.0  # seconds
 _NORMAL = ("ContainerCreating", "PodInitializing")
 
 
 def workload(cluster, kind, before, patience):
-    """Look until pods wait for a reason, fewer are ready than before, or the time is over."""
+    """Look until pods wait for a reason, or the time is over. Once fewer are ready than before, the reason is soon there or never."""
     meta = before["metadata"]
     had, until = _ready(before), time.monotonic() + patience
     while True:
         found = cluster.find(kind, meta["name"], meta["namespace"]) or before
         reasons = waiting(_pods(cluster, found))
         current = (found.get("status") or {}).get("observedGeneration", 0) >= found["metadata"].get("generation", 0)
-        if current and (reasons or _ready(found) < had) or time.monotonic() >= until:
+        if current and _ready(found) < had:
+            until = min(until, time.monotonic() + _SOON)
+            had = -1
+        if current and reasons or time.monotonic() >= until:
             status = found.get("status") or {}
             wanted = found["spec"].get("replicas", status.get("desiredNumberScheduled", 0))
             return {"replicas": wanted, "ready": _ready(found), "reasons": reasons}

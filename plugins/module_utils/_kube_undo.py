@@ -9,9 +9,10 @@
 Each says what came of it: DONE, GONE (nothing of ours is left) or DRIFTED (somebody else changed it since; theirs is kept).
 """
 
+from ansible_collections.faultline.chaos.plugins.module_utils import _kube_exec, _kube_stress_sh
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import Conflict
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import Kind, label
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import Conflict, NotFound
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import POD, Kind, label
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_pointer import ABSENT, escape, joined, operations, read
 
 DONE = "done"
@@ -141,6 +142,46 @@ class RemoveTaint(Step):
         return change(cluster, Kind("v1", "Node", "nodes", False), None, self.name, self.uid, edit)
 
 
+class StopStress(Step):
+    """End our programs in a container: those with our word in their command line, in exactly that container."""
+
+    fields = ("namespace", "pod", "uid", "container", "container_id", "word")
+
+    def __init__(self, namespace, pod, uid, container, container_id, word):
+        self.namespace = namespace
+        self.pod = pod
+        self.uid = uid
+        self.container = container
+        self.container_id = container_id
+        self.word = word
+
+    def render(self):
+        return "Pod %s/%s, container %s: end the programs %s" % (self.namespace, self.pod, self.container, self.word)
+
+    def run(self, cluster):
+        named = "container %s of Pod %s/%s" % (self.container, self.namespace, self.pod)
+        found = cluster.find(POD, self.pod, self.namespace)
+        if found is None or found["metadata"]["uid"] != self.uid:
+            return GONE, "%s is gone" % named
+        if running_id(found, self.container) != self.container_id:
+            return GONE, "%s ended or was started anew since" % named
+        try:
+            status, output, errors = _kube_exec.run(cluster, self.namespace, self.pod, self.container, _kube_stress_sh.stop(self.word))
+        except NotFound:
+            return GONE, "%s is gone" % named
+        if status != 0:
+            raise AttackError("the programs in the %s do not end: %s" % (named, (output + errors).strip()[:200] or "no answer"))
+        return (DONE, "%s: our programs ended" % named) if output.strip() != "0" else (GONE, "%s: nothing of ours runs" % named)
+
+
+def running_id(pod, container):
+    """The id of a container of a pod while it runs, or None."""
+    for each in (pod.get("status") or {}).get("containerStatuses") or []:
+        if each["name"] == container and (each.get("state") or {}).get("running"):
+            return each.get("containerID")
+    return None
+
+
 def change(cluster, kind, namespace, name, uid, edit):
     """Edit an object of exactly this uid, all or nothing, again when somebody else was faster.
 
@@ -182,7 +223,7 @@ def unmark(found, mark):
     return [{"op": "remove", "path": "/metadata/annotations/" + escape(MARK)}]
 
 
-_STEPS = dict((each.__name__, each) for each in (DeleteCreated, RestoreFields, RemoveTaint))
+_STEPS = dict((each.__name__, each) for each in (DeleteCreated, RestoreFields, RemoveTaint, StopStress))
 
 
 def from_dict(told):
