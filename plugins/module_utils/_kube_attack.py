@@ -369,7 +369,9 @@ class Lifecycle(object):
     def _absent(self):
         result = {"changed": False, "id": self.attack.id, "status": "absent", "notes": []}
         entry = self.journal.find(self._place(), self.attack.id)
-        job = None if entry is not None else _kube_deadman.orphan(self.cluster, self._place(), self.attack.id)
+        # Only the cluster as dead-man has a Job; others may have no right to look for one.
+        may_have_job = entry is None and self.attack.deadman == CLUSTER
+        job = _kube_deadman.orphan(self.cluster, self._place(), self.attack.id) if may_have_job else None
         if entry is None and job is None:
             return result
         result["changed"] = True
