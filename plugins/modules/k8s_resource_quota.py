@@ -22,8 +22,8 @@ extends_documentation_fragment:
 options:
   hard:
     description:
-      - The limits, as a ResourceQuota has them in C(spec.hard), for example V({pods: 0}), V({requests.cpu: 500m, limits.memory: 1Gi}) or
-        V({count/services: 3}). V(0) lets nothing be made.
+      - "The limits, as a ResourceQuota has them in C(spec.hard), for example V({pods: 0}), V({requests.cpu: 500m, limits.memory: 1Gi}) or
+        V({count/services: 3}). V(0) lets nothing be made."
     type: dict
     default: {pods: 0}
   wait:
