@@ -177,7 +177,7 @@ class StopStress(Step):
 def running_id(pod, container):
     """The id of a container of a pod while it runs, or None."""
     for each in (pod.get("status") or {}).get("containerStatuses") or []:
-        if each["name"] == container and (each.get("state") or {}).get("running"):
+        if each["name"] == container and (each.get("state") or {}).get("running") is not None:
             return each.get("containerID")
     return None
 

@@ -158,6 +158,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils import _kube_stres
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube import in_pool
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, WATCHER, KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import POD
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_labels import check_name
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import (
@@ -207,8 +208,6 @@ class PodStress(KubeAttack):
         return ["stress:" + describe_pods(self.params)]
 
     def snapshot(self):
-        # From now on, for the deadline of the journal is counted from later on: they end before it.
-        self.wishes["ends"] = time.monotonic() + self.duration
         selection = select_pods(self.cluster, self.params)
         if not self.params["ignore_pdb"]:
             respect_budgets(self.cluster, selection.rows)
@@ -242,6 +241,12 @@ class PodStress(KubeAttack):
         return " and ".join(told)
 
     def inject(self, plan, making):
+        place = self.namespaces()[0] if len(self.namespaces()) == 1 else self.params["journal_namespace"]
+        entry = Journal(self.cluster).find(place, self.id)
+        if entry is None:
+            raise AttackError("it was reverted while it was being applied")
+        # The clock of the server is known but for a second; they end before the deadline, never after it.
+        self.wishes["ends"] = time.monotonic() + entry.limit - self.cluster.now() - 1.0
         for _step, answer in in_pool(lambda step: step.apply(self.cluster, making), plan.steps):
             if isinstance(answer, AttackError):
                 raise answer

@@ -100,7 +100,7 @@ class Node:
                 raise
 
     def status_of(self, pod: dict) -> dict:
-        ends = any(owner["kind"] == "Job" for owner in pod["metadata"].get("ownerReferences", []))
+        ends = any(owner["kind"] == "Job" and owner.get("controller") for owner in pod["metadata"].get("ownerReferences", []))
         n = next(numbers)
         address = f"10.245.{n // 250 % 250}.{n % 250 + 1}"
         state = {"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": now(), "finishedAt": now()}} if ends else {"running": {"startedAt": now()}}
