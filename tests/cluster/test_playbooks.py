@@ -53,7 +53,8 @@ def test_capacity_squeeze_and_node_drain(cluster, nodes, namespace, deployment, 
     record = record_of(squeezed, play)
     assert (record["verdict"], play.rc) == ("held", 0), play
     assert attack_of(record)
-    play = run_playbook(cluster, "node_drain", variables(namespace, drained, fault_nodes=where, fault_namespace=namespace, fault_local_data="yes"))
+    asked = {"fault_nodes": where, "fault_namespace": namespace, "fault_local_data": "yes", "fault_duration": "45s", "fault_timeout": "50s"}
+    play = run_playbook(cluster, "node_drain", variables(namespace, drained, **asked))
     record = record_of(drained, play)
     assert (record["verdict"], play.rc) == ("held", 0), play
     assert attack_of(record)
