@@ -10,15 +10,15 @@ export LC_ALL := C.UTF-8
 export CORE ?= dev
 ARGS ?=
 
-.PHONY: help setup test lint sanity unit integration netns-test lab-test fault-test smoke demo bench build clean
+.PHONY: help setup test lint sanity unit integration netns-test lab-test fault-test smoke cluster-test demo bench build clean
 
 help: ## this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' Makefile | while read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' Makefile | while read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 setup: ## make the virtual environment of the tools, outside of the checkout
 	@scripts/venv.sh
 
-test: lint sanity unit netns-test smoke ## what CI runs: these five; integration, lab-test and fault-test go further
+test: lint sanity unit smoke ## what CI runs: these four; integration, netns-test, lab-test, fault-test and cluster-test go further
 
 lint: ## ruff, yamllint, ansible-lint, changelog, docs, trial build
 	@scripts/sanity.sh lint
@@ -53,6 +53,9 @@ smoke: ## a part of lab-test and fault-test: every attack once, and one case of 
 	scripts/lab_test.sh tests/faults -m smoke $(ARGS) || status=1
 	exit $$status
 
+cluster-test: ## tests on Kubernetes: KUBECONFIG, or one of our own, built in up to 10 minutes (ARGS for pytest)
+	@scripts/cluster_test.sh tests/cluster $(ARGS)
+
 demo: ## a whole experiment on the lab, with its report
 	@PATH=$$(scripts/venv.sh):$$PATH scripts/demo.sh
 
@@ -62,8 +65,9 @@ bench: ## how long attacks and experiments take, on the lab (ARGS for pytest)
 build: ## the tarball of the collection, in dist/
 	@scripts/sanity.sh build
 
-clean: ## take the lab down and remove what was built; virtual environments stay
+clean: ## take lab and cluster down and remove what was built; virtual environments stay
 	@if [ -e "$${FAULTLINE_LAB_DIR:-/var/cache/faultline/lab}" ]; then
 		PATH=$$(scripts/venv.sh):$$PATH ansible-playbook faultline.chaos.lab -e lab_state=absent
 	fi
+	if [ -e "$${FAULTLINE_CLUSTER_DIR:-/var/cache/faultline/cluster}" ]; then tests/cluster/harness/cluster.sh purge; fi
 	rm -rf dist reports tests/output .ansible .pytest_cache .ruff_cache

@@ -41,14 +41,15 @@ class ActionModule(_controller.ControllerAction):
             return {"go": False, "verdict": run.record["verdict"], "reason": run.record["verdict_reason"], "reports": reports}
         state = _controller.temporary_directory() / f"{run.record['run_id']}.json"
         run.save(state)
-        rounds = [{"number": number, "tasks": "round_power.yml" if entry["power"] else "round.yml"} for number, entry in enumerate(run.record["schedule"], 1)]
+        numbered = list(enumerate(run.record["schedule"], 1))
         hosts = sorted({host for entry in run.record["schedule"] for host in entry["blast_radius"]["selected"]})
         # One string instead of a list: every host that looks at this variable would walk through the list.
         return {
             "go": True,
             "state": str(state),
             "run_id": run.record["run_id"],
-            "rounds": rounds,
+            "rounds": [{"number": number, "tasks": entry["tasks"]} for number, entry in numbered],
+            "tries": [number for number, entry in numbered if entry["tried"]],
             "hosts": "\n".join(hosts),
             "observe": plan["observe"],
         }
@@ -65,6 +66,7 @@ class ActionModule(_controller.ControllerAction):
             run_id,
         )
         refuse_host_values(task_vars, found.hosts, lambda value, variables: Templar(loader=self._loader, variables=variables).template(value))
+        _targets.refuse_lost_leases(plan, found.targets, lambda host: _controller.connection_variables(task_vars, host, local))
         windows = [_windows.parse_window("window", text) for text in plan["safety"]["window"]]
         forbidden = [_windows.parse_forbidden("forbid", text) for text in plan["safety"]["forbid"]]
         allowed, detail = _windows.check(windows, forbidden, when, planned_seconds(plan))

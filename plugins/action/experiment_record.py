@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.faultline.chaos.plugins.plugin_utils import _controller, _outcomes, _summary, _verdict
 from ansible_collections.faultline.chaos.plugins.plugin_utils._controller import BAD, GOOD, PLAIN
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report_clean import clean
+from ansible_collections.faultline.chaos.plugins.plugin_utils._round_kinds import ON_HOST
 from ansible_collections.faultline.chaos.plugins.plugin_utils._run import Run, now
 from ansible_collections.faultline.chaos.plugins.plugin_utils._targets import listed
 
@@ -23,7 +24,7 @@ class ActionModule(_controller.ControllerAction):
 
     arguments = {
         "state": {"type": "path", "required": True},
-        "moment": {"type": "str", "required": True, "choices": ["baseline", "begin", "injected", "reverted", "recovery", "swept", "end"]},
+        "moment": {"type": "str", "required": True, "choices": ["asking", "tried", "baseline", "begin", "injected", "reverted", "recovery", "swept", "end"]},
         "round": {"type": "int", "default": 0},
         "results": {"type": "str"},
         "steady_state": {"type": "dict", "default": {}},
@@ -45,6 +46,15 @@ class ActionModule(_controller.ControllerAction):
         return _controller.registered(self.task_vars, hosts, self.given["results"])
 
     # --- the moments, in their order ------------------------------------------------------------
+
+    def _asking(self) -> Result:
+        entry = self.run_of.entry_of(self.given["round"])
+        return {"hosts": entry["blast_radius"]["selected"], "attack": entry["attack"], "options": entry["told"]}
+
+    def _tried(self) -> Result:
+        number = self.given["round"]
+        self.run_of.tried(number, self._results(list(self.run_of.entry_of(number)["blast_radius"]["selected"])))
+        return {"go": not self.run_of.stopped}
 
     def _baseline(self) -> Result:
         if not self.steady.get("skipped"):
@@ -75,7 +85,7 @@ class ActionModule(_controller.ControllerAction):
             "hosts": hosts,
             "attack": entry["attack"],
             "options": entry["told"],
-            "run_id": run.record["run_id"],
+            "revert": entry["revert"],
             "title": title,
         }
 
@@ -96,9 +106,10 @@ class ActionModule(_controller.ControllerAction):
             self._say_stop()
             return {"observe": False}
         result = {"observe": True, "window": seconds, "abort": run.plan["safety"]["abort"]}
-        lease = run.entry(run.attacks[-1])["told"].get("lease")
-        if lease:
-            result["renew"] = {"hosts": hosts, "run_id": run.record["run_id"], "lease": lease}
+        entry = run.entry(run.attacks[-1])
+        if entry["told"].get("lease"):
+            of_whom = {"hosts": hosts} if entry["lease"] == ON_HOST else {"cluster": entry["revert"]["options"]}
+            result["renew"] = {"run_id": run.record["run_id"], "lease": entry["told"]["lease"], **of_whom}
         return result
 
     def _planned(self, hosts: list[str], results: Mapping[str, Result]) -> Result:
@@ -127,12 +138,13 @@ class ActionModule(_controller.ControllerAction):
     def _recovery(self) -> Result:
         run = self.run_of
         if self.check_mode:
-            return {"hosts": []}
+            return {"left": []}
         run.check_progress()
-        return {"hosts": run.recovery(self.steady, now())}
+        found = run.recovery(self.steady, now())
+        return {"left": [{**each, "revert": run.entry_of(each["round"])["revert"]} for each in found]}
 
     def _swept(self) -> Result:
-        self.run_of.swept(self._results(sorted(_verdict.troubled_hosts(self.run_of.record))))
+        self.run_of.swept(self.given["round"], self._results(sorted(_verdict.troubled_hosts(self.run_of.record))))
         return {}
 
     def _end(self) -> Result:

@@ -72,3 +72,33 @@ attributes:
     membership:
       - faultline.chaos.attacks
 """
+
+    # Use together with the standard fragment: an attack of this collection on a cluster.
+    KUBE_ATTACK = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Everything is checked and planned, nothing is done and nothing is written.
+  diff_mode:
+    support: full
+    details:
+      - The diff shows what would be done, and what undoes it.
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: posix
+"""
+
+    # The action group of all attacks on clusters.
+    ACTIONGROUP_K8S_ATTACKS = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/faultline.chaos.k8s_attacks) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - faultline.chaos.k8s_attacks
+"""

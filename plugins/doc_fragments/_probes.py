@@ -30,11 +30,13 @@ options:
           - V(dns) is one DNS query. It needs the Python library C(dnspython) on the controller.
           - V(certificate_expiry) is how many days the certificates of a TLS server have left, and whether they are good.
           - V(prometheus) is the value of a query, now or over a range.
+          - V(k8s) is the state of workloads, pods, claims or events of a Kubernetes cluster. It needs the Python library C(kubernetes) on the
+            controller.
           - V(command) is the exit status of a command and its output if wanted, V(process) how many processes of a name run on a
             host, V(service) whether a service runs on a host.
         type: str
         required: true
-        choices: [http, tcp, dns, certificate_expiry, prometheus, command, process, service]
+        choices: [http, tcp, dns, certificate_expiry, prometheus, k8s, command, process, service]
       timeout:
         description:
           - How long one attempt may take. At most V(5m).
@@ -100,7 +102,8 @@ options:
             type: str
           json:
             description:
-              - A JMESPath expression over the JSON body for http, or the JSON output for command. It must be true, and not only
+              - A JMESPath expression over the JSON body for http, or the JSON output for command. For k8s over the object that
+                O(probes[].object) names, else over the list of objects; for events, of those since the probe began. It must be true, and not only
                 something. Needs the Python library C(jmespath) on the controller.
               - What it comes to instead is in RV(probes[].series[].detail). An expression that puts text together when all is not well,
                 with C(||) and C(join), fails with just that text. See the examples.
@@ -129,6 +132,15 @@ options:
               - For service, the good state. V(running) if nothing is said.
             type: str
             choices: [running, stopped]
+          ready_min:
+            description:
+              - For k8s, how many replicas of the workloads, or how many pods, must be ready at least, as a number or a percentage of those
+                that should be. All, and at least one, if nothing is said.
+            type: raw
+          restarts_max:
+            description:
+              - For k8s pods, how many times their containers may restart after the first sample of the window.
+            type: int
           days_left_min:
             description:
               - For certificate_expiry, how many days every certificate of the chain must have left. V(30) if nothing is said.
@@ -182,7 +194,7 @@ options:
         type: raw
       validate_certs:
         description:
-          - For https, whether the certificate must be valid. V(true) if nothing is said.
+          - For https and k8s, whether the certificate must be valid. V(true) if nothing is said.
         type: bool
       ca_path:
         description:
@@ -196,6 +208,7 @@ options:
       host:
         description:
           - For tcp and certificate_expiry, a host name or an IP address. It is not looked up in the inventory.
+          - For k8s, the URL of the API server, instead of a kubeconfig file.
         type: str
       port:
         description:
@@ -246,6 +259,57 @@ options:
           - With V(one) more than one is a failure, with V(all) each must be as expected, with V(any) at least one.
         type: str
         choices: [one, all, any]
+      kind:
+        description:
+          - For k8s, what is looked at. A workload is good when all its replicas are ready, pods when all of them are, claims when they are
+            bound, events when O(probes[].expect.json) says so.
+        type: str
+        choices: [deployment, statefulset, daemonset, pod, persistentvolumeclaim, event]
+      namespace:
+        description:
+          - For k8s, the namespace.
+        type: str
+      object:
+        description:
+          - For k8s, the name of one object.
+        type: str
+      label_selector:
+        description:
+          - For k8s, labels that the objects must have, for example V(app=web). Several workloads are added up.
+        type: str
+      field_selector:
+        description:
+          - For k8s, fields that the objects must have, for example V(involvedObject.name=web) of events.
+        type: str
+      kubeconfig:
+        description:
+          - For k8s, a kubeconfig file on the controller. This and the other options of the connection are those of the attacks on clusters,
+            see M(faultline.chaos.k8s_pod_delete), with the same environment variables.
+        type: path
+      context:
+        description:
+          - For k8s, the context of the kubeconfig file.
+        type: str
+      api_key:
+        description:
+          - For k8s, a bearer token. It is not shown.
+        type: str
+      ca_cert:
+        description:
+          - For k8s, a file with the certificates of the authorities to trust.
+        type: path
+      client_cert:
+        description:
+          - For k8s, a file with a client certificate.
+        type: path
+      client_key:
+        description:
+          - For k8s, a file with the key of the client certificate.
+        type: path
+      proxy:
+        description:
+          - For k8s, the URL of an HTTP proxy.
+        type: str
       argv:
         description:
           - For command, the program and its arguments. No shell reads them.

@@ -6,7 +6,7 @@
 DOCUMENTATION = r"""
 module: experiment_attack
 version_added: 0.1.0
-short_description: Run an attack whose name is known only at run time
+short_description: Run an attack, or what reverts it, whose name is known only at run time
 author:
   - The faultline.chaos authors (@faultline-chaos)
 description:
@@ -34,7 +34,7 @@ attributes:
 options:
   attack:
     description:
-      - The full name of an attack.
+      - The full name of an attack, or of the module that reverts it.
     type: str
     required: true
   options:

@@ -37,6 +37,7 @@ options:
   moment:
     description:
       - Where the run is.
+      - V(asking), the attack of a round is to be asked in check mode whether it could be made; V(tried), it has answered.
       - V(baseline), the steady state was measured before anything was attacked.
       - V(begin), a round is about to begin. Waits for the pause of the round before.
       - V(injected) and V(reverted), the attack or the revert has answered on every host of the round.
@@ -45,10 +46,10 @@ options:
       - V(end), everything has been done. Judges the run, writes the report and prints a summary.
     type: str
     required: true
-    choices: [baseline, begin, injected, reverted, recovery, swept, end]
+    choices: [asking, tried, baseline, begin, injected, reverted, recovery, swept, end]
   round:
     description:
-      - The number of the round, with O(moment=begin).
+      - The number of the round, with O(moment=asking), O(moment=tried), O(moment=begin) and O(moment=swept).
     type: int
     default: 0
   results:
@@ -77,24 +78,33 @@ EXAMPLES = r"""
 RETURN = r"""
 go:
   description: Whether the run goes on.
-  returned: moments baseline, begin and reverted
+  returned: moments tried, baseline, begin and reverted
   type: bool
 hosts:
-  description: The hosts of the round, or those that are to be reverted once more.
-  returned: moments begin and recovery
+  description: The hosts of the round.
+  returned: moments asking and begin
   type: list
   elements: str
 attack:
   description: The attack of the round.
-  returned: moment begin
+  returned: moments asking and begin
   type: str
 options:
   description: Its options.
+  returned: moments asking and begin
+  type: dict
+revert:
+  description: What reverts it, as module and options.
   returned: moment begin
   type: dict
+left:
+  description: What is to be reverted once more, as round, hosts, tasks of the role, and revert.
+  returned: moment recovery
+  type: list
+  elements: dict
 run_id:
   description: The name of the run.
-  returned: moments begin, recovery and end
+  returned: moment end
   type: str
 title:
   description: The round for people.

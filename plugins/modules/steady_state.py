@@ -94,10 +94,13 @@ options:
     suboptions:
       hosts:
         description:
-          - Hosts of the inventory.
+          - Hosts of the inventory. Needed unless O(renew.cluster) is given.
         type: list
         elements: str
-        required: true
+      cluster:
+        description:
+          - The connection to a cluster whose attacks are renewed from the controller, as M(faultline.chaos.k8s_lease) takes it.
+        type: dict
       run_id:
         description:
           - The run whose attacks are renewed.
@@ -197,6 +200,15 @@ EXAMPLES = r"""
         series: all
         interval: 1m
         expect: {min: 1}
+  run_once: true
+
+- name: The shop in a cluster has all its pods, and none of them restarts
+  faultline.chaos.steady_state:
+    probes:
+      - {name: web is available, type: k8s, namespace: shop, kind: deployment, object: web}
+      - {name: most of search is ready, type: k8s, namespace: shop, kind: pod, label_selector: app=search, expect: {ready_min: 80%}}
+      - {name: no restarts, type: k8s, namespace: shop, kind: pod, label_selector: app=web, expect: {ready_min: 1, restarts_max: 0}}
+      - {name: all can be scheduled, type: k8s, namespace: shop, kind: event, expect: {json: "length([?reason=='FailedScheduling']) == `0`"}}
   run_once: true
 
 - name: Look at hosts from the inside
@@ -332,7 +344,7 @@ probes:
         value:
           description:
             - A number or word worth plotting. The HTTP status, the days that a certificate has left, the value of a query, a
-              command's output if it is a number, a count, a state.
+              command's output if it is a number, how many are ready, a count, a state.
           type: raw
           sample: 200
         detail:
@@ -344,7 +356,7 @@ probes:
 from ansible.module_utils.basic import AnsibleModule
 
 PHASES = ["before", "during", "after"]
-TYPES = ["http", "tcp", "dns", "certificate_expiry", "prometheus", "command", "process", "service"]
+TYPES = ["http", "tcp", "dns", "certificate_expiry", "prometheus", "k8s", "command", "process", "service"]
 EXPECT = {
     "status": {"type": "list", "elements": "int"},
     "regex": {"type": "str"},
@@ -354,6 +366,8 @@ EXPECT = {
     "count_min": {"type": "int"},
     "count_max": {"type": "int"},
     "state": {"type": "str", "choices": ["running", "stopped"]},
+    "ready_min": {"type": "raw"},
+    "restarts_max": {"type": "int"},
     "days_left_min": {"type": "int"},
     "chain_valid": {"type": "bool"},
     "name_matches": {"type": "bool"},
@@ -396,13 +410,18 @@ PROBE = {
     "step": {"type": "raw"},
     "reduce": {"type": "str", "choices": ["last", "avg", "min", "max", "all"]},
     "series": {"type": "str", "choices": ["one", "all", "any"]},
+    "kind": {"type": "str", "choices": ["deployment", "statefulset", "daemonset", "pod", "persistentvolumeclaim", "event"]},
+    **{name: {"type": "str"} for name in ("namespace", "object", "label_selector", "field_selector", "context", "proxy")},
+    **{name: {"type": "path", "no_log": False} for name in ("kubeconfig", "ca_cert", "client_cert", "client_key")},
+    "api_key": {"type": "str", "no_log": True},
     "argv": {"type": "list", "elements": "raw"},
     "process": {"type": "str"},
     "service": {"type": "str"},
     "run_on": {"type": "str", "aliases": ["on"]},
 }
 RENEW = {
-    "hosts": {"type": "list", "elements": "str", "required": True},
+    "hosts": {"type": "list", "elements": "str"},
+    "cluster": {"type": "dict"},
     "run_id": {"type": "str", "required": True},
     "lease": {"type": "raw", "required": True},
 }

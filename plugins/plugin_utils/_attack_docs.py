@@ -29,8 +29,9 @@ def check_attacks(plan: Plan) -> None:
     for at, step in enumerate(plan["method"]):
         path = f"{OPTION}.method[{at}]"
         spec = _spec(f"{path}.attack", step["attack"])
+        names = {*spec, *(alias for entry in spec.values() for alias in entry.get("aliases", ()))}
         for name, value in [*step["with"].items(), *step["ramp"].items()]:
-            if name not in spec:
+            if name not in names:
                 known = [option for option in spec if option not in ROLE_OPTIONS]
                 raise unknown(f"{path}.{'with' if name in step['with'] else 'ramp'}.{name}", name, value, known)
         for label, options in magnitudes(step):

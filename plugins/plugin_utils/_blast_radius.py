@@ -8,10 +8,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+
+from ansible_collections.faultline.chaos.plugins.module_utils._draw import rank, share
 
 _BUILT_IN_GROUPS = ("all", "ungrouped")
 
@@ -41,11 +41,6 @@ class Selection:
         return round(100.0 * len(self.selected) / self.eligible, 1) if self.eligible else 0.0
 
 
-def rank(seed: str, hosts: Iterable[str]) -> list[str]:
-    """The hosts in the order in which the seed draws them."""
-    return sorted(set(hosts), key=lambda host: (hashlib.sha256(f"{seed}\0{host}".encode()).digest(), host))
-
-
 def caps(
     groups: Mapping[str, Collection[str]],
     names: Collection[str] | None = None,
@@ -70,11 +65,6 @@ def caps(
             limit, reason = min(limits)
             found.append(Cap(name, members, limit, reason, whole_experiment))
     return found
-
-
-def share(percent: float, total: int) -> int:
-    """A percentage of a number, rounded down."""
-    return math.floor(percent * total / 100.0 + 1e-9)
 
 
 def select(

@@ -6,12 +6,13 @@
 
 """Keeps the leases of an experiment alive while its steady state is watched.
 
-One thread per host: a host that hangs costs only its own lease, which is what a lease is for.
+One thread per place: a host or a cluster that hangs costs only its own lease, which is what a lease is for.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import queue
 import threading
 import typing as t
@@ -19,7 +20,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_base import Runner, plain
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_base import Completed, Runner, plain
 
 NOTHING_ACTIVE = 3
 LONGEST_RENEWAL = 10.0
@@ -42,17 +45,68 @@ class Lease:
         return ["/bin/sh", "-c", _RENEW, "faultline", self.run_id, str(math.ceil(self.seconds))]
 
 
+class Renewal(t.Protocol):
+    """The way to the leases of one place."""
+
+    def renew(self, lease: Lease, timeout: float) -> Completed:
+        """Exit status 0, or NOTHING_ACTIVE and another one with words. May raise."""
+
+    def close(self) -> None:
+        """Ends what still runs."""
+
+
+class HostRenewal:
+    """By a command on the host."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def renew(self, lease: Lease, timeout: float) -> Completed:
+        return self._runner.run(lease.argv, timeout)
+
+    def close(self) -> None:
+        self._runner.close()
+
+
+class ClusterRenewal:
+    """By the API of a cluster, from the controller. Raises BadOption when the connection or the library is not there."""
+
+    def __init__(self, params: Mapping[str, t.Any]) -> None:
+        from ansible_collections.faultline.chaos.plugins.module_utils import _kube  # large, and rarely needed
+
+        given = {name: params.get(name) for name in ("namespaces", *_kube.AUTH_OPTIONS)}
+        for name, spec in _kube.AUTH_OPTIONS.items():
+            for word in spec.get("aliases", ()):
+                given[name] = params.get(word) if given[name] is None else given[name]
+            if given[name] is None:
+                given[name] = os.environ.get(spec["fallback"][1][0]) or None
+            if given[name] is not None and spec["type"] == "bool":
+                given[name] = boolean(given[name])
+        self._params = given
+        self._settings = _kube.configuration(given)
+
+    def renew(self, lease: Lease, timeout: float) -> Completed:
+        from ansible_collections.faultline.chaos.plugins.module_utils import _kube, _kube_lease
+
+        cluster = _kube.Cluster(self._params, self._settings, timeout=(timeout, timeout), tries=1)
+        renewed = _kube_lease.renew(cluster, {**self._params, "id": None, "run_id": lease.run_id}, lease.seconds)
+        return Completed(0 if renewed else NOTHING_ACTIVE, "", "")
+
+    def close(self) -> None:
+        pass
+
+
 class LeaseKeeper:
     """Renews at once and then every third of the lease, until it is stopped."""
 
-    def __init__(self, lease: Lease, runners: Mapping[str, Runner], alive: Callable[[], bool], spawn: Callable[..., t.Any]) -> None:
+    def __init__(self, lease: Lease, renewals: Mapping[str, Renewal], alive: Callable[[], bool], spawn: Callable[..., t.Any]) -> None:
         self._lease, self._alive = lease, alive
         self._stopped = threading.Event()
         self._lost: dict[str, str] = {}
         #: What people should be told, once each: (host, words).
         self.news: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
-        for position, (host, runner) in enumerate(sorted(runners.items())):
-            spawn(lambda host=host, runner=runner, wait=position * STAGGER: self._keep(host, runner, wait))
+        for position, (host, renewal) in enumerate(sorted(renewals.items())):
+            spawn(lambda host=host, renewal=renewal, wait=position * STAGGER: self._keep(host, renewal, wait))
 
     @property
     def lost(self) -> list[str]:
@@ -63,12 +117,12 @@ class LeaseKeeper:
         """No further renewal; the leases run out by themselves."""
         self._stopped.set()
 
-    def _keep(self, host: str, runner: Runner, wait: float) -> None:
+    def _keep(self, host: str, renewal: Renewal, wait: float) -> None:
         pause = self._lease.seconds / 3
         due = renewed = monotonic() + wait
         while not self._stopped.wait(max(0.0, due - monotonic())) and self._alive():
             begun = monotonic()
-            problem, gone = self._renew(runner, min(pause, LONGEST_RENEWAL))
+            problem, gone = self._renew(renewal, min(pause, LONGEST_RENEWAL))
             if self._stopped.is_set():
                 return
             if problem is None:
@@ -80,10 +134,10 @@ class LeaseKeeper:
                 self.news.put((host, f"lease lost: {problem}"))
             due = max(due + (pause if problem is None else pause / 2), monotonic() + 0.1)
 
-    def _renew(self, runner: Runner, timeout: float) -> tuple[str | None, bool]:
+    def _renew(self, renewal: Renewal, timeout: float) -> tuple[str | None, bool]:
         """What went wrong, if anything, and whether that is the end of it."""
         try:
-            ended = runner.run(self._lease.argv, timeout)
+            ended = renewal.renew(self._lease, timeout)
         except Exception as error:  # whatever a connection plugin comes up with, the thread goes on
             return plain(error, timeout), False
         if ended.rc == 0:

@@ -73,6 +73,7 @@ def after_revert(entry: dict[str, Any], revert: Result) -> None:
     """Bring the outcome up to date with what the revert found."""
     if revert.get("skipped"):
         return
+    entry["notes"] += [f"kept as somebody else left it: {each}" for each in revert.get("drifted") or []]
     stuck = revert.get("stuck") or []
     if stuck:
         entry["outcome"] = STUCK

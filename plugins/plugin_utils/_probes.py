@@ -15,11 +15,12 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_base import
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_certificate import CertificateProbe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_host import CommandProbe, ProcessProbe, ServiceProbe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_http import HttpProbe
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_k8s import ClusterProbe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_net import DnsProbe, TcpProbe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_prometheus import PrometheusProbe
 
-_CLASSES = (HttpProbe, TcpProbe, DnsProbe, CertificateProbe, PrometheusProbe, CommandProbe, ProcessProbe, ServiceProbe)
+_CLASSES = (HttpProbe, TcpProbe, DnsProbe, CertificateProbe, PrometheusProbe, ClusterProbe, CommandProbe, ProcessProbe, ServiceProbe)
 TYPES: dict[str, type[Probe]] = {probe.type: probe for probe in _CLASSES}
 MOST_PROBES = 200
 

@@ -149,7 +149,7 @@ def _rollback(phase: dict[str, Any], run_id: str) -> tuple[dict[str, Any], dict[
     activity = {
         "type": "action",
         "name": f"revert {phase.get('name') or 'attack'}" + (f" {phase['magnitude']}" if phase.get("magnitude") else ""),
-        "provider": _ansible([str(host.get("host")) for host in touched], "revert", {"run_id": run_id}),
+        "provider": _ansible([str(host.get("host")) for host in touched], str(phase.get("revert") or "revert"), {"run_id": run_id}),
     }
     end = facts.epoch(phase.get("reverted")) or (facts.bounds(phase) or (0.0, 0.0))[1]
     left = [

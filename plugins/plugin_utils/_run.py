@@ -138,13 +138,22 @@ class Run:
         elif not steady["met"]:
             self.stop(_verdict.REFUSED, f"Nothing was attacked: the steady state did not hold before. {steady.get('reason') or ''}".strip())
 
-    def recovery(self, steady: Mapping[str, Any], when: datetime) -> list[str]:
-        """Takes the last measurement; the hosts that a second revert should reach."""
+    def recovery(self, steady: Mapping[str, Any], when: datetime) -> list[dict[str, Any]]:
+        """Takes the last measurement; what a second revert should reach: {round, hosts, tasks}, one for each way of reverting."""
         if not steady.get("skipped"):
             self._append("after", "Recovery", steady, when)
             if not _measured(steady):
                 self.stop(_verdict.FAILED, f"The recovery could not be measured: {_outcomes.problem(steady)}")
-        return sorted(_verdict.troubled_hosts(self.record))
+        found: list[dict[str, Any]] = []
+        for phase in self.attacks:
+            hosts = {one["host"] for one in phase["hosts"] if _outcomes.in_trouble(one)}
+            entry = self.entry(phase)
+            known = next((each for each in found if self.entry_of(each["round"])["revert"] == entry["revert"]), None)
+            if known:
+                known["hosts"] = sorted({*known["hosts"], *hosts})
+            elif hosts:
+                found.append({"round": self.record["schedule"].index(entry) + 1, "hosts": sorted(hosts), "tasks": entry["sweep"]})
+        return found
 
     def _append(self, kind: str, name: str, steady: Mapping[str, Any], when: datetime) -> None:
         result = dict(steady) if _measured(steady) else None
@@ -168,13 +177,14 @@ class Run:
 
     def begin_round(self, number: int, when: datetime) -> dict[str, Any] | None:
         """The round, or None when none may begin any more."""
-        entry = self.record["schedule"][number - 1]
+        entry = self.entry_of(number)
         self._time_left(entry, when)
         if self.stopped:
             return None
         deadline = iso(when + timedelta(seconds=entry["deadman_s"]))
         phase = {key: entry[key] for key in ("step", "round", "rounds", "name", "magnitude", "attack", "options", "duration_s", "blast_radius")}
         phase["attack"] = entry["attack"].removeprefix("faultline.chaos.")
+        phase["revert"] = entry["revert"]["module"].removeprefix("faultline.chaos.")
         phase.update(kind="attack", started=iso(when), ended=None, injected=None, reverted=None, steady_state=None)
         # Until the hosts have answered, each of them may be under attack.
         phase["hosts"] = [_outcomes.host_entry(host, {}, entry["id"], deadline) for host in entry["blast_radius"]["selected"]]
@@ -245,9 +255,11 @@ class Run:
         if not steady["met"] and self.plan["safety"]["abort"]:
             self.stop(_verdict.DEVIATED, f"{_label(phase)} broke the steady state. {steady.get('reason') or ''}".strip())
 
-    def swept(self, results: Mapping[str, Mapping[str, Any]]) -> None:
-        """Takes the answers of the second revert."""
+    def swept(self, number: int, results: Mapping[str, Mapping[str, Any]]) -> None:
+        """Takes the answers of the second revert, which was that of a round and of all that are reverted in the same way."""
         for phase in self.attacks:
+            if self.entry(phase)["revert"] != self.entry_of(number)["revert"]:
+                continue
             self._take_reverts(phase, {host: result for host, result in results.items() if not result.get("skipped")})
             if phase["injected"] and not phase["reverted"] and not any(_outcomes.in_trouble(one) for one in phase["hosts"]):
                 phase["reverted"] = iso(now())
@@ -260,6 +272,23 @@ class Run:
     def finish(self, when: datetime) -> None:
         self.record["verdict"], self.record["verdict_reason"] = _verdict.judge(self.record)
         self.record["ended"] = iso(when)
+
+    def tried(self, number: int, results: Mapping[str, Mapping[str, Any]]) -> None:
+        """Takes what the attack of a round would do, asked before anything is attacked."""
+        entry = self.entry_of(number)
+        for host in entry["blast_radius"]["selected"]:
+            result = results.get(host) or {}
+            if _outcomes.is_planned(result):
+                if result.get("journal"):
+                    entry["revert"]["options"]["namespaces"] = [result["journal"].partition("/")[0]]
+            else:
+                where = "" if len(entry["blast_radius"]["selected"]) == 1 else f" on {host}"
+                self.stop(_verdict.REFUSED, f"Nothing was attacked: {_label(entry)} would be refused{where}: {_outcomes.problem(result)}.")
+
+    def entry_of(self, number: int) -> dict[str, Any]:
+        """A round of the schedule, which begins with 1."""
+        found: dict[str, Any] = self.record["schedule"][number - 1]
+        return found
 
     def entry(self, phase: Mapping[str, Any]) -> dict[str, Any]:
         """What the schedule says about an attack."""

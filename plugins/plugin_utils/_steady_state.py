@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from time import monotonic
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils._crew import Crew
-from ansible_collections.faultline.chaos.plugins.plugin_utils._leases import Lease, LeaseKeeper
+from ansible_collections.faultline.chaos.plugins.plugin_utils._leases import ClusterRenewal, HostRenewal, Lease, LeaseKeeper, Renewal
 from ansible_collections.faultline.chaos.plugins.plugin_utils._local_command import ControllerRunner, ending
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_base import PHASES, SHORTEST_INTERVAL, Probe, Runner
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_host import CONTROLLER
@@ -46,6 +46,7 @@ class Settings:
     title: str | None = None
     lease: Lease | None = None
     lease_hosts: list[str] = field(default_factory=list)
+    lease_cluster: Mapping[str, t.Any] | None = None
 
 
 def read_settings(args: Mapping[str, t.Any]) -> Settings:
@@ -62,12 +63,12 @@ def read_settings(args: Mapping[str, t.Any]) -> Settings:
     phase = options.choice("phase", PHASES, "before")
     title = options.text("title", None, "write a few words", most=200)
     probes = read_probes(options.take("probes", REQUIRED, "list at least one probe"), interval)
-    lease, hosts = _read_renewal(options)
+    renewal = _read_renewal(options)
     options.done()
     for probe in probes:
         if phase in probe.phases:
             _check_pace(probe, plan)
-    return Settings([probe for probe in probes if phase in probe.phases], phase, plan, interval, title, lease, hosts)
+    return Settings([probe for probe in probes if phase in probe.phases], phase, plan, interval, title, *renewal)
 
 
 def _check_pace(probe: Probe, plan: Plan) -> None:
@@ -79,18 +80,22 @@ def _check_pace(probe: Probe, plan: Plan) -> None:
         raise BadOption(f"{where}: interval", probe.interval, fix)
 
 
-def _read_renewal(options: Options) -> tuple[Lease | None, list[str]]:
+def _read_renewal(options: Options) -> tuple[Lease | None, list[str], Mapping[str, t.Any] | None]:
     if not options.has("renew"):
         options.take("renew")
-        return None, []
+        return None, [], None
     renew = options.section("renew")
-    hosts = [] if renew.take("hosts") == [] else renew.texts("hosts", REQUIRED, "list the inventory hosts whose leases are to be renewed")
+    cluster = renew.take("cluster")
+    if cluster is not None and not isinstance(cluster, Mapping):
+        raise renew.refusal("cluster", cluster, "write a dictionary with the options of the connection")
+    wanted = [] if cluster is not None else REQUIRED
+    hosts = [] if renew.take("hosts") == [] else renew.texts("hosts", wanted, "list the inventory hosts whose leases are to be renewed")
     run_id = renew.text("run_id", REQUIRED, "give the run id of the attacks", most=64)
     if not _RUN_ID.fullmatch(run_id):
         raise renew.refusal("run_id", run_id, "use 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit")
     seconds = renew.duration("lease", REQUIRED, minimum=SHORTEST_LEASE, maximum=3600.0)
     renew.done()
-    return Lease(run_id, seconds), hosts
+    return Lease(run_id, seconds), hosts, cluster
 
 
 class Shells(t.Protocol):
@@ -103,15 +108,23 @@ class Shells(t.Protocol):
         """A runner of its own."""
 
 
-def bind(settings: Settings, shells: Shells, check_mode: bool) -> dict[str, Runner]:
-    """Gives each probe what runs its commands, one per host; returns runners apart from those for the renewal of leases."""
+def bind(settings: Settings, shells: Shells, check_mode: bool) -> dict[str, Renewal]:
+    """Gives each probe what runs its commands, one per host; returns the ways to the leases, which have runners of their own."""
     for_probes: dict[str, Runner] = {CONTROLLER: ControllerRunner()}
     for probe in settings.probes:
         if probe.on is not None:
             if probe.on not in for_probes:
                 for_probes[probe.on] = _shell(shells, f"probe {probe.name!r}: run_on", probe.on)
             probe.runner = for_probes[probe.on]
-    return {} if check_mode else {host: _shell(shells, "renew: hosts", host) for host in settings.lease_hosts}
+    if check_mode:
+        return {}
+    renewals: dict[str, Renewal] = {host: HostRenewal(_shell(shells, "renew: hosts", host)) for host in settings.lease_hosts}
+    if settings.lease_cluster is not None:
+        try:
+            renewals["the cluster"] = ClusterRenewal(settings.lease_cluster)
+        except AttackError as error:
+            raise BadOption("renew: cluster", "the connection", str(error)) from error
+    return renewals
 
 
 def _shell(shells: Shells, label: str, host: str) -> Runner:
@@ -123,7 +136,7 @@ def _shell(shells: Shells, label: str, host: str) -> Runner:
         raise BadOption(label, host, str(error)) from error
 
 
-def observe(settings: Settings, renewals: Mapping[str, Runner], show: Callable[[str, str], None], check_mode: bool = False) -> dict[str, t.Any]:
+def observe(settings: Settings, renewals: Mapping[str, Renewal], show: Callable[[str, str], None], check_mode: bool = False) -> dict[str, t.Any]:
     """Watches the steady state and returns the result. Blocks for the window."""
     watch = _Watch(settings, renewals, show, check_mode)
     with ending(watch.close):
@@ -136,7 +149,7 @@ def observe(settings: Settings, renewals: Mapping[str, Runner], show: Callable[[
 class _Watch:
     """One window: the sampler, what it reports to, the keeper of the leases, and the threads of them all."""
 
-    def __init__(self, settings: Settings, renewals: Mapping[str, Runner], show: Callable[[str, str], None], check_mode: bool) -> None:
+    def __init__(self, settings: Settings, renewals: Mapping[str, Renewal], show: Callable[[str, str], None], check_mode: bool) -> None:
         self._settings, self._renewals = settings, renewals
         self._parent = os.getppid()
         self._skipped = [probe for probe in settings.probes if check_mode and not probe.reads_only]
@@ -168,8 +181,8 @@ class _Watch:
         if self._keeper:
             self._keeper.stop()
         self._crew.dismiss()
-        for runner in [*self._renewals.values(), *{id(probe.runner): probe.runner for probe in self._probes if probe.on is not None}.values()]:
-            runner.close()
+        for closed in [*self._renewals.values(), *{id(probe.runner): probe.runner for probe in self._probes if probe.on is not None}.values()]:
+            closed.close()
 
     def _log_in(self) -> None:
         """Logs in to the hosts of the probes once, side by side: a first login is slow, and it is not what is measured."""

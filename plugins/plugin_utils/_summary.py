@@ -47,6 +47,7 @@ class Fleet:
         self.ok = self.ok and ok
 
 
+KEPT, REMOVED = "kept as somebody else left it", "removed, no journal knew of it"
 REVERTED, CLEAN, GONE, STUCK = "reverted", "clean, nothing was there", "already gone", "STUCK"
 UNREACHABLE, FAILED, WOULD = "UNREACHABLE, left to their timers", "FAILED", "would be reverted"
 ACTIVE, RESIDUE, UNKNOWN = "attacks found", "residue", "UNREACHABLE, nothing is known"
@@ -59,6 +60,10 @@ def halt(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]], check
     for host in hosts:
         result = results.get(host) or {"msg": "no answer"}
         reverted = ", ".join(result.get("reverted") or [])
+        for each in result.get("drifted") or []:
+            fleet.put(KEPT, f"{host}: {each}", True)
+        for each in result.get("removed") or []:
+            fleet.put(WOULD if check_mode else REMOVED, f"{host}: {each}", True)
         if result.get("unreachable"):
             fleet.put(UNREACHABLE, f"{host} ({_outcomes.problem(result)})", False)
         elif result.get("stuck"):
@@ -71,7 +76,7 @@ def halt(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]], check
             fleet.put(REVERTED, f"{host}: {reverted}", True)
         elif result.get("already_gone"):
             fleet.put(GONE, f"{host}: {', '.join(result['already_gone'])}", True)
-        else:
+        elif not result.get("removed"):
             fleet.put(CLEAN, host, True)
     return fleet
 

@@ -14,12 +14,11 @@ from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils import _blast_radius, _inventory
-from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import COLLECTION, HOUR, OPTION, Plan, magnitudes
+from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import HOUR, OPTION, Plan, magnitudes
+from ansible_collections.faultline.chaos.plugins.plugin_utils._round_kinds import BY_CONTROLLER, kind_of
 
 Check = dict[str, Any]
 Variables = Callable[[str], Mapping[str, Any]]
-# Attacks that take the host away: their rounds need somebody who brings it back.
-_POWER_ATTACKS = (f"{COLLECTION}.host_power",)
 _SHOWN = 5
 
 
@@ -167,6 +166,19 @@ def _notices(kept_out: dict[str, str], outside: set[str]) -> list[Check]:
     return found
 
 
+def refuse_lost_leases(plan: Plan, targets: list[Targets], variables: Variables) -> None:
+    """Refuse a lease that this machine would have to renew for another one. Raises BadOption."""
+    lease = plan["safety"]["lease"]
+    for at, (step, chosen) in enumerate(zip(plan["method"], targets, strict=True)):
+        if lease is None or kind_of(step["attack"]).lease != BY_CONTROLLER:
+            continue
+        for host in chosen.selected:
+            if variables(host).get("ansible_connection") != "local":
+                why = f"{OPTION}.method[{at}] attacks a cluster from {host}, and only from here can its lease be renewed"
+                fix = f"{why}: attack from localhost, or leave lease out"
+                raise BadOption(f"{OPTION}.safety.lease", lease, fix)
+
+
 def listed(words: Collection[str], shown: int = _SHOWN) -> str:
     """The first few words, and how many more."""
     words = list(words)
@@ -181,20 +193,21 @@ def schedule(plan: Plan, targets: list[Targets], run_id: str) -> list[dict[str, 
     for number, (step, chosen) in enumerate(zip(plan["method"], targets, strict=True), 1):
         values = magnitudes(step)
         deadman = step["duration"] + safety["grace"]
+        kind = kind_of(step["attack"])
         for at, (label, options) in enumerate(values, 1):
             attack_id = f"{run_id}-s{number}r{at}"
             told = {**options, "state": "present", "id": attack_id, "run_id": run_id, "duration": deadman}
             if deadman > HOUR:
                 told["max_duration"] = deadman
-            # Nobody can renew the lease of a host that is away.
-            if safety["lease"] is not None and step["attack"] not in _POWER_ATTACKS:
+            if safety["lease"] is not None and kind.lease is not None:
                 told["lease"] = min(safety["lease"], deadman)
             rounds.append(
                 {
                     "step": number, "round": at, "rounds": len(values), "name": step["name"], "magnitude": label,
                     "attack": step["attack"], "options": options, "told": told, "id": attack_id,
                     "duration_s": step["duration"], "deadman_s": deadman, "pause_s": step["pause"],
-                    "power": step["attack"] in _POWER_ATTACKS, "blast_radius": chosen.to_dict(),
+                    "tasks": kind.tasks, "sweep": kind.sweep, "revert": kind.reverting(run_id, options), "lease": kind.lease, "tried": kind.tried,
+                    "blast_radius": chosen.to_dict(),
                 }
             )  # fmt: skip
     return rounds

@@ -18,6 +18,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PLUGINS = CHECKOUT / "plugins"
 LONGEST_FILE = 450
 ATTACK_GROUP = "faultline.chaos._attributes.actiongroup_attacks"
+KUBE_GROUP = "faultline.chaos._attributes.actiongroup_k8s_attacks"
 
 # Python on the targets, oldest first; a pyenv shim of an absent version exists and does not run.
 OLD_PYTHONS = [*Path.home().glob(".pyenv/versions/3.6*/bin/python"), Path("/usr/bin/python3.6"), Path("/usr/libexec/platform-python")]
@@ -84,7 +85,7 @@ def test_no_shell_from_python(path: Path) -> None:
 def test_module_documents_its_attributes(path: Path) -> None:
     assert "faultline.chaos._attributes" in fragments(path)
     own = set(documentation(path).get("attributes", {}))
-    borrowed = {"attack", "info_module"} & {name.rpartition(".")[2] for name in fragments(path)}
+    borrowed = {"attack", "kube_attack", "info_module"} & {name.rpartition(".")[2] for name in fragments(path)}
     assert borrowed or {"check_mode", "diff_mode", "idempotent", "platform"} <= own
 
 
@@ -104,6 +105,9 @@ def test_action_group_is_the_modules_that_say_so() -> None:
     members = {path.stem for path in MODULES if ATTACK_GROUP in fragments(path)}
     assert set(runtime["action_groups"]["attacks"]) == members
     assert members == {path.stem for path in MODULES if "faultline.chaos._attack" in fragments(path)}
+    in_clusters = {path.stem for path in MODULES if KUBE_GROUP in fragments(path)}
+    assert set(runtime["action_groups"].get("k8s_attacks", [])) == in_clusters
+    assert in_clusters == {path.stem for path in MODULES if "faultline.chaos._kube_attack" in fragments(path)}
 
 
 def test_controller_requirements_are_the_ones_used() -> None:

@@ -22,13 +22,14 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import norma
 CHECKOUT = Path(__file__).resolve().parents[2]
 PLAYBOOKS = CHECKOUT / "playbooks"
 SURVEYS = sorted((CHECKOUT / "docs/surveys").glob("*.json"))
-NOT_FOR_SURVEYS = {"audit", "experiment", "halt", "lab"}
+NOT_FOR_SURVEYS = {"audit", "cluster_halt", "experiment", "halt", "lab"}
 # A line of the comment at the top of a playbook that describes a variable; a line that goes on is further right.
 DESCRIBED = re.compile(r"^#   ([a-z][a-z0-9_]+) +(\S.*)$", re.MULTILINE)
 # What a person would answer where there is no default.
 ANSWERS = {
     "hosts": "web", "url": "http://shop.example.com/", "process": "nginx", "service": "nginx", "domains": "db.example.com", "interface": "eth1",
     "dependency": "db.example.com", "names": "db.example.com", "path": "/srv/data", "delay": "100ms", "name": "db.example.com", "addresses": "192.0.2.1",
+    "namespace": "shop", "labels": "app=web", "nodes": "pool=web",
 }  # fmt: skip
 # What a person would have to answer as well.
 NEEDED_WITH = {
@@ -148,6 +149,6 @@ def test_every_answer_makes_a_plan(path: Path, change: dict[str, Any]) -> None:
     plan = plan_of(path, answers)
     check_attacks(plan)
     [step] = plan["method"]
-    assert step["hosts"] == "web"
+    assert step["hosts"] == ("localhost" if ".k8s_" in step["attack"] else "web")
     assert step["select"]["count"] == 1
     assert step["duration"] == 60

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from ansible_collections.faultline.chaos.plugins.modules import steady_state as module
-from ansible_collections.faultline.chaos.plugins.plugin_utils import _probe_certificate, _probe_host, _probe_http, _probe_net, _probe_prometheus
+from ansible_collections.faultline.chaos.plugins.plugin_utils import _probe_certificate, _probe_host, _probe_http, _probe_k8s, _probe_net, _probe_prometheus
 from ansible_collections.faultline.chaos.plugins.plugin_utils._local_command import descendants, marked
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes import TYPES
@@ -29,6 +29,7 @@ PROBES = [
     {"name": "dns", "type": "dns", "query": "x"},
     {"name": "certificate", "type": "certificate_expiry", "host": "x"},
     {"name": "prometheus", "type": "prometheus", "url": "http://x", "query": "up", "expect": {"min": 1}},
+    {"name": "k8s", "type": "k8s", "host": "https://x", "namespace": "x", "kind": "pod"},
     {"name": "command", "type": "command", "argv": ["x"]},
     {"name": "process", "type": "process", "run_on": "x"},
     {"name": "service", "type": "service", "run_on": "x"},
@@ -67,6 +68,7 @@ def test_choices_and_defaults_are_the_same() -> None:
     assert tuple(module.EXPECT["no_data"]["choices"]) == _probe_prometheus.NO_DATA
     assert tuple(module.PROBE["reduce"]["choices"]) == _probe_prometheus.REDUCTIONS
     assert tuple(module.PROBE["series"]["choices"]) == _probe_prometheus.SERIES
+    assert tuple(module.PROBE["kind"]["choices"]) == _probe_k8s.KINDS
     assert tuple(module.PROBE["starttls"]["choices"]) == _probe_certificate.STARTTLS
     defaults = {name: option["default"] for name, option in module.ARGUMENT_SPEC.items() if "default" in option}
     probe_defaults = {name: option["default"] for name, option in module.PROBE.items() if "default" in option}

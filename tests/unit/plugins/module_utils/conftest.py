@@ -10,6 +10,7 @@ import itertools
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -118,3 +119,18 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 )
 def shell(request: pytest.FixtureRequest) -> list[str]:
     return request.param
+
+
+@pytest.fixture
+def kube() -> Iterator:
+    """A small API server over HTTP (kube_server.py) and, as its member cluster, a connection to it."""
+    pytest.importorskip("kubernetes")
+    sys.path.insert(0, str(Path(__file__).parent))
+    from kube_server import KubeServer
+
+    from ansible_collections.faultline.chaos.plugins.module_utils._kube import Cluster
+
+    server = KubeServer()
+    server.cluster = Cluster({"host": server.url})
+    yield server
+    server.close()

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._crew import Crew
-from ansible_collections.faultline.chaos.plugins.plugin_utils._leases import Lease, LeaseKeeper
+from ansible_collections.faultline.chaos.plugins.plugin_utils._leases import HostRenewal, Lease, LeaseKeeper
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_base import Completed
 
 RENEWED, NOTHING = Completed(0, "", ""), Completed(3, "", "")
@@ -37,7 +37,7 @@ class Host:
 
 def kept(seconds: float, lease: float = 0.6, alive: Callable[[], bool] = lambda: True, **hosts: Host) -> LeaseKeeper:
     crew = Crew()
-    keeper = LeaseKeeper(Lease("run-1", lease), hosts, alive, crew.start)
+    keeper = LeaseKeeper(Lease("run-1", lease), {name: HostRenewal(host) for name, host in hosts.items()}, alive, crew.start)
     time.sleep(seconds)
     keeper.stop()
     crew.dismiss()

@@ -20,10 +20,11 @@ TCP = {"name": "shop", "type": "tcp", "host": "shop.example.com", "port": 80}
 DNS = {"name": "shop", "type": "dns", "query": "shop.example.com"}
 CERTIFICATE = {"name": "shop", "type": "certificate_expiry", "host": "shop.example.com"}
 PROMETHEUS = {"name": "shop", "type": "prometheus", "url": "http://prometheus.example.com:9090", "query": "up", "expect": {"min": 1}}
+CLUSTER = {"name": "shop", "type": "k8s", "host": "https://kube.example.com:6443", "namespace": "shop", "kind": "deployment", "object": "web"}
 COMMAND = {"name": "shop", "type": "command", "argv": ["true"]}
 PROCESS = {"name": "shop", "type": "process", "process": "redis-server", "run_on": "n1"}
 SERVICE = {"name": "shop", "type": "service", "service": "redis-server", "run_on": "n1"}
-ALL = (HTTP, TCP, DNS, CERTIFICATE, PROMETHEUS, COMMAND, PROCESS, SERVICE)
+ALL = (HTTP, TCP, DNS, CERTIFICATE, PROMETHEUS, CLUSTER, COMMAND, PROCESS, SERVICE)
 LONG = "x" * 5000
 
 

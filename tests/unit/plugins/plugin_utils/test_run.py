@@ -65,8 +65,8 @@ def play(
             continue
         seconds = run.injected(attacks, later(12 + 40 * number))
         run.reverted(reverts, during if seconds else {"skipped": True}, later(45 + 40 * number))
-    run.recovery(after, later(200))
-    run.swept(swept or {})
+    for left in run.recovery(after, later(200)):
+        run.swept(left["round"], swept or {})
     run.finish(later(210))
     return run
 
@@ -144,6 +144,38 @@ def test_a_second_revert_mends_the_verdict() -> None:
     assert run.attacks[0]["reverted"] is not None
     [mended] = [entry for entry in run.attacks[0]["hosts"] if entry["host"] == "n2"]
     assert mended["error"] is None and mended["notes"][0].startswith("reverted at the second attempt; at the first: not reverted from here: unreachable")
+
+
+def test_each_way_of_reverting_is_swept_by_itself() -> None:
+    run = a_run(ramp=[1, 2, 3])
+    for number, module in enumerate(("revert", "k8s_revert", "revert"), 1):
+        run.entry_of(number)["revert"] = {"module": module, "options": {}}
+    run.baseline(MET, later(10))
+    for number in (1, 2, 3):
+        run.record["stop"] = None
+        run.begin_round(number, later(40 * number))
+        run.injected(everywhere(active()), later(40 * number + 2))
+        run.reverted(everywhere(CLEAN, n2=CUT) if number < 3 else everywhere(CUT), MET, later(40 * number + 35))
+    left = run.recovery(MET, later(200))
+    assert [(each["round"], each["hosts"]) for each in left] == [(1, ["n1", "n2", "n3"]), (2, ["n2"])]
+    run.swept(1, everywhere(CLEAN))
+    assert list(_verdict.troubled_hosts(run.record)) == ["n2"]
+    run.swept(2, {"n2": {**CLEAN, "drifted": ["Deployment shop/web: replicas"]}})
+    assert _verdict.troubled_hosts(run.record) == {}
+    kept = next(one for one in run.attacks[1]["hosts"] if one["host"] == "n2")
+    assert kept["notes"][0] == "kept as somebody else left it: Deployment shop/web: replicas"
+
+
+def test_what_would_be_refused_ends_the_run_before_it_begins() -> None:
+    run = a_run()
+    run.tried(1, everywhere({"status": "planned", "journal": "shop/faultline-x"}))
+    assert not run.stopped and run.entry_of(1)["revert"]["options"] == {"run_id": "run", "namespaces": ["shop"]}
+    run.tried(1, everywhere({"status": "planned"}, n2={"failed": True, "msg": "kubeconfig: '/k' is refused: there is no such file"}))
+    run.baseline(MET, later(10))
+    assert run.begin_round(1, later(20)) is None
+    run.finish(later(30))
+    assert run.record["verdict"] == "refused"
+    assert run.record["verdict_reason"] == "Nothing was attacked: netem would be refused on n2: kubeconfig: '/k' is refused: there is no such file."
 
 
 def test_a_breach_ends_the_ramp_unless_told_otherwise() -> None:

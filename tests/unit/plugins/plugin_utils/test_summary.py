@@ -63,3 +63,10 @@ def test_audit(result: dict[str, Any], ok: bool, label: str, words: str) -> None
 def test_the_bad_news_come_last() -> None:
     fleet = _summary.halt(["n1", "n2", "n3"], {"n1": AWAY, "n2": CLEAN, "n3": {**CLEAN, "reverted": ["a"]}}, check_mode=False)
     assert [bad for _line, bad in _summary.fleet_lines("Halt", fleet, 3)] == [False, False, False, False, True, True, True]
+
+
+def test_a_halt_of_a_cluster_tells_what_was_kept_and_what_nobody_knew_of() -> None:
+    result = {"reverted": [], "already_gone": [], "stuck": [], "clean": True, "removed": ["NetworkPolicy shop/x"], "drifted": ["Deployment shop/web: replicas"]}
+    fleet = _summary.halt(["localhost"], {"localhost": result}, False)
+    assert fleet.ok and fleet.lists == {_summary.KEPT: ["localhost: Deployment shop/web: replicas"], _summary.REMOVED: ["localhost: NetworkPolicy shop/x"]}
+    assert _summary.WOULD in _summary.halt(["localhost"], {"localhost": result}, True).lists

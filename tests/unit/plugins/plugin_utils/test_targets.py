@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._kube import AUTH_OPTIONS
 from ansible_collections.faultline.chaos.plugins.plugin_utils import _inventory
 from ansible_collections.faultline.chaos.plugins.plugin_utils._inventory import Inventory, aliases, is_controller, machine_of
 from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import normalise
-from ansible_collections.faultline.chaos.plugins.plugin_utils._targets import Draw, draw, listed, schedule
+from ansible_collections.faultline.chaos.plugins.plugin_utils._round_kinds import CONNECTION
+from ansible_collections.faultline.chaos.plugins.plugin_utils._targets import Draw, draw, listed, refuse_lost_leases, schedule
 
+CHAOS = "faultline.chaos"
 WEB = [f"web{number}" for number in range(1, 6)]
 GROUPS = {"all": [*WEB, "db1", "bastion"], "ungrouped": ["bastion"], "web": WEB, "db": ["db1"], "empty": [], "prod": [*WEB, "db1"]}
 PROBES = [{"name": "up", "type": "tcp", "host": "shop", "port": 80}]
@@ -163,9 +166,34 @@ def test_schedule() -> None:
     ]
     assert rounds[1]["told"] == {"delay": "2ms", "state": "present", "id": "run-s1r2", "run_id": "run", "duration": 3615, "max_duration": 3615, "lease": 20}
     assert rounds[0]["blast_radius"] == rounds[1]["blast_radius"]
-    assert (rounds[2]["power"], rounds[2]["attack"]) == (True, "faultline.chaos.host_power")
+    assert [(each["attack"], each["tasks"]) for each in rounds[1:]] == [(f"{CHAOS}.netem", "round.yml"), (f"{CHAOS}.host_power", "round_power.yml")]
+    assert rounds[0]["revert"] == {"module": "faultline.chaos.revert", "options": {"run_id": "run"}}
     assert rounds[2]["told"] == {"state": "present", "id": "run-s2r1", "run_id": "run", "duration": 45}  # nobody renews the lease of a host that is away
     assert (rounds[0]["duration_s"], rounds[0]["deadman_s"], rounds[0]["pause_s"]) == (3600, 3615, 2)
+
+
+CLUSTER = {"kubeconfig": "/k", "verify_ssl": False, "label_selector": "app=web"}
+
+
+def test_a_round_on_a_cluster_is_reverted_there() -> None:
+    the_plan = plan({"hosts": "localhost", "attack": "k8s_pod_delete", "with": {**CLUSTER, "namespace": "shop"}}, lease="20s")
+    [entry] = schedule(the_plan, drawn(the_plan, ["localhost"], localhost={"ansible_connection": "local"}).targets, "run")
+    options = {"run_id": "run", "kubeconfig": "/k", "verify_ssl": False}
+    assert entry["revert"] == {"module": "faultline.chaos.k8s_revert", "options": options}
+    assert (entry["tasks"], entry["sweep"], entry["tried"], entry["told"]["lease"]) == ("round_cluster.yml", "sweep_cluster.yml", True, 20)
+
+
+def test_the_lease_of_a_cluster_is_renewed_from_here_or_refused() -> None:
+    the_plan = plan({"hosts": "db", "attack": "netem"}, {"hosts": "bastion", "attack": "k8s_scale"}, lease="20s")
+    found = drawn(the_plan).targets
+    with pytest.raises(BadOption, match=r"safety.lease: 20 is refused: experiment_plan.method\[1\] attacks a cluster from bastion, and only from here"):
+        refuse_lost_leases(the_plan, found, lambda host: {})
+    refuse_lost_leases(the_plan, found, lambda host: {"ansible_connection": "local"} if host == "bastion" else {})
+    refuse_lost_leases({**the_plan, "safety": {**the_plan["safety"], "lease": None}}, found, lambda host: {})
+
+
+def test_the_connection_is_that_of_the_attacks() -> None:
+    assert set(CONNECTION) == set(AUTH_OPTIONS) | {alias for spec in AUTH_OPTIONS.values() for alias in spec.get("aliases", ())}
 
 
 def test_listed() -> None:

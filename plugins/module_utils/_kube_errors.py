@@ -1,0 +1,108 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""What an API server or the way to it refused, in one sentence for the operator."""
+
+import json
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+
+_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_LONGEST = 400  # letters of what a server says; some send a page
+
+
+class KubeError(AttackError):
+    """An answer of the API server that is not success. status is 0 when there was none."""
+
+    def __init__(self, message, status=0, reason="", said="", **details):
+        super(KubeError, self).__init__(message, **details)
+        self.status = status
+        self.reason = reason
+        self.said = said
+
+
+class NotFound(KubeError):
+    """There is no such object."""
+
+
+class Conflict(KubeError):
+    """It exists already, has another uid or version, or a test of a patch failed."""
+
+
+class Refused(KubeError):
+    """429 that is no overload: a disruption budget does not allow an eviction now."""
+
+
+class Unreachable(KubeError):
+    """No answer, or not one from an API server."""
+
+
+def from_answer(method, path, host, status, body):
+    """The error for an answer. body is bytes."""
+    told = _status_object(body)
+    reason, said = told.get("reason") or "", (told.get("message") or "").strip()[:_LONGEST]
+    verb, thing = _what(method, path)
+    if status == 401:
+        return KubeError(
+            "the API server %s does not accept the credentials (401): they are missing, wrong or expired; log in again or give another kubeconfig" % host,
+            status,
+            reason,
+            said,
+        )
+    if status == 403 and "forbidden: User" not in said and "cannot" not in said:
+        return KubeError("%s %s is not admitted: %s" % (verb, thing, said or "no reason was given"), status, reason, said)
+    if status == 403:
+        return KubeError("forbidden: the credentials may not %s %s; grant it with a Role (see docs/rbac)" % (verb, thing), status, reason, said)
+    if status == 404 and _missing_namespace(told):
+        return NotFound("there is no namespace %s" % told["details"].get("name"), status, reason, said)
+    if status == 404:
+        return NotFound("there is no %s" % thing, status, reason, said)
+    if status in (409, 412):
+        return Conflict("%s %s: %s" % (verb, thing, said or "it was changed meanwhile"), status, reason, said)
+    if status == 429:
+        return Refused("%s %s is refused for now: %s" % (verb, thing, said or "too many requests"), status, reason, said)
+    return KubeError("%s %s failed (%d): %s" % (verb, thing, status, said or "no reason was given"), status, reason, said)
+
+
+def unreachable(host, error):
+    """The error when nobody answered. The reasons of urllib3 nest, and the innermost one says it."""
+    inner = error
+    while getattr(inner, "reason", None) is not None and isinstance(inner.reason, Exception):
+        inner = inner.reason
+    text = " ".join(str(inner).split())
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return Unreachable("the certificate of the API server %s is not valid: give ca_cert (%s)" % (host, text[:_LONGEST]))
+    return Unreachable("the API server %s cannot be reached: %s" % (host, text[:_LONGEST] or type(inner).__name__))
+
+
+def _status_object(body):
+    try:
+        told = json.loads(body.decode("utf-8"))
+    except (ValueError, AttributeError):
+        return {"message": " ".join(body.decode("utf-8", "replace").split())[:200]} if body else {}
+    return told if isinstance(told, dict) else {}
+
+
+def _missing_namespace(told):
+    return (told.get("details") or {}).get("kind") == "namespaces"
+
+
+def _what(method, path):
+    """The verb of RBAC, and the thing with its namespace, from a path."""
+    verb = _VERBS.get(method, method.lower())
+    words = [word for word in path.partition("?")[0].split("/") if word]
+    words = words[2:] if words[:1] == ["api"] else words[3:]
+    namespace = None
+    if words[:1] == ["namespaces"] and len(words) > 2:
+        namespace, words = words[1], words[2:]
+    thing = words[0] if words else path
+    if len(words) > 2:
+        thing = "%s/%s %s" % (words[0], words[2], words[1])
+    elif len(words) == 2:
+        thing = "%s %s" % (words[0], words[1])
+    elif verb == "get":
+        verb = "list"
+    return verb, thing + (" in namespace %s" % namespace if namespace else "")

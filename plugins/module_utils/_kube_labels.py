@@ -1,0 +1,111 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Names, namespaces and selectors: what is refused, and what a selector takes. Pure."""
+
+import re
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+
+PROTECTED_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease")
+_NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
+_LABEL_KEY = r"(?:[A-Za-z0-9][-A-Za-z0-9.]*/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?"
+LABEL_VALUE = r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
+_REQUIREMENT = re.compile(
+    r"^(?:!?%s|%s ?(?:=|==|!=) ?%s|%s (?:in|notin) ?\(%s(?:, ?%s)*\))\Z" % (_LABEL_KEY, _LABEL_KEY, LABEL_VALUE, _LABEL_KEY, LABEL_VALUE, LABEL_VALUE)
+)
+_FIELD = re.compile(r"^[A-Za-z][A-Za-z.]* ?(?:=|==|!=) ?[-A-Za-z0-9_.:]*\Z")
+
+
+def is_protected(namespace, more=()):
+    for pattern in PROTECTED_NAMESPACES + tuple(more):
+        if pattern == namespace or pattern.endswith("*") and namespace.startswith(pattern[:-1]):
+            return True
+    return False
+
+
+def check_name(option, value):
+    """The name of an object. Errors: BadOption."""
+    if not isinstance(value, str) or not _NAME.match(value):
+        raise BadOption(option, value, "give one exact name, of a-z, 0-9, - and .; no pattern")
+
+
+def check_namespace(option, value, protected=()):
+    """A namespace that may be attacked. Errors: BadOption."""
+    check_name(option, value)
+    if is_protected(value, protected):
+        raise BadOption(option, value, "this namespace is protected")
+
+
+def check_label_selector(option, value):
+    """Errors: BadOption. Empty and * are refused: whoever wants everything has to say so."""
+    if not value.strip() or "*" in value:
+        raise BadOption(option, value, "write a selector such as app=web; to take everything leave it out and set all: true")
+    for part in _parts(value):
+        if not _REQUIREMENT.match(part):
+            raise BadOption(option, value, "write a selector such as app=web,tier!=cache,zone in (a, b)")
+
+
+def check_field_selector(option, value):
+    for part in value.split(","):
+        if not _FIELD.match(part.strip()):
+            raise BadOption(option, value, "write a selector such as spec.nodeName=node-1,status.phase=Running")
+
+
+def _parts(selector):
+    """The requirements of a selector; commas in parentheses belong to one."""
+    parts, depth, word = [], 0, ""
+    for letter in selector:
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        if letter == "," and depth == 0:
+            parts.append(word.strip())
+            word = ""
+        else:
+            word += letter
+    return parts + [word.strip()]
+
+
+def matches(selector, labels):
+    """Whether a selector of an object (matchLabels, matchExpressions) takes these labels. None takes nothing, {} all."""
+    if selector is None:
+        return False
+    for key, value in (selector.get("matchLabels") or {}).items():
+        if labels.get(key) != value:
+            return False
+    for each in selector.get("matchExpressions") or []:
+        has, values = each["key"] in labels, each.get("values") or []
+        good = {
+            "In": has and labels.get(each["key"]) in values,
+            "NotIn": not has or labels[each["key"]] not in values,
+            "Exists": has,
+            "DoesNotExist": not has,
+        }
+        if not good.get(each["operator"], False):
+            return False
+    return True
+
+
+def to_selector(option, value):
+    """A selector of an object (matchLabels, matchExpressions) from the text of an option. Errors: BadOption."""
+    check_label_selector(option, value)
+    labels, expressions = {}, []
+    for part in _parts(value):
+        listed = re.match(r"^(\S+) (in|notin) ?\(([^)]*)\)\Z", part)
+        if listed:
+            values = [each.strip() for each in listed.group(3).split(",")]
+            expressions.append({"key": listed.group(1), "operator": "In" if listed.group(2) == "in" else "NotIn", "values": values})
+        elif "!=" in part:
+            key, _sign, wanted = part.partition("!=")
+            expressions.append({"key": key.strip(), "operator": "NotIn", "values": [wanted.strip()]})
+        elif "=" in part:
+            key, _sign, wanted = part.replace("==", "=").partition("=")
+            labels[key.strip()] = wanted.strip()
+        else:
+            expressions.append({"key": part.lstrip("!"), "operator": "DoesNotExist" if part.startswith("!") else "Exists"})
+    selector = {"matchLabels": labels} if labels else {}
+    if expressions:
+        selector["matchExpressions"] = expressions
+    return selector

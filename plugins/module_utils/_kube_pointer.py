@@ -1,0 +1,100 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Values inside of objects, by JSON pointer. Pure.
+
+A segment name=web takes the item of a list whose field name is web, so a container is found again when the list was put in another order.
+"""
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+
+
+class _Absent(object):
+    """There is no such value; None is one."""
+
+    def __repr__(self):
+        return "absent"
+
+
+ABSENT = _Absent()
+
+
+def escape(word):
+    """A key as a segment of a pointer; keys of labels and annotations have slashes."""
+    return word.replace("~", "~0").replace("/", "~1")
+
+
+def read(document, pointer):
+    """The value or ABSENT."""
+    value = document
+    for segment in _segments(pointer):
+        if isinstance(value, dict):
+            value = value.get(segment, ABSENT)
+        elif isinstance(value, list):
+            at = _index(value, segment)
+            value = ABSENT if at is None else value[at]
+        else:
+            return ABSENT
+        if value is ABSENT:
+            return ABSENT
+    return value
+
+
+def plain(document, pointer):
+    """The same pointer with numbers for items of lists, as a JSON patch needs it. Errors: AttackError."""
+    value, words = document, []
+    for segment in _segments(pointer):
+        if isinstance(value, list):
+            at = _index(value, segment)
+            if at is None:
+                raise AttackError("there is nothing at %s" % pointer)
+            value = value[at]
+            words.append(str(at))
+        else:
+            value = value.get(segment, ABSENT) if isinstance(value, dict) else ABSENT
+            words.append(escape(segment))
+    return "".join("/" + word for word in words)
+
+
+def operations(document, pointer, value):
+    """JSON patch operations that set a value, or remove it when it is ABSENT, with the maps on the way."""
+    at = plain(document, pointer)
+    if value is ABSENT:
+        return [{"op": "remove", "path": at}] if read(document, pointer) is not ABSENT else []
+    made, segments = [], [word for word in at.split("/")[1:]]
+    for depth in range(1, len(segments)):
+        parent = "".join("/" + word for word in segments[:depth])
+        if read(document, parent) in (ABSENT, None):
+            made.append({"op": "add", "path": parent, "value": {}})
+    return made + [{"op": "replace" if read(document, pointer) is not ABSENT else "add", "path": at, "value": value}]
+
+
+def joined(wanted):
+    """Operations of which each was made for the object as it is: a map that two of them need is made once."""
+    seen, kept = set(), []
+    for each in wanted:
+        if each["op"] == "add" and each["value"] == {}:
+            if each["path"] in seen:
+                continue
+            seen.add(each["path"])
+        kept.append(each)
+    return kept
+
+
+def _segments(pointer):
+    if pointer and not pointer.startswith("/"):
+        raise AttackError("%r is no JSON pointer: it begins with a slash" % pointer)
+    return [word.replace("~1", "/").replace("~0", "~") for word in pointer.split("/")[1:]]
+
+
+def _index(items, segment):
+    if segment.isdigit():
+        return int(segment) if int(segment) < len(items) else None
+    key, _equals, wanted = segment.partition("=")
+    for number, item in enumerate(items):
+        if isinstance(item, dict) and str(item.get(key)) == wanted:
+            return number
+    return None

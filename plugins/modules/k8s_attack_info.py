@@ -1,0 +1,129 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: k8s_attack_info
+version_added: 0.1.0
+short_description: Show what is active, overdue, stuck or left behind in a cluster
+author:
+  - The faultline.chaos authors (@faultline-chaos)
+description:
+  - Lists the journals of attacks in the cluster, and looks for marks of attacks that no journal accounts for, which are owner Jobs, objects with our
+    label, and annotations on nodes, Deployments and StatefulSets.
+  - Reads only. Attacks that were reverted are not kept in the cluster.
+extends_documentation_fragment:
+  - faultline.chaos._kube
+  - faultline.chaos._attributes
+  - faultline.chaos._attributes.info_module
+attributes:
+  platform:
+    support: full
+    platforms: posix
+options:
+  namespaces:
+    description:
+      - Look in these namespaces only. Without them in the whole cluster, which needs the right to.
+    type: list
+    elements: str
+    default: []
+    aliases: [namespace]
+seealso:
+  - module: faultline.chaos.k8s_revert
+"""
+
+EXAMPLES = r"""
+- name: Look
+  faultline.chaos.k8s_attack_info:
+  register: chaos
+
+- name: Refuse to deploy while anything is being attacked
+  ansible.builtin.assert:
+    that: chaos.clean
+    fail_msg: "{{ chaos.attacks | map(attribute='id') | join(', ') }} still active, {{ chaos.residue | join(', ') }} left"
+"""
+
+RETURN = r"""
+attacks:
+  description: What the journals hold.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Name of the attack.
+      type: str
+    module:
+      description: The module that made it.
+      type: str
+    status:
+      description:
+        - V(active); V(overdue) when its dead-man should have reverted it; V(stuck) when an undo was tried and failed; V(damaged) when its
+          journal cannot be read.
+      type: str
+    reason:
+      description: Why it is stuck or damaged.
+      type: str
+    run_id:
+      description: The experiment it belongs to.
+      type: str
+    started:
+      description: When it began, in UTC.
+      type: str
+    remaining:
+      description: Seconds until it is reverted by itself, leases included.
+      type: float
+    deadman:
+      description: What reverts it then, V(cluster) or V(watcher).
+      type: str
+    resources:
+      description: What it holds.
+      type: list
+      elements: str
+    journal:
+      description: Its journal, as namespace and name of a ConfigMap.
+      type: str
+    effect:
+      description: What its module returned as its effect.
+      type: dict
+residue:
+  description: Marks of attacks that no journal accounts for.
+  returned: always
+  type: list
+  elements: str
+  sample: ["NetworkPolicy shop/faultline-network-partition-1f2e3d4c5b"]
+clean:
+  description: Whether nothing is active and nothing is left.
+  returned: always
+  type: bool
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _kube_residue
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._kube import AUTH_OPTIONS, Cluster
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert import describe
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(AUTH_OPTIONS, namespaces={"type": "list", "elements": "str", "default": [], "aliases": ["namespace"]}),
+        supports_check_mode=True,
+    )
+    namespaces = module.params["namespaces"]
+    try:
+        cluster = Cluster(module.params)
+        entries = Journal(cluster).entries(namespaces)
+        entries = [entry for entry in entries if not namespaces or entry.namespace in namespaces]
+        found = [describe(cluster, entry) for entry in entries]
+        left = [str(each) for each in _kube_residue.find(cluster, namespaces, entries)]
+    except AttackError as error:
+        module.fail_json(msg=str(error), **error.details)
+    module.exit_json(changed=False, attacks=found, residue=left, clean=not found and not left)
+
+
+if __name__ == "__main__":
+    main()

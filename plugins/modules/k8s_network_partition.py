@@ -1,0 +1,272 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: k8s_network_partition
+version_added: 0.1.0
+short_description: Cut pods off from the network with a NetworkPolicy
+author:
+  - The faultline.chaos authors (@faultline-chaos)
+description:
+  - Makes a NetworkPolicy that lets pods receive or send nothing but what is allowed here. The cluster deletes it by itself at the deadline.
+  - Not every network of a cluster enforces policies. A connection from pod to pod is tried before and after, and when it is not cut, the attack is
+    reverted and the task fails. See O(probe).
+extends_documentation_fragment:
+  - faultline.chaos._kube
+  - faultline.chaos._kube_attack
+  - faultline.chaos._kube_attack.namespace
+  - faultline.chaos._attributes
+  - faultline.chaos._attributes.kube_attack
+  - faultline.chaos._attributes.actiongroup_k8s_attacks
+options:
+  label_selector:
+    description:
+      - Labels of the pods to cut off, for example V(app=web) or V(app in (web, api\),tier!=cache).
+      - An empty selector and C(*) are refused. For all pods of the namespace, set O(all=true).
+    type: str
+  all:
+    description:
+      - Cut off all pods of the namespace.
+    type: bool
+    default: false
+  direction:
+    description:
+      - What is cut, what they receive, what they send, or both.
+    type: str
+    choices: [ingress, egress, both]
+    default: both
+  allow_pods:
+    description:
+      - Labels of pods of the same namespace that they may still talk with.
+    type: str
+  allow_namespaces:
+    description:
+      - Labels of namespaces with whose pods they may still talk.
+    type: str
+  allow_cidrs:
+    description:
+      - Addresses and networks that they may still talk with, for example V(10.0.0.0/8).
+    type: list
+    elements: str
+    default: []
+  allow_dns:
+    description:
+      - Whether they may still ask for names, on port 53 wherever it is.
+    type: bool
+    default: true
+  probe:
+    description:
+      - Whether to find out if the cluster enforces the policy, by a connection from pod to pod with what their images have (nc, python3, bash, curl or
+        wget). Needs the right to C(create) C(pods/exec).
+      - With V(auto) the task goes on when there is nothing to try it with, and says so. With V(require) it fails then. With V(skip) nothing is tried.
+    type: str
+    choices: [auto, require, skip]
+    default: auto
+notes:
+  - Connections that were open before may live on; that depends on the network of the cluster.
+  - Policies add up. What another policy allows to the same pods is still allowed; RV(effect.others) lists those policies.
+  - The kubelet always reaches the pods of its node, so probes of Kubernetes go on.
+seealso:
+  - module: faultline.chaos.k8s_revert
+"""
+
+EXAMPLES = r"""
+- name: The cart cannot be reached for a minute
+  faultline.chaos.k8s_network_partition:
+    namespace: shop
+    label_selector: app=cart
+    direction: ingress
+    duration: 1m
+
+- name: The web servers only reach the cache, and names
+  faultline.chaos.k8s_network_partition:
+    namespace: shop
+    label_selector: app=web
+    direction: egress
+    allow_pods: app=cache
+    duration: 1m
+    probe: require
+"""
+
+RETURN = r"""
+id:
+  description: Name of the attack in the cluster.
+  returned: always
+  type: str
+  sample: network-partition-1f2e3d4c5b
+status:
+  description: V(active), V(planned) in check mode, V(reverted) or V(absent).
+  returned: success
+  type: str
+  sample: active
+deadline:
+  description: When the attack is reverted by itself, in UTC, by the clock of the API server.
+  returned: when active
+  type: str
+  sample: "2026-11-22T14:03:20Z"
+remaining:
+  description: Seconds until then.
+  returned: when active
+  type: float
+  sample: 59.6
+deadman:
+  description: What reverts it then, V(cluster), or V(watcher) on the machine that ran the module with O(lease), or where the cluster keeps finished Jobs.
+  returned: when active or planned
+  type: str
+  sample: cluster
+journal:
+  description: The journal, as namespace and name of a ConfigMap.
+  returned: when active or planned
+  type: str
+  sample: shop/faultline-network-partition-1f2e3d4c5b
+undo_text:
+  description: What the undo does, step by step.
+  returned: when planned or newly active
+  type: str
+resources:
+  description: What the attack holds; another attack on the same is refused.
+  returned: when active or planned
+  type: list
+  elements: str
+  sample: ["network:shop:app=web"]
+notes:
+  description: What an operator should know about this attack on this cluster.
+  returned: success
+  type: list
+  elements: str
+effect:
+  description: What was done.
+  returned: when active
+  type: dict
+  contains:
+    policy:
+      description: The name of the NetworkPolicy.
+      type: str
+    pods:
+      description: How many pods it takes.
+      type: int
+    enforcement:
+      description:
+        - V(enforced) when a connection that worked before is cut, V(unknown) when there was nothing to try it with or O(probe=skip).
+      type: str
+    probe:
+      description: The connection that was tried, or why there was none.
+      type: str
+    others:
+      description: Other policies that take some of the same pods, and may allow what this one does not.
+      type: list
+      elements: str
+"""
+
+import ipaddress
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _kube_reach
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import NETWORK_POLICY, POD
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_labels import matches, to_selector
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_steps import Create
+
+TYPES = {"ingress": ["Ingress"], "egress": ["Egress"], "both": ["Ingress", "Egress"]}
+
+
+class NetworkPartition(KubeAttack):
+    name = "k8s_network_partition"
+    deadman = CLUSTER
+    options = dict(
+        NAMESPACE_OPTION,
+        label_selector={"type": "str"},
+        all={"type": "bool", "default": False},
+        direction={"type": "str", "choices": ["ingress", "egress", "both"], "default": "both"},
+        allow_pods={"type": "str"},
+        allow_namespaces={"type": "str"},
+        allow_cidrs={"type": "list", "elements": "str", "default": []},
+        allow_dns={"type": "bool", "default": True},
+        probe={"type": "str", "choices": ["auto", "require", "skip"], "default": "auto"},
+    )
+    constraints = {"mutually_exclusive": [("label_selector", "all")]}
+
+    def validate(self):
+        params = self.params
+        if params["label_selector"] is None and not params["all"]:
+            raise BadOption("label_selector", None, "say which pods, for example app=web; or set all: true for every pod of the namespace")
+        self.selector = {} if params["all"] else to_selector("label_selector", params["label_selector"])
+        self.peers = []
+        if params["allow_pods"] is not None:
+            self.peers.append({"podSelector": to_selector("allow_pods", params["allow_pods"])})
+        if params["allow_namespaces"] is not None:
+            self.peers.append({"namespaceSelector": to_selector("allow_namespaces", params["allow_namespaces"])})
+        for cidr in params["allow_cidrs"]:
+            try:
+                network = ipaddress.ip_network(cidr)
+            except ValueError:
+                raise BadOption("allow_cidrs", cidr, "write an address or a network such as 10.0.0.0/8")
+            if network.prefixlen == 0:
+                raise BadOption("allow_cidrs", cidr, "this is everything: nothing would be cut off")
+            self.peers.append({"ipBlock": {"cidr": str(network)}})
+
+    def resources(self):
+        return ["network:%s:%s" % (self.params["namespace"], self.params["label_selector"] or "all")]
+
+    def snapshot(self):
+        namespace, types = self.params["namespace"], TYPES[self.params["direction"]]
+        rows = self.cluster.rows(POD, namespace, self.params["label_selector"])
+        rows = [row for row in rows if matches(self.selector, row["metadata"].get("labels") or {})]
+        if not rows:
+            raise AttackError("no pod of namespace %s matches %s" % (namespace, self.params["label_selector"] or "all"))
+        others = []
+        for policy in self.cluster.whole(NETWORK_POLICY, namespace):
+            hit = any(matches(policy["spec"].get("podSelector") or {}, row["metadata"].get("labels") or {}) for row in rows)
+            if hit and set(types) & set(policy["spec"].get("policyTypes") or ["Ingress"]):
+                others.append(policy["metadata"]["name"])
+        return {"pods": len(rows), "others": sorted(others)}
+
+    def plan(self, before):
+        self.before = before
+        params, types = self.params, TYPES[self.params["direction"]]
+        spec = {"podSelector": self.selector, "policyTypes": types}
+        if "Ingress" in types:
+            spec["ingress"] = [{"from": self.peers}] if self.peers else []
+        if "Egress" in types:
+            spec["egress"] = [{"to": self.peers}] if self.peers else []
+            if params["allow_dns"]:
+                spec["egress"].append({"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]})
+        self.policy = "faultline-" + self.id
+        body = {"metadata": {"name": self.policy, "namespace": params["namespace"]}, "spec": spec}
+        notes = ["other policies take some of these pods, and what they allow is still allowed: %s" % ", ".join(before["others"])] if before["others"] else []
+        return KubePlan(
+            before="%d pods: no policy of ours" % before["pods"],
+            after="%d pods: NetworkPolicy %s/%s cuts %s" % (before["pods"], params["namespace"], self.policy, params["direction"]),
+            steps=[Create(NETWORK_POLICY, body)],
+            notes=notes,
+        )
+
+    def inject(self, plan, making):
+        self.path, self.why = None, "probe: skip"
+        if self.params["probe"] != "skip":
+            inbound = self.params["direction"] != "egress"
+            self.path, self.why = _kube_reach.find_path(self.cluster, self.params["namespace"], self.selector, inbound, self.peers)
+            if self.path is None and self.params["probe"] == "require":
+                raise AttackError("whether the cluster enforces policies cannot be tried: %s" % self.why)
+        super(NetworkPartition, self).inject(plan, making)
+
+    def verify(self, plan):
+        told = {"policy": self.policy, "pods": self.before["pods"], "others": self.before["others"], "enforcement": _kube_reach.UNKNOWN, "probe": self.why}
+        if self.path is None:
+            plan.notes.append("whether the cluster enforces the policy is not known: %s" % self.why)
+            return told
+        if not _kube_reach.enforced(self.path):
+            others = "; or another policy allows it: %s" % ", ".join(self.before["others"]) if self.before["others"] else ""
+            raise AttackError("this cluster does not enforce network policies: %s still connects%s" % (self.path, others))
+        told.update(enforcement=_kube_reach.ENFORCED, probe=str(self.path))
+        return told
+
+
+def main():
+    run_kube_attack(NetworkPartition)
+
+
+if __name__ == "__main__":
+    main()

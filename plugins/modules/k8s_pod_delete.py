@@ -1,0 +1,265 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: k8s_pod_delete
+version_added: 0.1.0
+short_description: Delete pods and measure how long their owners take to replace them
+author:
+  - The faultline.chaos authors (@faultline-chaos)
+description:
+  - Deletes pods that are drawn by a seed, at once or one after the other, and waits until their owners have as many ready pods again as they want.
+  - A pod is deleted by its uid, so that another one of the same name is never hit.
+  - A deleted pod cannot be brought back as it was. Its owner should replace it, and whether it does is what you are about to learn.
+extends_documentation_fragment:
+  - faultline.chaos._kube
+  - faultline.chaos._kube_attack
+  - faultline.chaos._kube_pods
+  - faultline.chaos._attributes
+  - faultline.chaos._attributes.kube_attack
+  - faultline.chaos._attributes.actiongroup_k8s_attacks
+options:
+  grace:
+    description:
+      - How long a pod may take to end, for example V(5s). Without it, what the pod asks for.
+    type: raw
+  force:
+    description:
+      - Forget the pods at once, without waiting for the word of their nodes that they ended. A pod of a StatefulSet may then run twice for a while.
+    type: bool
+    default: false
+  interval:
+    description:
+      - Wait so long between one pod and the next. Without it all are deleted at once.
+    type: raw
+  recovery_timeout:
+    description:
+      - How long to wait until the owners have as many ready pods as they want. V(0s) does not wait. At most V(30m), and never longer than the
+        attack lasts.
+    type: raw
+    default: 2m
+  require_recovery:
+    description:
+      - Whether the task fails when the owners have not recovered by then.
+    type: bool
+    default: false
+notes:
+  - The journal stays for O(duration) although there is nothing to undo, so that the same task does not delete the next pods at once.
+seealso:
+  - module: faultline.chaos.k8s_scale
+  - module: faultline.chaos.k8s_revert
+"""
+
+EXAMPLES = r"""
+- name: Lose one pod of the shop
+  faultline.chaos.k8s_pod_delete:
+    namespace: shop
+    label_selector: app=web
+    count: 1
+    seed: "42"
+    duration: 1m
+
+- name: Lose a third of all pods that opted in, one every 10 seconds, and never two of one Deployment
+  faultline.chaos.k8s_pod_delete:
+    namespaces: [shop, search]
+    opt_in: true
+    percent: 33
+    max_per_owner: 1
+    interval: 10s
+    grace: 0s
+    duration: 10m
+"""
+
+RETURN = r"""
+id:
+  description: Name of the attack in the cluster.
+  returned: always
+  type: str
+  sample: pod-delete-1f2e3d4c5b
+status:
+  description: V(active), V(planned) in check mode, V(reverted) or V(absent).
+  returned: success
+  type: str
+  sample: active
+deadline:
+  description: When the attack is reverted by itself, in UTC, by the clock of the API server.
+  returned: when active
+  type: str
+  sample: "2026-11-22T14:03:20Z"
+remaining:
+  description: Seconds until then.
+  returned: when active
+  type: float
+  sample: 59.6
+deadman:
+  description: What reverts it then, V(cluster), or V(watcher) on the machine that ran the module with O(lease), or where the cluster keeps finished Jobs.
+  returned: when active or planned
+  type: str
+  sample: cluster
+journal:
+  description: The journal, as namespace and name of a ConfigMap.
+  returned: when active or planned
+  type: str
+  sample: shop/faultline-pod-delete-1f2e3d4c5b
+undo_text:
+  description: What the undo does, step by step.
+  returned: when planned or newly active
+  type: str
+resources:
+  description: What the attack holds; another attack on the same is refused.
+  returned: when active or planned
+  type: list
+  elements: str
+  sample: ["pods:shop:label_selector=app=web"]
+notes:
+  description: What an operator should know about this attack on this cluster.
+  returned: success
+  type: list
+  elements: str
+effect:
+  description: What was done.
+  returned: when active
+  type: dict
+  contains:
+    seed:
+      description: Draws the same from the same pods again.
+      type: str
+    matched:
+      description: How many pods could have been taken.
+      type: int
+    selected:
+      description: The pods that were drawn.
+      type: list
+      elements: str
+    spared:
+      description: Pods that were not considered, and why.
+      type: dict
+    deleted:
+      description: The pods that were deleted.
+      type: list
+      elements: str
+    already_gone:
+      description: Drawn pods that were gone, or replaced by another one of the name, before they could be deleted.
+      type: list
+      elements: str
+    recovered:
+      description: Whether all owners had as many ready pods as they want when the module returned. V(null) when it was not waited for.
+      type: bool
+    recovery_seconds:
+      description: How long that took since the first pod was deleted.
+      type: float
+    unowned:
+      description: Deleted pods without an owner. Nobody replaces them.
+      type: list
+      elements: str
+"""
+
+import time
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _kube_recovery, _units
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import (
+    POD_CONSTRAINTS,
+    POD_OPTIONS,
+    check_pods,
+    describe_pods,
+    owner_of,
+    respect_budgets,
+    select_pods,
+)
+
+
+class PodDelete(KubeAttack):
+    name = "k8s_pod_delete"
+    deadman = CLUSTER
+    options = dict(
+        POD_OPTIONS,
+        grace={"type": "raw"},
+        force={"type": "bool", "default": False},
+        interval={"type": "raw"},
+        recovery_timeout={"type": "raw", "default": "2m"},
+        require_recovery={"type": "bool", "default": False},
+    )
+    constraints = POD_CONSTRAINTS
+
+    def validate(self):
+        params = self.params
+        check_pods(params)
+        self.grace = None if params["grace"] is None else int(_units.duration("grace", params["grace"], 0.0, 3600.0))
+        if params["force"]:
+            if self.grace:
+                raise BadOption("grace", params["grace"], "force leaves no time; give one of both")
+            self.grace = 0
+        self.interval = 0.0 if params["interval"] is None else _units.duration("interval", params["interval"], 0.1, 3600.0)
+        self.timeout = _units.duration("recovery_timeout", params["recovery_timeout"], 0.0, 1800.0)
+
+    def resources(self):
+        return [describe_pods(self.params)]
+
+    def snapshot(self):
+        selection = select_pods(self.cluster, self.params)
+        if not self.params["ignore_pdb"]:
+            respect_budgets(self.cluster, selection.rows)
+        if self.interval * (len(selection.rows) - 1) >= self.first:
+            raise BadOption("interval", self.params["interval"], "%d pods at this interval take longer than the duration or the lease" % len(selection.rows))
+        return selection
+
+    def plan(self, before):
+        self.selection = before
+        self.owners = _kube_recovery.owners(self.cluster, before.rows)
+        names = before.describe()["selected"]
+        how = " at once" if not self.interval else ", one every %s" % _units.human(self.interval)
+        unowned = [name for name, row in zip(names, before.rows) if owner_of(row) is None]
+        return KubePlan(
+            before="\n".join(names),
+            after="\n".join("%s  <- deleted" % name for name in names) + how,
+            notes=["a deleted pod is not brought back by the undo: its owner does that"]
+            + (["nobody replaces pods without an owner: %s" % ", ".join(unowned)] if unowned else []),
+        )
+
+    def inject(self, plan, making):
+        self.began = time.monotonic()
+        if not self.interval:
+            self.outcomes = self.cluster.delete_all(self.selection.rows, self.grace)
+        else:
+            self.outcomes = []
+            for number, row in enumerate(self.selection.rows):
+                if number:
+                    time.sleep(self.interval)
+                self.outcomes += self.cluster.delete_all([row], self.grace)
+        failed = [outcome for _row, outcome in self.outcomes if isinstance(outcome, AttackError)]
+        if failed:
+            raise AttackError("%d of %d pods could not be deleted: %s" % (len(failed), len(self.outcomes), failed[0]))
+
+    def verify(self, plan):
+        told = self.selection.describe()
+        told["deleted"] = sorted(_named(row) for row, outcome in self.outcomes if outcome == "deleted")
+        told["already_gone"] = sorted(_named(row) for row, outcome in self.outcomes if outcome == "already gone")
+        told["unowned"] = sorted(_named(row) for row in self.selection.rows if owner_of(row) is None)
+        told["recovered"], told["recovery_seconds"] = None, None
+        if self.timeout:
+            patience = min(self.timeout, self.first - (time.monotonic() - self.began) - 2.0)
+            left = _kube_recovery.wait(self.cluster, self.owners, self.selection.rows, patience)
+            told["recovered"] = not left
+            if not left:
+                told["recovery_seconds"] = round(time.monotonic() - self.began, 2)
+            elif self.params["require_recovery"]:
+                raise AttackError("after %s not recovered: %s" % (_units.human(max(patience, 0.0)), "; ".join(left)))
+            else:
+                plan.notes.append("after %s not recovered: %s" % (_units.human(max(patience, 0.0)), "; ".join(left)))
+        return told
+
+
+def _named(row):
+    return "%s/%s" % (row["metadata"]["namespace"], row["metadata"]["name"])
+
+
+def main():
+    run_kube_attack(PodDelete)
+
+
+if __name__ == "__main__":
+    main()

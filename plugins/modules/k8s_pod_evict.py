@@ -1,0 +1,263 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: k8s_pod_evict
+version_added: 0.1.0
+short_description: Evict pods, as their disruption budgets allow
+author:
+  - The faultline.chaos authors (@faultline-chaos)
+description:
+  - Asks the cluster to evict pods that are drawn by a seed. So do autoscalers, upgrades and drains.
+  - An eviction respects PodDisruptionBudgets, always. A pod whose budget says no is asked for again until O(timeout).
+  - A pod is evicted by its uid, so that another one of the same name is never hit.
+  - An evicted pod cannot be brought back as it was. Its owner should replace it, and whether it does is what you are about to learn.
+extends_documentation_fragment:
+  - faultline.chaos._kube
+  - faultline.chaos._kube_attack
+  - faultline.chaos._kube_pods
+  - faultline.chaos._attributes
+  - faultline.chaos._attributes.kube_attack
+  - faultline.chaos._attributes.actiongroup_k8s_attacks
+options:
+  grace:
+    description:
+      - How long a pod may take to end, for example V(5s). Without it, what the pod asks for.
+    type: raw
+  timeout:
+    description:
+      - How long to ask again for pods whose budget says no. V(0s) asks once. At most V(30m), and less than the attack lasts.
+    type: raw
+    default: 0s
+  allow_refused:
+    description:
+      - Whether it is in order that budgets keep some pods, or all. They are told in RV(effect). Without it the task fails.
+    type: bool
+    default: false
+  recovery_timeout:
+    description:
+      - How long to wait until the owners have as many ready pods as they want. V(0s) does not wait. At most V(30m), and never longer than the
+        attack lasts.
+    type: raw
+    default: 2m
+  require_recovery:
+    description:
+      - Whether the task fails when the owners have not recovered by then.
+    type: bool
+    default: false
+notes:
+  - O(ignore_pdb=true) is refused, for an eviction has no way around budgets. M(faultline.chaos.k8s_pod_delete) has.
+  - The journal stays for O(duration) although there is nothing to undo, so that the same task does not evict the next pods at once.
+seealso:
+  - module: faultline.chaos.k8s_pod_delete
+  - module: faultline.chaos.k8s_node_drain
+  - module: faultline.chaos.k8s_revert
+"""
+
+EXAMPLES = r"""
+- name: Evict one pod of the shop
+  faultline.chaos.k8s_pod_evict:
+    namespace: shop
+    label_selector: app=web
+    count: 1
+    seed: "42"
+    duration: 5m
+
+- name: Does the budget of the shop keep enough pods?
+  faultline.chaos.k8s_pod_evict:
+    namespace: shop
+    label_selector: app=web
+    all: true
+    allow_refused: true
+    duration: 5m
+  register: evicted
+  failed_when: evicted.effect.refused | length == 0
+"""
+
+RETURN = r"""
+id:
+  description: Name of the attack in the cluster.
+  returned: always
+  type: str
+  sample: pod-evict-1f2e3d4c5b
+status:
+  description: V(active), V(planned) in check mode, V(reverted) or V(absent).
+  returned: success
+  type: str
+  sample: active
+deadline:
+  description: When the attack is reverted by itself, in UTC, by the clock of the API server.
+  returned: when active
+  type: str
+  sample: "2026-11-22T14:03:20Z"
+remaining:
+  description: Seconds until then.
+  returned: when active
+  type: float
+  sample: 59.6
+deadman:
+  description: What reverts it then, V(cluster), or V(watcher) on the machine that ran the module where the cluster keeps finished Jobs.
+  returned: when active or planned
+  type: str
+  sample: cluster
+journal:
+  description: The journal, as namespace and name of a ConfigMap.
+  returned: when active or planned
+  type: str
+  sample: shop/faultline-pod-evict-1f2e3d4c5b
+undo_text:
+  description: What the undo does, step by step.
+  returned: when planned or newly active
+  type: str
+resources:
+  description: What the attack holds; another attack on the same is refused.
+  returned: when active or planned
+  type: list
+  elements: str
+  sample: ["pods:shop:label_selector=app=web"]
+notes:
+  description: What an operator should know about this attack on this cluster.
+  returned: success
+  type: list
+  elements: str
+effect:
+  description: What was done.
+  returned: when active
+  type: dict
+  contains:
+    seed:
+      description: Draws the same from the same ones again.
+      type: str
+    matched:
+      description: How many could have been taken.
+      type: int
+    selected:
+      description: Those that were drawn.
+      type: list
+      elements: str
+    spared:
+      description: Those that were not considered, and why.
+      type: dict
+    evicted:
+      description: The pods that were evicted.
+      type: list
+      elements: str
+    already_gone:
+      description: Drawn pods that were gone, or replaced by another one of the name, before they could be evicted.
+      type: list
+      elements: str
+    refused:
+      description: The pods that their budgets kept, and what the cluster said.
+      type: dict
+    recovered:
+      description: Whether all owners had as many ready pods as they want when the module returned. V(null) when it was not waited for.
+      type: bool
+    recovery_seconds:
+      description: How long that took since the first pod was evicted.
+      type: float
+    unowned:
+      description: Drawn pods without an owner. Nobody replaces them.
+      type: list
+      elements: str
+"""
+
+import time
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _kube_drain, _kube_recovery, _units
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_drain import named
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import (
+    POD_CONSTRAINTS,
+    POD_OPTIONS,
+    check_pods,
+    describe_pods,
+    owner_of,
+    select_pods,
+)
+
+
+class PodEvict(KubeAttack):
+    name = "k8s_pod_evict"
+    deadman = CLUSTER
+    options = dict(
+        POD_OPTIONS,
+        grace={"type": "raw"},
+        timeout={"type": "raw", "default": "0s"},
+        allow_refused={"type": "bool", "default": False},
+        recovery_timeout={"type": "raw", "default": "2m"},
+        require_recovery={"type": "bool", "default": False},
+    )
+    constraints = POD_CONSTRAINTS
+
+    def validate(self):
+        params = self.params
+        check_pods(params)
+        if params["ignore_pdb"]:
+            raise BadOption("ignore_pdb", True, "an eviction respects every budget; use k8s_pod_delete to get around them")
+        self.grace = None if params["grace"] is None else int(_units.duration("grace", params["grace"], 0.0, 3600.0))
+        self.timeout = _units.duration("timeout", params["timeout"], 0.0, 1800.0)
+        self.recovery = _units.duration("recovery_timeout", params["recovery_timeout"], 0.0, 1800.0)
+
+    def resources(self):
+        return [describe_pods(self.params)]
+
+    def guard(self):
+        if self.timeout >= self.first:
+            raise BadOption("timeout", self.params["timeout"], "it must be less than the duration and the lease")
+
+    def snapshot(self):
+        return select_pods(self.cluster, self.params)
+
+    def plan(self, before):
+        self.selection = before
+        self.owners = _kube_recovery.owners(self.cluster, before.rows)
+        self.unowned = sorted(named(row) for row in before.rows if owner_of(row) is None)
+        names = before.describe()["selected"]
+        return KubePlan(
+            before="\n".join(names),
+            after="\n".join("%s  <- evicted" % name for name in names),
+            notes=["an evicted pod is not brought back by the undo: its owner does that"]
+            + (["nobody replaces pods without an owner: %s" % ", ".join(self.unowned)] if self.unowned else []),
+        )
+
+    def inject(self, plan, making):
+        self.began = time.monotonic()
+        self.eviction = _kube_drain.evict(self.cluster, self.selection.rows, self.grace, self.began + self.timeout)
+
+    def verify(self, plan):
+        refused = dict((named(row), why) for row, why in self.eviction.refused)
+        if refused and not self.params["allow_refused"]:
+            raise AttackError(
+                "%d of %d pods were not evicted: %s" % (len(refused), len(self.selection.rows), "; ".join("%s: %s" % pair for pair in sorted(refused.items())))
+            )
+        told = dict(
+            self.selection.describe(),
+            evicted=sorted(named(row) for row in self.eviction.evicted),
+            already_gone=sorted(named(row) for row in self.eviction.already_gone),
+            refused=refused,
+            unowned=self.unowned,
+            recovered=None,
+            recovery_seconds=None,
+        )
+        if self.recovery:
+            patience = max(0.0, min(self.recovery, self.first - (time.monotonic() - self.began) - 2.0))
+            left = _kube_recovery.wait(self.cluster, self.owners, self.eviction.evicted, patience)
+            told["recovered"] = not left
+            if not left:
+                told["recovery_seconds"] = round(time.monotonic() - self.began, 2)
+            elif self.params["require_recovery"]:
+                raise AttackError("after %s not recovered: %s" % (_units.human(patience), "; ".join(left)))
+            else:
+                plan.notes.append("after %s not recovered: %s" % (_units.human(patience), "; ".join(left)))
+        return told
+
+
+def main():
+    run_kube_attack(PodEvict)
+
+
+if __name__ == "__main__":
+    main()

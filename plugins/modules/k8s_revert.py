@@ -1,0 +1,172 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: k8s_revert
+version_added: 0.1.0
+short_description: Revert attacks in a cluster, by id, by run or all of them
+author:
+  - The faultline.chaos authors (@faultline-chaos)
+description:
+  - Finds the journals of attacks in the cluster by their label, undoes each, and deletes its journal. Works from any machine that has access.
+  - An attack that cannot be reverted never keeps the others from being reverted. It is reported as stuck and its journal stays.
+  - Fields that somebody else changed since are kept, and reported as drifted. Objects that are gone, or were made anew, are left alone.
+  - With O(all=true) also deletes what attacks left behind without a journal, as M(faultline.chaos.k8s_attack_info) lists it.
+extends_documentation_fragment:
+  - faultline.chaos._kube
+  - faultline.chaos._attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Says what would be reverted; reverts nothing.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: posix
+options:
+  id:
+    description:
+      - The attack to revert.
+    type: str
+  run_id:
+    description:
+      - Revert all attacks of this run.
+    type: str
+  all:
+    description:
+      - Revert everything in the cluster, or in O(namespaces). The halt button.
+    type: bool
+    default: false
+  namespaces:
+    description:
+      - Where to look for journals, for credentials that may not list ConfigMaps of all namespaces. With such that may, it narrows O(all).
+    type: list
+    elements: str
+    default: []
+    aliases: [namespace]
+seealso:
+  - module: faultline.chaos.k8s_attack_info
+"""
+
+EXAMPLES = r"""
+- name: Revert everything in this cluster
+  faultline.chaos.k8s_revert:
+    all: true
+
+- name: Revert what one experiment did
+  faultline.chaos.k8s_revert:
+    run_id: nightly-shop
+"""
+
+RETURN = r"""
+reverted:
+  description: Ids of the attacks that were reverted by this call, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+  sample: [scale-1f2e3d4c5b]
+already_gone:
+  description: Ids that were asked for, or found, with nothing left to undo.
+  returned: always
+  type: list
+  elements: str
+drifted:
+  description: What somebody else had changed since, and was kept.
+  returned: always
+  type: list
+  elements: str
+removed:
+  description: What was left behind without a journal, and deleted by this call, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+stuck:
+  description: Attacks that are still there.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The attack.
+      type: str
+    reason:
+      description: What stands in the way.
+      type: str
+clean:
+  description: Whether nothing that was asked for is left.
+  returned: always
+  type: bool
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _kube_residue
+from ansible_collections.faultline.chaos.plugins.module_utils._control import check_choice
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._kube import AUTH_OPTIONS, Cluster
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert import chosen, revert_entry
+
+
+def revert(module):
+    params = module.params
+    check_choice(params, ("id", "run_id", "all"))
+    cluster = Cluster(params)
+    journal = Journal(cluster)
+    wanted = chosen(journal, params)
+    result = {"changed": bool(wanted), "reverted": [], "already_gone": [], "drifted": [], "removed": [], "stuck": [], "clean": True}
+    if params["id"] is not None and not wanted:
+        result["already_gone"].append(params["id"])
+    if module.check_mode:
+        result.update(reverted=[entry.id for entry in wanted])
+    else:
+        for entry in wanted:
+            _revert_one(cluster, journal, entry, result)
+    if params["all"]:
+        left = _kube_residue.find(cluster, params["namespaces"], wanted if module.check_mode else ())
+        result["removed"] = [str(each) for each in left]
+        result["changed"] = result["changed"] or bool(left)
+        for each in left if not module.check_mode else ():
+            each.remove(cluster)
+    result["clean"] = not (module.check_mode and result["changed"]) and not result["stuck"]
+    return result
+
+
+def _revert_one(cluster, journal, entry, result):
+    outcome = revert_entry(cluster, journal, entry)
+    result["drifted"] += outcome.drifted
+    if not outcome.clean:
+        result["stuck"].append({"id": entry.id, "reason": outcome.reason})
+    else:
+        result["reverted" if outcome.acted or outcome.drifted else "already_gone"].append(entry.id)
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(
+            AUTH_OPTIONS,
+            id={"type": "str"},
+            run_id={"type": "str"},
+            all={"type": "bool", "default": False},
+            namespaces={"type": "list", "elements": "str", "default": [], "aliases": ["namespace"]},
+        ),
+        mutually_exclusive=[("id", "run_id")],
+        supports_check_mode=True,
+    )
+    try:
+        result = revert(module)
+    except AttackError as error:
+        module.fail_json(msg=str(error), **error.details)
+    if result["stuck"]:
+        module.fail_json(msg="not reverted: %s" % "; ".join("%s: %s" % (each["id"], each["reason"]) for each in result["stuck"]), **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,269 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lifecycle of an attack on a cluster: whatever fails on the way, nothing is left; nothing is done before it can be undone."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+
+import pytest
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _kube, _kube_attack, _kube_deadman
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, NAMESPACE_OPTION, KubeAttack, KubePlan, Lifecycle
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import CONFIG_MAP, NETWORK_POLICY
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert import revert_entry, status
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_steps import Create, SetFields
+
+MAPS = "/api/v1/namespaces/shop/configmaps"
+
+
+class Write(KubeAttack):
+    """Changes a ConfigMap."""
+
+    name = "k8s_write"
+    options = dict(NAMESPACE_OPTION, value={"type": "str"})
+    secret = False
+
+    def resources(self):
+        return ["write:" + self.params["namespace"]]
+
+    def snapshot(self):
+        return self.cluster.get(CONFIG_MAP, "theirs", "shop")
+
+    def plan(self, before):
+        return KubePlan("a: 1", "a: 2", [SetFields(CONFIG_MAP, before, {"/data/a": self.params["value"]})], secret=self.secret)
+
+
+class Wall(Write):
+    """Creates a NetworkPolicy."""
+
+    name = "k8s_wall"
+    deadman = CLUSTER
+
+    def plan(self, before):
+        return KubePlan("", "policy", [Create(NETWORK_POLICY, {"metadata": {"name": "wall", "namespace": "shop"}, "spec": {}})])
+
+
+@pytest.fixture(autouse=True)
+def cluster(kube, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(_kube, "_WAIT", 0.001)
+    started = []
+    monkeypatch.setattr(_kube_deadman, "start_watcher", lambda _cluster, entry: started.append(entry.id))
+    kube.watchers = started
+    kube.put("/api/v1/namespaces", "shop")
+    kube.put(MAPS, "theirs", data={"a": "1"})
+    return kube
+
+
+def call(kube, attack=Write, check: bool = False, diff: bool = True, **values) -> dict:
+    params = {key: spec.get("default") for key, spec in _kube_attack.COMMON_OPTIONS.items()}
+    params |= {"namespace": "shop", "value": "2", "duration": "60s", **values}
+    return Lifecycle(params, check, diff, attack, kube.cluster).run()
+
+
+def content(kube) -> dict:
+    found = copy.deepcopy(kube.objects)
+    for each in found.values():
+        each["metadata"].pop("resourceVersion")
+        if not each["metadata"].get("annotations"):
+            each["metadata"].pop("annotations", None)
+    return found
+
+
+@pytest.mark.parametrize("attack", [Write, Wall])
+def test_from_beginning_to_end(kube, attack) -> None:
+    before = content(kube)
+    planned = call(kube, attack, check=True)
+    assert planned["status"] == "planned" and planned["changed"] and "# undo:" in planned["diff"]["after"] and content(kube) == before
+    made = call(kube, attack)
+    assert made["status"] == "active" and 55 < made["remaining"] <= 60 and content(kube) != before
+    assert kube.watchers == ([made["id"]] if attack is Write else [])
+    again = call(kube, attack)
+    assert not again["changed"] and again["id"] == made["id"] and again["status"] == "active"
+    gone = call(kube, attack, state="absent")
+    assert gone["changed"] and gone["status"] == "reverted" and content(kube) == before
+    assert call(kube, attack, state="absent")["status"] == "absent"
+
+
+def test_the_journal_is_there_before_the_change(kube) -> None:
+    seen = []
+
+    def look(method, path, _body):
+        if method == "PATCH" and "theirs" in path and "dryRun" not in path:
+            seen.append(json.loads(kube.objects[MAPS + "/faultline-w"]["data"]["record.json"])["undo"])
+
+    kube.trouble.append(look)
+    call(kube, id="w")
+    assert seen[0][0]["changes"] == [{"at": "/data/a", "before": "1", "after": "2"}]
+
+
+def test_objects_and_journal_are_owned_by_the_job(kube) -> None:
+    made = call(kube, Wall)
+    job = kube.objects["/apis/batch/v1/namespaces/shop/jobs/faultline-" + made["id"]]
+    assert job["spec"]["activeDeadlineSeconds"] == 60 and job["spec"]["ttlSecondsAfterFinished"] == 0
+    for path in (MAPS + "/faultline-" + made["id"], "/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/wall"):
+        assert kube.objects[path]["metadata"]["ownerReferences"][0]["uid"] == job["metadata"]["uid"]
+    assert made["deadman"] == "cluster" and kube.watchers == []
+
+
+def test_a_lease_is_watched_and_the_job_ends_the_duration(kube) -> None:
+    """The Job is never given more time: old Job controllers would not look at it again."""
+    made = call(kube, Wall, lease="20s")
+    job = kube.objects["/apis/batch/v1/namespaces/shop/jobs/faultline-" + made["id"]]
+    assert job["spec"]["activeDeadlineSeconds"] == 60
+    assert made["deadman"] == "watcher" and kube.watchers == [made["id"]] and 15 < made["remaining"] <= 20
+    journal = Journal(kube.cluster)
+    journal.renew(journal.find("shop", made["id"]), kube.cluster.now() + 40)
+    assert 38 <= journal.find("shop", made["id"]).deadline - kube.cluster.now() <= 40
+    journal.renew(journal.find("shop", made["id"]), kube.cluster.now() + 400)
+    entry = journal.find("shop", made["id"])
+    assert entry.deadline == entry.limit
+    assert not any(method == "PATCH" and "/jobs/" in path for method, path in kube.requests)
+
+
+def test_a_cluster_that_keeps_jobs_gets_a_watcher(kube) -> None:
+    kube.ttl = False
+    made = call(kube, Wall)
+    assert made["deadman"] == "watcher" and kube.watchers == [made["id"]] and kube.names("jobs") == []
+
+
+@pytest.mark.parametrize("where", ["jobs", "configmaps", "networkpolicies"])
+def test_whatever_is_refused_leaves_nothing(kube, where: str) -> None:
+    from kube_server import Answer
+
+    before = content(kube)
+    kube.fail(99, Answer(403, "Forbidden", "cannot"), "POST", where)
+    with pytest.raises(AttackError, match=f"the credentials may not create {where} in namespace shop"):
+        call(kube, Wall)
+    assert content(kube) == before
+
+
+def test_without_a_dead_man_nothing_is_injected(kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = content(kube)
+
+    def refuse(_cluster, _entry):
+        raise AttackError("no more processes")
+
+    monkeypatch.setattr(_kube_deadman, "start_watcher", refuse)
+    with pytest.raises(AttackError, match="no more processes; undone at once, nothing is left"):
+        call(kube)
+    assert content(kube) == before
+    assert not any(method == "PATCH" and "theirs" in path for method, path in kube.requests[:-1] if "dryRun" in path)
+
+
+def test_a_failed_verify_undoes(kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = content(kube)
+    monkeypatch.setattr(Write, "verify", lambda _self, _plan: 1 / 0)
+    with pytest.raises(AttackError, match="ZeroDivisionError: division by zero; undone at once"):
+        call(kube)
+    assert content(kube) == before
+
+
+def test_reverted_while_it_was_made(kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = content(kube)
+
+    def halt(self, _plan):
+        journal = Journal(self.cluster)
+        revert_entry(self.cluster, journal, journal.find("shop", self.id))
+        return {}
+
+    monkeypatch.setattr(Write, "verify", halt)
+    with pytest.raises(AttackError, match="reverted while it was being applied; undone at once"):
+        call(kube)
+    assert content(kube) == before
+
+
+def test_an_undo_that_fails_stays_and_is_loud(kube) -> None:
+    from kube_server import Answer
+
+    made = call(kube)
+    kube.fail(1, Answer(403, "Forbidden", "cannot"), "PATCH", "theirs")
+    with pytest.raises(AttackError, match="is stuck: forbidden"):
+        call(kube, state="absent")
+    entry = Journal(kube.cluster).find("shop", made["id"])
+    assert status(kube.cluster, entry) == "stuck" and "forbidden" in entry.stuck
+    assert call(kube, state="absent")["status"] == "reverted"
+    assert kube.objects[MAPS + "/theirs"]["data"] == {"a": "1"}
+
+
+def test_overlap_and_other_options(kube) -> None:
+    made = call(kube)
+    with pytest.raises(AttackError, match=f"write:shop is held by the active attack {made['id']}"):
+        call(kube, value="3")
+    with pytest.raises(AttackError, match="is active with other options"):
+        call(kube, value="3", id=made["id"])
+
+
+def test_the_later_of_two_gives_way(kube) -> None:
+    """Somebody's journal of the same resource appears between our look and our own journal."""
+    before = content(kube)
+    call(kube, id="first")
+    foreign = kube.objects.pop(MAPS + "/faultline-first")
+    foreign["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    kube.objects[MAPS + "/theirs"] = copy.deepcopy(before[MAPS + "/theirs"])
+    kube.objects[MAPS + "/theirs"]["metadata"]["resourceVersion"] = "1"
+
+    def appear(method, path, _body):
+        if method == "POST" and "configmaps" in path:
+            kube.objects[MAPS + "/faultline-first"] = foreign
+
+    kube.trouble.append(appear)
+    with pytest.raises(AttackError, match="is held by the active attack first"):
+        call(kube, id="second")
+    assert kube.names("configmaps") == ["faultline-first", "theirs"] and kube.objects[MAPS + "/theirs"]["data"] == {"a": "1"}
+
+
+def test_what_is_overdue_is_undone_by_who_comes_by(kube) -> None:
+    made = call(kube)
+    kube.objects[MAPS + "/faultline-" + made["id"]]["data"]["deadline"] = str(time.time() - 60)
+    again = call(kube)
+    assert again["changed"] and again["notes"] == [f"{made['id']} was overdue: undone now"]
+
+
+def test_secrets_are_not_in_the_config_map(kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Write, "secret", True)
+    before = content(kube)
+    made = call(kube, value="hush-new")
+    assert "hush" not in json.dumps(kube.objects[MAPS + "/faultline-" + made["id"]]) and "hush" not in json.dumps(made)
+    assert kube.names("secrets") == ["faultline-" + made["id"]]
+    assert call(kube, state="absent", value="hush-new")["status"] == "reverted" and content(kube) == before
+
+
+@pytest.mark.parametrize("damage", [{"record.json": "{"}, {"record.json": "{}"}, {"deadline": "soon"}])
+def test_a_damaged_journal_is_not_acted_upon(kube, damage: dict) -> None:
+    made = call(kube)
+    kube.objects[MAPS + "/faultline-" + made["id"]]["data"].update(damage)
+    entry = Journal(kube.cluster).find("shop", made["id"])
+    assert status(kube.cluster, entry) == "damaged"
+    assert not revert_entry(kube.cluster, Journal(kube.cluster), entry).clean
+    assert kube.objects[MAPS + "/theirs"]["data"] == {"a": "2"}
+
+
+def test_a_journal_that_would_be_too_large(kube) -> None:
+    kube.objects[MAPS + "/theirs"]["data"]["a"] = "x" * 950000
+    with pytest.raises(AttackError, match="attack fewer or smaller objects"):
+        call(kube)
+    assert kube.names("configmaps") == ["theirs"]
+
+
+@pytest.mark.parametrize(
+    ("values", "option"),
+    [({"duration": value}, "duration") for value in (0, -1, "nan", 1e9, "5m; rm -rf /", None, True, "2h")]
+    + [({"id": value}, "id") for value in ("/", "A", "a_b", "x" * 51, "", "-a")]
+    + [({"run_id": value}, "run_id") for value in ("x" * 64, "a b", "-")]
+    + [({"lease": "61s"}, "lease"), ({"max_duration": "25h"}, "max_duration")]
+    + [({"namespace": value}, "namespace") for value in ("kube-system", "kube-public", "kube-node-lease", "*", "", "../x", "none")],
+)
+def test_bad_options_are_refused_before_anything_is_touched(kube, values: dict, option: str) -> None:
+    before = content(kube)
+    with pytest.raises(AttackError) as raised:
+        call(kube, **values)
+    assert raised.value.details["option"] == option
+    assert isinstance(raised.value, BadOption) or values["duration"] is None
+    assert content(kube) == before and all(method == "GET" for method, _path in kube.requests)
