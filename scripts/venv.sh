@@ -40,13 +40,14 @@ esac
 
 python=$(python_for "$low" "$high") ||
 	die "ansible-core $name needs a Python from $low to $high, and there is none in /usr/bin, /usr/local/bin, PATH or ~/.pyenv/versions"
-venv=$cache/venv-$name
-stamp() { { echo "${packages[@]#"$repo/"}"; "$python" -VV; cat "$repo"/tests/requirements.txt "$repo"/tests/unit/requirements.txt; } | sha256sum; }
+what() { echo "${packages[@]#"$repo/"}"; "$python" -VV; cat "$repo"/tests/requirements.txt "$repo"/tests/unit/requirements.txt; }
+# One for each set of requirements, so that another checkout never takes away the one that somebody works with.
+venv=$cache/venv-$name-$(what | sha256sum | cut -c1-10)
 
 mkdir -p "$cache"
 exec 9>"$cache/.lock-$name"
 flock 9
-if [ "$(cat "$venv/.stamp" 2>/dev/null)" != "$(stamp)" ]; then
+if [ ! -e "$venv/.done" ]; then
 	if ! "$python" -c 'import ensurepip' 2>/dev/null; then
 		if [ "$(id -u)" != 0 ] || ! type -P apt-get >/dev/null; then die "$python has no ensurepip: install python3-venv"; fi
 		say "Installing python3-venv with apt, which $python lacks."
@@ -56,6 +57,8 @@ if [ "$(cat "$venv/.stamp" 2>/dev/null)" != "$(stamp)" ]; then
 	rm -rf "$venv"
 	"$python" -m venv "$venv"
 	"$venv/bin/python" -m pip --disable-pip-version-check -qq install "${packages[@]}" >&2
-	stamp >"$venv/.stamp"
+	touch "$venv/.done"
 fi
+touch "$venv"
+find "$cache" -mindepth 1 -maxdepth 1 -name "venv-$name-*" -mtime +14 -exec rm -rf {} +
 echo "$venv/bin"

@@ -6,7 +6,7 @@
 `n4` is one without systemd.
 
 With `-n 2` or `-n 3` (pytest-xdist) the tests that ask for one host run side by side, each worker on a host of its own;
-those that ask for several, or for none by name, have the lab to themselves.
+those that ask for several, or for none by name, or that are marked `alone`, have the lab to themselves.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _wants_one_host(request: pytest.FixtureRequest) -> bool:
-    return sum(name in request.fixturenames for name in ("n1", "n2", "n3", "n4")) == 1
+    return not request.node.get_closest_marker("alone") and sum(name in request.fixturenames for name in ("n1", "n2", "n3", "n4")) == 1
 
 
 @contextmanager

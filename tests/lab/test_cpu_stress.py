@@ -12,6 +12,8 @@ import pytest
 from _lab import Lab, wait_until
 from _steps import examples, steps
 
+pytestmark = pytest.mark.alone
+
 # Prints the load of all CPUs together over some seconds, as top counts it. It begins when its own start is forgotten.
 METER = """
 import sys, time

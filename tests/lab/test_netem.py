@@ -14,6 +14,8 @@ import pytest
 from _lab import Lab
 from _steps import IGNORE, steps
 
+pytestmark = pytest.mark.alone
+
 HTB = """
 tc qdisc add dev eth0 root handle 1: htb default 10
 tc class add dev eth0 parent 1: classid 1:10 htb rate 500mbit
