@@ -10,6 +10,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import NotFound
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import ID_LABEL, OF_OURS, PART_LABEL
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import (
+    AUTOSCALER,
+    CONFIG_MAP,
+    DAEMON_SET,
     DEPLOYMENT,
     JOB,
     NETWORK_POLICY,
@@ -17,6 +20,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import
     POD,
     RESOURCE_QUOTA,
     SECRET,
+    SERVICE,
     STATEFUL_SET,
     label,
 )
@@ -24,7 +28,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert impor
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_undo import MARK, change, unmark
 
 _OURS = (JOB, NETWORK_POLICY, RESOURCE_QUOTA, DEPLOYMENT, POD, SECRET)  # what attacks make
-_MARKED = (NODE, DEPLOYMENT, STATEFUL_SET)  # what they change, mostly
+_MARKED = (NODE, DEPLOYMENT, STATEFUL_SET, DAEMON_SET, CONFIG_MAP, SECRET, SERVICE, AUTOSCALER)  # what they change
 
 
 class Left(object):

@@ -50,7 +50,7 @@ def test_pressure_steps(cluster, namespace, steps) -> None:
 
 def test_the_playbook_is_killed_and_it_ends_at_the_deadline(cluster, namespace, fingerprint, compare, tmp_path) -> None:
     before = fingerprint(namespace)
-    task = as_task("attack", "k8s_api_pressure", {**OPTIONS, "namespace": namespace, "duration": "25s"})
+    task = as_task("attack", "k8s_api_pressure", {**OPTIONS, "namespace": namespace, "duration": "45s"})
     process = playbook(cluster, tmp_path, [task, {"name": "wait", "pause": {"seconds": 60}}])
     wait_until(lambda: any("effect" in each["data"] for each in journals(cluster, namespace)), 60, "the attack is active", 0.1)
     data = journals(cluster, namespace)[0]["data"]

@@ -51,7 +51,7 @@ def test_capacity_steps(cluster, namespace, nodes, steps) -> None:
 
 def test_the_playbook_is_killed_and_there_is_room_again_in_time(cluster, namespace, nodes, fingerprint, compare, tmp_path) -> None:
     before = fingerprint(namespace)
-    task = as_task("attack", "k8s_capacity", {"namespace": namespace, "names": [nodes[-1]], "leave_cpu": LEFT, "duration": "25s"})
+    task = as_task("attack", "k8s_capacity", {"namespace": namespace, "names": [nodes[-1]], "leave_cpu": LEFT, "duration": "45s"})
     process = playbook(cluster, tmp_path, [task, {"name": "wait", "pause": {"seconds": 60}}])
     wait_until(lambda: any("effect" in each["data"] for each in journals(cluster, namespace)), 60, "the attack is active", 0.1)
     deadline = float(journals(cluster, namespace)[0]["data"]["deadline"])
