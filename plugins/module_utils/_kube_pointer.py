@@ -64,7 +64,7 @@ def operations(document, pointer, value):
     at = plain(document, pointer)
     if value is ABSENT:
         return [{"op": "remove", "path": at}] if read(document, pointer) is not ABSENT else []
-    made, segments = [], [word for word in at.split("/")[1:]]
+    made, segments = [], at.split("/")[1:]
     for depth in range(1, len(segments)):
         parent = "".join("/" + word for word in segments[:depth])
         if read(document, parent) in (ABSENT, None):

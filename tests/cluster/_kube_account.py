@@ -23,7 +23,8 @@ class Account:
     def __init__(self, cluster: Cluster, namespace: str, manifest: str, scratch: Path) -> None:
         self.cluster = cluster
         self.namespace = namespace
-        self.documents = list(yaml.safe_load_all((REPO / "docs" / "rbac" / manifest).read_text()))
+        found = yaml.safe_load((REPO / "docs" / "rbac" / manifest).read_text())
+        self.documents = found["items"] if found["kind"] == "List" else [found]
         self.scratch = scratch
         self.made: list[str] = []
 

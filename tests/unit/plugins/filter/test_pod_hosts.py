@@ -14,8 +14,8 @@ from ansible_collections.faultline.chaos.plugins.filter.pod_hosts import pod_hos
 POD = {"name": "web-1", "node": "worker-1", "node_addresses": ["10.0.0.11", "w1.example.com", "worker-1"]}
 
 
-def host_of(hosts: dict[str, dict], pod: dict = POD) -> str:
-    return pod_hosts([pod], hosts)[0]["inventory_host"]
+def host_of(hosts: dict[str, dict], pod: dict | None = None) -> str:
+    return pod_hosts([pod or POD], hosts)[0]["inventory_host"]
 
 
 @pytest.mark.parametrize(

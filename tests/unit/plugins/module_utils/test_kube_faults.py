@@ -104,7 +104,7 @@ def test_its_undo_leaves_what_was_there(kube, fault: str, more: dict, found: dic
 
 def test_a_wrong_secret_is_made_up() -> None:
     found = {"metadata": {"name": "web"}, "type": "Opaque", "data": {"k": "eA=="}}
-    first, second = (changes_of(found, options("secret_value", key="k"))["/data/k"] for _ in range(2))
+    first, second = (changes_of(found, options("secret_value", key="k"))["/data/k"] for _each in range(2))
     assert base64.b64decode(first).startswith(b"faultline-") and first != second
 
 

@@ -31,20 +31,20 @@ def clock() -> Clock:
 
 def test_turns_are_a_rate_apart(clock: Clock) -> None:
     pace = Pace(10, clock)
-    assert [round(pace.take(), 3) for _ in range(4)] == [0.0, 0.1, 0.2, 0.3]
+    assert [round(pace.take(), 3) for _each in range(4)] == [0.0, 0.1, 0.2, 0.3]
 
 
 def test_what_was_missed_is_not_made_up_for(clock: Clock) -> None:
     pace = Pace(10, clock)
     pace.take()
     clock.time += 60
-    assert [round(pace.take(), 3) for _ in range(3)] == [0.0, 0.1, 0.2]
+    assert [round(pace.take(), 3) for _each in range(3)] == [0.0, 0.1, 0.2]
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_it_rests_and_halves_when_refused_and_once_for_all_at_the_same_time(clock: Clock, status: int) -> None:
     pace = Pace(40, clock)
-    for _ in range(8):
+    for _each in range(8):
         pace.answered(status)
     assert pace.rate == 20 and pace.take() >= 1.0
     clock.time += 1.5
@@ -54,11 +54,11 @@ def test_it_rests_and_halves_when_refused_and_once_for_all_at_the_same_time(cloc
 
 def test_it_never_stops_altogether_and_rises_to_what_was_asked(clock: Clock) -> None:
     pace = Pace(40, clock)
-    for _ in range(20):
+    for _each in range(20):
         pace.answered(429)
         clock.time += 2
     assert pace.rate == 0.5
-    for _ in range(1000):
+    for _each in range(1000):
         pace.answered(200)
     assert pace.rate == 40
 

@@ -29,12 +29,12 @@ class Container:
         self.word = f"faultline-test-{secrets.token_hex(6)}"
         self.started: subprocess.Popen | None = None
 
-    def run(self, argv: list[str], env: dict[str, str] = NO_PATH) -> subprocess.CompletedProcess:
-        return subprocess.run([*self.shell, *argv[1:]], env=env, capture_output=True, text=True, timeout=60, check=False)
+    def run(self, argv: list[str], env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+        return subprocess.run([*self.shell, *argv[1:]], env=env or NO_PATH, capture_output=True, text=True, timeout=60, check=False)
 
-    def start(self, seconds: int, cpus: int, mib: int, env: dict[str, str] = NO_PATH) -> None:
+    def start(self, seconds: int, cpus: int, mib: int, env: dict[str, str] | None = None) -> None:
         argv = _kube_stress_sh.start(self.word, seconds, cpus, mib)
-        self.started = subprocess.Popen([*self.shell, *argv[1:]], env=env, stdout=subprocess.PIPE, text=True)
+        self.started = subprocess.Popen([*self.shell, *argv[1:]], env=env or NO_PATH, stdout=subprocess.PIPE, text=True)
         assert self.started.stdout.readline() == "started\n"
 
     def measure(self) -> tuple[float, int, int, int]:
