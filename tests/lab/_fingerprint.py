@@ -29,6 +29,7 @@ def parse(text: str) -> dict[str, list[str]]:
     data["time"] = [f"{round((data['time'][0] - time.time()) / 5) * 5:+d} s"]
     data["files"] = [line for line in data["files"] if not line.endswith(" /run/systemd/transient")]  # systemd keeps it once it had a transient unit
     data["qdiscs"] = [line for line in data["qdiscs"] if not line.startswith("class fq_codel ")]  # its flows of the moment
+    data["processes"] = [line for line in data["processes"] if not line.startswith("(")]  # systemd, about to start something
     data["runtime"] = [line for line in data["runtime"] if "/run/systemd/" not in line]
     return {name: [line for line in lines if not any(n in line for n in NOISE)] for name, lines in data.items()}
 
