@@ -72,7 +72,7 @@ def test_it_holds_memory_and_is_stopped(container: Container) -> None:
     assert 24 * 1024 <= container.measure()[2] < 48 * 1024
     stopped = container.run(_kube_stress_sh.stop(container.word))
     assert (stopped.returncode, stopped.stdout.strip()) == (0, "2")
-    assert container.started.wait(10) == 0
+    assert container.started.wait(10) in (0, 143)  # by itself, or by the TERM that ends it
     assert container.run(_kube_stress_sh.stop(container.word)).stdout.strip() == "0"
 
 
@@ -83,7 +83,7 @@ def test_only_those_with_the_word_are_ended(container: Container) -> None:
     try:
         assert container.run(_kube_stress_sh.stop(container.word)).returncode == 0
         assert other.measure()[3] == 2
-        assert container.started.wait(10) == 0
+        assert container.started.wait(10) in (0, 143)  # by itself, or by the TERM that ends it
     finally:
         assert other.run(_kube_stress_sh.stop(other.word)).stdout.strip() == "2"
         other.started.wait(10)
