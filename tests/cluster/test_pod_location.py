@@ -32,7 +32,7 @@ def test_where_pods_are_with_least_rights(cluster, namespace, deployment, tmp_pa
         assert told["node_addresses"] == sorted({status["hostIP"], told["node"]}), "these rights are not for nodes"
         assert "://" + told["container_id"] in status["containerStatuses"][0]["containerID"]
     assert len(few["pods"]) == 3 and not few["changed"]
-    drawn = [cluster.module("k8s_pod_location", {"namespace": namespace, "label_selector": "app=web", "seed": "7"}) for _ in range(2)]
+    drawn = [cluster.module("k8s_pod_location", {"namespace": namespace, "label_selector": "app=web", "seed": "7"}) for _each in range(2)]
     assert drawn[0]["pods"] == drawn[1]["pods"] and len(drawn[0]["pods"]) == 1 and drawn[0]["effect"]["seed"] == "7"
 
 
