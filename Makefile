@@ -28,7 +28,7 @@ sanity: ## ansible-test sanity (CORE=2.16 or another ansible-core)
 
 unit: ## unit tests (CORE=2.16 or another ansible-core; ARGS for pytest)
 	@PATH=$$(scripts/venv.sh $(CORE)):$$PATH
-	python -m pytest tests/unit $(ARGS)
+	python -m pytest -n 4 tests/unit $(ARGS)
 
 integration: ## tests of the role, the playbooks and steady_state on this machine (CORE and ARGS as above)
 	@status=0
