@@ -127,7 +127,7 @@ def start_watcher(cluster, entry):
     place = tempfile.mkdtemp(prefix="faultline-")  # the client deletes its own temporary files when this process ends
     try:
         kept = copy_certificates(settings, place)
-        pid = _process.detach(lambda: _watch(cluster, entry, kept, place, write_end), name="kube", keep=(write_end,))
+        pid = _process.detach(lambda: _watch(cluster, entry, kept, place, write_end), name=_process.CLUSTER_WATCHER, keep=(write_end,))
     except Exception:
         shutil.rmtree(place, ignore_errors=True)
         raise

@@ -22,6 +22,7 @@ PROTECTED = frozenset(
     )
 )
 WORKER_NAME = "faultline-%s"
+CLUSTER_WATCHER = "kube"  # the dead-man of an attack on a cluster: its journal is there, not here
 
 # How an attack on processes chooses them: its criteria, and its options with how many and in which order.
 CRITERIA = ("name", "command_line", "pid_file", "user", "port")

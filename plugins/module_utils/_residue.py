@@ -10,7 +10,7 @@ import os
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup, _filesystem, _residue_net
 from ansible_collections.faultline.chaos.plugins.module_utils._journal import HISTORY_KEPT
-from ansible_collections.faultline.chaos.plugins.module_utils._process import processes
+from ansible_collections.faultline.chaos.plugins.module_utils._process import CLUSTER_WATCHER, WORKER_NAME, processes
 
 INTERFACE_PREFIX = "fl"  # of the ifb devices that network attacks add: fl and 12 hex digits
 TC_PREF_FIRST, TC_PREF_LAST = 47000, 47999  # of the tc filters that network attacks add
@@ -80,6 +80,8 @@ def _units(host, _journal, active, _claimed):
 def _workers(_host, journal, active, claimed):
     found = []
     for process in processes():
+        if process.name == WORKER_NAME % CLUSTER_WATCHER:
+            continue
         if process.name.startswith("faultline-") and '"start": %s' % process.start not in claimed:
             leader = _leader(process.pid)
             if leader == process.pid or '"pid": %d' % leader not in claimed:
