@@ -49,7 +49,7 @@ fault-test: ## tests that kill the controller, the timer and the host at every s
 
 smoke: ## a part of lab-test and fault-test: every attack once, and one case of most faults (ARGS for pytest)
 	@status=0
-	scripts/lab_test.sh tests/lab -m smoke -n 2 $(ARGS) || status=1
+	scripts/lab_test.sh tests/lab -m smoke -n 3 $(ARGS) || status=1
 	scripts/lab_test.sh tests/faults -m smoke $(ARGS) || status=1
 	exit $$status
 

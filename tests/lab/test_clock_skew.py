@@ -14,8 +14,6 @@ import yaml
 from _lab import Lab, wait_until
 from _steps import steps
 
-pytestmark = pytest.mark.alone
-
 # Prints the clock minus the time since boot in nanoseconds: it changes with every step of the clock, and with nothing else.
 METER = "import time; b = time.clock_gettime_ns; print(min((b(7) - a, r - a) for a, r in ((b(7), b(0)) for _ in range(50)))[1])"
 # Prints the most and the least of that over some seconds, in seconds from a given value, and how often it changed by 0.1 s.

@@ -13,8 +13,6 @@ import yaml
 from _lab import Lab, wait_until
 from _steps import steps
 
-pytestmark = pytest.mark.alone
-
 # Bytes a second that the kernel counts for the workers, read and written, over some seconds.
 METER = """
 import glob, sys, time

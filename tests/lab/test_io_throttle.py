@@ -15,8 +15,6 @@ import yaml
 from _lab import Lab
 from _steps import steps
 
-pytestmark = pytest.mark.alone
-
 UNIT = "mydatabase"
 GROUP = f"/sys/fs/cgroup/system.slice/{UNIT}.service"
 FILE = "/var/tmp/fl-throttle"

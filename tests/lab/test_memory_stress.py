@@ -14,8 +14,6 @@ import yaml
 from _lab import Lab, wait_until
 from _steps import steps
 
-pytestmark = pytest.mark.alone
-
 # Prints the use of the host's memory in percent, as free counts it: mean, least and most over some seconds.
 METER = """
 import sys, time

@@ -14,8 +14,6 @@ import pytest
 from _lab import Lab
 from _steps import IGNORE, steps
 
-pytestmark = pytest.mark.alone
-
 HTB = """
 tc qdisc add dev eth0 root handle 1: htb default 10
 tc class add dev eth0 parent 1: classid 1:10 htb rate 500mbit
@@ -195,7 +193,6 @@ BAD = [
 ]
 
 
-@pytest.mark.smoke
 def test_bad_input_is_refused_by_name_before_any_change(lab: Lab, n1: str) -> None:
     tasks = [
         {"name": f"bad {n}", "faultline.chaos.netem": {"duration": "10m", **options}, "ignore_errors": True} for n, (options, _name) in enumerate(BAD)
