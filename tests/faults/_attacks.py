@@ -112,7 +112,7 @@ ATTACKS = [
     Attack("memory_stress", {"amount": "16MiB"}, active="'faultline-mem' in comms()"),
     Attack("pid_exhaustion", {"count": 200}, active="'faultline-pid' in comms()"),
     Attack("fd_exhaustion", {"process": VICTIM, "leave": 3}, active=f"min(soft_files('{VICTIM}'), default=1000) < 100"),
-    Attack("socket_exhaustion", {"percent": 30}, active="'faultline-ports' in comms()"),
+    Attack("socket_exhaustion", {"percent": 5}, active="'faultline-ports' in comms()"),
     Attack(
         "dns_fault",
         {"domains": ["fault.example.com"]},

@@ -83,7 +83,9 @@ def _ready(target: Target) -> Target:
 @pytest.fixture(scope="session")
 def host(lab: Lab) -> Target:
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-    return _ready(Target(lab, f"n{int(worker[2:]) % WORKERS + 1}"))
+    target = Target(lab, f"n{int(worker[2:]) % WORKERS + 1}")
+    lab.reset(target.name)  # what other tests have left in its kernel and its systemd would be gone after a reboot
+    return _ready(target)
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,21 @@ def parse(text: str) -> dict[str, list[str]]:
     data["qdiscs"] = [line for line in data["qdiscs"] if not line.startswith("class fq_codel ")]  # its flows of the moment
     data["processes"] = [line for line in data["processes"] if not line.startswith("(")]  # systemd, about to start something
     data["runtime"] = [line for line in data["runtime"] if "/run/systemd/" not in line]
+    data["iptables"] = without_idle_tables(data["iptables"])
     return {name: [line for line in lines if not any(n in line for n in NOISE)] for name, lines in data.items()}
+
+
+def without_idle_tables(lines: list[str]) -> list[str]:
+    """Tables that decide nothing - no rule, no chain of anybody, every policy ACCEPT - are there once anybody has asked for them."""
+    out: list[str] = []
+    table: list[str] = []
+    for line in lines:
+        table.append(line)
+        if line == "COMMIT":
+            if not all(each.startswith("*") or each.split()[1:2] == ["ACCEPT"] and each.startswith(":") for each in table[:-1]):
+                out += table
+            table = []
+    return out + table
 
 
 def compare(before: dict[str, list[str]], after: dict[str, list[str]], ignore: tuple[str, ...] = ()) -> str:

@@ -144,7 +144,8 @@ ssh_config() {
 hang_up() { # forget the shared ssh connections to a host that goes away
 	local s
 	for s in "$D"/run/cm-*@"$(ip_of "$1")"; do
-		[ -S "$s" ] && ssh -F "$D/ssh_config" -o ControlPath="$s" -O exit x >/dev/null 2>&1; rm -f "$s"
+		[ ! -S "$s" ] || ssh -F "$D/ssh_config" -o ControlPath="$s" -O exit x >/dev/null 2>&1 || true # its master may be dead
+		rm -f "$s"
 	done
 }
 
