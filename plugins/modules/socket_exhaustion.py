@@ -137,7 +137,7 @@ effect:
       type: int
       sample: 5647
     measured_free:
-      description: How many are free now. Every one was asked from the kernel.
+      description: How many are free now, asked from the kernel port by port; on a target that needs more than 2 s for it, from an even share of them.
       type: int
       sample: 5645
     held:

@@ -12,6 +12,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _sockets
 
@@ -103,6 +104,14 @@ def test_free_ports_asks_the_kernel() -> None:
         assert _sockets.free_ports("udp", [port]) == 0
         assert port in _sockets.ports_in_use("udp", [port, 1])
     assert _sockets.free_ports("udp", [port]) == 1
+
+
+def test_free_ports_takes_a_share_when_it_gets_late(mocker: MockerFixture) -> None:
+    mocker.patch.object(_sockets, "bind", side_effect=lambda protocol, ip, port: mocker.Mock() if port < 3000 else (_ for _ in ()).throw(OSError()))
+    ports = list(range(1000, 5000))
+    assert _sockets.free_ports("tcp", ports) == 2000 and _sockets.bind.call_count == 4000
+    _sockets.bind.reset_mock()
+    assert abs(_sockets.free_ports("tcp", ports, patience=-1.0) - 2000) <= 16 and _sockets.bind.call_count == 250
 
 
 def test_a_process_moves_no_limit_but_its_own_soft_one(monkeypatch: pytest.MonkeyPatch) -> None:
