@@ -10,7 +10,7 @@ export LC_ALL := C.UTF-8
 export CORE ?= dev
 ARGS ?=
 
-.PHONY: help setup test lint sanity unit integration netns-test lab-test fault-test smoke cluster-test demo bench build clean
+.PHONY: help setup test lint sanity unit integration netns-test lab-test legacy-test fault-test smoke cluster-test demo bench build clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' Makefile | while read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -44,13 +44,16 @@ netns-test: ## tests of the packet filter in network namespaces of this machine,
 lab-test: ## tests on the lab, whose hosts are real (ARGS for pytest)
 	@scripts/lab_test.sh tests/lab $(ARGS)
 
+legacy-test: ## every attack once, on hosts with Python 3.6 and sudo, by ansible-core 2.16 (ARGS for pytest)
+	@CORE=2.16 FAULTLINE_LAB_LEGACY=1 scripts/lab_test.sh tests/lab -m smoke -n 3 -v $(ARGS)
+
 fault-test: ## tests that kill the controller, the timer and the host at every step (ARGS for pytest)
 	@scripts/lab_test.sh tests/faults $(ARGS)
 
 smoke: ## a part of lab-test and fault-test: every attack once, and one case of most faults (ARGS for pytest)
 	@status=0
-	scripts/lab_test.sh tests/lab -m smoke -n 3 $(ARGS) || status=1
-	scripts/lab_test.sh tests/faults -m smoke $(ARGS) || status=1
+	scripts/lab_test.sh tests/lab -m smoke -n 3 -v $(ARGS) || status=1
+	scripts/lab_test.sh tests/faults -m smoke -v $(ARGS) || status=1
 	exit $$status
 
 cluster-test: ## tests on Kubernetes: KUBECONFIG, or one of our own, built in up to 10 minutes (ARGS for pytest)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import _fingerprint
+import _legacy
 import yaml
 
 REPO = Path(__file__).resolve().parents[2]
@@ -211,6 +212,8 @@ class Lab:
         argv = [str(DRIVER), "exec", str(Path(ansible or self.bin) / "ansible-playbook"), "-i", str(inventory or REPO / "inventories" / "lab")]
         if hosts:
             argv += ["-i", self._inventory(hosts)]
+        if _legacy.ASKED_FOR:
+            argv += ["-i", self._legacy_inventory()]
         if extra_vars:
             argv += ["-e", json.dumps(extra_vars)]
         argv += ["--check"] * check + ["--diff"] * diff + (["--limit", limit] if limit else []) + list(args)
@@ -228,9 +231,10 @@ class Lab:
 
         task: more task keywords, such as {"vars": {...}, "timeout": 5}.
         """
+        as_the_inventory_says = _legacy.ASKED_FOR and user == "root"
         play = [{
             "name": "one", "hosts": host, "gather_facts": False, "become": become,
-            "vars": {"ansible_user": user},
+            "vars": {} if as_the_inventory_says else {"ansible_user": user, "ansible_become": become},
             "tasks": [{"name": "one", name: args or {}, "check_mode": check, "diff": diff, **(task or {})}],
         }]
         p = self.playbook(play, env=env, ansible=ansible, timeout=timeout, hosts=(host,) if host not in ("n1", "n2", "n3") else ())
@@ -252,6 +256,11 @@ class Lab:
         path.write_text("".join(
             f"{h} ansible_host={address(h)} ansible_user=root ansible_python_interpreter=/usr/bin/python3 faultline_power=lab"
             f" ansible_ssh_common_args='-F {self.dir}/ssh_config'\n" for h in hosts))
+        return str(path)
+
+    def _legacy_inventory(self) -> str:
+        path = self.scratch / "legacy.ini"
+        path.write_text("".join(f"n{i} {_legacy.VARS}\n" for i in range(1, 5)))
         return str(path)
 
     def _scratch(self, name: str) -> Path:

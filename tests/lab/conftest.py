@@ -23,6 +23,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.append(str(Path(__file__).resolve().parents[2] / ".collections"))  # the examples of the modules
 
+import _legacy
 from _lab import Lab
 
 HOSTS = 3
@@ -83,7 +84,14 @@ def plain(lab: Lab) -> str:
 
 
 def _host(lab: Lab, name: str, request: pytest.FixtureRequest) -> str:
-    return lab.ready(f"n{int(WORKER[2:]) % HOSTS + 1}" if WORKER and _wants_one_host(request) else name)
+    return _ready(lab, f"n{int(WORKER[2:]) % HOSTS + 1}" if WORKER and _wants_one_host(request) else name)
+
+
+def _ready(lab: Lab, name: str) -> str:
+    lab.ready(name)
+    if _legacy.ASKED_FOR:
+        _legacy.install(lab, name)
+    return name
 
 
 @pytest.fixture
@@ -103,4 +111,4 @@ def n3(lab: Lab, request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def n4(lab: Lab, plain: str) -> str:
-    return lab.ready(plain)
+    return _ready(lab, plain)
