@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,15 +56,22 @@ def test_demo_on_the_lab(lab: Lab, n1: str, n2: str, n3: str, tmp_path: Path) ->
     assert still_running(tmp_path) == []
 
 
+@pytest.fixture
+def everybodys() -> Iterator[Path]:
+    """A directory that another user can reach; pytest closes its own to others whenever one of its sessions begins."""
+    directory = Path(tempfile.mkdtemp(prefix="faultline-demo-"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
 @pytest.mark.smoke
-def test_demo_without_root_and_lab(tmp_path: Path) -> None:
+def test_demo_without_root_and_lab(everybodys: Path) -> None:
     """As nobody. A mount namespace gives nobody a home; a capability lets it read this checkout and this Python, wherever they are."""
-    home = tmp_path / "home"
+    home = everybodys / "home"
     home.mkdir()
     os.chown(home, NOBODY, NOBODY)
-    for parent in home.parents[:-2]:  # up to the directory for all temporary files
-        parent.chmod(parent.stat().st_mode | 0o055)
-    passwd = tmp_path / "passwd"
+    passwd = everybodys / "passwd"
     passwd.write_text(re.sub(r"^nobody:.*$", f"nobody:x:{NOBODY}:{NOBODY}::{home}:/bin/sh", Path("/etc/passwd").read_text(), flags=re.M))
     drop = f"setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups --inh-caps=+dac_read_search --ambient-caps=+dac_read_search"
     argv = ["unshare", "--mount", "sh", "-c", f'mount --bind "$1" /etc/passwd && exec {drop} "$2"', "sh", str(passwd), str(DEMO)]
