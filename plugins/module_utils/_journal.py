@@ -310,7 +310,7 @@ class Journal(object):
         found = []
         for line in self._read(os.path.join(self.path, "history.jsonl")).splitlines():
             try:
-                found.append(json.loads(line))
+                found.append(json.loads(line.lstrip("\0")))  # what a power cut leaves of the line before, on ext4
             except ValueError:
                 continue
         return found[-last:] if last else []

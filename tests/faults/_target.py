@@ -151,8 +151,10 @@ class Measured:
 
 
 # What the kernel and systemd derive from the memory that they find at boot, which is another each time.
-_BY_MEMORY = re.compile(r"\b(pids\.max|size|nr_inodes)=\d+|^(fs/epoll/max_user_watches|kernel/threads-max|net/ipv4/(inet_peer_threshold|tcp_max_orphans|"
-                        r"tcp_max_tw_buckets|tcp_mem|tcp_rmem|tcp_wmem|udp_mem)|vm/(admin_reserve|min_free|user_reserve)_kbytes) = .*")
+_BY_MEMORY = re.compile(
+    r"\b(pids\.max|size|nr_inodes)=\d+|^(fs/(file-max|epoll/max_user_watches)|kernel/threads-max|net/ipv4/(inet_peer_threshold|tcp_max_orphans|"
+    r"tcp_max_tw_buckets|tcp_mem|tcp_rmem|tcp_wmem|udp_mem)|vm/(admin_reserve|min_free|user_reserve)_kbytes) = .*"
+)
 
 
 def _of_any_boot(fingerprint: dict) -> dict:
@@ -266,7 +268,8 @@ class Target:
 
     def history(self) -> list[dict]:
         text = self.sh(f"cat {STATE}/history.jsonl 2>/dev/null", check=False).out
-        return [json.loads(line) for line in text.splitlines()]
+        lines = [line.lstrip("\0") for line in text.splitlines()]  # a power cut may leave zeros in the place of a line
+        return [json.loads(line) for line in lines if line]
 
     def boot_id(self) -> str:
         return self.sh("cat /proc/sys/kernel/random/boot_id").out.strip()

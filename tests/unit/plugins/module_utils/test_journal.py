@@ -377,6 +377,6 @@ def test_the_history_is_trimmed_but_never_while_an_undo_may_write_to_it(bench) -
 
 def test_unreadable_lines_of_the_history_are_passed_over(bench) -> None:
     bench.publish("a")
-    (bench.state / "history.jsonl").write_bytes(b'{"id": "x"}\n{"id\n\xff\xfe\n\n{"id": "y"}\n')
+    (bench.state / "history.jsonl").write_bytes(b'{"id": "x"}\n{"id\n\xff\xfe\n\n\0\0\0{"id": "y"}\n')
     assert [each["id"] for each in bench.journal.history()] == ["x", "y"]
     assert bench.journal.history(0) == []
