@@ -119,10 +119,14 @@ for p in /proc/[0-9]*; do
 done
 """
 
+ALIVE = f"pgrep -x -r S,R,D,T {VICTIM}"  # not as a zombie, which some machines keep for a while
+
 # Ends modules that a test left hanging at one of their steps.
-END_HANGING = """
+# Not the victim: a module that was to crash may have started it, and with its environment.
+END_HANGING = f"""
 for p in /proc/[0-9]*; do
-    [ "${p#/proc/}" = $$ ] || ! tr '\\0' '\\n' 2>/dev/null <$p/environ | grep -q '^FAULTLINE_TEST_CRASH=' || kill -KILL "${p#/proc/}" 2>/dev/null
+    [ "${{p#/proc/}}" != $$ ] && ! grep -qx {VICTIM} $p/comm 2>/dev/null || continue
+    ! tr '\\0' '\\n' 2>/dev/null <$p/environ | grep -q '^FAULTLINE_TEST_CRASH=' || kill -KILL "${{p#/proc/}}" 2>/dev/null
 done
 """
 
@@ -364,7 +368,7 @@ class Target:
         self.wait(self.running(), 20)
 
     def running(self) -> str:
-        return f"grep -qx {VICTIM} /proc/[0-9]*/comm"
+        return f"{ALIVE} >/dev/null"
 
     def clean_up(self) -> bool:
         """After a test: end what hangs, undo everything. False when that was not enough, and the host got a new disk."""
@@ -412,7 +416,7 @@ class Here(Target):
 
     def fingerprint(self) -> dict:
         """Others work on this machine: only what is ours is compared."""
-        victim = self.sh(f"grep -lx {VICTIM} /proc/[0-9]*/comm | wc -l").out.strip()
+        victim = self.sh(f"{ALIVE} | wc -l").out.strip()
         return {"victims": [victim], "cron": self.sh("ls -la --time-style=+ /etc/cron.d").out.splitlines()}
 
     def prepare(self) -> None:
@@ -431,7 +435,7 @@ class Here(Target):
 
     def leave(self) -> None:
         """Nothing of the tests stays on this machine."""
-        self.sh(f"for p in $(grep -lx {VICTIM} /proc/[0-9]*/comm); do p=${{p%/comm}}; kill -KILL ${{p#/proc/}}; done", check=False)
+        self.sh(f"for p in $({ALIVE}); do kill -KILL $p; done", check=False)
         self.sh(f"rm -f /usr/local/bin/{VICTIM} {VICTIM_START} {STATE}/control.sh {STATE}/lock {STATE}/history.jsonl; rmdir {STATE}", check=False)
 
 
