@@ -38,7 +38,7 @@ class Attack:
 
     module: str
     options: dict
-    active: str  # a Python expression over comms(), soft_files() and glob(); see MONITOR in _target.py
+    active: str  # a Python expression over comms(), soft_files() and glob(); see MONITOR in _programs.py
     needs_lab: bool = True  # changes more than processes of the tests, so never on this machine
     points: tuple[str, ...] = field(default=("guarded", "prepared", "journalled", "armed", "injected", "verified"))
     tool: str = ""  # the program that does the change, for tests in which it fails

@@ -22,113 +22,12 @@ from pathlib import Path
 import _fingerprint
 from _attacks import VICTIM, VICTIM_SCRIPT, VICTIM_START, VICTIM_UNIT, Attack
 from _lab import Lab, Play, Result, wait_until
+from _programs import ALIVE, END_HANGING, LEFT, MONITOR, STATE, WORK
 
-STATE = "/var/lib/faultline"
-WORK = "/run/fltest"
 PROMISE = 2.0  # seconds after the deadline, on a host that is not starved
 QUIET_FORK = 15.0  # milliseconds that a fork and exec take at the most on a lab host that is not starved
 # The history grows by design; what the tests themselves leave; files that systemd touches by itself.
 IGNORE = ("/var/lib/faultline", "fltest", "flvictim-", "_payload_", "time", "systemd-timesyncd", "/run/crond", "/run/initctl")
-
-MONITOR = """
-import json, os, subprocess, sys, time
-from glob import glob
-state, seconds = sys.argv[1], float(sys.argv[2])
-
-def comms():
-    found = []
-    for path in glob("/proc/[0-9]*/comm"):
-        try:
-            with open(path) as stream:
-                found.append(stream.read().strip())
-        except OSError:
-            pass
-    return found
-
-def soft_files(name):
-    found = []
-    for path in glob("/proc/[0-9]*/comm"):
-        try:
-            with open(path) as stream, open(path[:-4] + "limits") as limits:
-                if stream.read().strip() == name:
-                    found += [int(line.split()[3]) for line in limits if line.startswith("Max open files")]
-        except OSError:
-            pass
-    return found
-
-def stopped(name):
-    for path in glob("/proc/[0-9]*/stat"):
-        try:
-            with open(path) as stream:
-                if "(%s) T " % name in stream.read():
-                    return True
-        except OSError:
-            pass
-    return False
-
-def uptime():
-    with open("/proc/uptime") as stream:
-        return float(stream.read().split()[0])
-
-right = time.time() - uptime()
-
-def clock_is_wrong():
-    return abs(time.time() - uptime() - right) > 0.1
-
-def deadline():
-    try:
-        with open(state + "/deadline") as stream:
-            return int(stream.read()) / 100.0
-    except (OSError, ValueError):
-        return None
-
-found = {"active": None, "deadline": None, "clean": None, "closed": None, "fork_ms": None}
-until = uptime() + seconds
-journal = False
-while uptime() < until:
-    now = uptime()
-    if os.path.isdir(state):
-        journal, found["closed"] = True, None
-        found["deadline"] = deadline() or found["deadline"]
-    elif journal and found["closed"] is None:
-        found["closed"] = now
-    if ACTIVE:
-        found["active"], found["clean"] = found["active"] or now, None
-    elif found["clean"] is None:
-        found["clean"] = now
-    if found["closed"] and found["clean"] and now > found["closed"] + 1.5 or os.path.exists(sys.argv[3] + ".stop"):
-        break
-    time.sleep(0.05)
-begin = time.time()
-for _each in range(10):
-    subprocess.call(["/bin/true"])
-found["fork_ms"] = (time.time() - begin) * 100
-with open(sys.argv[3], "w") as stream:
-    json.dump(found, stream)
-os.rename(sys.argv[3], sys.argv[3] + ".done")
-"""
-
-LEFT = f"""
-ls -A {STATE} 2>/dev/null | grep -vx -e control.sh -e lock -e history.jsonl | sed 's/^/journal /'
-ls -d /etc/systemd/system/faultline* /etc/systemd/system/*/faultline* /etc/cron.d/faultline /sys/class/net/fl???????????? 2>/dev/null
-ls -d /sys/fs/cgroup/faultline-* /sys/fs/cgroup/memory/faultline-* /sys/fs/cgroup/pids/faultline-* 2>/dev/null
-[ ! -d /run/systemd/system ] || systemctl list-units --all --plain --no-legend 'faultline*' | sed 's/^/unit /'
-for p in /proc/[0-9]*; do
-    read -r comm 2>/dev/null <$p/comm && case $comm in faultline-*) echo "process ${{p#/proc/}} $comm" ;; esac
-    case $(tr '\\0' ' ' 2>/dev/null <$p/cmdline) in */revert.sh\\ timer\\ ) echo "dead-man ${{p#/proc/}}" ;; esac
-done
-"""
-
-ALIVE = f"pgrep -x -r S,R,D,T {VICTIM}"  # not as a zombie, which some machines keep for a while
-
-# Ends modules that a test left hanging at one of their steps.
-# Not the victim: a module that was to crash may have started it, and with its environment.
-END_HANGING = f"""
-for p in /proc/[0-9]*; do
-    [ "${{p#/proc/}}" != $$ ] && ! grep -qx {VICTIM} $p/comm 2>/dev/null || continue
-    ! tr '\\0' '\\n' 2>/dev/null <$p/environ | grep -q '^FAULTLINE_TEST_CRASH=' || kill -KILL "${{p#/proc/}}" 2>/dev/null
-done
-"""
 
 
 @dataclass

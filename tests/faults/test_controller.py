@@ -12,7 +12,8 @@ import time
 
 import pytest
 from _attacks import ATTACKS, BY_NAME, NO_JOURNAL, Attack, every
-from _target import STATE, Target, task
+from _programs import STATE
+from _target import Target, task
 
 SIGNALS = ("INT", "TERM", "HUP", "KILL")
 KILL = BY_NAME["process_kill"]

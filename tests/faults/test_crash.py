@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pytest
 from _attacks import ATTACKS, BY_NAME, NO_JOURNAL, Attack, every
-from _target import STATE, Target
+from _programs import STATE
+from _target import Target
 
 
 def module_dies_at(target: Target, attack: Attack, point: str) -> None:

@@ -10,7 +10,8 @@ import os
 
 import pytest
 from _attacks import ATTACKS, Attack
-from _target import STATE, WORK, Target, task
+from _programs import STATE, WORK
+from _target import Target, task
 
 CYCLES = int(os.environ.get("FAULTLINE_CYCLES", "200"))
 HISTORY_KEPT = 1000  # lines; see _journal.py

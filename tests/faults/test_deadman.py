@@ -10,7 +10,8 @@ import time
 
 import pytest
 from _attacks import ATTACKS, BY_NAME, Attack
-from _target import STATE, Target, task
+from _programs import STATE
+from _target import Target, task
 
 KILL = BY_NAME["process_kill"]
 CPU = BY_NAME["cpu_stress"]

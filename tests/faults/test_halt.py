@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from _attacks import BY_NAME
 from _lab import REPO
-from _target import STATE, Target
+from _programs import STATE
+from _target import Target
 
 KILL = BY_NAME["process_kill"]
 NETEM = BY_NAME["netem"]

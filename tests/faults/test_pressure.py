@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 from _attacks import BY_NAME
-from _target import STATE, Target, task
+from _programs import STATE
+from _target import Target, task
 
 MEMORY = BY_NAME["memory_stress"]
 SLOTS = BY_NAME["pid_exhaustion"]

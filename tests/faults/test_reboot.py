@@ -9,7 +9,8 @@ from __future__ import annotations
 import pytest
 from _attacks import ATTACKS, BY_NAME, Attack, every
 from _lab import wait_until
-from _target import STATE, Target, task
+from _programs import STATE
+from _target import Target, task
 
 
 def reboot(target: Target) -> None:

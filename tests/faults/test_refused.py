@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pytest
 from _attacks import ATTACKS, BY_NAME, Attack
-from _target import STATE, Target
+from _programs import STATE
+from _target import Target
 
 NETEM = BY_NAME["netem"]
 KILL = BY_NAME["process_kill"]

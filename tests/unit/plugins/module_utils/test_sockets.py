@@ -107,9 +107,16 @@ def test_free_ports_asks_the_kernel() -> None:
 
 
 def test_free_ports_takes_a_share_when_it_gets_late(mocker: MockerFixture) -> None:
-    mocker.patch.object(_sockets, "bind", side_effect=lambda protocol, ip, port: mocker.Mock() if port < 3000 else (_ for _ in ()).throw(OSError()))
+    bound = mocker.Mock()
+
+    def bind(_protocol: str, _ip: None, port: int) -> object:
+        if port >= 3000:
+            raise OSError
+        return bound
+
+    mocker.patch.object(_sockets, "bind", side_effect=bind)
     ports = list(range(1000, 5000))
-    assert _sockets.free_ports("tcp", ports) == 2000 and _sockets.bind.call_count == 4000
+    assert _sockets.free_ports("tcp", ports, patience=600.0) == 2000 and _sockets.bind.call_count == 4000
     _sockets.bind.reset_mock()
     assert abs(_sockets.free_ports("tcp", ports, patience=-1.0) - 2000) <= 16 and _sockets.bind.call_count == 250
 
