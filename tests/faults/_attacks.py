@@ -42,7 +42,6 @@ class Attack:
     needs_lab: bool = True  # changes more than processes of the tests, so never on this machine
     points: tuple[str, ...] = field(default=("guarded", "prepared", "journalled", "armed", "injected", "verified"))
     tool: str = ""  # the program that does the change, for tests in which it fails
-    undo: float = 2.0  # seconds that its undo may take on a lab host that is not starved
 
     @property
     def name(self) -> str:
@@ -118,7 +117,6 @@ ATTACKS = [
         "dns_fault",
         {"domains": ["fault.example.com"]},
         active="'faultline-dns' in comms()",
-        undo=5.0,  # its worker ends last, after many calls of iptables, so that nobody is without DNS meanwhile
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "injected", "verified"),
     ),
 ]

@@ -24,6 +24,7 @@ from _attacks import VICTIM, VICTIM_SCRIPT, VICTIM_START, VICTIM_UNIT, Attack
 from _lab import Lab, Play, Result, wait_until
 from _programs import ALIVE, END_HANGING, LEFT, MONITOR, STATE, WORK
 
+PROMISE = 2.0  # seconds after the deadline, on a host that is not starved
 QUIET_FORK = 15.0  # milliseconds that a fork and exec take at the most on a lab host that is not starved
 # The history grows by design; what the tests themselves leave; files that systemd touches by itself.
 IGNORE = ("/var/lib/faultline", "fltest", "flvictim-", "_payload_", "time", "systemd-timesyncd", "/run/crond", "/run/initctl")
@@ -38,7 +39,6 @@ class Measured:
     clean: float | None
     closed: float | None
     fork_ms: float
-    undo: float  # seconds that were asked for, on a host that is not starved
 
     @property
     def late(self) -> float:
@@ -50,7 +50,7 @@ class Measured:
 
     @property
     def allowed(self) -> float:
-        return self.undo * max(1.0, self.fork_ms / QUIET_FORK)
+        return PROMISE * max(1.0, self.fork_ms / QUIET_FORK)
 
 
 # What the kernel and systemd derive from the memory that they find at boot, which is another each time.
@@ -75,7 +75,6 @@ class Target:
         self.name = name
         self.rows: list[tuple] = []  # of the table at the end
         self.duration = 4.0  # seconds that an attack lasts: long enough for its injection on this machine
-        self.undo = 2.0  # of the attack that is watched
         self._before: dict[str, dict] = {}
 
     # -- run things there ------------------------------------------------------------------------------------------
@@ -207,7 +206,6 @@ class Target:
         self.watch_id(attack, attack.module, seconds)
 
     def watch_id(self, attack: Attack, attack_id: str, seconds: float = 100) -> None:
-        self.undo = attack.undo
         argv = f"{self.python} {WORK}/m.py {STATE}/{attack_id} {seconds} {WORK}/m"
         line = f"mkdir -p {WORK}; rm -f {WORK}/*; cat >{WORK}/m.py; setsid {argv} </dev/null >/dev/null 2>&1 &"
         self.sh(line, stdin=MONITOR.replace("ACTIVE", attack.active))
@@ -215,7 +213,7 @@ class Target:
     def measured(self, seconds: float = 130) -> Measured:
         self.wait(f"[ -e {WORK}/m.done ]", seconds)
         found = json.loads(self.sh(f"cat {WORK}/m.done; rm -rf {WORK}").out)
-        return Measured(**found, undo=self.undo)
+        return Measured(**found)
 
     def never_in_effect(self) -> None:
         """The end of a watch over an attack that must not have begun."""
