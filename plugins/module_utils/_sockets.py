@@ -20,7 +20,7 @@ KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 RANGE = "/proc/sys/net/ipv4/ip_local_port_range"  # of IPv6 as well
 RESERVED = "/proc/sys/net/ipv4/ip_local_reserved_ports"
 BYTES_PER_SOCKET = 4096  # of memory: socket, inode, file, bind bucket and our own object; 3.7 KiB measured for TCP
-STRIDE = 16
+STRIDE = 16  # passes that free_ports() asks in
 SPARE_FILES = 64  # descriptors that a holder leaves to itself
 
 
