@@ -23,6 +23,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._namespace import HERE
 from ansible_collections.faultline.chaos.plugins.module_utils._residue_net import CHAIN_PREFIX, TABLE_PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Gone, OutputHas, Run, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo_lines import Feed
 
 PASS, DROP, REJECT, REDIRECT = "pass", "drop", "reject", "redirect"
 FILTER, NAT = "filter", "nat"
@@ -297,7 +298,7 @@ class Iptables(_Firewall):
                     lines += ["*" + table] + [":%s - [0:0]" % ours for _built_in, ours in chains]
                     lines += self._lines([rule for rule in self.rules if rule.table == table], family)
                     lines += ["-I %s 1 -j %s" % chain for chain in chains] + ["COMMIT"]
-            found.append(([self.programs[family][1], "--noflush"] + list(WAIT), "\n".join(lines) + "\n"))
+            found.append((self._restore(family), "\n".join(lines) + "\n"))
         return found
 
     def _more(self, rules):
@@ -305,7 +306,7 @@ class Iptables(_Firewall):
             for table in (FILTER, NAT):
                 lines = self._lines([rule for rule in rules if rule.table == table], family)
                 if lines:
-                    yield [self.programs[family][1], "--noflush"] + list(WAIT), "\n".join(["*" + table] + lines + ["COMMIT"]) + "\n"
+                    yield self._restore(family), "\n".join(["*" + table] + lines + ["COMMIT"]) + "\n"
 
     def _lines(self, rules, family):
         found = []
@@ -351,8 +352,12 @@ class Iptables(_Firewall):
     def _command(self, family, table):
         return [self.programs[family][0]] + list(WAIT) + ["-t", table]
 
+    def _restore(self, family):
+        return [self.programs[family][1], "--noflush"] + list(WAIT)
+
     def undo(self, undo):
-        """Of each table: the jumps first, for with them the attack ends; then the chains."""
+        """Of each table: all at once, which is quick; when that is refused, for part of it is gone, the jumps first, as with them
+        the attack ends, then the chains."""
         steps, checks = [], []
         chains = self._chains()
         for family, table in sorted(set(chain[:2] for chain in chains)):
@@ -368,7 +373,9 @@ class Iptables(_Firewall):
                 inner.append(self._run("empty our chain %s %s" % (ours, where), command + ["-F", ours], [there]))
                 inner.append(self._run("delete our chain %s %s" % (ours, where), command + ["-X", ours], [there]))
             left = self._has(command + ["-S"], CHAIN_PREFIX + self.key)
-            steps.append(When([left], inner))
+            lines = ["-D %s -j %s" % chain for chain in mine] + ["%s %s" % (act, ours) for act in ("-F", "-X") for _built_in, ours in mine]
+            at_once = Feed("take out all that is ours %s" % where, self.place.undo_argv(self._restore(family)), "\n".join(["*" + table] + lines + ["COMMIT"]))
+            steps.append(When([left], [at_once, When([left], inner)]))
             checks.append(Gone("our rules in the table %s of IPv%d" % (table, family), [left]))
         self._finish(undo, steps, checks)
 

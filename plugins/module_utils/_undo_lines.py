@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Undo guards for single lines of what a tool prints, and a step that waits for what the kernel does by itself."""
+"""Undo guards for single lines of what a tool prints, and steps for what takes input, or what the kernel does by itself."""
 
 from shlex import quote
 
@@ -29,6 +29,19 @@ lacks() { # lacks TEXT COMMAND...: it works, and does not print that text
     shift
     ask "$@" || return 1
     case $said in *"$text"*) return 1 ;; esac
+}
+"""
+
+_FEED = r"""
+feed() { # feed TEXT COMMAND...: a program with its input; it may refuse, the steps after it look
+    text=$1
+    shift
+    limit
+    (
+        umask 022
+        [ "$(id -u)" != 0 ] || echo 0 2>/dev/null >/proc/self/oom_score_adj
+        printf '%s\n' "$text" | ($limiter "$@" >/dev/null 2>&1 9>&-)
+    )
 }
 """
 
@@ -79,3 +92,17 @@ class Until(_Typed):
             "    sleep 1",
             "done",
         ]
+
+
+@typed
+class Feed(_Typed):
+    """Give a program its input, a quick way to what the steps after it do one by one; it may refuse, which is for them to mend."""
+
+    fields = ("title", "argv", "text")
+    functions = _FEED
+
+    def __init__(self, title, argv, text):
+        super(Feed, self).__init__(title=title, argv=list(argv), text=text.rstrip("\n"))
+
+    def render(self):
+        return [comment(self.title), "feed %s %s" % (quote(self.text), words(self.argv))]

@@ -244,6 +244,19 @@ def test_an_undo_that_was_interrupted_goes_on(lan: Lan, host, backend, place, un
     assert lan.rules() == prior
 
 
+def test_iptables_takes_all_out_in_one_go(lan: Lan, host, place, undoing, prior: str) -> None:
+    """The quick way alone, without the single steps for what it refuses."""
+    for suffix in ("-legacy", "-nft"):
+        firewall = _firewall.Iptables(host, "a", blackhole("drop", ["in", "out"], protocols=["tcp"]), place, suffix)
+        apply(host, firewall)
+        undo = undo_of(firewall)
+        for table in undo.steps[0].steps:
+            table.steps = table.steps[:1]
+        undoing.publish(undo)
+        assert undoing.run().returncode == 0
+        assert lan.rules() == prior
+
+
 def test_nft_is_chosen_before_iptables(lan: Lan, host, place) -> None:
     assert _firewall.choose(host, "a", blackhole("drop", ["out"], interface="eth0"), place).name == "nft"
 

@@ -38,7 +38,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo import (
     render_record,
 )
 from ansible_collections.faultline.chaos.plugins.module_utils._undo_files import FileBack, HasLine, InPlace, IoController, IsInode, Put, RemoveOwn, Settled
-from ansible_collections.faultline.chaos.plugins.module_utils._undo_lines import Lacks, Misses, Until
+from ansible_collections.faultline.chaos.plugins.module_utils._undo_lines import Feed, Lacks, Misses, Until
 
 HOSTILE = [
     "",
@@ -152,6 +152,17 @@ def test_what_no_program_can_be_run_with_is_refused(bench, argv: list[str]) -> N
         render_record(bench.record("a", Undo([Run("x", argv)])), "/x")
 
 
+def test_a_program_gets_its_input_and_may_refuse_it(bench, shell, tmp_path: Path) -> None:
+    text = "\n".join(word for word in HOSTILE if "\n" not in word).rstrip("\n")
+    taken = tmp_path / "taken"
+    undo = Undo([Feed("x", ["tee", str(taken)], text), Feed("x", ["false"], text * 9999), Feed("x", ["/nowhere"], text)])
+    directory = bench.publish(undo=undo)
+    done = bench.sh(shell, directory / "revert.sh")
+    assert done.returncode == 0, done.stderr
+    assert taken.read_bytes() == bytes_of(text + "\n")
+    assert not directory.exists() and not list(tmp_path.rglob("pwned"))
+
+
 def everything() -> Undo:
     guard = [SameBoot(), FileHolds("/a", "b"), Exists("/c"), OutputHas(["d"], "e"), OnlyOurFilters(["f"]), Alive(1, 2), Fails(["g"]), NotRunning("h")]
     guard += [Succeeds(["v"]), LinksTo("w", "x"), Stopped(5, 6)]
@@ -161,6 +172,7 @@ def everything() -> Undo:
     )
     undo.steps += [Continue("y", 7, 8), SetClock("z", -9, 10)]
     undo.steps.append(Until("k", 5, [Misses(["l"], "m"), Lacks(["n"], "o"), NetworkNamespace("4:5", "/p")]))
+    undo.steps.append(Feed("o", ["p"], "q\nr"))
     file = {"title": "f", "path": "/f", "parent": [1, 2], "name": "g", "file": [3, 4], "before": "h", "after": "i"}
     undo.steps.append(Put("j", "/k", "l", [IsInode("/m", 5, 6), HasLine("/r", "s"), IoController("/t"), Settled()]))
     undo.steps += [RemoveOwn("n", "/o"), FileBack(aside="p", fresh="q", **file), InPlace(how="mode", **file)]

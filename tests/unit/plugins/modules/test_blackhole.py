@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 import pytest
 
@@ -231,7 +232,7 @@ def test_iptables_waits_for_its_lock_and_names_are_short_enough() -> None:
     record = {"id": "a", "module": "blackhole", "started": "", "boot_id": "b", "injector": [1, 1], "began_cs": 0, "limit_cs": 0, "undo": undo.to_dict()}
     text = render_record(record, "/s").partition("# --- The machinery")[0]
     for line in text.splitlines():
-        assert line.count("/sbin/ip") == line.count(" -w 20 ")
+        assert line.count("/sbin/ip") == len(re.findall(r" -w 20\b", line))
     assert " -F FL" in text and " -D INPUT -j FL" in text and not any(f" -D INPUT {number}" in text for number in range(9))
     assert all(len(word) <= 28 for word in text.split() if word.startswith("FL"))
     assert all("-w" in argv for argv, _stdin in firewall.steps())
