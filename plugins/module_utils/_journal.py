@@ -305,6 +305,15 @@ class Journal(object):
 
     # --- what was -------------------------------------------------------------------------------
 
+    def await_endings(self, seconds=10):
+        """An undo that has closed its journal adds its line to the history next: give it time to."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self.check_place():
+            endings = [name for name in os.listdir(self.path) if name.startswith(".gone-")]
+            if not any(_busy(os.path.join(self.path, name)) for name in endings):
+                break
+            time.sleep(0.1)
+
     def history(self, last=20):
         """The last reverted attacks, newest last; lines that cannot be read are passed over."""
         found = []

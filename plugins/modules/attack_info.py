@@ -114,6 +114,7 @@ def main():
     try:
         found = attacks(journal, host.boot_id)
         left = residue(host, journal)
+        journal.await_endings()
     except AttackError as error:
         module.fail_json(msg=str(error), **error.details)
     module.exit_json(

@@ -97,8 +97,8 @@ def test_one_host_lost_and_one_failing(lab: Lab, n1: str, n2: str, n3: str, tc_t
     # Nobody has talked to n2 since: its own timer undoes the attack.
     lab.net_heal(n2)
     lab.wait_ssh(n2)
-    wait_until(lambda: not lab.run(n2, "ls -d /var/lib/faultline/netem-*/", check=False).ok, DURATION + GRACE + 5, "n2 undoes the attack")
-    last = json.loads(lab.read(n2, "/var/lib/faultline/history.jsonl").splitlines()[-1])
+    wait_until(lambda: lab.module(n2, "faultline.chaos.attack_info").get("clean"), DURATION + GRACE + 5, "n2 undoes the attack")
+    [last] = lab.module(n2, "faultline.chaos.attack_info", {"history": 1})["history"]
     assert (last["result"], last["by"]) == ("reverted", "timer"), last
     lab.run(n3, "umount /usr/sbin/tc")
     for host, found in before.items():

@@ -312,6 +312,18 @@ def test_the_end_of_another_undo_is_not_swept_away(bench) -> None:
     assert not gone.exists()
 
 
+def test_the_history_is_read_when_the_last_undo_has_added_its_line(bench) -> None:
+    gone = bench.publish("a").rename(bench.state / ".gone-a")
+    handle = os.open(gone / "lock", os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    begin = _journal.time.monotonic()
+    bench.journal.await_endings(0.2)
+    assert _journal.time.monotonic() - begin >= 0.2
+    threading.Timer(0.5, os.close, [handle]).start()
+    bench.journal.await_endings()
+    assert 0.6 < _journal.time.monotonic() - begin < 9
+
+
 def test_an_id_in_use_is_never_overwritten(bench) -> None:
     bench.publish("a", run_id="first")
     with pytest.raises(AttackError, match="cannot be written"):
