@@ -42,7 +42,7 @@ class Result:
         return self.rc == 0
 
     def __str__(self) -> str:
-        return f"rc {self.rc} after {self.seconds:.1f} s\n{self.out}\n{self.err}"
+        return f"rc {self.rc} after {self.seconds:.1f} s\n{self.out[-3000:]}\n{self.err[-1000:]}"
 
 
 @dataclass
