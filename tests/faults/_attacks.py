@@ -14,9 +14,16 @@ VICTIM_START = "/usr/local/sbin/flvictim-start"
 
 FILE = "/etc/debian_version"  # a file that nobody needs
 
+WIRE = "tstwire0"  # an interface beside the one that the host is reached by
+_PLUG = (
+    f"[ -e /sys/class/net/{WIRE} ] || {{ ip link add {WIRE} address 02:00:00:00:00:01 type veth peer name tstwire1 address 02:00:00:00:00:02;"
+    f" echo 1 >/proc/sys/net/ipv6/conf/tstwire1/disable_ipv6; ip link set tstwire1 up; ip link set {WIRE} up; ip addr add 192.0.2.1/24 dev {WIRE}; }}"
+)
+
 VICTIM_UNIT = f"""[Unit]
 Description=A victim for the fault tests
 [Service]
+ExecStartPre=-/bin/sh -c '{_PLUG}'
 ExecStart=/usr/local/bin/{VICTIM} 1000000
 [Install]
 WantedBy=multi-user.target
@@ -38,7 +45,7 @@ class Attack:
 
     module: str
     options: dict
-    active: str  # a Python expression over comms(), soft_files() and glob(); see MONITOR in _programs.py
+    active: str  # a Python expression over glob() and the functions of MONITOR in _programs.py
     needs_lab: bool = True  # changes more than processes of the tests, so never on this machine
     points: tuple[str, ...] = field(default=("guarded", "prepared", "journalled", "armed", "injected", "verified"))
     tool: str = ""  # the program that does the change, for tests in which it fails
@@ -112,7 +119,13 @@ ATTACKS = [
     Attack("memory_stress", {"amount": "16MiB"}, active="'faultline-mem' in comms()"),
     Attack("pid_exhaustion", {"count": 200}, active="'faultline-pid' in comms()"),
     Attack("fd_exhaustion", {"process": VICTIM, "leave": 3}, active=f"min(soft_files('{VICTIM}'), default=1000) < 100"),
-    Attack("socket_exhaustion", {"percent": 5}, active="'faultline-ports' in comms()"),
+    Attack("socket_exhaustion", {"percent": 30}, active="'faultline-ports' in comms()"),
+    Attack(
+        "io_throttle",
+        {"service": VICTIM, "read_bps": "1MiB", "enable_controller": True},
+        active=f"'rbps=1048576' in text('/sys/fs/cgroup/system.slice/{VICTIM}.service/io.max')",
+    ),
+    Attack("interface_down", {"interface": WIRE}, active=f"'down' in text('/sys/class/net/{WIRE}/operstate')"),
     Attack(
         "dns_fault",
         {"domains": ["fault.example.com"]},

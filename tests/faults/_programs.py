@@ -27,6 +27,13 @@ def comms():
             pass
     return found
 
+def text(path):
+    try:
+        with open(path) as stream:
+            return stream.read()
+    except OSError:
+        return ""
+
 def soft_files(name):
     found = []
     for path in glob("/proc/[0-9]*/comm"):
