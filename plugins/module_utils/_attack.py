@@ -18,7 +18,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _deadman, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._control import OVERDUE_AFTER, remaining
+from ansible_collections.faultline.chaos.plugins.module_utils._control import OVERDUE_AFTER, describe, remaining
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, JournalDamaged, JournalGone
 from ansible_collections.faultline.chaos.plugins.module_utils._host import Host, start_time, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._journal import ID, VERSION, Journal
@@ -136,14 +136,13 @@ class _Lifecycle(object):
     def run(self):
         params = self.module.params
         if params["state"] == "absent":
-            attack_id = self._id()
-            return self._absent(attack_id)
+            self._need_root()
+            return self._absent(self._id())
         duration, lease = self._times()
         self.attack.validate()
         self.attack.id = self._id()
         self.attack.duration = duration
-        if self.attack.needs_root and not self.host.is_root:
-            raise AttackError("%s needs root on the target: set become: true" % self.attack.name)
+        self._need_root()
         if self.module.check_mode:
             return self._present(duration, lease)
         overdue = self._undo_overdue()
@@ -152,6 +151,10 @@ class _Lifecycle(object):
             result = self._present(duration, lease)
         result["notes"] = overdue + result["notes"]
         return result
+
+    def _need_root(self):
+        if self.attack.needs_root and not self.host.is_root:
+            raise AttackError("%s needs root on the target: set become: true" % self.attack.name)
 
     def _undo_overdue(self):
         """What a stopped timer left behind is undone by whoever comes by first."""
@@ -187,7 +190,7 @@ class _Lifecycle(object):
     def _identity(self):
         """A checksum of what makes this attack this attack."""
         params = self.module.params
-        told = dict((key, params[key]) for key in self.attack.options if key not in _NOT_IDENTITY)
+        told = dict((key, _plain(params[key])) for key in self.attack.options if key not in _NOT_IDENTITY)
         return hashlib.sha256(json.dumps([self.attack.name, told], sort_keys=True, default=str).encode("utf-8")).hexdigest()
 
     def _id(self):
@@ -339,7 +342,10 @@ class _Lifecycle(object):
 
     def _absent(self, attack_id):
         result = {"changed": False, "id": attack_id, "status": "absent", "notes": []}
+        if attack_id not in self.journal.ids() and not self.module.check_mode:
+            self.journal.await_publishing()
         if attack_id not in self.journal.ids():
+            result["notes"] = ["%s is active here, with other options: nothing was done to it" % other for other in self._others()]
             return result
         result["changed"] = True
         if self.module.check_mode:
@@ -349,6 +355,23 @@ class _Lifecycle(object):
             raise AttackError("%s is stuck: %s" % (attack_id, outcome.reason), stuck=[attack_id])
         result["status"] = "reverted" if outcome.acted else "absent"
         return result
+
+
+    def _others(self):
+        """Ids of attacks of this module."""
+        found = [describe(self.journal, self.host.boot_id, other) for other in self.journal.ids()]
+        return [other["id"] for other in found if other.get("module") == self.attack.name]
+
+
+def _plain(value):
+    """An option, however it was spelled: 50, 50.0 and "50" are the same."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return dict((str(key), _plain(item)) for key, item in value.items())
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if value is None or isinstance(value, bool) else str(value)
 
 
 def _with_workers(plan, workers):

@@ -8,6 +8,7 @@
 
 import os
 
+from ansible_collections.faultline.chaos.plugins.module_utils._deadman import RECOVERY
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, JournalDamaged
 from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
 
@@ -73,5 +74,15 @@ def check_choice(params, names):
     for name in names:
         if isinstance(params[name], str) and not params[name].strip():
             raise BadOption(name, params[name], "give the name of an attack or a run")
-    if not any(params[name] for name in names):
+    given = [name for name in names if params[name]]
+    if not given:
         raise AttackError("one of %s is needed: say what to act on" % ", ".join(names))
+    if len(given) > 1:
+        raise AttackError("%s exclude one another: say what to act on in one way" % " and ".join(given))
+
+
+def unseen(host):
+    """Why this user does not see everything that is active here, or None."""
+    if not host.is_root and any(os.path.exists(path) for path in RECOVERY):
+        return "attacks of root are active here, which %s cannot see: set become: true" % (os.environ.get("USER") or "this user")
+    return None

@@ -23,6 +23,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._process import de
 UNITS = "/etc/systemd/system"
 BOOT_UNIT = "faultline-recover.service"
 CRON = "/etc/cron.d/faultline"
+RECOVERY = (os.path.join(UNITS, BOOT_UNIT), CRON)  # there while any attack of root is active; everybody can see them
 WATCHERS = 2
 
 # Systemd reads it at the next boot, so nothing needs a daemon-reload now.

@@ -71,10 +71,21 @@ class Host(object):
         return self._module.get_bin_path(name) is not None
 
     def run(self, argv, check=True, data=None):
-        """Run argv, never a shell. Returns (rc, stdout, stderr); with check a non-zero rc raises."""
-        rc, out, err = self._module.run_command(list(argv), data=data, environ_update={"LC_ALL": "C", "LANG": "C"})
+        """Run argv, never a shell. Returns (rc, stdout, stderr); with check a non-zero rc raises. What cannot even be started raises."""
+        try:
+            rc, out, err = self._module.run_command(list(argv), data=data, environ_update={"LC_ALL": "C", "LANG": "C"}, handle_exceptions=False)
+        except (IOError, OSError) as error:  # no process, memory or file left; it must not end us before the undo
+            raise AttackError("%s cannot be run: %s" % (argv[0], error))
         if check and rc != 0:
             raise AttackError("%s failed with rc %d: %s" % (" ".join(argv), rc, (err or out).strip()), rc=rc)
+        return rc, out, err
+
+    def ask(self, argv, seconds=60):
+        """As run() without check, of a program that may hang, for we may hold a lock meanwhile. Errors: AttackError when it takes too long."""
+        limited = [self.tool("timeout"), "-k", "5", "%d" % seconds] if self.has_tool("timeout") else []
+        rc, out, err = self.run(limited + list(argv), check=False)
+        if limited and rc in (124, 137):
+            raise AttackError("%s does not end: %d seconds were not enough" % (" ".join(argv), seconds))
         return rc, out, err
 
     def output(self, argv, counters=()):

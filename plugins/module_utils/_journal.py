@@ -170,6 +170,12 @@ class Journal(object):
         finally:
             self.release()
 
+    def await_publishing(self):
+        """An injection that is being prepared has no journal yet, and soon an effect: wait until it has one. Errors: AttackError."""
+        if self.check_place():
+            with self.locked():
+                pass
+
     def _unwritable(self, error):
         fix = "free space or mount it writable" if os.geteuid() == 0 else "give the user a home directory it can write to, or set become: true"
         return AttackError("the journal cannot be written to %s: %s; %s" % (self.path, error, fix))

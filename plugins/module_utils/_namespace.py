@@ -126,7 +126,7 @@ def container_pid(host, name):
     for tool, words in _INSPECT:
         if not host.has_tool(tool):
             continue
-        rc, out, _err = host.run([host.tool(tool)] + words + [name], check=False)
+        rc, out, _err = host.ask([host.tool(tool)] + words + [name])
         if rc == 0 and out.strip().isdigit():
             if int(out) == 0:
                 raise AttackError("container: %s does not run" % name, option="container")

@@ -52,8 +52,8 @@ class Interface(object):
         return FileHolds(self.path + "/ifindex", Host.read(self.path + "/ifindex").strip())
 
 
-class InterfaceElsewhere(object):
-    """An interface in another network namespace (place, see _namespace.py), where /sys/class/net is not to be seen."""
+class ShownInterface(object):
+    """An interface as ip shows it, in any network namespace (place, see _namespace.py): /sys/class/net shows only our own."""
 
     def __init__(self, host, place, name):
         self.name = name
@@ -62,11 +62,14 @@ class InterfaceElsewhere(object):
         self._lines = links(host, place)
 
     def check(self):
-        """Errors: AttackError when it is not there or is down."""
+        """Errors: AttackError when it is not there, is down, or is a port of a bond."""
         if self.name not in self._lines:
-            raise AttackError("interface: there is no %s in %s; there are: %s" % (self.name, self._place.label, ", ".join(self._lines)), option="interface")
-        if not _shown_up(self._lines[self.name]):
+            raise AttackError("interface: there is no %s on %s; there are: %s" % (self.name, self._place.label, ", ".join(self._lines)), option="interface")
+        flags = _flags(self._lines[self.name])
+        if "UP" not in flags:
             raise AttackError("interface: %s is down, so there is nothing to disturb" % self.name, option="interface")
+        if "SLAVE" in flags:
+            raise AttackError("interface: %s is a port of a bond: attack the bond" % self.name, option="interface")
 
     def guard(self):
         """As Interface.guard(): its number and name at the beginning of a line."""
@@ -81,8 +84,8 @@ def links(host, place):
     return dict((line.split()[1].rstrip(":").partition("@")[0], line) for line in lines)
 
 
-def _shown_up(line):
-    return "UP" in line.partition("<")[2].partition(">")[0].split(",")
+def _flags(line):
+    return line.partition("<")[2].partition(">")[0].split(",")
 
 
 def default_interface(host, place=None):
@@ -93,7 +96,7 @@ def default_interface(host, place=None):
         if "dev" in words:
             return words[words.index("dev") + 1]
     if place and place.guards:
-        up = [name for name, line in sorted(links(host, place).items()) if name != "lo" and _shown_up(line)]
+        up = [name for name, line in sorted(links(host, place).items()) if name != "lo" and "UP" in _flags(line)]
     else:
         up = [name for name in sorted(os.listdir("/sys/class/net")) if name != "lo" and _is_up(name)]
     if len(up) == 1:

@@ -15,12 +15,13 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._host import Host, ancestors, parent, socket_inodes, start_time, state, tcp_sockets
 
 # Never a victim: they keep the control path, the host or its undo alive. Names as in /proc/PID/comm (15 characters).
-PROTECTED = frozenset(
+_PROTECTED = frozenset(
     (
-        "init", "systemd", "systemd-journal", "systemd-logind", "systemd-udevd", "systemd-network", "systemd-resolve",
-        "dbus-daemon", "dbus-broker", "sshd", "sshd-session", "dropbear", "cron", "crond", "linux.uml",
+        "init", "dbus-daemon", "dbus-broker", "sshd", "sshd-session", "dropbear", "cron", "crond", "linux.uml",
+        "NetworkManager", "wpa_supplicant", "dhclient", "dhcpcd", "connmand", "wickedd", "netifd",
     )
 )
+_PROTECTED_BEGINNINGS = ("systemd", "(sd-", "faultline-")
 WORKER_NAME = "faultline-%s"
 CLUSTER_WATCHER = "kube"  # the dead-man of an attack on a cluster: its journal is there, not here
 
@@ -108,6 +109,11 @@ def choose(name=None, command_line=None, pid_file=None, user=None, port=None):
     return found
 
 
+def protected(name):
+    """Whether no process of this name may be a victim."""
+    return name in _PROTECTED or name.startswith(_PROTECTED_BEGINNINGS)
+
+
 def check_selection(params):
     """Errors: BadOption for a criterion that could never choose, or would choose what is protected."""
     for option in ("name", "command_line", "user"):
@@ -116,7 +122,7 @@ def check_selection(params):
             raise BadOption(option, value, "give the exact text, not an empty one and no line break")
     if params["name"] is not None and (set(params["name"]) & set("*?[]^$|\\") or "/" in params["name"]):
         raise BadOption("name", params["name"], "give the exact name of the program; patterns and paths are not used")
-    if params["name"] in PROTECTED:
+    if params["name"] is not None and protected(params["name"]):
         raise BadOption("name", params["name"], "it keeps the host or its control path alive and is protected")
     if params["pid_file"] is not None and not params["pid_file"].startswith("/"):
         raise BadOption("pid_file", params["pid_file"], "give an absolute path")
@@ -153,7 +159,7 @@ def refuse_protected(victims):
     """Errors: AttackError when a victim keeps the host, the control path or an undo alive."""
     ours = set(ancestors())
     for process in victims:
-        if process.pid == 1 or process.name in PROTECTED or process.name.startswith("faultline-"):
+        if process.pid == 1 or protected(process.name):
             raise AttackError("%s (pid %d) is protected: it keeps the host or its control path alive" % (process.name, process.pid))
         if process.pid in ours:
             raise AttackError("%s (pid %d) is a parent of this very attack" % (process.name, process.pid))

@@ -37,7 +37,10 @@ def revert_one(host, journal, attack_id, accept_drift=False, locked=False):
     if attack_id not in journal.ids():  # also when its timer was faster, a moment ago
         return Outcome(acted=False, clean=True)
     argv = ["/bin/sh", journal.script(attack_id), "module"] + ["accept"] * accept_drift + ["locked"] * locked
-    rc, out, err = host.run(argv, check=False)
+    try:
+        rc, out, err = host.run(argv, check=False)
+    except AttackError as error:
+        return Outcome(acted=False, clean=False, reason=str(error))
     if rc == REVERTED:
         acted = any(line.endswith((": reverted", ": drifted")) for line in out.splitlines())
         return Outcome(acted=acted, clean=True, drifted=acted and out.rstrip().endswith("drifted"))

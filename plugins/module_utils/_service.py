@@ -82,6 +82,10 @@ class _Manager(object):
     def running(self, name):
         return self.host.run(self.ask(name), check=False)[0] == 0
 
+    def stop_alone(self, option, names):
+        """Steps that stop services, and nothing else. Errors: AttackError when something would stop with them."""
+        return self.stop(names)
+
     def restart(self, undo, name):
         """Add to an undo that a service is started again unless it runs, and that it must run then."""
         undo.steps.append(Run("start %s again" % name, self.start(name), [Fails(self.ask(name))]))
@@ -105,6 +109,14 @@ class Systemd(_Manager):
     def stop(self, names):
         """Steps that stop units, all in one transaction."""
         return [([self.tool, "stop"] + list(names), None)]
+
+    def stop_alone(self, option, names):
+        """Without what requires them, which a plain stop would stop as well, and nobody would start again."""
+        for name, unit in zip(names, self.show(names)):
+            bound = [each["Id"] for each in self.show(unit["BoundBy"].split()) if each["ActiveState"] not in ("inactive", "failed")]
+            if bound:
+                raise AttackError("%s: %s would stop with %s, for it is bound to it: stop it yourself first" % (option, ", ".join(bound), name), option=option)
+        return [([self.tool, "stop", "--job-mode=ignore-dependencies"] + list(names), None)]
 
     def active(self, names):
         """Real names of those among some services that run now; unknown ones and second names are passed over."""
@@ -266,12 +278,16 @@ class OpenRc(_Scripts):
     def command(self, name, verb):
         return [self.host.tool("rc-service"), name, verb]
 
+    def stop_alone(self, option, names):
+        self.refuse_needed(option, names)
+        return self.stop(names)
+
     def refuse_needed(self, option, asked):
         for name in asked:
             others = self.host.run(self.command(name, "needsme"), check=False)[1].split()
             running = [other for other in others if other not in asked and os.path.lexists(os.path.join(OPENRC, "started", other))]
             if running:
-                raise AttackError("%s: %s would stop with %s: name them as well" % (option, ", ".join(sorted(running)), name), option=option)
+                raise AttackError("%s: %s would stop with %s: name them too, or stop them first" % (option, ", ".join(sorted(running)), name), option=option)
 
 
 class SysV(_Scripts):

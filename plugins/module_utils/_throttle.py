@@ -51,7 +51,7 @@ def refuse_group(option, value, directory, point):
         pids.update(int(word) for word in Host.read(os.path.join(place, "cgroup.procs")).split())
     ours = set(ancestors())
     for process in _process.processes():
-        if process.pid in pids and (process.pid in ours or process.pid == 1 or process.name in _process.PROTECTED or process.name.startswith("faultline-")):
+        if process.pid in pids and (process.pid in ours or process.pid == 1 or _process.protected(process.name)):
             raise BadOption(option, value, "%s (pid %d) is in it, which keeps the host or its control path alive" % (process.name, process.pid))
     return sorted(pids)
 

@@ -68,6 +68,15 @@ edited() { # edited NAME: somebody changed the file meanwhile; theirs stays, unl
     say "left alone, for somebody else changed it during the attack: $1" >&2
     printf 'left alone, for somebody else changed it during the attack: %s\n' "$1" 2>/dev/null >>"$dir/stuck"
 }
+another() { # another NAME: it never had what we did to the other one
+    say "left alone, for it is another file now, or none: $1" >&2
+    printf 'left alone, for it is another file now, or none: %s\n' "$1" 2>/dev/null >>"$dir/stuck"
+}
+elsewhere() { # elsewhere DIRECTORY: moved, removed, or not mounted yet; given up once that is accepted
+    [ "$accept" = 1 ] || { problem "$1 is not the directory that it was"; return 1; }
+    say "given up, as accepted: $1 is not the directory that it was" >&2
+    return 3
+}
 sum_of() { # $sum is the checksum of a plain file; - when it is none
     sum=-
     [ -f "$1" ] && [ ! -L "$1" ] && sum=$(sha256sum <"$1") && sum=${sum%% *}
@@ -102,7 +111,7 @@ name_back() { # name_back NAME ASIDE FRESH DEVICE INODE BEFORE AFTER: in its dir
 }
 file_back() { # file_back PARENT DEVICE INODE NAME...: see name_back
     (
-        cd -P "$1" 2>/dev/null && is_inode . "$2" "$3" || { problem "$1 is not the directory that it was"; exit 1; }
+        cd -P "$1" 2>/dev/null && is_inode . "$2" "$3" || { elsewhere "$1"; exit $?; }
         shift 3
         name_back "$@"
     )
@@ -119,9 +128,8 @@ attributes() { # attributes FD: mode, owner, times and extended attributes as th
 }
 bytes_back() { # bytes_back NAME DEVICE INODE BEFORE AFTER: the same inode gets its bytes again
     [ -e "$dir/swapped" ] || return 0 # nothing was written yet
-    [ -f "./$1" ] && [ ! -L "./$1" ] || { ! edited "$1" || return 3; problem "$1 is not the file that it was"; return 1; }
-    exec 7<>"./$1" || { problem "$1 cannot be opened"; return 1; }
-    is_inode /proc/self/fd/7 "$2" "$3" || { ! edited "$1" || return 3; problem "$1 is not the file that it was"; return 1; }
+    [ -f "./$1" ] && [ ! -L "./$1" ] && is_inode "./$1" "$2" "$3" || { ! edited "$1" || return 3; from_saved "$1" "$4"; return; }
+    command exec 7<>"./$1" && is_inode /proc/self/fd/7 "$2" "$3" || { problem "$1 cannot be opened"; return 1; }
     sum=$(sha256sum </proc/self/fd/7)
     if [ "${sum%% *}" != "$4" ]; then
         # torn: we were interrupted while we wrote
@@ -136,15 +144,19 @@ bytes_back() { # bytes_back NAME DEVICE INODE BEFORE AFTER: the same inode gets 
     attributes 7 && rm -f "$dir/torn"
 }
 mode_back() { # mode_back NAME DEVICE INODE BEFORE AFTER
-    exec 7<"./$1" && is_inode /proc/self/fd/7 "$2" "$3" || { ! edited "$1" || return 3; problem "$1 is not the file that it was"; return 1; }
-    mode=$(stat -L -c %a /proc/self/fd/7)
+    id=$(stat -c '%d %i' "./$1" 2>/dev/null) # of the name itself, not of what it leads to
+    [ "${id#* }" = "$3" ] && { [ "${id% *}" = "$2" ] || ! same_boot; } || { another "$1"; return 3; }
+    mode=$(stat -c %a "./$1")
     [ "$mode" != "$4" ] || return 0
     [ "$mode" = "$5" ] || ! edited "$1" || return 3
-    chmod "$4" /proc/self/fd/7 || { problem "the mode cannot be restored"; return 1; }
+    # By an open file, for the name may be another's by now: even a pipe's, which would keep us waiting for ever.
+    set -- "$1" "$id" "$4" 'exec 7<"./$1" && [ "$(stat -L -c "%d %i" /proc/self/fd/7)" = "$2" ] && chmod "$3" /proc/self/fd/7'
+    limit
+    ($limiter sh -c "$4" sh "$1" "$2" "$3" </dev/null 9>&-) || { problem "the mode of $1 cannot be restored"; return 1; }
 }
 in_place() { # in_place PARENT DEVICE INODE HOW NAME...: see bytes_back and mode_back
     (
-        cd -P "$1" 2>/dev/null && is_inode . "$2" "$3" || { problem "$1 is not the directory that it was"; exit 1; }
+        cd -P "$1" 2>/dev/null && is_inode . "$2" "$3" || { elsewhere "$1"; exit $?; }
         shift 3
         "$@"
     )

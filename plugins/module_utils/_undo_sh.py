@@ -196,7 +196,8 @@ lock() { # one undo of this attack at a time, and none while it is being injecte
             alive "${holder% *}" "${holder#* }" || rm -f "$dir/undoing"
             wait_for_lock || return 1
         done
-        [ "$how" != timer ] || end_injector
+        case $how in timer | sweep) end_injector ;; esac
+        while same_boot && alive $injector; do wait_for_lock || return 1; done
         return 0
     fi
     [ -r "$dir/lock" ] || return 0

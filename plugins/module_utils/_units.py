@@ -14,12 +14,13 @@ import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 
-_DURATION = re.compile(r"^([0-9]+(?:\.[0-9]+)?) ?(us|ms|s|m|h)?\Z")
+_NUMBER = r"((?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"  # no leading zero: YAML takes 010 for 8
+_DURATION = re.compile(r"^" + _NUMBER + r" ?(us|ms|s|m|h)?\Z")
 _DURATION_FACTOR = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PERCENT = re.compile(r"^([0-9]+(?:\.[0-9]+)?)%?\Z")
-_RATE = re.compile(r"^([0-9]+(?:\.[0-9]+)?)(k|m|g)?bit\Z")
+_PERCENT = re.compile(r"^" + _NUMBER + r"%?\Z")
+_RATE = re.compile(r"^" + _NUMBER + r"(k|m|g)?bit\Z")
 _RATE_FACTOR = {None: 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
-_SIZE = re.compile(r"^([0-9]+(?:\.[0-9]+)?) ?(?:([kKMGT])(i?B)?|B)?\Z")
+_SIZE = re.compile(r"^" + _NUMBER + r" ?(?:([kKMGT])(i?B)?|B)?\Z")
 
 
 def _text(value):

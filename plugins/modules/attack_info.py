@@ -101,7 +101,7 @@ history:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils._control import attacks
+from ansible_collections.faultline.chaos.plugins.module_utils._control import attacks, unseen
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal
@@ -114,6 +114,7 @@ def main():
     try:
         found = attacks(journal, host.boot_id)
         left = residue(host, journal)
+        left += [unseen(host)] if unseen(host) else []
         journal.await_endings()
     except AttackError as error:
         module.fail_json(msg=str(error), **error.details)

@@ -280,7 +280,7 @@ class Blackhole(Attack):
     def guard(self):
         host, params, place = self.host, self.params, self._place()
         if params["interface"] is not None:
-            self._check_interface(place)
+            _network.ShownInterface(host, place, params["interface"]).check()
         self.addresses = dict((name, _network.resolve("names", [name])) for name in params["names"])
         resolved = [each for name in params["names"] for each in self.addresses[name]]
         for name in params["names"]:
@@ -301,12 +301,6 @@ class Blackhole(Attack):
         self.firewall = _firewall.choose(host, self.id, rules, place)
         self.connections = host.control_path() if place is _namespace.HERE else []
         self.passes = ["ssh port %d" % port for port in control_ports] + [str(each) for each in self.control + self.passed]
-
-    def _check_interface(self, place):
-        name = self.params["interface"]
-        there = list(_network.links(self.host, place))
-        if name not in there:
-            raise AttackError("interface: there is no %s on %s; there are: %s" % (name, place.label, ", ".join(there)), option="interface")
 
     def plan(self, before):
         firewall = self.firewall

@@ -239,7 +239,7 @@ class ClockSkew(Attack):
         plan = Plan(
             before="\n".join(["clock as it is"] + ["%s  runs" % name for name in stopped]),
             after="\n".join(["clock %+g s%s" % (self.offset, kind)] + ["%s  stopped" % name for name in stopped]),
-            steps=self.manager.stop(stopped) if stopped else [],
+            steps=self.manager.stop_alone("offset", stopped) if stopped else [],
             undo=undo,
         )
         if _clock.trusts_user_certificates(self.host):

@@ -211,7 +211,7 @@ class Custom(Attack):
         return {}
 
     def _rc(self, option):
-        return self.host.run(self.argv[option], check=False)[0]
+        return self.host.ask(self.argv[option])[0]
 
     def plan(self, before):
         undo = Undo()

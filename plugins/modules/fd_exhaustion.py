@@ -202,7 +202,7 @@ class FdExhaustion(Attack):
     def _check_name(name):
         if not name.strip() or set(name) & set("*?[]^$|/\\\n\0"):
             raise BadOption("process", name, "give the exact name of the program; patterns and paths are not used")
-        if name in _process.PROTECTED:
+        if _process.protected(name):
             raise BadOption("process", name, "it keeps the host or its control path alive and is protected")
 
     def resources(self):

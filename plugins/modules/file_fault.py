@@ -18,7 +18,8 @@ description:
   - Where the file has other names (hard links, bind mounts), its own bytes are changed instead (RV(effect.method=in_place)), so that all names see it. The undo
     writes the saved bytes and attributes into the same inode. O(method) chooses one or the other.
   - A file that somebody else edits during the attack is not overwritten by the undo. It is reported, and stays as it is until
-    M(faultline.chaos.revert) is run with C(accept_drift=true), which overwrites it.
+    M(faultline.chaos.revert) is run with C(accept_drift=true), which overwrites it. What is another file by then keeps its own mode, and when
+    the directory is gone, C(accept_drift=true) gives the file up.
 extends_documentation_fragment:
   - faultline.chaos._attack
   - faultline.chaos._attributes
@@ -193,7 +194,7 @@ import stat
 from ansible_collections.faultline.chaos.plugins.module_utils import _file, _filesystem, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Fails, Gone, SameBoot, Undo, When
 from ansible_collections.faultline.chaos.plugins.module_utils._undo_files import FileBack, InPlace, Settled
 
 # Which operation uses which option.
@@ -313,8 +314,11 @@ class FileFault(Attack):
             for name in (aside, fresh):
                 hidden = os.path.join(file.parent, name)
                 undo.checks.append(Gone(hidden, [Exists(hidden), Settled()]))
+        undo.checks.append(Gone("no %s" % file.path, [Fails(["test", "-e", file.path]), Settled()]))
         for argv in before:
-            undo.same("%s of %s" % (argv[0], file.path), argv, self.host.output(argv))
+            undo.same("%s of %s" % (argv[0], file.path), argv, self.host.output(argv), [Exists(file.path)])
+        if file.mount.in_memory:  # a reboot takes it away, with and without us
+            undo.steps, undo.checks = [When([SameBoot()], undo.steps)], [When([SameBoot()], undo.checks)]
         plan = Plan(
             before=self._line(len(file.content), file.mode, file.sum),
             after="%s  gone, kept as %s" % (file.path, aside) if self.op == "remove"

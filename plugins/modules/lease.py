@@ -78,8 +78,13 @@ def renew(module):
         if remaining(journal, attack_id) <= 0:
             continue
         if not module.check_mode:
-            due, limit = int(journal.noted(attack_id, "deadline")), int(journal.noted(attack_id, "limit") or 0)
-            journal.note(attack_id, "deadline", "%d\n" % max(due, min(limit, int((uptime() + seconds) * 100))))
+            due, limit = journal.number(attack_id, "deadline") or 0, journal.number(attack_id, "limit") or 0
+            try:
+                journal.note(attack_id, "deadline", "%d\n" % max(due, min(limit, int((uptime() + seconds) * 100))))
+            except (IOError, OSError):
+                if attack_id in journal.ids():
+                    raise AttackError("the deadline of %s cannot be written: is the disk full or read-only?" % attack_id)
+                continue  # undone a moment ago
         renewed.append(attack_id)
     return renewed
 

@@ -339,7 +339,7 @@ class Netem(Attack):
             control_ports = host.control_ports()
             self.interface = _network.Interface(self._interface_name())
         else:
-            self.interface = _network.InterfaceElsewhere(host, place, self._interface_name())
+            self.interface = _network.ShownInterface(host, place, self._interface_name())
         self.interface.check()
         self.hit = _network.resolve("peers", self.params["peers"])
         self.passed = _network.resolve("exclude", self.params["exclude"])

@@ -99,7 +99,7 @@ clean:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils._control import check_choice, chosen
+from ansible_collections.faultline.chaos.plugins.module_utils._control import check_choice, chosen, unseen
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal
@@ -111,23 +111,37 @@ def revert(module):
     check_choice(params, ("id", "run_id", "all"))
     wanted = chosen(journal, params["id"], params["run_id"], params["all"])
     result = {"changed": bool(wanted), "reverted": [], "already_gone": [], "drifted": [], "stuck": [], "clean": True}
-    if params["id"] is not None and not wanted:
-        result["already_gone"].append(params["id"])
+    if (params["all"] or not wanted) and unseen(host):
+        raise AttackError(unseen(host))
     if module.check_mode:
         result.update(reverted=wanted, clean=not wanted)
         return result
-    for attack_id in wanted:
+    for attack_id in _with_the_latest(journal, params, wanted):
         outcome = revert_one(host, journal, attack_id, params["accept_drift"])
         if not outcome.clean:
             result["stuck"].append({"id": attack_id, "reason": outcome.reason})
         elif not outcome.acted:
             result["already_gone"].append(attack_id)
         else:
+            result["changed"] = True
             result["reverted"].append(attack_id)
             if outcome.drifted:
                 result["drifted"].append(attack_id)
+    if params["id"] is not None and not any(result[name] for name in ("reverted", "already_gone", "stuck")):
+        result["already_gone"].append(params["id"])
     result["clean"] = not result["stuck"]
     return result
+
+
+def _with_the_latest(journal, params, wanted):
+    """These ids; then, if it is all or there are none, those whose journal was just being written."""
+    for attack_id in wanted:
+        yield attack_id
+    if params["all"] or not wanted:
+        journal.await_publishing()
+        for attack_id in chosen(journal, params["id"], params["run_id"], params["all"]):
+            if attack_id not in wanted:
+                yield attack_id
 
 
 def main():

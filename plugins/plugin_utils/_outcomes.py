@@ -79,7 +79,7 @@ def after_revert(entry: dict[str, Any], revert: Result) -> None:
         entry["outcome"] = STUCK
         entry["error"] = "; ".join(f"{one.get('id')}: {one.get('reason')}" for one in stuck if isinstance(one, Mapping)) or problem(revert)
     elif revert.get("clean") is True and not revert.get("failed"):
-        # Nothing found where the attack was active: its timer was faster. Only an attack that was active said how it is armed.
+        # Nothing found where the attack was active: it ended by itself, or by somebody else. Only an attack that was active said how it is armed.
         entry["outcome"] = REVERTED if revert.get("reverted") or entry["deadman"] else NOT_INJECTED
         if entry["deadman"] and entry["error"]:
             entry["notes"].append(f"reverted at the second attempt; at the first: {entry['error']}")
@@ -87,6 +87,11 @@ def after_revert(entry: dict[str, Any], revert: Result) -> None:
     elif entry["outcome"] != NOT_INJECTED:
         entry["outcome"] = LEFT_TO_TIMER
         entry["error"] = f"not reverted from here: {problem(revert)}"
+
+
+def found_nothing(revert: Result) -> bool:
+    """Whether a revert worked and there was nothing to do for it."""
+    return revert.get("clean") is True and not any(revert.get(word) for word in ("failed", "reverted", "drifted", "skipped"))
 
 
 def in_trouble(entry: Mapping[str, Any]) -> bool:

@@ -24,6 +24,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._units import huma
 from ansible_collections.faultline.chaos.plugins.plugin_utils import _outcomes, _verdict, _windows
 from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import planned_seconds
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import ReportError, write_atomically, write_reports
+from ansible_collections.faultline.chaos.plugins.plugin_utils._round_kinds import HOST, kind_of
 
 _SHORTEST_WINDOW = 1.0
 _INTERNAL = ("directory", "schedule", "stop")
@@ -232,6 +233,7 @@ class Run:
     def reverted(self, results: Mapping[str, Mapping[str, Any]], steady: Mapping[str, Any], when: datetime) -> None:
         """Takes the answers of the revert and what was observed before it."""
         phase = self.attacks[-1]
+        over = self._over_before_time(phase, results, when)
         self._take_reverts(phase, results)
         phase["ended"] = iso(when)
         if not any(_outcomes.in_trouble(one) for one in phase["hosts"]):
@@ -239,8 +241,18 @@ class Run:
         self._take_steady(phase, steady)
         if phase["steady_state"] is None:
             self.stop(_verdict.FAILED, f"{_label(phase)} was not observed.")
+        if over:
+            self.stop(_verdict.ABORTED, f"{_label(phase)} was over before its time on {', '.join(over)}: somebody reverted it, or it ended by itself.")
         if any(_outcomes.in_trouble(one) for one in phase["hosts"]):
             self.stop(_verdict.NOT_REVERTED, f"{_label(phase)} could not be reverted everywhere.")
+
+    def _over_before_time(self, phase: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], when: datetime) -> list[str]:
+        """Hosts on which nothing was left to revert though no timer was due yet: what was observed there was no attack, or half of one."""
+        entry = self.entry(phase)
+        due = parse(phase["started"]) + timedelta(seconds=entry["deadman_s"])
+        if kind_of(entry["attack"]) is not HOST or "lease" in entry["told"] or when >= due:
+            return []
+        return [one["host"] for one in phase["hosts"] if not one["error"] and _outcomes.found_nothing(results.get(one["host"], {}))]
 
     def _take_steady(self, phase: dict[str, Any], steady: Mapping[str, Any]) -> None:
         if not steady or steady.get("skipped"):

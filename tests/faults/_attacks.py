@@ -15,15 +15,18 @@ VICTIM_START = "/usr/local/sbin/flvictim-start"
 FILE = "/etc/debian_version"  # a file that nobody needs
 
 WIRE = "tstwire0"  # an interface beside the one that the host is reached by
-_PLUG = (
-    f"[ -e /sys/class/net/{WIRE} ] || {{ ip link add {WIRE} address 02:00:00:00:00:01 type veth peer name tstwire1 address 02:00:00:00:00:02;"
-    f" echo 1 >/proc/sys/net/ipv6/conf/tstwire1/disable_ipv6; ip link set tstwire1 up; ip link set {WIRE} up; ip addr add 192.0.2.1/24 dev {WIRE}; }}"
+_OTHER_END = "tstwire1"
+_PLUG = "; ".join(
+    [f"ip link add {WIRE} address 02:00:00:00:00:01 type veth peer name {_OTHER_END} address 02:00:00:00:00:02"]
+    # Without IPv6, whose routes come in another order after each boot.
+    + [f"echo 1 >/proc/sys/net/ipv6/conf/{end}/disable_ipv6; ip link set {end} up" for end in (_OTHER_END, WIRE)]
+    + [f"ip addr add 192.0.2.1/24 dev {WIRE}"]
 )
 
 VICTIM_UNIT = f"""[Unit]
 Description=A victim for the fault tests
 [Service]
-ExecStartPre=-/bin/sh -c '{_PLUG}'
+ExecStartPre=-/bin/sh -c '[ -e /sys/class/net/{WIRE} ] || {{ {_PLUG}; }}'
 ExecStart=/usr/local/bin/{VICTIM} 1000000
 [Install]
 WantedBy=multi-user.target
@@ -48,6 +51,7 @@ class Attack:
     active: str  # a Python expression over glob() and the functions of MONITOR in _programs.py
     needs_lab: bool = True  # changes more than processes of the tests, so never on this machine
     points: tuple[str, ...] = field(default=("guarded", "prepared", "journalled", "armed", "injected", "verified"))
+    longer: float = 0.0  # seconds that its injection takes longer than others', for what it measures
     tool: str = ""  # the program that does the change, for tests in which it fails
 
     @property
@@ -119,7 +123,7 @@ ATTACKS = [
     Attack("memory_stress", {"amount": "16MiB"}, active="'faultline-mem' in comms()"),
     Attack("pid_exhaustion", {"count": 200}, active="'faultline-pid' in comms()"),
     Attack("fd_exhaustion", {"process": VICTIM, "leave": 3}, active=f"min(soft_files('{VICTIM}'), default=1000) < 100"),
-    Attack("socket_exhaustion", {"percent": 30}, active="'faultline-ports' in comms()"),
+    Attack("socket_exhaustion", {"percent": 30}, active="'faultline-ports' in comms()", longer=20.0),
     Attack(
         "io_throttle",
         {"service": VICTIM, "read_bps": "1MiB", "enable_controller": True},

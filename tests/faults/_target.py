@@ -110,7 +110,7 @@ class Target:
         return self.module(attack.name, self.options(attack, **options), crash)
 
     def options(self, attack: Attack, **options) -> dict:
-        return {"id": attack.module, "duration": self.duration, **attack.options, **options}
+        return {"id": attack.module, "duration": self.duration + attack.longer, **attack.options, **options}
 
     @contextlib.contextmanager
     def controller(self, tasks: list[dict]) -> Iterator[subprocess.Popen]:

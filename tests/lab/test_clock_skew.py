@@ -34,6 +34,13 @@ ExecStart={DAEMON} 1000000
 [Install]
 WantedBy=multi-user.target
 """
+NEEDS = """[Unit]
+Description=A service that would stop with it
+Requires=chrony.service
+After=chrony.service
+[Service]
+ExecStart=/bin/sleep 1000000
+"""
 SCRIPT = """#!/bin/sh
 # Provides: ntp
 d="start-stop-daemon --exec /usr/local/bin/ntpd"
@@ -51,12 +58,15 @@ def right(lab: Lab, host: str) -> int:
 
 @pytest.fixture
 def service(lab: Lab, n1: str):
-    """chrony.service, active and enabled, with its second name."""
+    """chrony.service, active and enabled, with its second name, and a service that requires it."""
+    lab.write(n1, "/etc/systemd/system/needs-chrony.service", NEEDS)
     lab.run(n1, f"cp /bin/sleep {DAEMON}; cat >/lib/systemd/system/chrony.service", stdin=UNIT)
     lab.run(n1, "ln -sf /lib/systemd/system/chrony.service /etc/systemd/system/chronyd.service; systemctl daemon-reload; systemctl -q enable --now chrony")
+    lab.run(n1, "systemctl start needs-chrony")
     yield n1
     lab.module(n1, "faultline.chaos.revert", {"all": True})
     names = f"{DAEMON} /lib/systemd/system/chrony.service /etc/systemd/system/chronyd.service"
+    lab.run(n1, "systemctl stop needs-chrony; rm -f /etc/systemd/system/needs-chrony.service", check=False)
     lab.run(n1, f"systemctl -q disable --now chrony; rm -f {names}; systemctl daemon-reload", check=False)
 
 
@@ -81,11 +91,12 @@ def test_steps_and_error(lab: Lab, n1: str, offset: str) -> None:
 
 def test_time_services_are_put_back(lab: Lab, service: str) -> None:
     before, states = right(lab, service), service_states(lab, service)
-    found = steps(lab, service, "clock_skew", {"offset": "-2m", "duration": "10m"}, measure=["sh", "-c", "systemctl is-active chrony; pgrep -cx chronyd"])
+    look = ["sh", "-c", "systemctl is-active chrony needs-chrony; pgrep -cx chronyd"]
+    found = steps(lab, service, "clock_skew", {"offset": "-2m", "duration": "10m"}, measure=look)
     after, states_after = right(lab, service), service_states(lab, service)
     print(f"service before: {states}; during: {found['measured'].split()}; after: {states_after}; error {(after - before) / 1e6:+.3f} ms")
     assert found["real"]["effect"]["stopped"] == ["chrony.service"]
-    assert found["measured"].split() == ["inactive", "0"]
+    assert found["measured"].split() == ["inactive", "active", "0"]
     assert states == states_after and states.startswith("active enabled") and abs(after - before) / 1e6 < LIMIT
 
 

@@ -35,7 +35,7 @@ class Module:
     def get_bin_path(self, name: str) -> str | None:
         return shutil.which(name, path=os.environ["PATH"])
 
-    def run_command(self, argv: list[str], data: str | None = None, environ_update: dict | None = None) -> tuple[int, str, str]:
+    def run_command(self, argv: list[str], data: str | None = None, environ_update: dict | None = None, handle_exceptions: bool = True) -> tuple[int, str, str]:
         self.commands.append(argv)
         done = subprocess.run(
             argv, input=data, env={**os.environ, **(environ_update or {})}, capture_output=True, text=True, errors="surrogateescape", check=False

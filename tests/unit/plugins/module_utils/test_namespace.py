@@ -32,6 +32,9 @@ class FakeHost:
     def read(self, _path, default=""):
         return default
 
+    def ask(self, argv):
+        return self.run(argv)
+
     def run(self, argv, check=True, data=None):
         if "inspect" in argv:
             return (0, self.pid + "\n", "") if argv[-1] == "web" else (1, "", "no such container")
@@ -105,14 +108,14 @@ def test_commands_are_prefixed(place) -> None:
 
 
 def test_interfaces_elsewhere(place) -> None:
-    eth0 = _network.InterfaceElsewhere(FakeHost(), place, "eth0")
+    eth0 = _network.ShownInterface(FakeHost(), place, "eth0")
     eth0.check()
     guard = eth0.guard()
     assert guard.text == "\n3: eth0@if7:" and guard.text in LINKS and guard.argv[0] == "/sbin/nsenter"
     with pytest.raises(AttackError, match="eth01 is down"):
-        _network.InterfaceElsewhere(FakeHost(), place, "eth01").check()
-    with pytest.raises(AttackError, match="there is no eth7 in somewhere; there are: lo, eth0, eth01"):
-        _network.InterfaceElsewhere(FakeHost(), place, "eth7").check()
+        _network.ShownInterface(FakeHost(), place, "eth01").check()
+    with pytest.raises(AttackError, match="there is no eth7 on somewhere; there are: lo, eth0, eth01"):
+        _network.ShownInterface(FakeHost(), place, "eth7").check()
     assert _network.default_interface(FakeHost(), place) == "eth0"
 
 

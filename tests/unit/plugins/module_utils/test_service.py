@@ -121,6 +121,14 @@ def test_what_would_stop_as_well_is_refused_too(other: str, unit: dict, said: st
         plan_for(["a"], a_service={"RequiredBy": other}, **{other.replace(".", "_"): unit})
 
 
+def test_a_service_is_stopped_without_what_requires_it() -> None:
+    systemd = _service.Systemd(Answers(a_service={"RequiredBy": "b.service", "BoundBy": "c.service"}, b_service={}, c_service={"ActiveState": "inactive"}))
+    assert systemd.stop_alone("offset", ["a.service"]) == [(["/bin/systemctl", "stop", "--job-mode=ignore-dependencies", "a.service"], None)]
+    systemd.host.units["c.service"]["ActiveState"] = "active"
+    with pytest.raises(AttackError, match="^offset: c.service would stop with a.service"):
+        systemd.stop_alone("offset", ["a.service"])
+
+
 def test_what_stops_with_it_is_found() -> None:
     found = plan_for(
         ["a", "z"],

@@ -119,7 +119,7 @@ class Victim:
         step = InPlace(how="bytes", **told) if in_place else FileBack(aside=self.aside, fresh=self.fresh, **told)
         undo = Undo([step], [Gone(name, [Exists(str(directory / name)), Settled()]) for name in (self.aside, self.fresh)])
         argv = ["stat", "-c", "%i %a %u %g %s %Y", str(self.path)]
-        undo.same("it", argv, bench.host.output(argv))
+        undo.same("it", argv, bench.host.output(argv), [Exists(str(self.path))])
         bench.publish("a", undo)
 
     def attack(self, crash: str = "", monkeypatch=None) -> None:
@@ -197,6 +197,28 @@ def test_what_somebody_replaces_by_another_file_stays(bench, shell, victim: Vict
     other.rename(victim.path)
     assert revert(bench, shell).returncode == DRIFTED
     assert victim.path.read_bytes() == b"edited"
+    done = revert(bench, shell, "hand", "accept")
+    assert done.returncode == 0 and "drifted" in done.stdout, done
+    assert attributes(victim.path)[1:] == victim.was[1:] and os.getxattr(victim.path, "user.note") == b"kept"
+
+
+def test_what_somebody_removes_stays_away_until_that_is_accepted(bench, shell, tmp_path: Path) -> None:
+    victim = Victim(bench, tmp_path, AFTER, in_place=True)
+    victim.attack()
+    victim.path.rename(tmp_path / "elsewhere")  # not removed, or its inode could be given to the next file
+    assert revert(bench, shell).returncode in (DRIFTED, STUCK) and not victim.path.exists()
+    done = revert(bench, shell, "hand", "accept")
+    assert done.returncode == 0 and "drifted" in done.stdout, done
+    assert attributes(victim.path)[1:] == victim.was[1:]
+
+
+def test_a_directory_that_is_gone_is_given_up_when_that_is_accepted(bench, shell, victim: Victim) -> None:
+    victim.attack()
+    victim.path.parent.rename(victim.path.parent.with_name("moved"))
+    done = revert(bench, shell)
+    assert done.returncode == STUCK and "not the directory" in done.stderr
+    done = revert(bench, shell, "hand", "accept")
+    assert done.returncode == 0 and "drifted" in done.stdout, done
 
 
 def test_a_link_in_its_place_is_never_written_through(bench, shell, victim: Victim, tmp_path: Path) -> None:
@@ -270,6 +292,25 @@ def test_a_mode(bench, shell, tmp_path: Path, now: str, code: int, end: int) -> 
     path.chmod(int(now, 8))
     assert revert(bench, shell).returncode == code
     assert stat.S_IMODE(path.stat().st_mode) == end
+
+
+@pytest.mark.parametrize("other", ["file", "fifo", "link", "none"])
+def test_a_mode_of_what_is_another_file_by_now(bench, shell, tmp_path: Path, other: str) -> None:
+    """A pipe in its place once held the undo for ever."""
+    path, precious = tmp_path / "file", tmp_path / "precious"
+    for each in (path, precious):
+        each.write_text("x")
+        each.chmod(0o640)
+    file = _file.File("path", str(path), str(path), 1 << 20)
+    told = {"path": file.parent, "parent": file.parent_id, "name": file.name, "file": file.id}
+    bench.publish("a", Undo([InPlace(title="mode", how="mode", before=file.mode, after="0", **told)]))
+    precious.chmod(0)
+    path.rename(tmp_path / "old")
+    {"file": path.touch, "fifo": lambda: os.mkfifo(path), "link": lambda: path.symlink_to(precious), "none": lambda: None}[other]()
+    done = revert(bench, shell)
+    assert done.returncode == DRIFTED and "another file now" in done.stderr, done
+    assert stat.S_IMODE(precious.stat().st_mode) == 0
+    assert revert(bench, shell, "hand", "accept").returncode == 0
 
 
 # --- small files of the kernel -----------------------------------------------------------------------

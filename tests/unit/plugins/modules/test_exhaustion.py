@@ -117,9 +117,9 @@ def test_leave_belongs_to_process() -> None:
 
 
 def test_a_program_that_does_not_run() -> None:
-    found = fds(process="faultline-nosuch")
+    found = fds(process="no-such-program")
     found.guard()
-    with pytest.raises(AttackError, match="faultline-nosuch"):
+    with pytest.raises(AttackError, match="no-such-program"):
         found.snapshot()
 
 

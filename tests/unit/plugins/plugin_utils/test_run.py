@@ -102,7 +102,7 @@ CASES = [
     (active(), STUCK, MET, MET, "not_reverted", "stuck", "The undo is stuck on n2"),
     (active(), CUT, MET, MET, "not_reverted", "left_to_timer", "Left to their timers: n2 (until 2026-03-02T10:01:00Z)"),
     (active(), CRASHED, MET, MET, "not_reverted", "left_to_timer", "Left to their timers: n2"),
-    (active(), NOTHING, MET, MET, "held", "reverted", "held"),  # its timer was faster
+    (active(), NOTHING, MET, MET, "aborted", "reverted", "netem was over before its time on n2: somebody reverted it"),
     (REFUSED, NOTHING, MET, MET, "aborted", "not_injected", "netem reached 2 of 3 hosts. n2: netem needs root"),
     (UNREACHABLE, UNREACHABLE, MET, MET, "aborted", "not_injected", "n2: unreachable: Failed to connect"),
     (CUT, CUT, MET, MET, "not_reverted", "left_to_timer", "Left to their timers: n2"),  # nobody knows: it may have got there
