@@ -96,7 +96,7 @@ def default_interface(host, place=None):
         if "dev" in words:
             return words[words.index("dev") + 1]
     if place and place.guards:
-        up = [name for name, line in sorted(links(host, place).items()) if name != "lo" and "UP" in _flags(line)]
+        up = [name for name, line in sorted(links(host, place).items()) if name != "lo" and "UP" in _flags(line) and "SLAVE" not in _flags(line)]
     else:
         up = [name for name in sorted(os.listdir("/sys/class/net")) if name != "lo" and _is_up(name)]
     if len(up) == 1:

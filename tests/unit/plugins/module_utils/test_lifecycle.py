@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._attack import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._process import Worker
+from ansible_collections.faultline.chaos.plugins.module_utils._revert import revert_one
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, Run, Undo
 
 
@@ -119,6 +121,56 @@ def test_present_twice_and_absent(attack, bench, tmp_path: Path) -> None:
     assert watchers(bench) == []
 
 
+class Number(Touch):
+    options = {**Touch.options, "load": {"type": "raw"}}
+
+
+def test_the_spelling_of_an_option_makes_no_other_attack(attack, bench) -> None:
+    first = attack(Number, load=50)
+    for spelled in ("50", 50.0):
+        assert attack(Number, load=spelled)["status"] == "active"
+    other = attack(Number, load=51, state="absent")
+    assert (other["status"], other["notes"]) == ("absent", [f"{first['id']} is active here, with other options: nothing was done to it"])
+    assert attack(Number, load="50", state="absent")["status"] == "reverted"
+
+
+def test_absent_waits_for_what_is_just_being_published(attack, bench, tmp_path: Path) -> None:
+    attack(id="a")
+    hidden = bench.state / ".new-a"
+    (bench.state / "a").rename(hidden)
+    with bench.journal.locked():  # as an injection holds it until its journal is there
+        threading.Timer(0.5, lambda: (hidden.rename(bench.state / "a"), bench.journal.release())).start()
+        ended = _attack._Lifecycle(Module(bench, path=str(tmp_path / "mark"), id="a", state="absent"), Touch)
+        ended.journal = Journal(bench.journal.path)
+        assert ended.run()["status"] == "reverted"
+    assert clean(bench, tmp_path)
+
+
+def test_absent_needs_root_where_the_attack_does(attack, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Strict(Touch):
+        needs_root = True
+
+    monkeypatch.setattr(_attack.Host, "is_root", False)
+    with pytest.raises(AttackError, match="touch needs root on the target: set become: true"):
+        attack(Strict, state="absent")
+
+
+def test_a_program_that_cannot_be_started_is_an_error_like_others(bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As SystemExit it once passed by the undo of what had been injected."""
+    with pytest.raises(AttackError, match="/nowhere cannot be run: .*No such file"):
+        bench.host.run(["/nowhere"])
+    bench.publish("a")
+    monkeypatch.setattr(bench.host, "run", lambda *_args, **_more: (one for one in ()).throw(AttackError("no process left")))
+    outcome = revert_one(bench.host, bench.journal, "a")
+    assert (outcome.clean, outcome.reason) == (False, "no process left")
+
+
+def test_a_program_that_hangs_is_not_waited_for_for_ever(bench) -> None:
+    assert bench.host.ask(["sh", "-c", "exit 3"])[0] == 3
+    with pytest.raises(AttackError, match="sleep 60 does not end"):
+        bench.host.ask(["sleep", "60"], seconds=1)
+
+
 def test_check_mode_touches_nothing(attack, bench, tmp_path: Path) -> None:
     planned = attack(check_mode=True)
     assert (planned["changed"], planned["status"]) == (True, "planned")
@@ -130,7 +182,7 @@ def test_check_mode_touches_nothing(attack, bench, tmp_path: Path) -> None:
     ("params", "option"),
     [
         ({"duration": value}, "duration")
-        for value in (None, 0, -1, "0s", "1e9", "5m; rm -rf /", float("nan"), float("inf"), True, "2h", [], {}, "", "٣s", "5 m s")
+        for value in (None, 0, -1, "0s", "010", "010s", "1e9", "5m; rm -rf /", float("nan"), float("inf"), True, "2h", [], {}, "", "٣s", "5 m s")
     ]
     + [({"lease": "31s"}, "lease"), ({"lease": 0}, "lease"), ({"max_duration": "25h"}, "max_duration")]
     + [({"id": value}, "id") for value in ("", "/", "../x", "a\0", "A", "-a", "a b", "x" * 65, ".new-a", "a\n", "lost+found", "sweep", "recover")]

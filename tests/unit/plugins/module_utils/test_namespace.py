@@ -14,7 +14,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._netem import Sele
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import FileHolds, OutputHas, from_dict
 
 ID = "0123456789abcdef" * 4
-LINKS = "1: lo: <LOOPBACK,UP>\n3: eth0@if7: <BROADCAST,UP,LOWER_UP>\n13: eth01: <BROADCAST>\n"
+LINKS = "1: lo: <LOOPBACK,UP>\n3: eth0@if7: <BROADCAST,UP,LOWER_UP>\n13: eth01: <BROADCAST>\n14: eth2: <BROADCAST,SLAVE,UP>\n"
 
 
 class FakeHost:
@@ -114,7 +114,9 @@ def test_interfaces_elsewhere(place) -> None:
     assert guard.text == "\n3: eth0@if7:" and guard.text in LINKS and guard.argv[0] == "/sbin/nsenter"
     with pytest.raises(AttackError, match="eth01 is down"):
         _network.ShownInterface(FakeHost(), place, "eth01").check()
-    with pytest.raises(AttackError, match="there is no eth7 on somewhere; there are: lo, eth0, eth01"):
+    with pytest.raises(AttackError, match="eth2 is a port of a bond"):
+        _network.ShownInterface(FakeHost(), place, "eth2").check()
+    with pytest.raises(AttackError, match="there is no eth7 on somewhere; there are: lo, eth0, eth01, eth2"):
         _network.ShownInterface(FakeHost(), place, "eth7").check()
     assert _network.default_interface(FakeHost(), place) == "eth0"
 

@@ -88,6 +88,14 @@ def test_nobody_there_is_an_error() -> None:
         attack(name="flnobody").snapshot()
 
 
+@pytest.mark.parametrize("name", ["systemd", "systemd-userdbd", "systemd-oomd", "(sd-pam)", "sshd", "NetworkManager", "dhclient", "faultline-cpu"])
+def test_what_keeps_the_host_alive_is_protected(name: str) -> None:
+    assert _process.protected(name)
+    selection = {"name": name, "command_line": None, "user": None, "pid_file": None, "port": None, "count": 1}
+    with pytest.raises(BadOption, match="^name: .*protected"):
+        _process.check_selection(selection)
+
+
 def test_our_parents_are_protected() -> None:
     found = attack(name=None, pid_file="/x")
     with pytest.raises(AttackError, match="parent of this very attack|protected"):
