@@ -26,7 +26,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube import Clust
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import ID_LABEL, Journal, object_name
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import JOB
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert import revert_entry
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_undo import DeleteCreated
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_undo import DeleteOwner
 
 CLUSTER = "cluster"
 WATCHER = "watcher"
@@ -111,7 +111,7 @@ def orphan(cluster, namespace, attack_id):
 
 
 def undo_of_job(namespace, attack_id, nonce):
-    return DeleteCreated(JOB, namespace, object_name(attack_id), nonce)
+    return DeleteOwner(JOB, namespace, object_name(attack_id), nonce)
 
 
 # --- the watcher --------------------------------------------------------------------------------

@@ -32,9 +32,11 @@ class Outcome(object):
 
 
 def undo_all(cluster, steps):
-    """Run undo steps; one that fails never keeps the others from being run."""
+    """Run undo steps; one that fails keeps none of the others from being run, but the one that would take the journal along."""
     outcome = Outcome()
     for step in steps:
+        if outcome.failed and not step.after_failure:
+            continue
         try:
             verdict, told = step.run(cluster)
         except AttackError as error:

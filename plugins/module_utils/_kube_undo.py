@@ -27,6 +27,7 @@ class Step(object):
     """One undo step. fields are the arguments of the constructor, all of them JSON."""
 
     fields = ()
+    after_failure = True  # whether to run it although one before it failed
 
     def to_dict(self):
         told = dict((key, getattr(self, key)) for key in self.fields)
@@ -68,6 +69,12 @@ class DeleteCreated(Step):
         if not cluster.delete(kind, self.name, self.namespace, meta["uid"], grace=0):
             return GONE, "%s is gone" % named
         return DONE, "%s deleted" % named
+
+
+class DeleteOwner(DeleteCreated):
+    """Delete the dead-man's Job. The cluster then deletes what it owns, the journal too, so it is not for an undo of which something failed."""
+
+    after_failure = False
 
 
 class RestoreFields(Step):
@@ -223,7 +230,7 @@ def unmark(found, mark):
     return [{"op": "remove", "path": "/metadata/annotations/" + escape(MARK)}]
 
 
-_STEPS = dict((each.__name__, each) for each in (DeleteCreated, RestoreFields, RemoveTaint, StopStress))
+_STEPS = dict((each.__name__, each) for each in (DeleteCreated, DeleteOwner, RestoreFields, RemoveTaint, StopStress))
 
 
 def from_dict(told):

@@ -192,6 +192,20 @@ def test_an_undo_that_fails_stays_and_is_loud(kube) -> None:
     assert kube.objects[MAPS + "/theirs"]["data"] == {"a": "1"}
 
 
+def test_an_undo_that_fails_keeps_the_job_that_owns_its_journal(kube) -> None:
+    """The cluster deletes what a deleted Job owns: the journal would be gone, and with it what is left to undo."""
+    from kube_server import Answer
+
+    before = content(kube)
+    made = call(kube, Wall)
+    kube.fail(1, Answer(403, "Forbidden", "cannot"), "DELETE", "networkpolicies")
+    with pytest.raises(AttackError, match="is stuck: forbidden"):
+        call(kube, Wall, state="absent")
+    assert status(kube.cluster, Journal(kube.cluster).find("shop", made["id"])) == "stuck"
+    assert kube.names("jobs") == ["faultline-" + made["id"]] and kube.names("networkpolicies") == ["wall"]
+    assert call(kube, Wall, state="absent")["status"] == "reverted" and content(kube) == before
+
+
 def test_overlap_and_other_options(kube) -> None:
     made = call(kube)
     with pytest.raises(AttackError, match=f"write:shop is held by the active attack {made['id']}"):
