@@ -28,7 +28,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert impor
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import created
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_undo import MARK, change, unmark
 
-_OURS = (JOB, NETWORK_POLICY, RESOURCE_QUOTA, DEPLOYMENT, POD, SECRET)  # what attacks make
+_OURS = (JOB, NETWORK_POLICY, RESOURCE_QUOTA, POD, SECRET)  # what attacks make
 _MARKED = (NODE, DEPLOYMENT, STATEFUL_SET, DAEMON_SET, CONFIG_MAP, SECRET, SERVICE, AUTOSCALER)  # what they change
 _BEGINS = 60.0  # seconds that an undo may be there before its journal is
 
