@@ -77,6 +77,7 @@ class KubeAttack(object):
         self.duration = 0.0  # seconds; likewise
         self.first = 0.0  # seconds until the first deadline: the lease or the duration; inject() and verify() must be done by then
         self.id = ""  # likewise
+        self.entry = None  # its journal, from inject() on
 
     def validate(self):
         """Check every option, touching nothing. Errors: BadOption."""
@@ -107,6 +108,14 @@ class KubeAttack(object):
         for number, step in enumerate(plan.steps):
             plan.made.append(step.apply(self.cluster, making))
             crash_point("inject:%d" % number)
+
+    def goes_on(self):
+        """For who acts more than once. Errors: AttackError when it was reverted meanwhile, or its deadline has passed."""
+        found = Journal(self.cluster).find(self.entry.namespace, self.entry.id)
+        if found is None or found.uid != self.entry.uid:
+            raise AttackError("it was reverted while it was being applied")
+        if remaining(self.cluster, found) <= 0:
+            raise AttackError("the deadline passed before the attack was in place: the cluster is slow, give it a longer duration or lease")
 
     def verify(self, plan):
         """Read the effect back: a dict of what was asked and measured. Errors: AttackError, and the attack is undone."""
@@ -294,10 +303,11 @@ class Lifecycle(object):
             if watched:
                 _kube_deadman.start_watcher(self.cluster, entry)
             crash_point("armed")
+            attack.entry = entry
             attack.inject(plan, making)
             crash_point("injected")
             result["effect"] = attack.verify(plan)
-            self._fence(entry)
+            attack.goes_on()  # else what was made since must go, too
             self.journal.note(entry, "effect", json.dumps(result["effect"]))
         except Exception as error:  # whatever it is, the cluster comes first
             self._withdraw(entry, undo, job, error)
@@ -322,14 +332,6 @@ class Lifecycle(object):
             return self.journal.publish(place, record, deadline, limit, undo_text, owner, secret)
         except Conflict:
             raise AttackError("id: %s is being applied by somebody else: wait, or choose another id" % self.attack.id)
-
-    def _fence(self, entry):
-        """Somebody may have reverted it while it was being made; then what was made since must go, too."""
-        found = self.journal.find(entry.namespace, entry.id)
-        if found is None or found.uid != entry.uid:
-            raise AttackError("it was reverted while it was being applied")
-        if remaining(self.cluster, found) <= 0:
-            raise AttackError("the deadline passed before the attack was in place: the cluster is slow, give it a longer duration or lease")
 
     def _withdraw(self, entry, undo, job, error):
         """Undo at once after an error, and raise it."""

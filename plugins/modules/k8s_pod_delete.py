@@ -33,6 +33,7 @@ options:
   interval:
     description:
       - Wait so long between one pod and the next. Without it all are deleted at once.
+      - Once the attack is reverted, or its deadline has passed, no further pod is deleted.
     type: raw
   recovery_timeout:
     description:
@@ -229,6 +230,7 @@ class PodDelete(KubeAttack):
             for number, row in enumerate(self.selection.rows):
                 if number:
                     time.sleep(self.interval)
+                self.goes_on()
                 self.outcomes += self.cluster.delete_all([row], self.grace)
         failed = [outcome for _row, outcome in self.outcomes if isinstance(outcome, AttackError)]
         if failed:

@@ -29,6 +29,7 @@ options:
   timeout:
     description:
       - How long to ask again for pods whose budget says no. V(0s) asks once. At most V(30m), and less than the attack lasts.
+      - Once the attack is reverted no pod is asked for again.
     type: raw
     default: 0s
   allow_refused:
@@ -225,7 +226,7 @@ class PodEvict(KubeAttack):
 
     def inject(self, plan, making):
         self.began = time.monotonic()
-        self.eviction = _kube_drain.evict(self.cluster, self.selection.rows, self.grace, self.began + self.timeout)
+        self.eviction = _kube_drain.evict(self.cluster, self.selection.rows, self.grace, self.began + self.timeout, self.goes_on)
 
     def verify(self, plan):
         refused = dict((named(row), why) for row, why in self.eviction.refused)
