@@ -115,7 +115,7 @@ class RestoreFields(Step):
             wanted += unmark(found, self.mark)
             return wanted, told, drifted
 
-        return change(cluster, kind, self.namespace, self.name, self.uid, edit)
+        return change(cluster, kind, self.namespace, self.name, self.uid, edit, self.mark)
 
 
 class RemoveTaint(Step):
@@ -146,7 +146,7 @@ class RemoveTaint(Step):
             put = {"op": "replace", "path": "/spec/taints", "value": left} if left else {"op": "remove", "path": "/spec/taints"}
             return [put] + unmark(found, self.mark), ["the taint %s" % key], []
 
-        return change(cluster, Kind("v1", "Node", "nodes", False), None, self.name, self.uid, edit)
+        return change(cluster, Kind("v1", "Node", "nodes", False), None, self.name, self.uid, edit, self.mark)
 
 
 class StopStress(Step):
@@ -189,16 +189,19 @@ def running_id(pod, container):
     return None
 
 
-def change(cluster, kind, namespace, name, uid, edit):
+def change(cluster, kind, namespace, name, uid, edit, mark=None):
     """Edit an object of exactly this uid, all or nothing, again when somebody else was faster.
 
     edit(object) returns (JSON patch operations, what they put back, what drifted).
+    mark: comes and goes in the same patch as the change. Without it an equal value is somebody else's, and we never changed it.
     """
     named = label(kind, namespace, name)
     for _attempt in range(_TRIES):
         found = cluster.find(kind, name, namespace)
         if found is None or found["metadata"]["uid"] != uid:
             return GONE, "%s is gone%s" % (named, "" if found is None else "; that one was made anew")
+        if mark is not None and (found["metadata"].get("annotations") or {}).get(MARK) != mark:
+            return GONE, "%s does not bear the mark of %s: nothing there is of this attack" % (named, mark)
         wanted, told, drifted = edit(found)
         if wanted:
             try:

@@ -72,6 +72,42 @@ def test_a_foreign_edit_is_kept_and_reported(kube) -> None:
     assert "annotations" not in kube.objects[WEB + "/web"]["metadata"]
 
 
+@pytest.mark.parametrize("marks", [{}, {"faultline.chaos/attack": "another-1"}], ids=["unmarked", "of another"])
+def test_an_equal_change_of_somebody_else_is_kept(kube, marks: dict) -> None:
+    """We died before we changed anything, or somebody took our mark off: what is there is not ours."""
+    deployment(kube)
+    kube.put("/api/v1/nodes", "n", spec={})
+    taint = {"key": "chaos", "effect": "NoSchedule", "value": "1"}
+    fields = SetFields(DEPLOYMENT, kube.cluster.get(DEPLOYMENT, "web", "shop"), {"/spec/replicas": 0})
+    steps = [fields, AddTaint(kube.cluster.get(NODE, "n"), taint)]
+    kube.objects[WEB + "/web"]["spec"]["replicas"] = 0
+    kube.objects["/api/v1/nodes/n"]["spec"]["taints"] = [taint]
+    for path in (WEB + "/web", "/api/v1/nodes/n"):
+        kube.objects[path]["metadata"]["annotations"] = dict(marks)
+    theirs = copy.deepcopy(kube.objects)
+    for step in steps:
+        verdict, told = undo_of(step).run(kube.cluster)
+        assert verdict == GONE and "does not bear the mark of scale-1" in told
+    assert kube.objects == theirs
+
+
+def test_the_mark_comes_and_goes_with_the_change(kube) -> None:
+    """In one patch: wherever we die, there are both or neither."""
+    deployment(kube)
+    kube.put("/api/v1/nodes", "n", spec={})
+    bodies = []
+    kube.trouble.append(lambda method, _path, body: bodies.append(body) if method == "PATCH" else None)
+    steps = [SetFields(DEPLOYMENT, kube.cluster.get(DEPLOYMENT, "web", "shop"), {"/spec/replicas": 0})]
+    steps.append(AddTaint(kube.cluster.get(NODE, "n"), {"key": "chaos", "effect": "NoSchedule"}))
+    for step in steps:
+        step.apply(kube.cluster, MAKING)
+        undo_of(step).run(kube.cluster)
+    assert len(bodies) == 4
+    for body in bodies:
+        paths = {each["path"] for each in body if each["op"] != "test"}
+        assert paths & {"/spec/replicas", "/spec/taints"} and any(path.startswith("/metadata/annotations") for path in paths)
+
+
 def test_an_object_made_anew_is_left_alone(kube) -> None:
     deployment(kube)
     step = SetFields(DEPLOYMENT, kube.cluster.get(DEPLOYMENT, "web", "shop"), {"/spec/replicas": 0})
