@@ -50,7 +50,7 @@ options:
     default: false
   grace:
     description:
-      - How long a pod may take to end, for example V(5s). Without it, what the pod asks for.
+      - How long a pod may take to end, for example V(5s). Whole seconds, rounded up, and at least V(1s). Without it, what the pod asks for.
     type: raw
   timeout:
     description:
@@ -234,7 +234,7 @@ class NodeDrain(KubeAttack):
             check_namespace("namespaces", namespace, params["protected"])
         if params["pod_selector"] is not None:
             check_label_selector("pod_selector", params["pod_selector"])
-        self.grace = None if params["grace"] is None else int(_units.duration("grace", params["grace"], 0.0, 3600.0))
+        self.grace = _kube_drain.grace_seconds(params["grace"])
         self.timeout = _units.duration("timeout", params["timeout"], 1.0, 1800.0)
 
     def namespaces(self):

@@ -23,7 +23,8 @@ extends_documentation_fragment:
 options:
   grace:
     description:
-      - How long a pod may take to end, for example V(5s). Without it, what the pod asks for.
+      - How long a pod may take to end, for example V(5s). Whole seconds, rounded up, and at least V(1s). Without it, what the pod asks for.
+      - For no time at all set O(force=true).
     type: raw
   force:
     description:
@@ -69,7 +70,7 @@ EXAMPLES = r"""
     percent: 33
     max_per_owner: 1
     interval: 10s
-    grace: 0s
+    grace: 1s
     duration: 10m
 """
 
@@ -162,6 +163,7 @@ import time
 from ansible_collections.faultline.chaos.plugins.module_utils import _kube_recovery, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_drain import grace_seconds, named
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import (
     POD_CONSTRAINTS,
     POD_OPTIONS,
@@ -189,9 +191,9 @@ class PodDelete(KubeAttack):
     def validate(self):
         params = self.params
         check_pods(params)
-        self.grace = None if params["grace"] is None else int(_units.duration("grace", params["grace"], 0.0, 3600.0))
+        self.grace = grace_seconds(params["grace"])
         if params["force"]:
-            if self.grace:
+            if self.grace is not None and _units.duration("grace", params["grace"]) > 0:
                 raise BadOption("grace", params["grace"], "force leaves no time; give one of both")
             self.grace = 0
         self.interval = 0.0 if params["interval"] is None else _units.duration("interval", params["interval"], 0.1, 3600.0)
@@ -238,9 +240,9 @@ class PodDelete(KubeAttack):
 
     def verify(self, plan):
         told = self.selection.describe()
-        told["deleted"] = sorted(_named(row) for row, outcome in self.outcomes if outcome == "deleted")
-        told["already_gone"] = sorted(_named(row) for row, outcome in self.outcomes if outcome == "already gone")
-        told["unowned"] = sorted(_named(row) for row in self.selection.rows if owner_of(row) is None)
+        told["deleted"] = sorted(named(row) for row, outcome in self.outcomes if outcome == "deleted")
+        told["already_gone"] = sorted(named(row) for row, outcome in self.outcomes if outcome == "already gone")
+        told["unowned"] = sorted(named(row) for row in self.selection.rows if owner_of(row) is None)
         told["recovered"], told["recovery_seconds"] = None, None
         if self.timeout:
             patience = min(self.timeout, self.first - (time.monotonic() - self.began) - 2.0)
@@ -253,10 +255,6 @@ class PodDelete(KubeAttack):
             else:
                 plan.notes.append("after %s not recovered: %s" % (_units.human(max(patience, 0.0)), "; ".join(left)))
         return told
-
-
-def _named(row):
-    return "%s/%s" % (row["metadata"]["namespace"], row["metadata"]["name"])
 
 
 def main():

@@ -24,7 +24,7 @@ extends_documentation_fragment:
 options:
   grace:
     description:
-      - How long a pod may take to end, for example V(5s). Without it, what the pod asks for.
+      - How long a pod may take to end, for example V(5s). Whole seconds, rounded up, and at least V(1s). Without it, what the pod asks for.
     type: raw
   timeout:
     description:
@@ -198,7 +198,7 @@ class PodEvict(KubeAttack):
         check_pods(params)
         if params["ignore_pdb"]:
             raise BadOption("ignore_pdb", True, "an eviction respects every budget; use k8s_pod_delete to get around them")
-        self.grace = None if params["grace"] is None else int(_units.duration("grace", params["grace"], 0.0, 3600.0))
+        self.grace = _kube_drain.grace_seconds(params["grace"])
         self.timeout = _units.duration("timeout", params["timeout"], 0.0, 1800.0)
         self.recovery = _units.duration("recovery_timeout", params["recovery_timeout"], 0.0, 1800.0)
 
