@@ -215,12 +215,12 @@ class PodDelete(KubeAttack):
         self.owners = _kube_recovery.owners(self.cluster, before.rows)
         names = before.describe()["selected"]
         how = " at once" if not self.interval else ", one every %s" % _units.human(self.interval)
-        unowned = [name for name, row in zip(names, before.rows) if owner_of(row) is None]
+        self.unowned = sorted(named(row) for row in before.rows if owner_of(row) is None)
         return KubePlan(
             before="\n".join(names),
             after="\n".join("%s  <- deleted" % name for name in names) + how,
             notes=["a deleted pod is not brought back by the undo: its owner does that"]
-            + (["nobody replaces pods without an owner: %s" % ", ".join(unowned)] if unowned else []),
+            + (["nobody replaces pods without an owner: %s" % ", ".join(self.unowned)] if self.unowned else []),
         )
 
     def inject(self, plan, making):
@@ -242,7 +242,7 @@ class PodDelete(KubeAttack):
         told = self.selection.describe()
         told["deleted"] = sorted(named(row) for row, outcome in self.outcomes if outcome == "deleted")
         told["already_gone"] = sorted(named(row) for row, outcome in self.outcomes if outcome == "already gone")
-        told["unowned"] = sorted(named(row) for row in self.selection.rows if owner_of(row) is None)
+        told["unowned"] = self.unowned
         told["recovered"], told["recovery_seconds"] = None, None
         if self.timeout:
             patience = min(self.timeout, self.first - (time.monotonic() - self.began) - 2.0)

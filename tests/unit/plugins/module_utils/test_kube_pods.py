@@ -83,3 +83,14 @@ def test_no_pod_is_asked_for_again(cluster, kind: type, happen, told: str) -> No
     with pytest.raises(AttackError, match=told):
         call(cluster, kind, timeout="5s")
     assert len(cluster.names("pods")) == 3
+
+
+@pytest.mark.parametrize("kind", [PodDelete, PodEvict], ids=lambda kind: kind.__name__)
+def test_the_pods_that_nobody_replaces_are_named(cluster, kind: type) -> None:
+    """Whatever order the seed drew them in."""
+    for name in ("bare-1", "bare-2"):
+        cluster.put(PODS, name, spec={}, status={"phase": "Running"})
+    for seed in "1234":
+        planned = call(cluster, kind, check=True, seed=seed)
+        assert "nobody replaces pods without an owner: shop/bare-1, shop/bare-2" in planned["notes"]
+    assert call(cluster, kind, seed="1")["effect"]["unowned"] == ["shop/bare-1", "shop/bare-2"]
