@@ -245,9 +245,46 @@ def test_secrets_are_not_in_the_config_map(kube, monkeypatch: pytest.MonkeyPatch
     before = content(kube)
     made = call(kube, value="hush-new")
     assert "hush" not in json.dumps(kube.objects[MAPS + "/faultline-" + made["id"]]) and "hush" not in json.dumps(made)
-    assert kube.names("secrets") == ["faultline-" + made["id"]]
+    record = json.loads(kube.objects[MAPS + "/faultline-" + made["id"]]["data"]["record.json"])
+    assert kube.names("secrets") == [record["undo"]["secret"]] and record["undo"]["secret"].startswith("faultline-" + made["id"])
     assert call(kube, state="absent", value="hush-new")["status"] == "reverted" and content(kube) == before
 
+
+def test_the_secret_goes_after_its_journal(kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who dies in between leaves a Secret that nobody needs, and no journal whose undo is lost."""
+    monkeypatch.setattr(Write, "secret", True)
+    call(kube, id="w")
+    call(kube, id="w", state="absent")
+    deleted = [path.rsplit("/", 2)[1] for method, path in kube.requests if method == "DELETE"]
+    assert deleted == ["configmaps", "secrets"]
+
+
+def test_a_publish_that_died_is_in_nobodys_way(kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Write, "secret", True)
+    call(kube, id="w")
+    del kube.objects[MAPS + "/faultline-w"]
+    kube.objects[MAPS + "/theirs"].update(data={"a": "1"})
+    kube.objects[MAPS + "/theirs"]["metadata"]["annotations"] = {}
+    (left,) = kube.names("secrets")
+    assert call(kube, id="w")["status"] == "active" and len(kube.names("secrets")) == 2
+    assert call(kube, id="w", state="absent")["status"] == "reverted"
+    assert kube.names("secrets") == [left] and kube.objects[MAPS + "/theirs"]["data"] == {"a": "1"}
+
+
+@pytest.mark.parametrize("secret", [False, True])
+def test_two_who_revert_at_once_are_both_done(kube, monkeypatch: pytest.MonkeyPatch, secret: bool) -> None:
+    """A watcher and a halt: the slower one finds no Secret, or is refused, after the faster one has closed the journal."""
+    from kube_server import Answer
+
+    monkeypatch.setattr(Write, "secret", secret)
+    call(kube, id="w")
+    journal = Journal(kube.cluster)
+    slow = journal.find("shop", "w")
+    assert revert_entry(kube.cluster, journal, journal.find("shop", "w")).acted
+    if not secret:
+        kube.fail(1, Answer(403, "Forbidden", "cannot"), "GET", "theirs")
+    outcome = revert_entry(kube.cluster, journal, slow)
+    assert outcome.clean and not outcome.acted and kube.names("configmaps") == ["theirs"]
 
 @pytest.mark.parametrize("damage", [{"record.json": "{"}, {"record.json": "{}"}, {"deadline": "soon"}])
 def test_a_damaged_journal_is_not_acted_upon(kube, damage: dict) -> None:

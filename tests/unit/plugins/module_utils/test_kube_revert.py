@@ -69,7 +69,7 @@ def test_what_belongs_to_a_stuck_attack_is_kept(kube) -> None:
     told = halt(kube)
     assert told["reverted"] == ["b"] and [each["id"] for each in told["stuck"]] == ["a"] and not told["clean"]
     assert told["removed"] == ["NetworkPolicy shop/faultline-b"]
-    assert kube.names("secrets") == kube.names("networkpolicies") == ["faultline-a"]
+    assert kube.names("secrets") == ["faultline-a-n"] and kube.names("networkpolicies") == ["faultline-a"]
     assert kube.objects[MAPS + "/theirs-a"]["metadata"]["annotations"] == {"faultline.chaos/attack": "a"}
     kube.trouble.clear()
     assert halt(kube)["reverted"] == ["a"] and kube.objects[MAPS + "/theirs-a"]["data"] == {"a": "1"}
