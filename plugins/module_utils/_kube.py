@@ -51,7 +51,8 @@ POOL = 12  # deletes at a time
 TIMEOUT = (5.0, 30.0)  # seconds to connect, to read
 _TRIES = 5
 _WAIT = 0.25  # seconds before the second try; doubled each time, at most 4
-_FAILED_TEST = ("test", "due to an error in our request")  # how servers say that a test of a JSON patch failed
+# How servers say that a test of a JSON patch failed; what else is invalid they say in other words.
+_FAILED_TEST = ("the server rejected our request due to an error in our request", "testing value /")
 _BUSY = (429, 500, 502, 503, 504)
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 _TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1,application/json"
@@ -205,7 +206,7 @@ class Cluster(object):
         except Conflict:
             raise
         except KubeError as error:
-            if error.status == 422 and any(words in error.said for words in _FAILED_TEST):
+            if error.status == 422 and any(words in error.said.lower() for words in _FAILED_TEST):
                 raise Conflict(str(error), error.status, error.reason, error.said)
             raise
 

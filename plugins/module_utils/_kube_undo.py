@@ -81,17 +81,19 @@ class RestoreFields(Step):
     """Put back fields of an object of theirs: those that still have the value we gave them.
 
     changes: [{"at": pointer, "before": value, "after": value}]; a key that is not there stands for a value that is not there.
+    together: they are valid only with each other, so when somebody else changed one of them, all are kept.
     """
 
-    fields = ("kind", "namespace", "name", "uid", "changes", "mark")
+    fields = ("kind", "namespace", "name", "uid", "changes", "mark", "together")
 
-    def __init__(self, kind, namespace, name, uid, changes, mark):
+    def __init__(self, kind, namespace, name, uid, changes, mark, together=False):
         self.kind = list(kind)
         self.namespace = namespace
         self.name = name
         self.uid = uid
         self.changes = changes
         self.mark = mark
+        self.together = together
 
     def render(self):
         named = label(Kind(*self.kind), self.namespace, self.name)
@@ -112,6 +114,9 @@ class RestoreFields(Step):
                 else:
                     shown = "something else" if kind.kind == "Secret" or "/env" in each["at"] else "%r" % (now,)  # may be a password
                     drifted.append("%s is %s by now, and kept" % (each["at"], shown))
+            if self.together and drifted and told:
+                drifted.append("%s, which must fit to that, is kept as the attack set it" % ", ".join(told))
+                wanted, told = [], []
             wanted += unmark(found, self.mark)
             return wanted, told, drifted
 

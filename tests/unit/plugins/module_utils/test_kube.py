@@ -96,6 +96,22 @@ def test_a_failed_test_of_a_patch_is_a_conflict(kube) -> None:
         kube.cluster.replace_fields(POD, "a", "shop", [{"op": "test", "path": "/metadata/uid", "value": "other"}])
 
 
+def test_what_is_invalid_is_no_conflict_although_it_has_the_word_test(kube) -> None:
+    kube.put(PODS, "test-1")
+    kube.fail(1, answer(422, "Invalid", 'Pod "test-1" is invalid: spec.containers[0].image: the latest is forbidden'))
+    with pytest.raises(KubeError, match="the latest is forbidden") as raised:
+        kube.cluster.replace_fields(POD, "test-1", "shop", [{"op": "add", "path": "/spec", "value": {}}])
+    assert not isinstance(raised.value, Conflict)
+
+
+@pytest.mark.parametrize("words", ["the server rejected our request due to an error in our request", "Testing value /metadata/uid failed"])
+def test_how_servers_say_that_a_test_failed(kube, words: str) -> None:
+    kube.put(PODS, "a")
+    kube.fail(1, answer(422, "Invalid", words))
+    with pytest.raises(Conflict):
+        kube.cluster.replace_fields(POD, "a", "shop", [{"op": "add", "path": "/spec", "value": {}}])
+
+
 @pytest.mark.parametrize(
     ("status", "message", "error", "told"),
     [

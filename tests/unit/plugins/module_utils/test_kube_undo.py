@@ -72,6 +72,31 @@ def test_a_foreign_edit_is_kept_and_reported(kube) -> None:
     assert "annotations" not in kube.objects[WEB + "/web"]["metadata"]
 
 
+def test_fields_that_belong_together_are_kept_together(kube) -> None:
+    """A request above its limit is refused by the cluster, so the undo would be stuck for ever."""
+    deployment(kube)
+    resources = "/spec/template/spec/containers/name=web/resources"
+    kube.objects[WEB + "/web"]["spec"]["template"]["spec"]["containers"][1]["resources"] = {"requests": {"cpu": "2"}, "limits": {"cpu": "4"}}
+    changes = {resources + "/requests/cpu": "1m", resources + "/limits/cpu": "1m"}
+    step = SetFields(DEPLOYMENT, kube.cluster.get(DEPLOYMENT, "web", "shop"), changes, together=True)
+    step.apply(kube.cluster, MAKING)
+    now = kube.objects[WEB + "/web"]["spec"]["template"]["spec"]["containers"][1]["resources"]
+    now["limits"]["cpu"] = "1"
+    verdict, told = undo_of(step).run(kube.cluster)
+    assert verdict == DRIFTED and "limits/cpu is '1' by now, and kept" in told and "requests/cpu, which must fit to that, is kept" in told
+    assert read(kube.objects[WEB + "/web"], resources) == {"requests": {"cpu": "1m"}, "limits": {"cpu": "1"}}
+    assert "annotations" not in kube.objects[WEB + "/web"]["metadata"]
+
+
+def test_of_fields_that_belong_together_one_may_be_back_already(kube) -> None:
+    deployment(kube)
+    step = SetFields(DEPLOYMENT, kube.cluster.get(DEPLOYMENT, "web", "shop"), {"/spec/replicas": 0, "/spec/paused": True}, together=True)
+    step.apply(kube.cluster, MAKING)
+    kube.objects[WEB + "/web"]["spec"]["replicas"] = 3
+    assert undo_of(step).run(kube.cluster)[0] == DONE
+    assert "paused" not in kube.objects[WEB + "/web"]["spec"]
+
+
 @pytest.mark.parametrize("marks", [{}, {"faultline.chaos/attack": "another-1"}], ids=["unmarked", "of another"])
 def test_an_equal_change_of_somebody_else_is_kept(kube, marks: dict) -> None:
     """We died before we changed anything, or somebody took our mark off: what is there is not ours."""
