@@ -144,6 +144,7 @@ class Lifecycle(object):
         self.attack = attack_class(params)
         self.cluster = cluster
         self.journal = None
+        self.passed_over = set()  # uids of the journals that check mode takes for undone
 
     def run(self):
         check_ids(self.params["id"], self.params["run_id"])
@@ -158,8 +159,13 @@ class Lifecycle(object):
         self.attack.first = min(duration, lease) if lease else duration
         if absent:
             return self._absent()
-        notes = [] if self.check_mode else self._undo_overdue()
-        result = self._present(duration, lease)
+        notes = self._undo_overdue()
+        try:
+            result = self._present(duration, lease)
+        except AttackError as error:
+            if not (self.check_mode and notes):
+                raise
+            raise AttackError("%s (%s)" % (error, "; ".join(notes)), **error.details)  # it may be in the way only until then
         result["notes"] = notes + result["notes"]
         return result
 
@@ -177,10 +183,15 @@ class Lifecycle(object):
         return self.journal.entries(sorted(set(self.attack.namespaces() + [self._place()])))
 
     def _undo_overdue(self):
-        """What a stopped watcher left behind is undone by whoever comes by first."""
+        """What a stopped watcher left behind is undone by whoever comes by first. Check mode passes over it."""
         notes = []
         for entry in self._entries():
-            if not entry.damage and remaining(self.cluster, entry) < -OVERDUE_AFTER:
+            if entry.damage or remaining(self.cluster, entry) >= -OVERDUE_AFTER:
+                continue
+            if self.check_mode:
+                self.passed_over.add(entry.uid)
+                notes.append("%s is overdue, and would be undone first" % entry.id)
+            else:
                 outcome = revert_entry(self.cluster, self.journal, entry)
                 notes.append("%s was overdue: %s" % (entry.id, "undone now" if outcome.clean else "stuck: " + outcome.reason))
         return notes
@@ -244,6 +255,8 @@ class Lifecycle(object):
         for entry in self._entries():
             if mine is not None and entry.born >= mine.born or entry.damage and entry.id != self.attack.id:
                 continue  # k8s_attack_info and k8s_revert are loud about damage; it must not stop this one
+            if entry.uid in self.passed_over:
+                continue
             if entry.id == self.attack.id and mine is None:
                 return self._again(entry)
             shared = wanted & set(entry.record.get("resources") or [])

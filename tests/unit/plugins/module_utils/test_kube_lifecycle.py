@@ -240,6 +240,32 @@ def test_what_is_overdue_is_undone_by_who_comes_by(kube) -> None:
     assert again["changed"] and again["notes"] == [f"{made['id']} was overdue: undone now"]
 
 
+@pytest.mark.parametrize("other", [{}, {"id": "other", "value": "3"}], ids=["itself", "another"])
+def test_check_mode_takes_what_is_overdue_for_undone(kube, monkeypatch: pytest.MonkeyPatch, other: dict) -> None:
+    made = call(kube)
+    kube.objects[MAPS + "/faultline-" + made["id"]]["data"]["deadline"] = str(time.time() - 60)
+    before = content(kube)
+    planned = call(kube, check=True, **other)
+    assert planned["status"] == "planned" and planned["notes"][0] == f"{made['id']} is overdue, and would be undone first"
+
+    def refuse(_self):
+        raise AttackError("it has so many already", option="value")
+
+    monkeypatch.setattr(Write, "snapshot", refuse)
+    with pytest.raises(AttackError, match="so many already .*is overdue, and would be undone first") as raised:
+        call(kube, check=True, **other)
+    assert raised.value.details == {"option": "value"} and content(kube) == before
+
+
+def test_check_mode_is_still_refused_by_what_is_active_or_damaged(kube) -> None:
+    made = call(kube)
+    with pytest.raises(AttackError, match=f"write:shop is held by the active attack {made['id']}: revert it first$"):
+        call(kube, check=True, value="3")
+    kube.objects[MAPS + "/faultline-" + made["id"]]["data"]["record.json"] = "{"
+    with pytest.raises(AttackError, match="cannot be read"):
+        call(kube, check=True)
+
+
 def test_secrets_are_not_in_the_config_map(kube, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Write, "secret", True)
     before = content(kube)
