@@ -84,9 +84,32 @@ def configuration(params):
         settings.api_key = {"authorization": "Bearer " + params["api_key"]}
         settings.refresh_api_key_hook = None
     settings.verify_ssl = True if params.get("validate_certs") is None else params["validate_certs"]
+    if settings.refresh_api_key_hook is not None:
+        settings.refresh_api_key_hook = _only_the_token(settings.refresh_api_key_hook)
     settings.connection_pool_maxsize = POOL
     settings.retries = False  # ours are better: they know what may be repeated
     return settings
+
+
+class _Loaded(object):
+    """As much of a configuration as the library fills in."""
+
+    def __init__(self):
+        self.api_key = {}
+
+
+def _only_the_token(refresh):
+    """A hook that takes the new token and nothing else.
+
+    That of the library loads all of the kubeconfig again with each request: over our options, and the certificates that a watcher keeps.
+    """
+
+    def hook(settings):
+        loaded = _Loaded()
+        refresh(loaded)
+        settings.api_key = dict(settings.api_key, **loaded.api_key)  # at once, for many threads ask
+
+    return hook
 
 
 def _load(settings, params):

@@ -143,13 +143,13 @@ def start_watcher(cluster, entry):
 
 def copy_certificates(settings, place):
     """Copies that outlive this process: what is to be set in the settings."""
-    return dict((name, _copy(getattr(settings, name), place)) for name in _CERTIFICATES)
+    return dict((name, _copy(getattr(settings, name), place, name)) for name in _CERTIFICATES)
 
 
-def _copy(source, place):
+def _copy(source, place, name):
     if not source:
         return source
-    target = os.path.join(place, os.path.basename(source))
+    target = os.path.join(place, name)  # not the name of the source: two of them may be called alike
     shutil.copyfile(source, target)
     os.chmod(target, 0o600)
     return target
