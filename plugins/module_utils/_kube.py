@@ -51,7 +51,8 @@ POOL = 12  # deletes at a time
 TIMEOUT = (5.0, 30.0)  # seconds to connect, to read
 _TRIES = 5
 _WAIT = 0.25  # seconds before the second try; doubled each time, at most 4
-_FAILED_TEST = ("test", "due to an error in our request")  # how servers say that a test of a JSON patch failed
+# How servers say that a test of a JSON patch failed; what else is invalid they say in other words.
+_FAILED_TEST = ("the server rejected our request due to an error in our request", "testing value /")
 _BUSY = (429, 500, 502, 503, 504)
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 _TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1,application/json"
@@ -83,9 +84,32 @@ def configuration(params):
         settings.api_key = {"authorization": "Bearer " + params["api_key"]}
         settings.refresh_api_key_hook = None
     settings.verify_ssl = True if params.get("validate_certs") is None else params["validate_certs"]
+    if settings.refresh_api_key_hook is not None:
+        settings.refresh_api_key_hook = _only_the_token(settings.refresh_api_key_hook)
     settings.connection_pool_maxsize = POOL
     settings.retries = False  # ours are better: they know what may be repeated
     return settings
+
+
+class _Loaded(object):
+    """As much of a configuration as the library fills in."""
+
+    def __init__(self):
+        self.api_key = {}
+
+
+def _only_the_token(refresh):
+    """A hook that takes the new token and nothing else.
+
+    That of the library loads all of the kubeconfig again with each request: over our options, and the certificates that a watcher keeps.
+    """
+
+    def hook(settings):
+        loaded = _Loaded()
+        refresh(loaded)
+        settings.api_key = dict(settings.api_key, **loaded.api_key)  # at once, for many threads ask
+
+    return hook
 
 
 def _load(settings, params):
@@ -205,7 +229,7 @@ class Cluster(object):
         except Conflict:
             raise
         except KubeError as error:
-            if error.status == 422 and any(words in error.said for words in _FAILED_TEST):
+            if error.status == 422 and any(words in error.said.lower() for words in _FAILED_TEST):
                 raise Conflict(str(error), error.status, error.reason, error.said)
             raise
 

@@ -77,6 +77,7 @@ class KubeAttack(object):
         self.duration = 0.0  # seconds; likewise
         self.first = 0.0  # seconds until the first deadline: the lease or the duration; inject() and verify() must be done by then
         self.id = ""  # likewise
+        self.entry = None  # its journal, from inject() on
 
     def validate(self):
         """Check every option, touching nothing. Errors: BadOption."""
@@ -108,6 +109,14 @@ class KubeAttack(object):
             plan.made.append(step.apply(self.cluster, making))
             crash_point("inject:%d" % number)
 
+    def goes_on(self):
+        """For who acts more than once. Errors: AttackError when it was reverted meanwhile, or its deadline has passed."""
+        found = Journal(self.cluster).find(self.entry.namespace, self.entry.id)
+        if found is None or found.uid != self.entry.uid:
+            raise AttackError("it was reverted while it was being applied")
+        if remaining(self.cluster, found) <= 0:
+            raise AttackError("the deadline passed before the attack was in place: the cluster is slow, give it a longer duration or lease")
+
     def verify(self, plan):
         """Read the effect back: a dict of what was asked and measured. Errors: AttackError, and the attack is undone."""
         return {}
@@ -135,6 +144,7 @@ class Lifecycle(object):
         self.attack = attack_class(params)
         self.cluster = cluster
         self.journal = None
+        self.passed_over = set()  # uids of the journals that check mode takes for undone
 
     def run(self):
         check_ids(self.params["id"], self.params["run_id"])
@@ -149,8 +159,13 @@ class Lifecycle(object):
         self.attack.first = min(duration, lease) if lease else duration
         if absent:
             return self._absent()
-        notes = [] if self.check_mode else self._undo_overdue()
-        result = self._present(duration, lease)
+        notes = self._undo_overdue()
+        try:
+            result = self._present(duration, lease)
+        except AttackError as error:
+            if not (self.check_mode and notes):
+                raise
+            raise AttackError("%s (%s)" % (error, "; ".join(notes)), **error.details)  # it may be in the way only until then
         result["notes"] = notes + result["notes"]
         return result
 
@@ -168,10 +183,15 @@ class Lifecycle(object):
         return self.journal.entries(sorted(set(self.attack.namespaces() + [self._place()])))
 
     def _undo_overdue(self):
-        """What a stopped watcher left behind is undone by whoever comes by first."""
+        """What a stopped watcher left behind is undone by whoever comes by first. Check mode passes over it."""
         notes = []
         for entry in self._entries():
-            if not entry.damage and remaining(self.cluster, entry) < -OVERDUE_AFTER:
+            if entry.damage or remaining(self.cluster, entry) >= -OVERDUE_AFTER:
+                continue
+            if self.check_mode:
+                self.passed_over.add(entry.uid)
+                notes.append("%s is overdue, and would be undone first" % entry.id)
+            else:
                 outcome = revert_entry(self.cluster, self.journal, entry)
                 notes.append("%s was overdue: %s" % (entry.id, "undone now" if outcome.clean else "stuck: " + outcome.reason))
         return notes
@@ -235,6 +255,8 @@ class Lifecycle(object):
         for entry in self._entries():
             if mine is not None and entry.born >= mine.born or entry.damage and entry.id != self.attack.id:
                 continue  # k8s_attack_info and k8s_revert are loud about damage; it must not stop this one
+            if entry.uid in self.passed_over:
+                continue
             if entry.id == self.attack.id and mine is None:
                 return self._again(entry)
             shared = wanted & set(entry.record.get("resources") or [])
@@ -294,10 +316,11 @@ class Lifecycle(object):
             if watched:
                 _kube_deadman.start_watcher(self.cluster, entry)
             crash_point("armed")
+            attack.entry = entry
             attack.inject(plan, making)
             crash_point("injected")
             result["effect"] = attack.verify(plan)
-            self._fence(entry)
+            attack.goes_on()  # else what was made since must go, too
             self.journal.note(entry, "effect", json.dumps(result["effect"]))
         except Exception as error:  # whatever it is, the cluster comes first
             self._withdraw(entry, undo, job, error)
@@ -322,14 +345,6 @@ class Lifecycle(object):
             return self.journal.publish(place, record, deadline, limit, undo_text, owner, secret)
         except Conflict:
             raise AttackError("id: %s is being applied by somebody else: wait, or choose another id" % self.attack.id)
-
-    def _fence(self, entry):
-        """Somebody may have reverted it while it was being made; then what was made since must go, too."""
-        found = self.journal.find(entry.namespace, entry.id)
-        if found is None or found.uid != entry.uid:
-            raise AttackError("it was reverted while it was being applied")
-        if remaining(self.cluster, found) <= 0:
-            raise AttackError("the deadline passed before the attack was in place: the cluster is slow, give it a longer duration or lease")
 
     def _withdraw(self, entry, undo, job, error):
         """Undo at once after an error, and raise it."""

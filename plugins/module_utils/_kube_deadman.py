@@ -26,7 +26,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube import Clust
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import ID_LABEL, Journal, object_name
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import JOB
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert import revert_entry
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_undo import DeleteCreated
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_undo import DeleteOwner
 
 CLUSTER = "cluster"
 WATCHER = "watcher"
@@ -111,7 +111,7 @@ def orphan(cluster, namespace, attack_id):
 
 
 def undo_of_job(namespace, attack_id, nonce):
-    return DeleteCreated(JOB, namespace, object_name(attack_id), nonce)
+    return DeleteOwner(JOB, namespace, object_name(attack_id), nonce)
 
 
 # --- the watcher --------------------------------------------------------------------------------
@@ -143,13 +143,13 @@ def start_watcher(cluster, entry):
 
 def copy_certificates(settings, place):
     """Copies that outlive this process: what is to be set in the settings."""
-    return dict((name, _copy(getattr(settings, name), place)) for name in _CERTIFICATES)
+    return dict((name, _copy(getattr(settings, name), place, name)) for name in _CERTIFICATES)
 
 
-def _copy(source, place):
+def _copy(source, place, name):
     if not source:
         return source
-    target = os.path.join(place, os.path.basename(source))
+    target = os.path.join(place, name)  # not the name of the source: two of them may be called alike
     shutil.copyfile(source, target)
     os.chmod(target, 0o600)
     return target

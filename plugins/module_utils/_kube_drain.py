@@ -6,8 +6,10 @@
 
 """Which pods leave a node, which stay and which stand in the way, by the rules of kubectl drain; and how they are evicted."""
 
+import math
 import time
 
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import Refused
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import DAEMON_SET, POD
@@ -35,6 +37,14 @@ class Pods(object):
         if self.refused:
             told = ["%s (%s)" % (", ".join(sorted(names)), fix) for fix, names in sorted(self.refused.items())]
             raise AttackError("%s is refused because of pods on it: %s" % (what, "; ".join(told)))
+
+
+def grace_seconds(value):
+    """Whole seconds that pods may take to end; None for what they ask for.
+
+    At least 1, for to the API 0 means to forget a pod without the word of its node that it ended. Errors: BadOption.
+    """
+    return None if value is None else max(1, int(math.ceil(_units.duration("grace", value, 0.0, 3600.0))))
 
 
 def named(row):

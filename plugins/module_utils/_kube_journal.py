@@ -30,7 +30,7 @@ _NEEDED = ("version", "id", "module", "run_id", "identity", "resources", "namesp
 
 
 def object_name(attack_id):
-    """The name of the journal, of its Secret and of the owner Job."""
+    """The name of the journal and of the owner Job, and what that of the Secret begins with."""
     return "faultline-" + attack_id
 
 
@@ -104,20 +104,22 @@ class Journal(object):
         if owner is not None:
             meta["ownerReferences"] = [owner]
         if secret:
-            self._keep_secret(meta, record)
+            # Of its own name for each making: what a publish that died left behind is in nobody's way, and nobody deletes that of another.
+            name = "%s-%s" % (name, record["nonce"].rpartition("-")[2])
+            self._keep_secret(dict(meta, name=name), record)
             record["undo"] = {"secret": name}
         data = {
             "record.json": json.dumps(record, sort_keys=True),
             "deadline": "%.3f" % deadline,
             "limit": "%.3f" % limit,
-            "undo.txt": "see the Secret of the same name" if secret else undo_text,
+            "undo.txt": "see the Secret %s" % name if secret else undo_text,
         }
         _check_size(data)
         try:
             made = self.cluster.create(CONFIG_MAP, {"metadata": _part(meta, "journal"), "data": data}, namespace)
         except AttackError:
             if secret:
-                self._forget_secret(namespace, record["id"], record["nonce"])
+                self._forget_secret(namespace, record)
             raise
         return Entry(made)
 
@@ -131,9 +133,9 @@ class Journal(object):
         }
         self.cluster.create(SECRET, body, meta["namespace"])
 
-    def _forget_secret(self, namespace, attack_id, nonce):
-        found = self.cluster.find(SECRET, object_name(attack_id), namespace)
-        if found is not None and (found["metadata"].get("annotations") or {}).get("faultline.chaos/nonce") == nonce:
+    def _forget_secret(self, namespace, record):
+        found = self.cluster.find(SECRET, record["undo"]["secret"], namespace)
+        if found is not None and (found["metadata"].get("annotations") or {}).get("faultline.chaos/nonce") == record["nonce"]:
             self.cluster.delete(SECRET, found["metadata"]["name"], namespace, found["metadata"]["uid"])
 
     def find(self, namespace, attack_id):
@@ -182,13 +184,18 @@ class Journal(object):
         self.cluster.merge(CONFIG_MAP, entry.name, entry.namespace, {"metadata": {"uid": entry.uid}, "data": data})
 
     def close(self, entry):
-        """Delete an entry whose attack is undone."""
-        if isinstance(entry.record.get("undo"), dict):
-            self._forget_secret(entry.namespace, entry.id, entry.record["nonce"])
+        """Delete an entry whose attack is undone, and only then its Secret: an entry without it looks like an undo that is lost."""
         try:
             self.cluster.delete(CONFIG_MAP, entry.name, entry.namespace, entry.uid)
         except Conflict:
-            return  # another one of the same name by now
+            pass  # another one of the same name by now
+        if isinstance(entry.record.get("undo"), dict):
+            self._forget_secret(entry.namespace, entry.record)
+
+    def holds(self, entry):
+        """Whether exactly this entry is still there."""
+        found = self.cluster.find(CONFIG_MAP, entry.name, entry.namespace)
+        return found is not None and found["metadata"]["uid"] == entry.uid
 
 
 def _part(meta, part):

@@ -12,6 +12,7 @@ import time
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 
 _LOOK = 1.0  # seconds between two looks at the journal
+LOOK_TIMEOUT = (2.0, 2.0)  # seconds to connect, to read: the server that is asked for the journal is the one under pressure
 _LATE = 0.5
 _REST = 1.0  # seconds without any request after a 429
 _SLOWEST = 0.5  # requests per second; it never stops altogether, so that it is seen when the server recovers
@@ -60,12 +61,14 @@ class Surge(object):
         self.pace = Pace(rate)
         self.workers = workers
         self.began = time.monotonic()
+        self._until = self.began  # who sends looks at this itself, for a look at the journal may hang
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self.sent, self.refused, self.failed, self.slowest = 0, 0, 0, 0.0
 
     def run(self, until, still_wanted):
         """Send until a monotonic time, or until still_wanted() gives another one; None ends it at once."""
+        self._until = until
         threads = [threading.Thread(target=self._work, daemon=True) for _number in range(self.workers)]
         for thread in threads:
             thread.start()
@@ -76,12 +79,14 @@ class Surge(object):
             moved = still_wanted(until)
             if moved is None:
                 break
-            until = moved
+            self._until = until = moved
         self._stop.set()
 
     def _work(self):
         while not self._stop.wait(self.pace.take()):
             began, status = time.monotonic(), 200
+            if began >= self._until:
+                continue
             try:
                 self.cluster.request("GET", self.where, query=self.query, repeat=False)
             except AttackError as error:

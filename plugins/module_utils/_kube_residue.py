@@ -25,48 +25,62 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import
     label,
 )
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert import is_forbidden
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import created
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_undo import MARK, change, unmark
 
-_OURS = (JOB, NETWORK_POLICY, RESOURCE_QUOTA, DEPLOYMENT, POD, SECRET)  # what attacks make
+_OURS = (JOB, NETWORK_POLICY, RESOURCE_QUOTA, POD, SECRET)  # what attacks make
 _MARKED = (NODE, DEPLOYMENT, STATEFUL_SET, DAEMON_SET, CONFIG_MAP, SECRET, SERVICE, AUTOSCALER)  # what they change
+_BEGINS = 60.0  # seconds that an undo may be there before its journal is
 
 
 class Left(object):
     """One thing that was left."""
 
-    def __init__(self, kind, meta, mark=None):
+    def __init__(self, kind, meta, attack_id, marked=False):
         self.kind = kind
         self.meta = meta
-        self.mark = mark  # the id on an object of theirs; None for an object of ours
+        self.attack_id = attack_id
+        self.marked = marked  # an object of theirs with our mark; else an object of ours
 
     def __str__(self):
         named = label(self.kind, self.meta.get("namespace"), self.meta["name"])
-        return named if self.mark is None else "the mark of %s on %s" % (self.mark, named)
+        return "the mark of %s on %s" % (self.attack_id, named) if self.marked else named
 
     def remove(self, cluster):
         """Delete what is ours; take the mark off what is theirs. What the attack changed there nobody knows any more."""
         name, namespace, uid = self.meta["name"], self.meta.get("namespace"), self.meta["uid"]
-        if self.mark is None:
-            cluster.delete(self.kind, name, namespace, uid)
+        if self.marked:
+            change(cluster, self.kind, namespace, name, uid, lambda found: (unmark(found, self.attack_id), ["the mark"], []))
         else:
-            change(cluster, self.kind, namespace, name, uid, lambda found: (unmark(found, self.mark), ["the mark"], []))
+            cluster.delete(self.kind, name, namespace, uid)
 
 
-def find(cluster, namespaces=(), entries=()):
-    """What is left. What these credentials may not list is passed over."""
-    known = set(entry.id for entry in entries)
+def find(cluster, journal, namespaces=()):
+    """What is left, of these namespaces only when some are given. What these credentials may not list is passed over.
+
+    The journals are read last, and all of them: one that is stuck or damaged, or began while we listed, still accounts for what it made.
+    """
+    kinds = [kind for kind in _MARKED if kind.namespaced or not namespaces]  # a node's journal is in any namespace
+    found = [each for kind in _OURS for each in _made(cluster, kind, namespaces)] + [each for kind in kinds for each in _marked(cluster, kind, namespaces)]
+    known = set(entry.id for entry in journal.entries(namespaces))
+    return [each for each in found if each.attack_id not in known]
+
+
+def _made(cluster, kind, namespaces):
     found = []
-    for kind in _OURS:
-        for meta in _listed(cluster, kind, namespaces, "%s,%s!=journal" % (OF_OURS, PART_LABEL)):
-            owned = any(each.get("controller") for each in meta.get("ownerReferences") or [])  # goes with its owner
-            if (meta.get("labels") or {}).get(ID_LABEL) not in known and not owned and not meta.get("deletionTimestamp"):
-                found.append(Left(kind, meta))
-    for kind in _MARKED:
-        for meta in _listed(cluster, kind, namespaces if kind.namespaced else (), None):
-            mark = (meta.get("annotations") or {}).get(MARK)
-            if mark is not None and mark not in known:
-                found.append(Left(kind, meta, mark))
+    for meta in _listed(cluster, kind, namespaces, "%s,%s!=journal" % (OF_OURS, PART_LABEL)):
+        owned = any(each.get("controller") for each in meta.get("ownerReferences") or [])  # goes with its owner
+        told = meta.get("labels") or {}
+        # An undo is written just before its journal: without this a halt could take it from an attack that begins.
+        begins = told.get(PART_LABEL) == "undo" and cluster.now() - created(meta) < _BEGINS
+        if not owned and not begins and not meta.get("deletionTimestamp"):
+            found.append(Left(kind, meta, told.get(ID_LABEL)))
     return found
+
+
+def _marked(cluster, kind, namespaces):
+    rows = [(meta, (meta.get("annotations") or {}).get(MARK)) for meta in _listed(cluster, kind, namespaces, None)]
+    return [Left(kind, meta, mark, marked=True) for meta, mark in rows if mark is not None]
 
 
 def _listed(cluster, kind, namespaces, selector):

@@ -7,7 +7,7 @@
 """Revert attacks in a cluster, and say what is active: what the lifecycle, the watcher and the control modules share."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import KubeError
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import KubeError, NotFound
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_undo import DONE, DRIFTED
 
 OVERDUE_AFTER = 5.0  # seconds past its deadline before an attack counts as overdue
@@ -32,9 +32,11 @@ class Outcome(object):
 
 
 def undo_all(cluster, steps):
-    """Run undo steps; one that fails never keeps the others from being run."""
+    """Run undo steps; one that fails keeps none of the others from being run, but the one that would take the journal along."""
     outcome = Outcome()
     for step in steps:
+        if outcome.failed and not step.after_failure:
+            continue
         try:
             verdict, told = step.run(cluster)
         except AttackError as error:
@@ -49,7 +51,10 @@ def undo_all(cluster, steps):
 
 
 def revert_entry(cluster, journal, entry):
-    """Undo one attack and close its journal. Never raises an AttackError: it is in the outcome."""
+    """Undo one attack and close its journal. Never raises an AttackError: it is in the outcome.
+
+    A journal that is gone by then was closed by somebody who reverted the attack at the same time, so there is nothing that failed.
+    """
     try:
         outcome = undo_all(cluster, journal.steps(entry))
     except AttackError as error:
@@ -58,11 +63,14 @@ def revert_entry(cluster, journal, entry):
     try:
         if outcome.clean:
             journal.close(entry)
-            return outcome
-        journal.note(entry, "stuck", outcome.reason)
+        elif journal.holds(entry):
+            journal.note(entry, "stuck", outcome.reason)
+        else:
+            outcome.failed = []
+    except NotFound:
+        outcome.failed = []
     except AttackError as error:
-        if getattr(error, "status", 0) != 404:
-            outcome.failed.append(str(error))
+        outcome.failed.append(str(error))
     return outcome
 
 

@@ -100,12 +100,21 @@ def choose(candidates, seed, count=None, percent=None, everything=False, caps=No
     return taken
 
 
+def opted_out(row):
+    """Labels and annotations count alike."""
+    return any(_marks(row).get(key) == value for key, value in OPT_OUT)
+
+
+def _marks(row):
+    return dict(row["metadata"].get("labels") or {}, **(row["metadata"].get("annotations") or {}))
+
+
 def spared(row, opt_in):
-    """Why an object is not to be attacked, or None. Labels and annotations count alike."""
-    marks = dict(row["metadata"].get("labels") or {}, **(row["metadata"].get("annotations") or {}))
+    """Why an object is not to be attacked, or None."""
+    marks = _marks(row)
     if marks.get(MANAGED_BY) == OURS:
         return "belongs to an attack"
-    if any(marks.get(key) == value for key, value in OPT_OUT):
+    if opted_out(row):
         return "opted out"
     if opt_in and not any(marks.get(key) == value for key, value in OPT_IN):
         return "did not opt in"

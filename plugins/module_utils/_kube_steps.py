@@ -58,14 +58,18 @@ class Create(object):
 
 
 class SetFields(object):
-    """Change fields of an object of theirs. found: the object as read; changes: {pointer: value or ABSENT}."""
+    """Change fields of an object of theirs. found: the object as read; changes: {pointer: value or ABSENT}.
 
-    def __init__(self, kind, found, changes, mark=True):
+    together: the fields are valid only with each other, so the undo puts back all or none of them.
+    """
+
+    def __init__(self, kind, found, changes, mark=True, together=False):
         self.kind = kind
         self.found = found
         self.meta = found["metadata"]
         self.changes = [(at, read(found, at), value) for at, value in sorted(changes.items())]
         self.mark = mark
+        self.together = together
 
     def prepare(self, cluster):
         """Ask the server what it makes of our values (1000m becomes 1), and whether it takes them at all; it keeps nothing."""
@@ -87,7 +91,7 @@ class SetFields(object):
             each.update({} if after is ABSENT else {"after": after})
             told.append(each)
         mark = making.id if self.mark else None
-        return RestoreFields(self.kind, self.meta.get("namespace"), self.meta["name"], self.meta["uid"], told, mark)
+        return RestoreFields(self.kind, self.meta.get("namespace"), self.meta["name"], self.meta["uid"], told, mark, self.together)
 
     def apply(self, cluster, making):
         def edit(found):

@@ -27,6 +27,7 @@ class Step(object):
     """One undo step. fields are the arguments of the constructor, all of them JSON."""
 
     fields = ()
+    after_failure = True  # whether to run it although one before it failed
 
     def to_dict(self):
         told = dict((key, getattr(self, key)) for key in self.fields)
@@ -70,21 +71,29 @@ class DeleteCreated(Step):
         return DONE, "%s deleted" % named
 
 
+class DeleteOwner(DeleteCreated):
+    """Delete the dead-man's Job. The cluster then deletes what it owns, the journal too, so it is not for an undo of which something failed."""
+
+    after_failure = False
+
+
 class RestoreFields(Step):
     """Put back fields of an object of theirs: those that still have the value we gave them.
 
     changes: [{"at": pointer, "before": value, "after": value}]; a key that is not there stands for a value that is not there.
+    together: they are valid only with each other, so when somebody else changed one of them, all are kept.
     """
 
-    fields = ("kind", "namespace", "name", "uid", "changes", "mark")
+    fields = ("kind", "namespace", "name", "uid", "changes", "mark", "together")
 
-    def __init__(self, kind, namespace, name, uid, changes, mark):
+    def __init__(self, kind, namespace, name, uid, changes, mark, together=False):
         self.kind = list(kind)
         self.namespace = namespace
         self.name = name
         self.uid = uid
         self.changes = changes
         self.mark = mark
+        self.together = together
 
     def render(self):
         named = label(Kind(*self.kind), self.namespace, self.name)
@@ -105,10 +114,13 @@ class RestoreFields(Step):
                 else:
                     shown = "something else" if kind.kind == "Secret" or "/env" in each["at"] else "%r" % (now,)  # may be a password
                     drifted.append("%s is %s by now, and kept" % (each["at"], shown))
+            if self.together and drifted and told:
+                drifted.append("%s, which must fit to that, is kept as the attack set it" % ", ".join(told))
+                wanted, told = [], []
             wanted += unmark(found, self.mark)
             return wanted, told, drifted
 
-        return change(cluster, kind, self.namespace, self.name, self.uid, edit)
+        return change(cluster, kind, self.namespace, self.name, self.uid, edit, self.mark)
 
 
 class RemoveTaint(Step):
@@ -139,7 +151,7 @@ class RemoveTaint(Step):
             put = {"op": "replace", "path": "/spec/taints", "value": left} if left else {"op": "remove", "path": "/spec/taints"}
             return [put] + unmark(found, self.mark), ["the taint %s" % key], []
 
-        return change(cluster, Kind("v1", "Node", "nodes", False), None, self.name, self.uid, edit)
+        return change(cluster, Kind("v1", "Node", "nodes", False), None, self.name, self.uid, edit, self.mark)
 
 
 class StopStress(Step):
@@ -182,16 +194,19 @@ def running_id(pod, container):
     return None
 
 
-def change(cluster, kind, namespace, name, uid, edit):
+def change(cluster, kind, namespace, name, uid, edit, mark=None):
     """Edit an object of exactly this uid, all or nothing, again when somebody else was faster.
 
     edit(object) returns (JSON patch operations, what they put back, what drifted).
+    mark: comes and goes in the same patch as the change. Without it an equal value is somebody else's, and we never changed it.
     """
     named = label(kind, namespace, name)
     for _attempt in range(_TRIES):
         found = cluster.find(kind, name, namespace)
         if found is None or found["metadata"]["uid"] != uid:
             return GONE, "%s is gone%s" % (named, "" if found is None else "; that one was made anew")
+        if mark is not None and (found["metadata"].get("annotations") or {}).get(MARK) != mark:
+            return GONE, "%s does not bear the mark of %s: nothing there is of this attack" % (named, mark)
         wanted, told, drifted = edit(found)
         if wanted:
             try:
@@ -223,7 +238,7 @@ def unmark(found, mark):
     return [{"op": "remove", "path": "/metadata/annotations/" + escape(MARK)}]
 
 
-_STEPS = dict((each.__name__, each) for each in (DeleteCreated, RestoreFields, RemoveTaint, StopStress))
+_STEPS = dict((each.__name__, each) for each in (DeleteCreated, DeleteOwner, RestoreFields, RemoveTaint, StopStress))
 
 
 def from_dict(told):

@@ -225,7 +225,7 @@ class ApiPressure(KubeAttack):
             shutil.rmtree(certificates, ignore_errors=True)
 
     def _surge(self, cluster, entry, write_end):
-        journal = Journal(cluster)
+        journal = Journal(Cluster(self.params, cluster.settings, timeout=_kube_pressure.LOOK_TIMEOUT, tries=1))
         surge = _kube_pressure.Surge(cluster, self.where, self.query, self.params["rate"], self.params["workers"])
         state = {"pipe": write_end}
 

@@ -24,7 +24,8 @@ attributes:
 options:
   namespaces:
     description:
-      - Look in these namespaces only. Without them in the whole cluster, which needs the right to.
+      - Look in these namespaces only. Without them in the whole cluster, which needs the right to. What was left on nodes is looked for
+        without them only.
     type: list
     elements: str
     default: []
@@ -116,10 +117,10 @@ def main():
     namespaces = module.params["namespaces"]
     try:
         cluster = Cluster(module.params)
-        entries = Journal(cluster).entries(namespaces)
-        entries = [entry for entry in entries if not namespaces or entry.namespace in namespaces]
+        journal = Journal(cluster)
+        entries = [entry for entry in journal.entries(namespaces) if not namespaces or entry.namespace in namespaces]
         found = [describe(cluster, entry) for entry in entries]
-        left = [str(each) for each in _kube_residue.find(cluster, namespaces, entries)]
+        left = [str(each) for each in _kube_residue.find(cluster, journal, namespaces)]
     except AttackError as error:
         module.fail_json(msg=str(error), **error.details)
     module.exit_json(changed=False, attacks=found, residue=left, clean=not found and not left)

@@ -11,7 +11,8 @@ author:
   - The faultline.chaos authors (@faultline-chaos)
 description:
   - Changes one ConfigMap, Secret, Service, workload or autoscaler the way people do by mistake, and puts back what was there.
-  - Only what still has the wrong value is put back. What somebody else changed meanwhile is kept, and reported as drift.
+  - Only what still has the wrong value is put back. What somebody else changed meanwhile is kept, and reported as drift. Fields that must fit to each
+    other, such as a request and its limit, are put back together or not at all.
   - A fault in the pods of a workload begins a rollout, and so does its undo.
 extends_documentation_fragment:
   - faultline.chaos._kube
@@ -279,7 +280,7 @@ class ConfigFault(KubeAttack):
         return KubePlan(
             before="\n".join("%s %s: %s" % (named, at, old) for at, old, _new in lines),
             after="\n".join("%s %s: %s" % (named, at, new) for at, _old, new in lines),
-            steps=[SetFields(self.kind, before, self.changes)],
+            steps=[SetFields(self.kind, before, self.changes, together=True)],
             notes=_rollout_notes(self.kind, before) if FAULTS[self.params["fault"]].template else [],
             secret=private,
         )

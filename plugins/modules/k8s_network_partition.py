@@ -25,6 +25,7 @@ options:
     description:
       - Labels of the pods to cut off, for example V(app=web) or V(app in (web, api\),tier!=cache).
       - An empty selector and C(*) are refused. For all pods of the namespace, set O(all=true).
+      - It is refused when it takes a pod that opted out, for a policy takes all that have the labels.
     type: str
   all:
     description:
@@ -149,7 +150,7 @@ effect:
       type: int
     enforcement:
       description:
-        - V(enforced) when a connection that worked before is cut, V(unknown) when there was nothing to try it with or O(probe=skip).
+        - V(enforced) when a connection that worked before fails twice in a row, V(unknown) when there was nothing to try it with or O(probe=skip).
       type: str
     probe:
       description: The connection that was tried, or why there was none.
@@ -167,6 +168,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import NETWORK_POLICY, POD
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_labels import matches, to_selector
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import opted_out
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_steps import Create
 
 TYPES = {"ingress": ["Ingress"], "egress": ["Egress"], "both": ["Ingress", "Egress"]}
@@ -216,6 +218,10 @@ class NetworkPartition(KubeAttack):
         rows = [row for row in rows if matches(self.selector, row["metadata"].get("labels") or {})]
         if not rows:
             raise AttackError("no pod of namespace %s matches %s" % (namespace, self.params["label_selector"] or "all"))
+        spared = sorted(row["metadata"]["name"] for row in rows if opted_out(row))
+        if spared:
+            option = "all" if self.params["all"] else "label_selector"
+            raise BadOption(option, self.params[option], "it takes pods that opted out: %s; write labels that leave them out" % ", ".join(spared))
         others = []
         for policy in self.cluster.whole(NETWORK_POLICY, namespace):
             hit = any(matches(policy["spec"].get("podSelector") or {}, row["metadata"].get("labels") or {}) for row in rows)

@@ -50,7 +50,7 @@ options:
     default: false
   grace:
     description:
-      - How long a pod may take to end, for example V(5s). Without it, what the pod asks for.
+      - How long a pod may take to end, for example V(5s). Whole seconds, rounded up, and at least V(1s). Without it, what the pod asks for.
     type: raw
   timeout:
     description:
@@ -234,7 +234,7 @@ class NodeDrain(KubeAttack):
             check_namespace("namespaces", namespace, params["protected"])
         if params["pod_selector"] is not None:
             check_label_selector("pod_selector", params["pod_selector"])
-        self.grace = None if params["grace"] is None else int(_units.duration("grace", params["grace"], 0.0, 3600.0))
+        self.grace = _kube_drain.grace_seconds(params["grace"])
         self.timeout = _units.duration("timeout", params["timeout"], 1.0, 1800.0)
 
     def namespaces(self):
@@ -283,12 +283,16 @@ class NodeDrain(KubeAttack):
         # Once more, for until the cordon pods could still come here.
         found = [self._sorted_out(node) for node in self.nodes]
         self.stay = dict(pair for pods in found for pair in pods.stay.items())
-        self.eviction = _kube_drain.evict(self.cluster, [pod for pods in found for pod in pods.go], self.grace, until, self._still_cordoned)
+        self.eviction = _kube_drain.evict(self.cluster, [pod for pods in found for pod in pods.go], self.grace, until, self._check)
         self.left = _kube_drain.wait_gone(self.cluster, self.eviction.evicted, [node["metadata"]["name"] for node in self.nodes], until)
         self.seconds = time.monotonic() - began
 
+    def _check(self):
+        """Somebody may have reverted us while we waited for a budget; then no further pod may go. A prior cordon stays then."""
+        self._still_cordoned()
+        self.goes_on()
+
     def _still_cordoned(self):
-        """Somebody may have reverted us while we waited for a budget; then no further pod may go."""
         for node in self.nodes:
             if not (self.cluster.get(NODE, node["metadata"]["name"]).get("spec") or {}).get("unschedulable"):
                 raise AttackError("the node %s was uncordoned while it was being drained" % node["metadata"]["name"])

@@ -23,7 +23,8 @@ extends_documentation_fragment:
 options:
   grace:
     description:
-      - How long a pod may take to end, for example V(5s). Without it, what the pod asks for.
+      - How long a pod may take to end, for example V(5s). Whole seconds, rounded up, and at least V(1s). Without it, what the pod asks for.
+      - For no time at all set O(force=true).
     type: raw
   force:
     description:
@@ -33,6 +34,7 @@ options:
   interval:
     description:
       - Wait so long between one pod and the next. Without it all are deleted at once.
+      - Once the attack is reverted, or its deadline has passed, no further pod is deleted.
     type: raw
   recovery_timeout:
     description:
@@ -68,7 +70,7 @@ EXAMPLES = r"""
     percent: 33
     max_per_owner: 1
     interval: 10s
-    grace: 0s
+    grace: 1s
     duration: 10m
 """
 
@@ -161,6 +163,7 @@ import time
 from ansible_collections.faultline.chaos.plugins.module_utils import _kube_recovery, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_drain import grace_seconds, named
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import (
     POD_CONSTRAINTS,
     POD_OPTIONS,
@@ -188,9 +191,9 @@ class PodDelete(KubeAttack):
     def validate(self):
         params = self.params
         check_pods(params)
-        self.grace = None if params["grace"] is None else int(_units.duration("grace", params["grace"], 0.0, 3600.0))
+        self.grace = grace_seconds(params["grace"])
         if params["force"]:
-            if self.grace:
+            if self.grace is not None and _units.duration("grace", params["grace"]) > 0:
                 raise BadOption("grace", params["grace"], "force leaves no time; give one of both")
             self.grace = 0
         self.interval = 0.0 if params["interval"] is None else _units.duration("interval", params["interval"], 0.1, 3600.0)
@@ -212,12 +215,12 @@ class PodDelete(KubeAttack):
         self.owners = _kube_recovery.owners(self.cluster, before.rows)
         names = before.describe()["selected"]
         how = " at once" if not self.interval else ", one every %s" % _units.human(self.interval)
-        unowned = [name for name, row in zip(names, before.rows) if owner_of(row) is None]
+        self.unowned = sorted(named(row) for row in before.rows if owner_of(row) is None)
         return KubePlan(
             before="\n".join(names),
             after="\n".join("%s  <- deleted" % name for name in names) + how,
             notes=["a deleted pod is not brought back by the undo: its owner does that"]
-            + (["nobody replaces pods without an owner: %s" % ", ".join(unowned)] if unowned else []),
+            + (["nobody replaces pods without an owner: %s" % ", ".join(self.unowned)] if self.unowned else []),
         )
 
     def inject(self, plan, making):
@@ -229,6 +232,7 @@ class PodDelete(KubeAttack):
             for number, row in enumerate(self.selection.rows):
                 if number:
                     time.sleep(self.interval)
+                self.goes_on()
                 self.outcomes += self.cluster.delete_all([row], self.grace)
         failed = [outcome for _row, outcome in self.outcomes if isinstance(outcome, AttackError)]
         if failed:
@@ -236,9 +240,9 @@ class PodDelete(KubeAttack):
 
     def verify(self, plan):
         told = self.selection.describe()
-        told["deleted"] = sorted(_named(row) for row, outcome in self.outcomes if outcome == "deleted")
-        told["already_gone"] = sorted(_named(row) for row, outcome in self.outcomes if outcome == "already gone")
-        told["unowned"] = sorted(_named(row) for row in self.selection.rows if owner_of(row) is None)
+        told["deleted"] = sorted(named(row) for row, outcome in self.outcomes if outcome == "deleted")
+        told["already_gone"] = sorted(named(row) for row, outcome in self.outcomes if outcome == "already gone")
+        told["unowned"] = self.unowned
         told["recovered"], told["recovery_seconds"] = None, None
         if self.timeout:
             patience = min(self.timeout, self.first - (time.monotonic() - self.began) - 2.0)
@@ -251,10 +255,6 @@ class PodDelete(KubeAttack):
             else:
                 plan.notes.append("after %s not recovered: %s" % (_units.human(max(patience, 0.0)), "; ".join(left)))
         return told
-
-
-def _named(row):
-    return "%s/%s" % (row["metadata"]["namespace"], row["metadata"]["name"])
 
 
 def main():

@@ -24,11 +24,12 @@ extends_documentation_fragment:
 options:
   grace:
     description:
-      - How long a pod may take to end, for example V(5s). Without it, what the pod asks for.
+      - How long a pod may take to end, for example V(5s). Whole seconds, rounded up, and at least V(1s). Without it, what the pod asks for.
     type: raw
   timeout:
     description:
       - How long to ask again for pods whose budget says no. V(0s) asks once. At most V(30m), and less than the attack lasts.
+      - Once the attack is reverted no pod is asked for again.
     type: raw
     default: 0s
   allow_refused:
@@ -197,7 +198,7 @@ class PodEvict(KubeAttack):
         check_pods(params)
         if params["ignore_pdb"]:
             raise BadOption("ignore_pdb", True, "an eviction respects every budget; use k8s_pod_delete to get around them")
-        self.grace = None if params["grace"] is None else int(_units.duration("grace", params["grace"], 0.0, 3600.0))
+        self.grace = _kube_drain.grace_seconds(params["grace"])
         self.timeout = _units.duration("timeout", params["timeout"], 0.0, 1800.0)
         self.recovery = _units.duration("recovery_timeout", params["recovery_timeout"], 0.0, 1800.0)
 
@@ -225,7 +226,7 @@ class PodEvict(KubeAttack):
 
     def inject(self, plan, making):
         self.began = time.monotonic()
-        self.eviction = _kube_drain.evict(self.cluster, self.selection.rows, self.grace, self.began + self.timeout)
+        self.eviction = _kube_drain.evict(self.cluster, self.selection.rows, self.grace, self.began + self.timeout, self.goes_on)
 
     def verify(self, plan):
         refused = dict((named(row), why) for row, why in self.eviction.refused)

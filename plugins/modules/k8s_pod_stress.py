@@ -53,6 +53,7 @@ notes:
   - Without a limit of CPU, the programs compete with everything on the node. A note says so.
   - The programs are the first that the kernel ends when memory runs out. They run as the user of the container.
   - With O(lease), a watcher on the machine that ran the module ends them when it runs out. Without that machine they go on until the end of O(duration).
+  - An undo that cannot reach a container keeps its journal, and is reported as stuck. The programs there end with O(duration) all the same.
   - Disruption budgets count here, too, for a container under stress may fail its probes.
 seealso:
   - module: faultline.chaos.cpu_stress

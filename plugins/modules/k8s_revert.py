@@ -13,7 +13,8 @@ description:
   - Finds the journals of attacks in the cluster by their label, undoes each, and deletes its journal. Works from any machine that has access.
   - An attack that cannot be reverted never keeps the others from being reverted. It is reported as stuck and its journal stays.
   - Fields that somebody else changed since are kept, and reported as drifted. Objects that are gone, or were made anew, are left alone.
-  - With O(all=true) also deletes what attacks left behind without a journal, as M(faultline.chaos.k8s_attack_info) lists it.
+  - With O(all=true) also deletes what attacks left behind without a journal, as M(faultline.chaos.k8s_attack_info) lists it. What an attack made whose
+    journal is still there, because it is stuck, damaged or began meanwhile, is kept.
 extends_documentation_fragment:
   - faultline.chaos._kube
   - faultline.chaos._attributes
@@ -40,12 +41,13 @@ options:
     type: str
   all:
     description:
-      - Revert everything in the cluster, or in O(namespaces). The halt button.
+      - Revert everything in the cluster, or in O(namespaces). The halt button. Mutually exclusive with O(id) and O(run_id).
     type: bool
     default: false
   namespaces:
     description:
       - Where to look for journals, for credentials that may not list ConfigMaps of all namespaces. With such that may, it narrows O(all).
+      - What was left on nodes is looked for without it only.
     type: list
     elements: str
     default: []
@@ -87,13 +89,13 @@ removed:
   type: list
   elements: str
 stuck:
-  description: Attacks that are still there.
+  description: Attacks that are still there, and what they left behind and could not be removed.
   returned: always
   type: list
   elements: dict
   contains:
     id:
-      description: The attack.
+      description: The attack, or what it left behind and cannot be removed.
       type: str
     reason:
       description: What stands in the way.
@@ -108,7 +110,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _kube_residue
 from ansible_collections.faultline.chaos.plugins.module_utils._control import check_choice
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube import AUTH_OPTIONS, Cluster
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert import chosen, revert_entry
@@ -117,6 +119,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert impor
 def revert(module):
     params = module.params
     check_choice(params, ("id", "run_id", "all"))
+    if params["all"] and (params["id"] or params["run_id"]):
+        raise BadOption("all", True, "give one of id, run_id and all")
     cluster = Cluster(params)
     journal = Journal(cluster)
     wanted = chosen(journal, params)
@@ -129,11 +133,8 @@ def revert(module):
         for entry in wanted:
             _revert_one(cluster, journal, entry, result)
     if params["all"]:
-        left = _kube_residue.find(cluster, params["namespaces"], wanted if module.check_mode else ())
-        result["removed"] = [str(each) for each in left]
-        result["changed"] = result["changed"] or bool(left)
-        for each in left if not module.check_mode else ():
-            each.remove(cluster)
+        _remove_residue(cluster, journal, params["namespaces"], module.check_mode, result)
+        result["changed"] = result["changed"] or bool(result["removed"])
     result["clean"] = not (module.check_mode and result["changed"]) and not result["stuck"]
     return result
 
@@ -145,6 +146,22 @@ def _revert_one(cluster, journal, entry, result):
         result["stuck"].append({"id": entry.id, "reason": outcome.reason})
     else:
         result["reverted" if outcome.acted or outcome.drifted else "already_gone"].append(entry.id)
+
+
+def _remove_residue(cluster, journal, namespaces, check_mode, result):
+    """What cannot be removed keeps nothing else from being removed."""
+    try:
+        left = _kube_residue.find(cluster, journal, namespaces)
+    except AttackError as error:
+        left = []
+        result["stuck"].append({"id": "residue", "reason": "what was left behind cannot be looked for: %s" % error})
+    for each in left:
+        try:
+            if not check_mode:
+                each.remove(cluster)
+            result["removed"].append(str(each))
+        except AttackError as error:
+            result["stuck"].append({"id": str(each), "reason": str(error)})
 
 
 def main():

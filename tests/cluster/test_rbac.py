@@ -93,8 +93,13 @@ def test_on_nodes(cluster, nodes, namespace, other, deployment, tmp_path: Path, 
 
 def test_a_halt(cluster, namespace, other, deployment, tmp_path: Path) -> None:
     deployment(2)
-    made = [cluster.module(name, asked(name, namespace)) for name in ("k8s_scale", "k8s_resource_quota")]
-    assert [each.get("status") for each in made] == ["active", "active"], made
+    deployment(0, name="marked")
+    mark = {"metadata": {"annotations": {"faultline.chaos/attack": "gone"}}}
+    cluster.request("PATCH", f"/apis/apps/v1/namespaces/{namespace}/deployments/marked", mark, content="application/merge-patch+json")
+    # All pods are under stress, for the next attack takes one of them away; the quota would refuse pods of Jobs.
+    made = [cluster.module("k8s_pod_stress", {**asked("k8s_pod_stress", namespace), "all": True})]
+    made += [cluster.module(name, asked(name, namespace)) for name in ("k8s_scale", "k8s_resource_quota")]
+    assert [each.get("status") for each in made] == ["active"] * 3, made
     # Only this namespace: others may be at work in the cluster.
     halt = {"all": True, "namespaces": [namespace]}
     with account(cluster, other, "k8s_revert", tmp_path, granted=False) as poor:
@@ -103,4 +108,5 @@ def test_a_halt(cluster, namespace, other, deployment, tmp_path: Path) -> None:
     with account(cluster, namespace, "k8s_revert", tmp_path, granted=True) as enough:
         found = cluster.module("k8s_revert", {**halt, **enough})
     assert found.get("clean") and sorted(found["reverted"]) == sorted(each["id"] for each in made), found
+    assert f"the mark of gone on Deployment {namespace}/marked" in found["removed"], found
     assert cluster.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/web")["spec"]["replicas"] == 2

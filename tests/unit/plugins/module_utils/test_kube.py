@@ -6,9 +6,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube, _kube_errors
+from ansible_collections.faultline.chaos.plugins.module_utils import _kube, _kube_deadman, _kube_errors
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import Conflict, KubeError, NotFound, Refused, Unreachable
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import CONFIG_MAP, DEPLOYMENT, NODE, POD, POD_DISRUPTION_BUDGETS, path
@@ -96,6 +100,22 @@ def test_a_failed_test_of_a_patch_is_a_conflict(kube) -> None:
         kube.cluster.replace_fields(POD, "a", "shop", [{"op": "test", "path": "/metadata/uid", "value": "other"}])
 
 
+def test_what_is_invalid_is_no_conflict_although_it_has_the_word_test(kube) -> None:
+    kube.put(PODS, "test-1")
+    kube.fail(1, answer(422, "Invalid", 'Pod "test-1" is invalid: spec.containers[0].image: the latest is forbidden'))
+    with pytest.raises(KubeError, match="the latest is forbidden") as raised:
+        kube.cluster.replace_fields(POD, "test-1", "shop", [{"op": "add", "path": "/spec", "value": {}}])
+    assert not isinstance(raised.value, Conflict)
+
+
+@pytest.mark.parametrize("words", ["the server rejected our request due to an error in our request", "Testing value /metadata/uid failed"])
+def test_how_servers_say_that_a_test_failed(kube, words: str) -> None:
+    kube.put(PODS, "a")
+    kube.fail(1, answer(422, "Invalid", words))
+    with pytest.raises(Conflict):
+        kube.cluster.replace_fields(POD, "a", "shop", [{"op": "add", "path": "/spec", "value": {}}])
+
+
 @pytest.mark.parametrize(
     ("status", "message", "error", "told"),
     [
@@ -153,6 +173,37 @@ def test_a_broken_kubeconfig_and_an_unknown_context(tmp_path) -> None:
     good.write_text("{apiVersion: v1, kind: Config, clusters: [], users: [], contexts: [{name: a, context: {}}], current-context: a}")
     with pytest.raises(BadOption, match="^context: 'b' is refused"):
         _kube.configuration({"kubeconfig": str(good), "context": "b"})
+
+
+def test_a_refreshed_token_leaves_our_options_alone(tmp_path) -> None:
+    """The library loads the whole kubeconfig again for each request, and puts its own hook back."""
+    for name in ("theirs", "ours"):
+        (tmp_path / name).write_text("certificate")
+    file = tmp_path / "config"
+    cluster = {"server": "https://x", "certificate-authority": str(tmp_path / "theirs")}
+    users = [{"name": "u", "user": {"token": "first"}}]
+    contexts = [{"name": "a", "context": {"cluster": "c", "user": "u"}}]
+    clusters = [{"name": "c", "cluster": cluster}]
+    told = {"apiVersion": "v1", "kind": "Config", "clusters": clusters, "users": users, "contexts": contexts, "current-context": "a"}
+    file.write_text(json.dumps(told))
+    settings = _kube.configuration({"kubeconfig": str(file), "ca_cert": str(tmp_path / "ours"), "validate_certs": False, "proxy": "http://p:1"})
+    settings.key_file = "/kept/by/a/watcher"
+    for _request in range(2):
+        settings.api_key = {key: "expired" for key in settings.api_key}
+        assert "first" in [each["value"].split()[-1] for each in settings.auth_settings().values()]
+        assert (settings.ssl_ca_cert, settings.verify_ssl, settings.proxy) == (str(tmp_path / "ours"), False, "http://p:1")
+        assert settings.key_file == "/kept/by/a/watcher" and settings.host == "https://x"
+
+
+def test_certificates_that_are_called_alike_are_kept_apart(tmp_path) -> None:
+    settings, sources = SimpleNamespace(key_file=None), {"ssl_ca_cert": "authority", "cert_file": "client"}
+    for attribute, text in sources.items():
+        (tmp_path / attribute).mkdir()
+        (tmp_path / attribute / "cert.pem").write_text(text)
+        setattr(settings, attribute, str(tmp_path / attribute / "cert.pem"))
+    (tmp_path / "place").mkdir()
+    kept = _kube_deadman.copy_certificates(settings, str(tmp_path / "place"))
+    assert kept["key_file"] is None and {attribute: Path(kept[attribute]).read_text() for attribute in sources} == sources
 
 
 def test_no_cluster_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

@@ -192,6 +192,20 @@ def test_an_undo_that_fails_stays_and_is_loud(kube) -> None:
     assert kube.objects[MAPS + "/theirs"]["data"] == {"a": "1"}
 
 
+def test_an_undo_that_fails_keeps_the_job_that_owns_its_journal(kube) -> None:
+    """The cluster deletes what a deleted Job owns: the journal would be gone, and with it what is left to undo."""
+    from kube_server import Answer
+
+    before = content(kube)
+    made = call(kube, Wall)
+    kube.fail(1, Answer(403, "Forbidden", "cannot"), "DELETE", "networkpolicies")
+    with pytest.raises(AttackError, match="is stuck: forbidden"):
+        call(kube, Wall, state="absent")
+    assert status(kube.cluster, Journal(kube.cluster).find("shop", made["id"])) == "stuck"
+    assert kube.names("jobs") == ["faultline-" + made["id"]] and kube.names("networkpolicies") == ["wall"]
+    assert call(kube, Wall, state="absent")["status"] == "reverted" and content(kube) == before
+
+
 def test_overlap_and_other_options(kube) -> None:
     made = call(kube)
     with pytest.raises(AttackError, match=f"write:shop is held by the active attack {made['id']}"):
@@ -226,14 +240,77 @@ def test_what_is_overdue_is_undone_by_who_comes_by(kube) -> None:
     assert again["changed"] and again["notes"] == [f"{made['id']} was overdue: undone now"]
 
 
+@pytest.mark.parametrize("other", [{}, {"id": "other", "value": "3"}], ids=["itself", "another"])
+def test_check_mode_takes_what_is_overdue_for_undone(kube, monkeypatch: pytest.MonkeyPatch, other: dict) -> None:
+    made = call(kube)
+    kube.objects[MAPS + "/faultline-" + made["id"]]["data"]["deadline"] = str(time.time() - 60)
+    before = content(kube)
+    planned = call(kube, check=True, **other)
+    assert planned["status"] == "planned" and planned["notes"][0] == f"{made['id']} is overdue, and would be undone first"
+
+    def refuse(_self):
+        raise AttackError("it has so many already", option="value")
+
+    monkeypatch.setattr(Write, "snapshot", refuse)
+    with pytest.raises(AttackError, match="so many already .*is overdue, and would be undone first") as raised:
+        call(kube, check=True, **other)
+    assert raised.value.details == {"option": "value"} and content(kube) == before
+
+
+def test_check_mode_is_still_refused_by_what_is_active_or_damaged(kube) -> None:
+    made = call(kube)
+    with pytest.raises(AttackError, match=f"write:shop is held by the active attack {made['id']}: revert it first$"):
+        call(kube, check=True, value="3")
+    kube.objects[MAPS + "/faultline-" + made["id"]]["data"]["record.json"] = "{"
+    with pytest.raises(AttackError, match="cannot be read"):
+        call(kube, check=True)
+
+
 def test_secrets_are_not_in_the_config_map(kube, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Write, "secret", True)
     before = content(kube)
     made = call(kube, value="hush-new")
     assert "hush" not in json.dumps(kube.objects[MAPS + "/faultline-" + made["id"]]) and "hush" not in json.dumps(made)
-    assert kube.names("secrets") == ["faultline-" + made["id"]]
+    record = json.loads(kube.objects[MAPS + "/faultline-" + made["id"]]["data"]["record.json"])
+    assert kube.names("secrets") == [record["undo"]["secret"]] and record["undo"]["secret"].startswith("faultline-" + made["id"])
     assert call(kube, state="absent", value="hush-new")["status"] == "reverted" and content(kube) == before
 
+
+def test_the_secret_goes_after_its_journal(kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who dies in between leaves a Secret that nobody needs, and no journal whose undo is lost."""
+    monkeypatch.setattr(Write, "secret", True)
+    call(kube, id="w")
+    call(kube, id="w", state="absent")
+    deleted = [path.rsplit("/", 2)[1] for method, path in kube.requests if method == "DELETE"]
+    assert deleted == ["configmaps", "secrets"]
+
+
+def test_a_publish_that_died_is_in_nobodys_way(kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Write, "secret", True)
+    call(kube, id="w")
+    del kube.objects[MAPS + "/faultline-w"]
+    kube.objects[MAPS + "/theirs"].update(data={"a": "1"})
+    kube.objects[MAPS + "/theirs"]["metadata"]["annotations"] = {}
+    (left,) = kube.names("secrets")
+    assert call(kube, id="w")["status"] == "active" and len(kube.names("secrets")) == 2
+    assert call(kube, id="w", state="absent")["status"] == "reverted"
+    assert kube.names("secrets") == [left] and kube.objects[MAPS + "/theirs"]["data"] == {"a": "1"}
+
+
+@pytest.mark.parametrize("secret", [False, True])
+def test_two_who_revert_at_once_are_both_done(kube, monkeypatch: pytest.MonkeyPatch, secret: bool) -> None:
+    """A watcher and a halt: the slower one finds no Secret, or is refused, after the faster one has closed the journal."""
+    from kube_server import Answer
+
+    monkeypatch.setattr(Write, "secret", secret)
+    call(kube, id="w")
+    journal = Journal(kube.cluster)
+    slow = journal.find("shop", "w")
+    assert revert_entry(kube.cluster, journal, journal.find("shop", "w")).acted
+    if not secret:
+        kube.fail(1, Answer(403, "Forbidden", "cannot"), "GET", "theirs")
+    outcome = revert_entry(kube.cluster, journal, slow)
+    assert outcome.clean and not outcome.acted and kube.names("configmaps") == ["theirs"]
 
 @pytest.mark.parametrize("damage", [{"record.json": "{"}, {"record.json": "{}"}, {"deadline": "soon"}])
 def test_a_damaged_journal_is_not_acted_upon(kube, damage: dict) -> None:

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import os
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube_pressure
+from ansible_collections.faultline.chaos.plugins.module_utils import _kube, _kube_pressure
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_pressure import Pace, Surge
 from ansible_collections.faultline.chaos.plugins.modules.k8s_api_pressure import ApiPressure
@@ -105,6 +107,52 @@ def test_a_renewed_lease_lets_it_go_on(kube, monkeypatch: pytest.MonkeyPatch) ->
     began = time.monotonic()
     surge(kube, rate=5).run(began + 1, lambda until: began + 2)
     assert 1.9 < time.monotonic() - began < 5
+
+
+def test_nothing_is_sent_after_the_deadline_although_the_look_hangs(kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_kube_pressure, "_LOOK", 0.1)
+    sent: list[float] = []
+    kube.trouble.append(lambda *_request: sent.append(time.monotonic()))
+
+    def hang(until: float) -> float:
+        time.sleep(2.5)
+        return until
+
+    until = time.monotonic() + 1
+    surge(kube, rate=20, workers=2).run(until, hang)
+    assert time.monotonic() > until + 1 and sent and max(sent) < until + 0.5
+
+
+def test_a_look_that_a_lease_renewed_late_lets_it_go_on(kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_kube_pressure, "_LOOK", 0.1)
+    sent: list[float] = []
+    kube.trouble.append(lambda *_request: sent.append(time.monotonic()))
+    began = time.monotonic()
+
+    def late(_until: float) -> float:
+        if time.monotonic() < began + 1:
+            time.sleep(1.5)
+        return began + 3
+
+    surge(kube, rate=20, workers=2).run(began + 1, late)
+    assert max(sent) > began + 2
+
+
+def test_the_look_at_the_journal_is_one_try(kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kube_server import Answer
+
+    monkeypatch.setattr(_kube_pressure, "_LOOK", 0.5)
+    monkeypatch.setattr(_kube, "_WAIT", 0.001)
+    kube.fail(10**6, Answer(503, "", "busy"), "GET", "/configmaps/")
+    made = attack(host=kube.url)
+    made.where, made.query, made.first = "/version", [], 60.0
+    read_end, write_end = os.pipe()
+    entry = SimpleNamespace(namespace="default", id="p", uid="u", deadline=kube.cluster.now() + 3)
+    made._surge(kube.cluster, entry, write_end)
+    os.close(read_end)
+    os.close(write_end)
+    looks = [path for _method, path in kube.requests if "/configmaps/" in path]
+    assert 2 <= len(looks) <= 6
 
 
 def attack(**params) -> ApiPressure:

@@ -72,6 +72,67 @@ def test_a_foreign_edit_is_kept_and_reported(kube) -> None:
     assert "annotations" not in kube.objects[WEB + "/web"]["metadata"]
 
 
+def test_fields_that_belong_together_are_kept_together(kube) -> None:
+    """A request above its limit is refused by the cluster, so the undo would be stuck for ever."""
+    deployment(kube)
+    resources = "/spec/template/spec/containers/name=web/resources"
+    kube.objects[WEB + "/web"]["spec"]["template"]["spec"]["containers"][1]["resources"] = {"requests": {"cpu": "2"}, "limits": {"cpu": "4"}}
+    changes = {resources + "/requests/cpu": "1m", resources + "/limits/cpu": "1m"}
+    step = SetFields(DEPLOYMENT, kube.cluster.get(DEPLOYMENT, "web", "shop"), changes, together=True)
+    step.apply(kube.cluster, MAKING)
+    now = kube.objects[WEB + "/web"]["spec"]["template"]["spec"]["containers"][1]["resources"]
+    now["limits"]["cpu"] = "1"
+    verdict, told = undo_of(step).run(kube.cluster)
+    assert verdict == DRIFTED and "limits/cpu is '1' by now, and kept" in told and "requests/cpu, which must fit to that, is kept" in told
+    assert read(kube.objects[WEB + "/web"], resources) == {"requests": {"cpu": "1m"}, "limits": {"cpu": "1"}}
+    assert "annotations" not in kube.objects[WEB + "/web"]["metadata"]
+
+
+def test_of_fields_that_belong_together_one_may_be_back_already(kube) -> None:
+    deployment(kube)
+    step = SetFields(DEPLOYMENT, kube.cluster.get(DEPLOYMENT, "web", "shop"), {"/spec/replicas": 0, "/spec/paused": True}, together=True)
+    step.apply(kube.cluster, MAKING)
+    kube.objects[WEB + "/web"]["spec"]["replicas"] = 3
+    assert undo_of(step).run(kube.cluster)[0] == DONE
+    assert "paused" not in kube.objects[WEB + "/web"]["spec"]
+
+
+@pytest.mark.parametrize("marks", [{}, {"faultline.chaos/attack": "another-1"}], ids=["unmarked", "of another"])
+def test_an_equal_change_of_somebody_else_is_kept(kube, marks: dict) -> None:
+    """We died before we changed anything, or somebody took our mark off: what is there is not ours."""
+    deployment(kube)
+    kube.put("/api/v1/nodes", "n", spec={})
+    taint = {"key": "chaos", "effect": "NoSchedule", "value": "1"}
+    fields = SetFields(DEPLOYMENT, kube.cluster.get(DEPLOYMENT, "web", "shop"), {"/spec/replicas": 0})
+    steps = [fields, AddTaint(kube.cluster.get(NODE, "n"), taint)]
+    kube.objects[WEB + "/web"]["spec"]["replicas"] = 0
+    kube.objects["/api/v1/nodes/n"]["spec"]["taints"] = [taint]
+    for path in (WEB + "/web", "/api/v1/nodes/n"):
+        kube.objects[path]["metadata"]["annotations"] = dict(marks)
+    theirs = copy.deepcopy(kube.objects)
+    for step in steps:
+        verdict, told = undo_of(step).run(kube.cluster)
+        assert verdict == GONE and "does not bear the mark of scale-1" in told
+    assert kube.objects == theirs
+
+
+def test_the_mark_comes_and_goes_with_the_change(kube) -> None:
+    """In one patch: wherever we die, there are both or neither."""
+    deployment(kube)
+    kube.put("/api/v1/nodes", "n", spec={})
+    bodies = []
+    kube.trouble.append(lambda method, _path, body: bodies.append(body) if method == "PATCH" else None)
+    steps = [SetFields(DEPLOYMENT, kube.cluster.get(DEPLOYMENT, "web", "shop"), {"/spec/replicas": 0})]
+    steps.append(AddTaint(kube.cluster.get(NODE, "n"), {"key": "chaos", "effect": "NoSchedule"}))
+    for step in steps:
+        step.apply(kube.cluster, MAKING)
+        undo_of(step).run(kube.cluster)
+    assert len(bodies) == 4
+    for body in bodies:
+        paths = {each["path"] for each in body if each["op"] != "test"}
+        assert paths & {"/spec/replicas", "/spec/taints"} and any(path.startswith("/metadata/annotations") for path in paths)
+
+
 def test_an_object_made_anew_is_left_alone(kube) -> None:
     deployment(kube)
     step = SetFields(DEPLOYMENT, kube.cluster.get(DEPLOYMENT, "web", "shop"), {"/spec/replicas": 0})

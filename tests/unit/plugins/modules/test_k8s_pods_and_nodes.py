@@ -15,12 +15,13 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube_nodes import
 from ansible_collections.faultline.chaos.plugins.modules.k8s_container_kill import ContainerKill
 from ansible_collections.faultline.chaos.plugins.modules.k8s_node_drain import NodeDrain
 from ansible_collections.faultline.chaos.plugins.modules.k8s_node_taint import NodeTaint
+from ansible_collections.faultline.chaos.plugins.modules.k8s_pod_delete import PodDelete
 from ansible_collections.faultline.chaos.plugins.modules.k8s_pod_evict import PodEvict
 from ansible_collections.faultline.chaos.plugins.modules.k8s_pod_location import describe
 
 ON_PODS = {"namespaces": ["shop"], "label_selector": "app=web"}
 ON_NODES = {"names": ["worker-1"]}
-ATTACKS: dict[type, dict[str, Any]] = {PodEvict: ON_PODS, ContainerKill: ON_PODS, NodeDrain: ON_NODES, NodeTaint: ON_NODES}
+ATTACKS: dict[type, dict[str, Any]] = {PodDelete: ON_PODS, PodEvict: ON_PODS, ContainerKill: ON_PODS, NodeDrain: ON_NODES, NodeTaint: ON_NODES}
 
 
 def attack(kind: type, first: float = 300.0, **params: Any) -> Any:
@@ -69,6 +70,24 @@ def test_what_attacks_on_pods_refuse(kind: type, option: str, value: object) -> 
 def test_what_an_eviction_refuses(option: str, value: object) -> None:
     with pytest.raises(BadOption, match=f"^{option}: "):
         attack(PodEvict, **{option: value}).validate()
+
+
+@pytest.mark.parametrize("value, seconds", [("500ms", 1), ("0s", 1), ("1s", 1), ("1500ms", 2), ("5s", 5), (None, None)])
+@pytest.mark.parametrize("kind", [PodDelete, PodEvict, NodeDrain], ids=lambda kind: kind.__name__)
+def test_a_short_grace_is_not_none_at_all(kind: type, value: str | None, seconds: int | None) -> None:
+    """0 means to the API that the pod is forgotten at once, without the word of its node."""
+    made = attack(kind, grace=value)
+    made.validate()
+    assert made.grace == seconds
+
+
+@pytest.mark.parametrize("value", [None, "0s"])
+def test_only_force_leaves_no_time(value: str | None) -> None:
+    made = attack(PodDelete, force=True, grace=value)
+    made.validate()
+    assert made.grace == 0
+    with pytest.raises(BadOption, match="^grace: '500ms' is refused: force leaves no time"):
+        attack(PodDelete, force=True, grace="500ms").validate()
 
 
 @pytest.mark.parametrize("kind", [PodEvict, NodeDrain], ids=lambda kind: kind.__name__)

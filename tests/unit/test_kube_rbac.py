@@ -1,0 +1,47 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The manifests in docs/rbac grant what the code asks for, as far as the code says it in tables; tests/cluster/test_rbac.py tries the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _kube_residue
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import OWNERS, Kind
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+MANIFESTS = sorted((CHECKOUT / "docs/rbac").glob("k8s_*.yml"))
+CHOOSE_PODS = [path for path in MANIFESTS if "POD_OPTIONS" in (CHECKOUT / "plugins/modules" / f"{path.stem}.py").read_text()]
+
+
+def granted(path: Path) -> set[tuple[str, str, str]]:
+    """(group, resource, verb) of all rules of a manifest."""
+    document = yaml.safe_load(path.read_text())
+    rules = [rule for each in document.get("items", [document]) for rule in each["rules"]]
+    return {(group, resource, verb) for rule in rules for group in rule["apiGroups"] for resource in rule["resources"] for verb in rule["verbs"]}
+
+
+def right(kind: Kind, verb: str) -> tuple[str, str, str]:
+    return kind.api_version.rpartition("/")[0], kind.plural, verb
+
+
+def test_a_halt_may_revert_and_remove_everything() -> None:
+    wanted = {right(kind, verb) for kind in _kube_residue._OURS for verb in ("get", "list", "delete")}
+    wanted |= {right(kind, verb) for kind in _kube_residue._MARKED for verb in ("get", "list", "patch")}
+    wanted |= {("", "pods/exec", "get"), ("", "pods/exec", "create")}  # ending the programs of k8s_pod_stress
+    assert wanted - granted(CHECKOUT / "docs/rbac/k8s_revert.yml") == set()
+
+
+@pytest.mark.parametrize("path", CHOOSE_PODS, ids=lambda path: path.stem)
+def test_pods_can_be_chosen_by_any_owner(path: Path) -> None:
+    assert {right(kind, "list") for kind in OWNERS.values()} - granted(path) == set()
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
+def test_nobody_may_change_jobs(path: Path) -> None:
+    assert ("batch", "jobs", "patch") not in granted(path)
