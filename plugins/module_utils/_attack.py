@@ -356,7 +356,6 @@ class _Lifecycle(object):
         result["status"] = "reverted" if outcome.acted else "absent"
         return result
 
-
     def _others(self):
         """Ids of attacks of this module."""
         found = [describe(self.journal, self.host.boot_id, other) for other in self.journal.ids()]

@@ -78,7 +78,11 @@ def check_choice(params, names):
     if not given:
         raise AttackError("one of %s is needed: say what to act on" % ", ".join(names))
     if len(given) > 1:
-        raise AttackError("%s exclude one another: say what to act on in one way" % " and ".join(given))
+        raise BadOption(given[-1], params[given[-1]], "give one of %s" % _words(names))
+
+
+def _words(names):
+    return "%s and %s" % (", ".join(names[:-1]), names[-1])
 
 
 def unseen(host):

@@ -110,7 +110,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _kube_residue
 from ansible_collections.faultline.chaos.plugins.module_utils._control import check_choice
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube import AUTH_OPTIONS, Cluster
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert import chosen, revert_entry
@@ -119,8 +119,6 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert impor
 def revert(module):
     params = module.params
     check_choice(params, ("id", "run_id", "all"))
-    if params["all"] and (params["id"] or params["run_id"]):
-        raise BadOption("all", True, "give one of id, run_id and all")
     cluster = Cluster(params)
     journal = Journal(cluster)
     wanted = chosen(journal, params)

@@ -135,8 +135,7 @@ def revert(module):
 
 def _with_the_latest(journal, params, wanted):
     """These ids; then, if it is all or there are none, those whose journal was just being written."""
-    for attack_id in wanted:
-        yield attack_id
+    yield from wanted
     if params["all"] or not wanted:
         journal.await_publishing()
         for attack_id in chosen(journal, params["id"], params["run_id"], params["all"]):

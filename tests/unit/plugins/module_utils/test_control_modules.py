@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _control
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal
 from ansible_collections.faultline.chaos.plugins.modules import lease, revert
 
@@ -47,7 +47,7 @@ def test_all_includes_what_is_just_being_published(bench, act) -> None:
 @pytest.mark.parametrize("params", [{"id": "a", "all": True}, {"run_id": "r", "all": True}])
 def test_all_and_one_exclude_one_another(bench, act, params: dict) -> None:
     bench.publish("a")
-    with pytest.raises(AttackError, match="exclude one another"):
+    with pytest.raises(BadOption, match="^all: True is refused: give one of id, run_id and all"):
         act(revert.revert, **params)
     assert bench.journal.ids() == ["a"]
 

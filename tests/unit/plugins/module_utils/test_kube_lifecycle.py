@@ -312,6 +312,7 @@ def test_two_who_revert_at_once_are_both_done(kube, monkeypatch: pytest.MonkeyPa
     outcome = revert_entry(kube.cluster, journal, slow)
     assert outcome.clean and not outcome.acted and kube.names("configmaps") == ["theirs"]
 
+
 @pytest.mark.parametrize("damage", [{"record.json": "{"}, {"record.json": "{}"}, {"deadline": "soon"}])
 def test_a_damaged_journal_is_not_acted_upon(kube, damage: dict) -> None:
     made = call(kube)
