@@ -96,7 +96,7 @@ def _flock(handle):
 
 
 def _busy(directory):
-    """Whether an undo still works in there."""
+    """Whether somebody holds the lock in there: an undo that of an attack, an injection that of the journals."""
     try:
         handle = os.open(os.path.join(directory, "lock"), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except (IOError, OSError):
@@ -170,11 +170,13 @@ class Journal(object):
         finally:
             self.release()
 
-    def await_publishing(self):
-        """An injection that is being prepared has no journal yet, and soon an effect: wait until it has one. Errors: AttackError."""
-        if self.check_place():
-            with self.locked():
-                pass
+    def await_publishing(self, seconds=60):
+        """An injection that is being prepared has no journal yet, and soon an effect: wait until it has one. Writes nothing. Errors: AttackError."""
+        until = time.monotonic() + seconds
+        while self.check_place() and _busy(self.path):
+            if time.monotonic() > until:
+                raise AttackError("another faultline.chaos action holds %s/lock; try again" % self.path)
+            time.sleep(0.1)
 
     def _unwritable(self, error):
         fix = "free space or mount it writable" if os.geteuid() == 0 else "give the user a home directory it can write to, or set become: true"

@@ -116,7 +116,7 @@ def revert(module):
     if module.check_mode:
         result.update(reverted=wanted, clean=not wanted)
         return result
-    for attack_id in _with_the_latest(journal, params, wanted):
+    for attack_id in _with_the_latest(journal, params, wanted, result["stuck"]):
         outcome = revert_one(host, journal, attack_id, params["accept_drift"])
         if not outcome.clean:
             result["stuck"].append({"id": attack_id, "reason": outcome.reason})
@@ -133,11 +133,14 @@ def revert(module):
     return result
 
 
-def _with_the_latest(journal, params, wanted):
+def _with_the_latest(journal, params, wanted, stuck):
     """These ids; then, if it is all or there are none, those whose journal was just being written."""
     yield from wanted
     if params["all"] or not wanted:
-        journal.await_publishing()
+        try:
+            journal.await_publishing()
+        except AttackError as error:  # what was reverted is told all the same
+            stuck.append({"id": "an attack that is being made", "reason": str(error)})
         for attack_id in chosen(journal, params["id"], params["run_id"], params["all"]):
             if attack_id not in wanted:
                 yield attack_id

@@ -44,6 +44,21 @@ def test_all_includes_what_is_just_being_published(bench, act) -> None:
     assert (found["reverted"], found["clean"], found["changed"]) == (["a", "b"], True, True)
 
 
+def test_an_injection_that_never_ends_is_told_beside_what_was_reverted(bench, act, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.publish("a")
+    waited = Journal.await_publishing
+    monkeypatch.setattr(Journal, "await_publishing", lambda journal: waited(journal, 0.3))
+    with bench.journal.locked():
+        found = act(revert.revert, all=True)
+    assert (found["reverted"], found["clean"], found["stuck"][0]["id"]) == (["a"], False, "an attack that is being made")
+
+
+def test_waiting_for_an_injection_writes_nothing(bench, act) -> None:
+    """On a disk that went read-only the halt must still say what it finds."""
+    bench.state.mkdir(mode=0o700)
+    assert act(revert.revert, all=True)["clean"] and list(bench.state.iterdir()) == []
+
+
 @pytest.mark.parametrize("params", [{"id": "a", "all": True}, {"run_id": "r", "all": True}])
 def test_all_and_one_exclude_one_another(bench, act, params: dict) -> None:
     bench.publish("a")
