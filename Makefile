@@ -50,11 +50,8 @@ legacy-test: ## every attack once, on hosts with Python 3.6 and sudo, by ansible
 fault-test: ## tests that kill the controller, the timer and the host at every step (ARGS for pytest)
 	@scripts/lab_test.sh tests/faults $(ARGS)
 
-smoke: ## a part of lab-test and fault-test: every attack once, and one case of most faults (ARGS for pytest)
-	@status=0
-	scripts/lab_test.sh tests/lab -m smoke -n 3 -v $(ARGS) || status=1
-	scripts/lab_test.sh tests/faults -m smoke -v $(ARGS) || status=1
-	exit $$status
+smoke: ## a part of lab-test, fault-test and cluster-test: every attack once, and one case of most faults (ARGS for pytest)
+	@scripts/smoke.sh $(ARGS)
 
 cluster-test: ## tests on Kubernetes: KUBECONFIG, or one of our own, built in up to 10 minutes (ARGS for pytest)
 	@scripts/cluster_test.sh tests/cluster $(ARGS)
@@ -62,8 +59,9 @@ cluster-test: ## tests on Kubernetes: KUBECONFIG, or one of our own, built in up
 demo: ## a whole experiment on the lab, with its report
 	@PATH=$$(scripts/venv.sh):$$PATH scripts/demo.sh
 
-bench: ## how long attacks and experiments take, on the lab (ARGS for pytest)
-	@scripts/lab_test.sh tests/bench $(ARGS)
+bench: ## what an experiment over a fleet costs (ARGS for pytest); tests/bench/kube is for a cluster of yours
+	@PATH=$$(scripts/venv.sh $(CORE)):$$PATH
+	python -m pytest -n 0 -s tests/bench/fleet $(ARGS)
 
 build: ## the tarball of the collection, in dist/
 	@scripts/sanity.sh build

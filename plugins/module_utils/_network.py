@@ -18,6 +18,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo import FileH
 
 _INTERFACE = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}\Z")
 _HOST_NAME = re.compile(r"^(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?\Z")
+INTERFACE_PREFIX = "fl"  # of the ifb devices that attacks add: fl and 12 hex digits
+_OURS = re.compile("^%s[0-9a-f]{12}\\Z" % INTERFACE_PREFIX)
 PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1}
 ICMPV6 = 58
 
@@ -88,6 +90,11 @@ def _flags(line):
     return line.partition("<")[2].partition(">")[0].split(",")
 
 
+def made_by_attack(name):
+    """Whether an interface is one that an attack added, by its name."""
+    return _OURS.match(name) is not None
+
+
 def default_interface(host, place=None):
     """The interface of the default route, IPv4 before IPv6, else the only one that is up. Errors: AttackError."""
     for family in ("-4", "-6"):
@@ -96,9 +103,11 @@ def default_interface(host, place=None):
         if "dev" in words:
             return words[words.index("dev") + 1]
     if place and place.guards:
-        up = [name for name, line in sorted(links(host, place).items()) if name != "lo" and "UP" in _flags(line) and "SLAVE" not in _flags(line)]
+        up = [name for name, line in sorted(links(host, place).items()) if "UP" in _flags(line) and "SLAVE" not in _flags(line)]
     else:
-        up = [name for name in sorted(os.listdir("/sys/class/net")) if name != "lo" and _is_up(name)]
+        up = [name for name in sorted(os.listdir("/sys/class/net")) if _is_up(name)]
+    # Those of attacks come and go: with them an active attack would not be recognised when it is asked for again.
+    up = [name for name in up if name != "lo" and not made_by_attack(name)]
     if len(up) == 1:
         return up[0]
     raise AttackError("interface: the target has no default route to choose it by: name one of %s" % ", ".join(up or ["(none is up)"]), option="interface")

@@ -22,6 +22,7 @@ _PROTECTED = frozenset(
     )
 )
 _PROTECTED_BEGINNINGS = ("systemd", "(sd-", "faultline-")
+_KTHREADD = 2  # the parent of all other threads of the kernel
 WORKER_NAME = "faultline-%s"
 CLUSTER_WATCHER = "kube"  # the dead-man of an attack on a cluster: its journal is there, not here
 
@@ -53,7 +54,8 @@ class Process(object):
             self.uid = -1
 
     @property
-    def is_kernel_thread(self):
+    def has_no_program(self):
+        """A thread of the kernel, or a program that was started without even its own name."""
         return self.argv == [""]
 
     def alive(self):
@@ -79,6 +81,11 @@ def has_name(process, name):
     return process.name == name[:15] and os.path.basename(process.argv[0]) == name
 
 
+def is_kernel_thread(pid):
+    """Whether it is kthreadd or a child of it; in a container process 2 is anybody."""
+    return _KTHREADD in (pid, parent(pid)) and Host.read("/proc/%d/comm" % _KTHREADD).strip() == "kthreadd"
+
+
 def listeners(port):
     """Pids that hold a listening TCP socket on a port."""
     inodes = set(inode for local, _peer, inode in tcp_sockets("0A") if local[1] == port)
@@ -87,7 +94,7 @@ def listeners(port):
 
 def choose(name=None, command_line=None, pid_file=None, user=None, port=None):
     """Processes that meet every given criterion exactly, oldest first; no pattern ever. Errors: AttackError."""
-    found = [process for process in processes() if not process.is_kernel_thread]
+    found = processes()
     if name is not None:
         found = [process for process in found if has_name(process, name)]
     if command_line is not None:
@@ -106,7 +113,12 @@ def choose(name=None, command_line=None, pid_file=None, user=None, port=None):
     if port is not None:
         pids = listeners(port)
         found = [process for process in found if process.pid in pids]
-    return found
+    programs = [process for process in found if not process.has_no_program]
+    if not programs:
+        for process in found:
+            if is_kernel_thread(process.pid):
+                raise AttackError("%s (pid %d) is a thread of the kernel, and protected" % (process.name, process.pid))
+    return programs
 
 
 def protected(name):

@@ -10,9 +10,9 @@ import os
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup, _filesystem, _residue_net
 from ansible_collections.faultline.chaos.plugins.module_utils._journal import HISTORY_KEPT
+from ansible_collections.faultline.chaos.plugins.module_utils._network import made_by_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._process import CLUSTER_WATCHER, WORKER_NAME, processes
 
-INTERFACE_PREFIX = "fl"  # of the ifb devices that network attacks add: fl and 12 hex digits
 TC_PREF_FIRST, TC_PREF_LAST = 47000, 47999  # of the tc filters that network attacks add
 ALIAS_PREFIX = "faultline-"  # of the description of an interface that is down: and the id of the attack
 
@@ -32,8 +32,7 @@ def _interfaces(_host, _journal, _active, claimed):
         names = sorted(os.listdir("/sys/class/net"))
     except OSError:
         return []
-    ours = [name for name in names if name.startswith(INTERFACE_PREFIX) and len(name) == 14]
-    return ["interface %s" % name for name in ours if name not in claimed]
+    return ["interface %s" % name for name in names if made_by_attack(name) and name not in claimed]
 
 
 def _described(host, _journal, active, _claimed):

@@ -249,7 +249,6 @@ from ansible_collections.faultline.chaos.plugins.module_utils import _namespace,
 from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._netem import FAULTS, NETEM_HANDLE, Selection, Tree, count, emulation
-from ansible_collections.faultline.chaos.plugins.module_utils._residue import INTERFACE_PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo, When
 
 MAX_FILTERS = 256
@@ -373,7 +372,7 @@ class Netem(Attack):
 
     def _device(self, direction):
         digest = hashlib.sha256(("%s %s" % (self.id, direction)).encode("utf-8")).hexdigest()
-        return INTERFACE_PREFIX + digest[:12]
+        return _network.INTERFACE_PREFIX + digest[:12]
 
     def snapshot(self):
         name = self.interface.name

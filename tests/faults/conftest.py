@@ -27,7 +27,8 @@ from _lab import Lab
 from _target import Here, Target, here_is_possible
 
 WORKERS = 2  # more than there are processors starve the hosts, and the hosts are measured
-# What `make test` runs (-m smoke): the dead-man of every attack, and one case of most faults.
+# What `make test` runs (-m smoke): the dead-man alone of every way to undo, and one case of most faults.
+ALIKE = {"process_kill", "process_freeze", "io_stress", "port_occupy", "pid_exhaustion", "fd_exhaustion", "socket_exhaustion"}  # undone as others are
 SMOKE = {
     "test_controller_dies_between_injection_and_revert[netem-KILL]",
     "test_module_dies_at_a_step[cpu_stress-injected]",
@@ -58,7 +59,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.name in SMOKE or item.name.startswith("test_nothing_dies["):
+        alone = item.name.startswith("test_nothing_dies[") and item.name[len("test_nothing_dies[") : -1] not in ALIKE
+        if alone or item.name in SMOKE:
             item.add_marker(pytest.mark.smoke)
 
 

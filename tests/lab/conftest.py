@@ -32,17 +32,18 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER")  # gw0, gw1 ...
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of a test with parameters only the first case is part of `-m smoke`."""
+    """Of a test with parameters only the first case is part of `-m smoke`. Workers wait least when those that need the whole lab come last."""
     seen = set()
     for item in items:
         test = item.nodeid.partition("[")[0]
         if item.get_closest_marker("smoke") and test in seen:
             item.own_markers = [mark for mark in item.own_markers if mark.name != "smoke"]
         seen.add(test)
+    items.sort(key=lambda item: not _wants_one_host(item))
 
 
-def _wants_one_host(request: pytest.FixtureRequest) -> bool:
-    return not request.node.get_closest_marker("alone") and sum(name in request.fixturenames for name in ("n1", "n2", "n3", "n4")) == 1
+def _wants_one_host(item: pytest.Item) -> bool:
+    return not item.get_closest_marker("alone") and sum(name in item.fixturenames for name in ("n1", "n2", "n3", "n4")) == 1
 
 
 @contextmanager
@@ -68,7 +69,7 @@ def turn(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     lab: Lab = request.getfixturevalue("lab")
-    with _locked(lab.dir / "tests.lock", fcntl.LOCK_SH if _wants_one_host(request) else fcntl.LOCK_EX):
+    with _locked(lab.dir / "tests.lock", fcntl.LOCK_SH if _wants_one_host(request.node) else fcntl.LOCK_EX):
         if "n4" not in request.fixturenames:
             yield
             return
@@ -84,7 +85,7 @@ def plain(lab: Lab) -> str:
 
 
 def _host(lab: Lab, name: str, request: pytest.FixtureRequest) -> str:
-    return _ready(lab, f"n{int(WORKER[2:]) % HOSTS + 1}" if WORKER and _wants_one_host(request) else name)
+    return _ready(lab, f"n{int(WORKER[2:]) % HOSTS + 1}" if WORKER and _wants_one_host(request.node) else name)
 
 
 def _ready(lab: Lab, name: str) -> str:

@@ -152,7 +152,8 @@ def test_the_timer_ends_it(lab: Lab, n1: str, n2: str, prior: str) -> None:
 
 def test_the_controller_itself_is_refused(lab: Lab, n1: str) -> None:
     controller = lab.run(n1, "echo $SSH_CLIENT").out.split()[0]
-    for options in ({"cidr": [controller]}, {"names": [controller]}, {"local_ports": ["22"]}, {"ports": ["22"]}, {"container": "fl-no-such"}, {"netns": "1"}):
+    elsewhere = [{place: name, "protocols": ["udp"]} for place, name in (("container", "fl-no-such"), ("netns", "1"))]
+    for options in ({"cidr": [controller]}, {"names": [controller]}, {"local_ports": ["22"]}, {"ports": ["22"]}, *elsewhere):
         result = lab.module(n1, "faultline.chaos.blackhole", {"duration": "30s", **options})
         assert result["failed"] and result["msg"].startswith(next(iter(options))), result
     assert lab.module(n1, "faultline.chaos.attack_info", {"history": 1})["clean"]

@@ -130,11 +130,11 @@ def test_fingerprint_sees_a_change_and_its_undo(lab: Lab, n1: str) -> None:
     assert compare(before, lab.fingerprint(n1)) == ""
 
 
-def test_clocks_are_their_own(lab: Lab, n2: str) -> None:
+def test_clocks_are_their_own(lab: Lab, n1: str, n2: str) -> None:
     lab.run(n2, "date -s '+1 hour'")
     try:
         assert lab.fingerprint(n2)["time"] == ["+3600 s"]
-        assert abs(int(lab.run("n1", "date +%s").out) - int(lab.exec(["date", "+%s"]).out)) < 5
+        assert abs(int(lab.run(n1, "date +%s").out) - int(lab.exec(["date", "+%s"]).out)) < 5
     finally:
         lab.run(n2, "date -s '-1 hour'")
 

@@ -19,7 +19,10 @@ HELD = """
 import glob
 total = 0
 for path in glob.glob("/proc/[0-9]*/status"):
-    found = dict(line.split(None, 1) for line in open(path) if len(line.split()) > 1)
+    try:
+        found = dict(line.split(None, 1) for line in open(path) if len(line.split()) > 1)
+    except OSError:
+        continue  # it ended meanwhile
     if found["Name:"].strip() == "faultline-pid":
         total += int(found["Threads:"])
 print(total)

@@ -21,7 +21,6 @@ ASKED = {
 
 
 @pytest.mark.parametrize("kind", sorted(ASKED))
-@pytest.mark.smoke
 def test_a_survey_runs_an_experiment(lab: Lab, n1: str, n2: str, tmp_path: Path, kind: str) -> None:
     values, measured, asked = ASKED[kind]
     answers = {"resource_stress_hosts": "n1:n2", "resource_stress_kind": kind, "resource_stress_duration": "8s", "resource_stress_host_percent": "50",

@@ -127,7 +127,6 @@ def test_the_unit_that_we_run_in_is_refused(lab: Lab, units: str) -> None:
         lab.run(units, "rm -f /usr/local/bin/pulled")
 
 
-@pytest.mark.smoke
 def test_a_host_without_systemd(lab: Lab, n4: str) -> None:
     lab.write(n4, "/etc/init.d/fla", SCRIPT, "0755")
     lab.run(n4, "service fla start </dev/null >/dev/null 2>&1")

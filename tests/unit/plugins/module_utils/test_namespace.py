@@ -15,6 +15,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo import FileH
 
 ID = "0123456789abcdef" * 4
 LINKS = "1: lo: <LOOPBACK,UP>\n3: eth0@if7: <BROADCAST,UP,LOWER_UP>\n13: eth01: <BROADCAST>\n14: eth2: <BROADCAST,SLAVE,UP>\n"
+LINKS += "15: flc662af49754b: <BROADCAST,UP>\n"  # of an active netem: never the one that is meant
 
 
 class FakeHost:
@@ -116,7 +117,7 @@ def test_interfaces_elsewhere(place) -> None:
         _network.ShownInterface(FakeHost(), place, "eth01").check()
     with pytest.raises(AttackError, match="eth2 is a port of a bond"):
         _network.ShownInterface(FakeHost(), place, "eth2").check()
-    with pytest.raises(AttackError, match="there is no eth7 on somewhere; there are: lo, eth0, eth01, eth2"):
+    with pytest.raises(AttackError, match="there is no eth7 on somewhere; there are: lo, eth0, eth01, eth2, flc662af49754b"):
         _network.ShownInterface(FakeHost(), place, "eth7").check()
     assert _network.default_interface(FakeHost(), place) == "eth0"
 

@@ -212,3 +212,15 @@ def test_on_and_off(victim) -> None:
     assert 4 <= changes <= 7
     wait(lambda: not worker.alive())
     assert state(victim.pid) == "S"
+
+
+def test_a_thread_of_the_kernel_is_protected(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = "import os, sys; open('/proc/self/comm', 'w').write('fl-kernel'); os.write(1, b'.'); sys.stdin.read()"
+    other = subprocess.Popen([sys.executable, "-c", start], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    other.stdout.read(1)
+    monkeypatch.setattr(_process.Process, "has_no_program", property(lambda process: process.pid == other.pid))
+    assert _process.choose(name="fl-kernel") == []
+    monkeypatch.setattr(_process, "is_kernel_thread", lambda pid: pid == other.pid)
+    with pytest.raises(AttackError, match=rf"fl-kernel \(pid {other.pid}\) is a thread of the kernel, and protected"):
+        _process.choose(name="fl-kernel")
+    other.communicate()
