@@ -54,7 +54,7 @@ options:
       - The URL of an HTTP proxy. If not given, C(K8S_AUTH_PROXY).
     type: str
 requirements:
-  - kubernetes >= 12.0.0 on the machine that runs the module
+  - kubernetes >= 24.2.0 on the machine that runs the module
 notes:
   - Runs where it can reach the API server, usually with C(hosts=localhost).
 """

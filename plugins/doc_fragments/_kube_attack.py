@@ -47,7 +47,7 @@ options:
     type: raw
   journal_namespace:
     description:
-      - The namespace for the journal of an attack that is not in one namespace, for example on nodes.
+      - The namespace for the journal of an attack that is not in one namespace, for example on nodes. A protected one is refused.
     type: str
     default: default
   protected:

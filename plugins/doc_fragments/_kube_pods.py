@@ -65,6 +65,7 @@ options:
       - Only pods that ask for it with the label or annotation C(faultline.chaos/opt-in=true), C(chaos.alpha.kubernetes.io/enabled=true) or
         C(kube-monkey/enabled=enabled).
       - Pods with C(faultline.chaos/opt-out=true), C(chaos.alpha.kubernetes.io/enabled=false) or C(kube-monkey/enabled=disabled) are always spared.
+      - The marks of the pods count, so for a workload they belong on its pod template. Marks on a Deployment do not reach its pods.
     type: bool
     default: false
   count:

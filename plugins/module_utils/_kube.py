@@ -53,6 +53,8 @@ _TRIES = 5
 _WAIT = 0.25  # seconds before the second try; doubled each time, at most 4
 # How servers say that a test of a JSON patch failed; what else is invalid they say in other words.
 _FAILED_TEST = ("the server rejected our request due to an error in our request", "testing value /")
+# How they say, of a delete in its strategy and in its storage, that the uid is another one.
+_ANOTHER_UID = ("the UID in the precondition (", "Precondition failed: UID in precondition: ")
 _BUSY = (429, 500, 502, 503, 504)
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 _TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1,application/json"
@@ -372,8 +374,8 @@ def in_pool(function, items):
 
 
 def _other_object(error):
-    """A precondition on the uid failed: the object of that name is another one by now."""
-    return "uid" in error.said.lower() or "precondition" in error.said.lower()
+    """A precondition on the uid failed: the object of that name is another one by now. Other conflicts may have names with any of these letters."""
+    return any(words in error.said for words in _ANOTHER_UID)
 
 
 def _is_budget(error):

@@ -22,10 +22,10 @@ from ansible_collections.faultline.chaos.plugins.module_utils._attack import cra
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube import AUTH_OPTIONS, Cluster
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_deadman import CLUSTER, WATCHER
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import Conflict
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import Conflict, Unsure
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import VERSION, Journal, check_ids, labels, object_name
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_labels import check_namespace
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert import OVERDUE_AFTER, Outcome, remaining, revert_entry, undo_all
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert import OVERDUE_AFTER, Outcome, reason_of, remaining, revert_entry, undo_all
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import check_exists
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_steps import Making
 
@@ -42,8 +42,8 @@ COMMON_OPTIONS = {
 }
 NAMESPACE_OPTION = {"namespace": {"type": "str", "required": True}}
 _HARD_CAP = 86400.0
-# Options that do not make it another attack: they say how long, for whom and by which way, not what.
-_NOT_IDENTITY = set(COMMON_OPTIONS) | set(AUTH_OPTIONS)
+# Options that do not make it another attack: they say how long, for whom and by which way, or how patiently it is looked at, not what.
+_NOT_IDENTITY = set(COMMON_OPTIONS) | set(AUTH_OPTIONS) | {"wait", "recovery_timeout"}
 
 
 class KubePlan(object):
@@ -117,6 +117,10 @@ class KubeAttack(object):
         if remaining(self.cluster, found) <= 0:
             raise AttackError("the deadline passed before the attack was in place: the cluster is slow, give it a longer duration or lease")
 
+    def done(self):
+        """What it did so far that its undo does not bring back, for an attack that fails then: {word: names}; {} when that is nothing."""
+        return {}
+
     def verify(self, plan):
         """Read the effect back: a dict of what was asked and measured. Errors: AttackError, and the attack is undone."""
         return {}
@@ -153,6 +157,8 @@ class Lifecycle(object):
         if not absent:
             for namespace in self.attack.namespaces():
                 check_namespace("namespace", namespace, self.params["protected"])
+            if len(self.attack.namespaces()) != 1:  # then it is used
+                check_namespace("journal_namespace", self.params["journal_namespace"], self.params["protected"])
             self.attack.validate()
         self._connect()
         self.attack.id, self.attack.duration = self._id(), duration
@@ -270,6 +276,9 @@ class Lifecycle(object):
             raise AttackError("id: %s is active with other options in namespace %s: revert it first, or choose another id" % (entry.id, entry.namespace))
         if entry.stuck or remaining(self.cluster, entry) <= 0:
             raise AttackError("%s is overdue or stuck: revert it first (module faultline.chaos.k8s_revert)" % entry.id)
+        if not entry.applied:  # a second injector beside the first could not be told from it, nor what either changed
+            told = "%s is being applied by somebody else, or who applied it died: wait, or revert it first (module faultline.chaos.k8s_revert, id: %s)"
+            raise AttackError(told % (entry.id, entry.id))
         return {
             "changed": False,
             "id": entry.id,
@@ -349,22 +358,34 @@ class Lifecycle(object):
     def _withdraw(self, entry, undo, job, error):
         """Undo at once after an error, and raise it."""
         details = dict(getattr(error, "details", {}))
-        told = str(error) if isinstance(error, AttackError) else "%s: %s" % (type(error).__name__, error)
+        told = reason_of(error)
         if entry is None:
             outcome = Outcome()
-            if job is not None:
-                _kube_deadman.drop_job(self.cluster, job)
+            if isinstance(error, Unsure):  # its watcher was never started, but who comes by after the deadline undoes it
+                outcome.failed.append("revert it by its id when the cluster answers")
+            try:
+                if job is not None:
+                    _kube_deadman.drop_job(self.cluster, job)
+            except Exception as again:
+                outcome.failed.append(reason_of(again))
         else:
             # From memory, for the journal may be gone while something of ours was still being made.
             outcome = undo_all(self.cluster, undo)
             try:
-                found = self.journal.find(entry.namespace, entry.id) if outcome.clean else None
+                found = self.journal.find(entry.namespace, entry.id)
                 if found is not None and found.uid == entry.uid:
-                    outcome = revert_entry(self.cluster, self.journal, found)
-            except AttackError as again:
-                outcome.failed.append(str(again))
+                    if outcome.clean:
+                        outcome = revert_entry(self.cluster, self.journal, found)
+                    else:
+                        self.journal.note(found, "stuck", outcome.reason)
+            except Exception as again:
+                outcome.failed.append(reason_of(again))
+        done, left = self.attack.done(), "nothing is left"
+        if done:
+            details.update(effect=done, injected=True)
+            left = "but what was done is not brought back: %s" % "; ".join("%s: %s" % (word, ", ".join(names)) for word, names in sorted(done.items()))
         if outcome.clean:
-            raise AttackError("%s; undone at once, nothing is left" % told, **details)
+            raise AttackError("%s; undone at once, %s" % (told, left), **details)
         raise AttackError("%s; and the undo is stuck, the dead-man keeps trying: %s" % (told, outcome.reason), stuck=[self.attack.id], **details)
 
     def _show(self, result, plan, undo):

@@ -23,6 +23,7 @@ import time
 from ansible_collections.faultline.chaos.plugins.module_utils import _process
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube import Cluster
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_create import create_ours
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import ID_LABEL, Journal, object_name
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import JOB
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert import revert_entry
@@ -80,7 +81,7 @@ def make_job(cluster, namespace, attack_id, seconds, making):
 
     Errors: Conflict when there is one of that name.
     """
-    job = cluster.create(JOB, job_body(attack_id, seconds, making, namespace), namespace)
+    job = create_ours(cluster, JOB, job_body(attack_id, seconds, making, namespace), namespace)
     if job["spec"].get("ttlSecondsAfterFinished") != 0:
         drop_job(cluster, job)
         return None
@@ -122,57 +123,62 @@ def start_watcher(cluster, entry):
 
     It is a fork of this process, so that no credentials appear in a command line or the environment of another program.
     """
-    settings = cluster.settings
     read_end, write_end = os.pipe()
-    place = tempfile.mkdtemp(prefix="faultline-")  # the client deletes its own temporary files when this process ends
     try:
-        kept = copy_certificates(settings, place)
-        pid = _process.detach(lambda: _watch(cluster, entry, kept, place, write_end), name=_process.CLUSTER_WATCHER, keep=(write_end,))
-    except Exception:
-        shutil.rmtree(place, ignore_errors=True)
-        raise
+        pid = detach_with_certificates(cluster.settings, lambda: _watch(cluster, entry, write_end), _process.CLUSTER_WATCHER, write_end)
     finally:
         os.close(write_end)
     with os.fdopen(read_end) as stream:
         told = stream.read()
     if told != "armed":
-        shutil.rmtree(place, ignore_errors=True)
         raise AttackError("the dead-man could not be armed: the watcher %s" % (told or "ended at once"))
     return pid
 
 
-def copy_certificates(settings, place):
-    """Copies that outlive this process: what is to be set in the settings."""
-    return dict((name, _copy(getattr(settings, name), place, name)) for name in _CERTIFICATES)
+def detach_with_certificates(settings, function, name, write_end):
+    """Run a function in a process that outlives us, with write_end and with certificates that are there for as long as it is. Returns its pid.
 
+    The client deletes its own temporary files when this process ends.
+    """
+    kept = copy_certificates(settings)
 
-def _copy(source, place, name):
-    if not source:
-        return source
-    target = os.path.join(place, name)  # not the name of the source: two of them may be called alike
-    shutil.copyfile(source, target)
-    os.chmod(target, 0o600)
-    return target
+    def life():
+        for attribute, copy in kept.items():
+            setattr(settings, attribute, "/proc/self/fd/%d" % copy.fileno())
+        function()
 
-
-def _watch(cluster, entry, kept, place, write_end):
-    """The whole life of a watcher."""
     try:
-        for name, value in kept.items():
-            setattr(cluster.settings, name, value)
-        mine = Cluster(cluster.params, cluster.settings)  # connections must not be shared with the parent
-        journal = Journal(mine)
-        try:
-            found = journal.find(entry.namespace, entry.id)
-            told = "armed" if found is not None and found.uid == entry.uid else "finds no journal"
-        except AttackError as error:
-            told = str(error)
-        os.write(write_end, told.encode("utf-8"))
-        os.close(write_end)
-        if told == "armed":
-            _wait_and_revert(mine, journal, found)
+        return _process.detach(life, name=name, keep=[write_end] + [copy.fileno() for copy in kept.values()])
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        for copy in kept.values():
+            copy.close()
+
+
+def copy_certificates(settings):
+    """Copies as open files that have no name: there is a key among them, and however a process ends that has them, nothing of it is left."""
+    kept = {}
+    for attribute in _CERTIFICATES:
+        if getattr(settings, attribute):
+            kept[attribute] = tempfile.TemporaryFile()
+            with open(getattr(settings, attribute), "rb") as source:
+                shutil.copyfileobj(source, kept[attribute])
+            kept[attribute].flush()
+    return kept
+
+
+def _watch(cluster, entry, write_end):
+    """The whole life of a watcher."""
+    mine = Cluster(cluster.params, cluster.settings)  # connections must not be shared with the parent
+    journal = Journal(mine)
+    try:
+        found = journal.find(entry.namespace, entry.id)
+        told = "armed" if found is not None and found.uid == entry.uid else "finds no journal"
+    except AttackError as error:
+        told = str(error)
+    os.write(write_end, told.encode("utf-8"))
+    os.close(write_end)
+    if told == "armed":
+        _wait_and_revert(mine, journal, found)
 
 
 def _wait_and_revert(cluster, journal, entry):

@@ -11,7 +11,7 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import Refused
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import Refused, may_be_done
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import DAEMON_SET, POD
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_labels import is_protected
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import owner_of, spared
@@ -51,8 +51,14 @@ def named(row):
     return "%s/%s" % (row["metadata"]["namespace"], row["metadata"]["name"])
 
 
-def for_drain(pods, params, has_daemon_set):
-    """Pods of a node as a drain sees them. has_daemon_set(namespace, name) is asked for pods of a DaemonSet."""
+def lost(word, rows, uncertain):
+    """What was done to pods that no undo brings back, as an effect of an attack that failed; {} when nothing was."""
+    told = {word: sorted(set(named(row) for row in rows)), "uncertain": sorted(set(named(row) for row in uncertain))}
+    return dict((key, names) for key, names in told.items() if names)
+
+
+def for_drain(pods, params, has_daemon_set, is_out=None):
+    """Pods of a node as a drain sees them. has_daemon_set(namespace, name) is asked for pods of a DaemonSet, is_out(namespace) whether it opted out."""
     found = Pods()
     for pod in pods:
         name, owner = named(pod), owner_of(pod)
@@ -62,6 +68,8 @@ def for_drain(pods, params, has_daemon_set):
             found.stay[name] = "a static pod of its node"
         elif is_protected(pod["metadata"]["namespace"], params["protected"]):
             found.stay[name] = "in a protected namespace"
+        elif is_out is not None and is_out(pod["metadata"]["namespace"]):
+            found.stay[name] = "in a namespace that opted out"
         elif spared(pod, False) is not None:
             found.stay[name] = spared(pod, False)
         elif pod["metadata"].get("deletionTimestamp"):
@@ -78,7 +86,7 @@ def for_drain(pods, params, has_daemon_set):
     return found
 
 
-def for_taint(pods, params, taint):
+def for_taint(pods, params, taint, is_out=None):
     """Pods of a node as a taint sees them that evicts: it asks nobody, so what must stay has to tolerate it."""
     found = Pods()
     for pod in pods:
@@ -92,6 +100,8 @@ def for_taint(pods, params, taint):
         else:
             if is_protected(pod["metadata"]["namespace"], params["protected"]):
                 found.refuse(name, "in a protected namespace, and does not tolerate the taint: take another node")
+            elif is_out is not None and is_out(pod["metadata"]["namespace"]):
+                found.refuse(name, "in a namespace that opted out, and does not tolerate the taint: take another node")
             elif spared(pod, False) is not None:
                 found.refuse(name, "is spared, because it %s, and does not tolerate the taint: take another node" % spared(pod, False))
             elif not is_finished(pod):
@@ -152,23 +162,32 @@ class Eviction(object):
         self.evicted = []
         self.already_gone = []
         self.refused = []  # (row, what the server said)
+        self.uncertain = []  # those of which the server said neither
+
+    def done(self):
+        return lost("evicted", self.evicted, self.uncertain)
 
 
-def evict(cluster, rows, grace, until, goes_on=None):
-    """Evict pods, and ask again for those whose budget says no, until a time. Returns an Eviction.
+def evict(cluster, rows, grace, until, goes_on=None, told=None):
+    """Evict pods, and ask again for those whose budget says no, until a time. Returns an Eviction; told, when it is given.
 
     goes_on() is called before each new try; it raises when there is no point any more. Errors: AttackError for anything but a budget.
     """
-    told, pending, wait = Eviction(), list(rows), _AGAIN[0]
+    told, pending, wait = told or Eviction(), list(rows), _AGAIN[0]
     while True:
-        told.refused = []
-        for row, outcome in cluster.evict_all(pending, grace):
+        told.refused, failed = [], []
+        told.uncertain = list(pending)
+        outcomes = cluster.evict_all(pending, grace)
+        told.uncertain = [row for row, outcome in outcomes if isinstance(outcome, AttackError) and may_be_done(outcome)]
+        for row, outcome in outcomes:
             if isinstance(outcome, Refused):
                 told.refused.append((row, outcome.said or str(outcome)))
             elif isinstance(outcome, AttackError):
-                raise outcome
+                failed.append(outcome)
             else:
                 (told.evicted if outcome == "evicted" else told.already_gone).append(row)
+        if failed:
+            raise failed[0]
         pending = [row for row, _why in told.refused]
         if not pending or time.monotonic() + wait > until:
             return told

@@ -40,6 +40,10 @@ class Unreachable(KubeError):
     """No answer, or not one from an API server."""
 
 
+class Unsure(KubeError):
+    """Whether it was done is not known, and nobody answers who could say."""
+
+
 def from_answer(method, path, host, status, body):
     """The error for an answer. body is bytes."""
     told = _status_object(body)
@@ -76,6 +80,11 @@ def unreachable(host, error):
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return Unreachable("the certificate of the API server %s is not valid: give ca_cert (%s)" % (host, text[:_LONGEST]))
     return Unreachable("the API server %s cannot be reached: %s" % (host, text[:_LONGEST] or type(inner).__name__))
+
+
+def may_be_done(error):
+    """Whether a server may have done what this is the failure of: it said nothing, or that it is in trouble itself."""
+    return not 400 <= getattr(error, "status", 0) < 500
 
 
 def _status_object(body):

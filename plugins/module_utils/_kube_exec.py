@@ -6,6 +6,7 @@
 
 """Run a program in a container, by its argv."""
 
+import threading
 import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _kube_errors
@@ -18,6 +19,8 @@ try:
 except ImportError:
     kubernetes = None  # _kube.py says so
 
+_CONNECT = 10.0  # seconds for the connection at least
+_ERROR_CHANNEL = 3  # of the protocol: the status comes there
 _NO_PROGRAM = ("executable file not found", "no such file or directory", "not found in $PATH")
 
 
@@ -31,40 +34,77 @@ def run(cluster, namespace, pod, container, argv, timeout=30.0, enough=None):
     enough: a function of the output so far; once it is true the program is left to itself, and the status is None.
     Errors: NoProgram, AttackError. A program that has not ended goes on in the container: let it end by itself.
     """
-    # The library's stream() replaces a method of the client while it runs, so each call has a client of its own.
-    api = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(cluster.settings))
-    where = path(POD, namespace, pod, "exec")
-    try:
-        stream = kubernetes.stream.stream(
-            api.connect_get_namespaced_pod_exec,
-            pod,
-            namespace,
-            container=container,
-            command=list(argv),
-            stdin=False,
-            stdout=True,
-            stderr=True,
-            tty=False,
-            _preload_content=False,
-            _request_timeout=timeout,
-        )
-    except kubernetes.client.ApiException as error:
-        raise _refused(cluster, where, error)
-    except Exception as error:  # websocket-client has a family of its own
-        raise _kube_errors.unreachable(cluster.host, error)
+    stream = _opened(cluster, namespace, pod, container, argv, timeout)
     output, errors, until = [], [], time.monotonic() + timeout
     try:
         while stream.is_open() and time.monotonic() < until and not (enough and enough("".join(output))):
             stream.update(timeout=min(1.0, max(0.05, until - time.monotonic())))
             output.append(stream.read_stdout(timeout=0) if stream.peek_stdout() else "")
             errors.append(stream.read_stderr(timeout=0) if stream.peek_stderr() else "")
-        status = None if stream.is_open() else _status(stream, argv)
+        status = None if stream.is_open() else _status(cluster, stream, argv)
+    except AttackError:
+        raise
+    except Exception as error:  # a connection that breaks: websocket-client has a family of its own
+        raise _kube_errors.unreachable(cluster.host, error)
     finally:
-        stream.close()
+        _close(stream)
     return status, "".join(output), "".join(errors)
 
 
-def _status(stream, argv):
+def _opened(cluster, namespace, pod, container, argv, timeout):
+    """The connection. The client has no time limit for it, so it is made in a thread that is left to itself when it hangs."""
+    # The library's stream() replaces a method of the client while it runs, so each call has a client of its own.
+    api = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(cluster.settings))
+    lock, made, state = threading.Lock(), [], {"late": False}
+
+    def connect():
+        try:
+            answer = kubernetes.stream.stream(
+                api.connect_get_namespaced_pod_exec,
+                pod,
+                namespace,
+                container=container,
+                command=list(argv),
+                stdin=False,
+                stdout=True,
+                stderr=True,
+                tty=False,
+                _preload_content=False,
+                _request_timeout=timeout,
+            )
+            answer.sock.settimeout(timeout)  # half of a frame may be all that ever comes
+        except Exception as error:
+            answer = error
+        with lock:
+            made.append(answer)
+            late = state["late"]
+        if late and not isinstance(answer, Exception):
+            _close(answer)
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(max(_CONNECT, timeout))
+    with lock:
+        state["late"] = not made
+    if not made:
+        raise _kube_errors.unreachable(cluster.host, Exception("an exec into %s/%s was not answered" % (namespace, pod)))
+    if isinstance(made[0], kubernetes.client.ApiException):
+        raise _refused(cluster, path(POD, namespace, pod, "exec"), made[0])
+    if isinstance(made[0], Exception):
+        raise _kube_errors.unreachable(cluster.host, made[0])
+    return made[0]
+
+
+def _close(stream):
+    try:
+        stream.close()
+    except Exception:  # it is gone already
+        pass
+
+
+def _status(cluster, stream, argv):
+    if not stream.peek_channel(_ERROR_CHANNEL):
+        raise _kube_errors.unreachable(cluster.host, Exception("the connection to the container ended before the program did"))
     try:
         return stream.returncode
     except (KeyError, ValueError, TypeError):

@@ -18,20 +18,18 @@ from ansible_collections.faultline.chaos.plugins.module_utils import _kube_quant
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import (
     AUTOSCALER,
+    AUTOSCALERS_V2,
     CONFIG_MAP,
     DAEMON_SET,
     DEPLOYMENT,
     SECRET,
     SERVICE,
     STATEFUL_SET,
-    Kind,
 )
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_labels import check_name
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_pointer import ABSENT, escape, read
 
 WORKLOADS = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL_SET, "DaemonSet": DAEMON_SET}
-# The behaviour of an autoscaler came with the second of these; Cluster.serving() tells which there is.
-AUTOSCALERS_V2 = tuple(Kind("autoscaling/" + version, "HorizontalPodAutoscaler", "horizontalpodautoscalers", True) for version in ("v2", "v2beta2"))
 POD = "/spec/template/spec"
 _NO_COMMAND = "/faultline-no-such-command"
 _LONGEST = 65536  # bytes of a value

@@ -14,11 +14,13 @@ import base64
 import json
 import re
 
+from ansible_collections.faultline.chaos.plugins.module_utils import _kube_trust
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, JournalDamaged
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import Conflict, KubeError
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_create import create_ours
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import Conflict, KubeError, Unsure
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import CONFIG_MAP, SECRET
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import MANAGED_BY, OURS
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_undo import from_dict
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_undo import NONCE, from_dict
 
 VERSION = 1
 ID = re.compile(r"^[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?\Z")
@@ -64,6 +66,7 @@ class Entry(object):
         self.id = told.get(ID_LABEL) or self.name
         self.run_id = told.get(RUN_LABEL)
         self.stuck = data.get("stuck") or ""
+        self.applied = "effect" in data  # else it is being applied, or who applied it died
         self.damage = ""
         self.record, self.effect, self.deadline, self.limit = {}, {}, 0.0, 0.0
         try:
@@ -86,7 +89,15 @@ def _record(data):
     if lacks:
         raise ValueError("it lacks %s" % ", ".join(lacks))
     if record["version"] != VERSION:
-        raise ValueError("it is of version %r, made by another version of faultline.chaos" % record["version"])
+        raise ValueError("it is of version %r, made by another version of faultline.chaos" % (record["version"],))
+    for key in ("id", "nonce"):
+        if not isinstance(record[key], str) or not record[key]:
+            raise ValueError("its %s is %r" % (key, record[key]))
+    for key in ("resources", "namespaces"):
+        if not isinstance(record[key], list) or not all(isinstance(each, str) for each in record[key]):
+            raise ValueError("its %s are no list of names" % key)
+    if not isinstance(record["undo"], (list, dict)):
+        raise ValueError("its undo is no list of steps")
     return record
 
 
@@ -101,6 +112,7 @@ class Journal(object):
         record = dict(record)
         name = object_name(record["id"])
         meta = {"name": name, "namespace": namespace, "labels": labels(record["id"], record["module"], record["run_id"])}
+        meta["annotations"] = {NONCE: record["nonce"]}
         if owner is not None:
             meta["ownerReferences"] = [owner]
         if secret:
@@ -116,7 +128,9 @@ class Journal(object):
         }
         _check_size(data)
         try:
-            made = self.cluster.create(CONFIG_MAP, {"metadata": _part(meta, "journal"), "data": data}, namespace)
+            made = create_ours(self.cluster, CONFIG_MAP, {"metadata": _part(meta, "journal"), "data": data}, namespace)
+        except Unsure:
+            raise  # a journal without its Secret looks like an undo that is lost; a Secret without a journal is in nobody's way
         except AttackError:
             if secret:
                 self._forget_secret(namespace, record)
@@ -126,16 +140,12 @@ class Journal(object):
     def _keep_secret(self, meta, record):
         text = json.dumps(record["undo"])
         _check_size({"undo.json": text})
-        body = {
-            "metadata": dict(_part(meta, "undo"), annotations={"faultline.chaos/nonce": record["nonce"]}),
-            "type": "Opaque",
-            "data": {"undo.json": base64.b64encode(text.encode("utf-8")).decode("ascii")},
-        }
-        self.cluster.create(SECRET, body, meta["namespace"])
+        data = {"undo.json": base64.b64encode(text.encode("utf-8")).decode("ascii")}
+        create_ours(self.cluster, SECRET, {"metadata": _part(meta, "undo"), "type": "Opaque", "data": data}, meta["namespace"])
 
     def _forget_secret(self, namespace, record):
         found = self.cluster.find(SECRET, record["undo"]["secret"], namespace)
-        if found is not None and (found["metadata"].get("annotations") or {}).get("faultline.chaos/nonce") == record["nonce"]:
+        if found is not None and (found["metadata"].get("annotations") or {}).get(NONCE) == record["nonce"]:
             self.cluster.delete(SECRET, found["metadata"]["name"], namespace, found["metadata"]["uid"])
 
     def find(self, namespace, attack_id):
@@ -159,14 +169,27 @@ class Journal(object):
     def steps(self, entry):
         """The undo steps of an entry. Errors: JournalDamaged."""
         entry.check()
+        if entry.record["id"] != entry.id or entry.name != object_name(entry.id):
+            raise JournalDamaged("%s: its journal %s/%s is that of %s" % (entry.id, entry.namespace, entry.name, entry.record["id"]))
         told = entry.record["undo"]
         if isinstance(told, dict):
-            secret = self.cluster.find(SECRET, told.get("secret") or "", entry.namespace)
-            try:
-                told = json.loads(base64.b64decode(secret["data"]["undo.json"]).decode("utf-8"))
-            except (TypeError, KeyError, ValueError):
-                raise JournalDamaged("%s: the Secret %s/%s with its undo is gone or damaged" % (entry.id, entry.namespace, told.get("secret")))
-        return [from_dict(each) for each in told]
+            told = self._from_secret(entry, told.get("secret"))
+        steps = [from_dict(each) for each in told]
+        for step in steps:
+            _kube_trust.check(step, entry.record, entry.namespace, entry.name)
+        return steps
+
+    def _from_secret(self, entry, name):
+        try:
+            if not name.startswith(entry.name + "-"):
+                raise ValueError(name)
+            secret = self.cluster.find(SECRET, name, entry.namespace)
+            told = json.loads(base64.b64decode(secret["data"]["undo.json"]).decode("utf-8"))
+            if not isinstance(told, list):
+                raise ValueError(name)
+        except (AttributeError, TypeError, KeyError, ValueError):
+            raise JournalDamaged("%s: the Secret %s/%s with its undo is gone or damaged" % (entry.id, entry.namespace, name))
+        return told
 
     def note(self, entry, key, text):
         """Write one value beside the record."""

@@ -28,6 +28,8 @@ REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets", True)
 JOB = Kind("batch/v1", "Job", "jobs", True)
 NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", True)
 AUTOSCALER = Kind("autoscaling/v1", "HorizontalPodAutoscaler", "horizontalpodautoscalers", True)
+# The behaviour of an autoscaler came with the second of these; Cluster.serving() tells which there is.
+AUTOSCALERS_V2 = tuple(AUTOSCALER._replace(api_version="autoscaling/" + version) for version in ("v2", "v2beta2"))
 # Kubernetes before 1.21 serves the second one only; Cluster.serving() tells which.
 POD_DISRUPTION_BUDGETS = (
     Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", True),
@@ -35,6 +37,9 @@ POD_DISRUPTION_BUDGETS = (
 )
 # Who makes pods: by the kind in their ownerReferences.
 OWNERS = dict((kind.kind, kind) for kind in (REPLICA_SET, STATEFUL_SET, DAEMON_SET, JOB, REPLICATION_CONTROLLER))
+# What attacks make, beside the owner Job, and what they change. An undo touches nothing else.
+MADE = (NETWORK_POLICY, RESOURCE_QUOTA, POD)
+CHANGED = (NODE, DEPLOYMENT, STATEFUL_SET, DAEMON_SET, CONFIG_MAP, SECRET, SERVICE, AUTOSCALER) + AUTOSCALERS_V2
 
 
 def path(kind, namespace=None, name=None, sub=None):

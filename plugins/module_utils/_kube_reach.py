@@ -18,6 +18,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube_recovery imp
 _PATIENCE = 4.0  # seconds for one attempt
 _SETTLE = 10.0  # seconds for the nodes to apply a policy
 _PYTHON = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 2)"
+# Such a sidecar takes the connection inside of the pod, whatever becomes of it on the network.
+SIDECARS = "a sidecar of a service mesh, such as Istio's, takes outgoing connections itself, and then this proves nothing: set probe: skip"
 ENFORCED, UNKNOWN = "enforced", "unknown"
 
 

@@ -4,18 +4,26 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Whether those who make pods have as many ready ones as they want. For attacks that take pods away."""
+"""Whether those who make pods have as many ready ones as they want. For attacks that take pods away.
+
+How many are ready, the status of an owner says, whatever their number. But right after a pod went it may still count that one, so when it says that all
+are ready, the pods that were made since are looked at themselves. The others are as the status says.
+"""
 
 import time
 
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import OWNERS, POD
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import owner_of
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import created, owner_of
 
-_LOOK = 0.25  # seconds
+_LOOK = (0.5, 2.0)  # seconds between two looks, at first and at most
+_FEW = 20  # pods that are asked for by name; more are listed
+_MARGIN = 5.0  # seconds by which the clocks of API servers may differ
 
 
 class Owner(object):
-    """A controller of pods, and how many ready ones it had."""
+    """A controller of pods, and the pods that were taken from it and may still be there."""
 
     def __init__(self, kind, namespace, name, uid, selector):
         self.kind = kind
@@ -23,52 +31,130 @@ class Owner(object):
         self.name = name
         self.uid = uid
         self.selector = selector
+        self.leaving = {}  # {uid: name}
 
     def __str__(self):
         return "%s %s/%s" % (self.kind.kind, self.namespace, self.name)
 
 
-def owners(cluster, rows):
-    """The controllers of some pods that replace them. Jobs do not always, so they are left out."""
-    found = {}
-    for row in rows:
-        owner = owner_of(row)
-        if owner is None or owner[0] not in OWNERS or owner[0] == "Job" or owner[2] in found:
-            continue
-        kind, namespace = OWNERS[owner[0]], row["metadata"]["namespace"]
-        seen = cluster.find(kind, owner[1], namespace)
-        if seen is not None and seen["metadata"]["uid"] == owner[2]:
-            found[owner[2]] = Owner(kind, namespace, owner[1], owner[2], _selector(seen["spec"].get("selector")))
-    return list(found.values())
+class Recovery(object):
+    """The owners of some pods: those that can be watched, and in words those that cannot."""
+
+    def __init__(self, cluster, rows):
+        self.cluster = cluster
+        self.since = cluster.now() - _MARGIN
+        self.watched, self.unwatched = [], []
+        known = {}
+        for row in rows:
+            uid, kind, name = _owner(row)
+            if uid not in known:
+                known[uid] = self._watched(kind, row["metadata"]["namespace"], name, uid)
+                if known[uid] is not None:
+                    self.watched.append(known[uid])
+                else:
+                    self.unwatched.append("%s %s/%s" % (kind, row["metadata"]["namespace"], name))
+
+    def _watched(self, kind, namespace, name, uid):
+        """Jobs do not always replace a pod, and of kinds that are not of the cluster itself nobody knows how many pods they want."""
+        if kind not in OWNERS or kind == "Job":
+            return None
+        seen = self.cluster.find(OWNERS[kind], name, namespace)
+        if seen is None or seen["metadata"]["uid"] != uid:
+            return None
+        return Owner(OWNERS[kind], namespace, name, uid, _selector(seen["spec"].get("selector")))
+
+    def require(self):
+        """Refuse what could not be kept. Errors: BadOption."""
+        if self.unwatched:
+            raise BadOption(
+                "require_recovery", True, "whether these recover cannot be seen: %s; leave their pods out, or watch them with a probe" % self._shown_unwatched()
+            )
+
+    def _shown_unwatched(self):
+        more = len(self.unwatched) - 10
+        return ", ".join(self.unwatched[:10]) + (" and %d more" % more if more > 0 else "")
+
+    def report(self, victims, patience, began, required, notes):
+        """Wait for it, and tell it as {recovered, recovery_seconds}. Errors: AttackError when it is required and did not come."""
+        left = self.wait(victims, patience)
+        words = "after %s not recovered: %s" % (_units.human(max(patience, 0.0)), "; ".join(left))
+        if left and required:
+            raise AttackError(words)
+        if left:
+            notes.append(words)
+        if self.unwatched:
+            notes.append("not watched, so nothing is known of their recovery: %s" % self._shown_unwatched())
+        seconds = round(time.monotonic() - began, 2) if self.watched and not left else None
+        return {"recovered": False if left else None if self.unwatched else True, "recovery_seconds": seconds}
+
+    def wait(self, victims, timeout):
+        """Wait until the victims are gone and every watched owner has its ready pods. Returns sentences about those that have not."""
+        by_uid = dict((owner.uid, owner) for owner in self.watched)
+        for row in victims:
+            owner = by_uid.get(_owner(row)[0])
+            if owner is not None:
+                owner.leaving[row["metadata"]["uid"]] = row["metadata"]["name"]
+        until, pause, pending = time.monotonic() + timeout, _LOOK[0], list(self.watched)
+        while True:
+            told = [(owner, self._lacks(owner)) for owner in pending]
+            pending = [owner for owner, lack in told if lack]
+            now = time.monotonic()
+            if not pending or now >= until:
+                return ["%s %s" % (owner, lack) for owner, lack in told if lack]
+            time.sleep(min(pause, until - now))
+            pause = min(1.5 * pause, _LOOK[1])
+
+    def _lacks(self, owner):
+        """What an owner lacks, or None."""
+        seen = self.cluster.find(owner.kind, owner.name, owner.namespace)
+        if seen is None or seen["metadata"]["uid"] != owner.uid:
+            return None  # it was replaced meanwhile, for example by a new version: nothing to wait for
+        if owner.leaving and not self._have_left(owner):
+            return "still has the pods that were to go"
+        status = seen.get("status") or {}
+        if status.get("observedGeneration", 0) < seen["metadata"].get("generation", 0):
+            return "was changed, and its controller has not seen it yet"
+        if owner.kind.kind == "DaemonSet":
+            wanted, ready = status.get("desiredNumberScheduled", 0), status.get("numberReady", 0)
+        else:
+            wanted, ready = seen["spec"].get("replicas", 1), status.get("readyReplicas", 0)
+        if ready < wanted:
+            return "has %d of %d ready pods" % (ready, wanted)
+        return self._lacks_new(owner, wanted)
+
+    def _have_left(self, owner):
+        """Whether the victims are gone, those that still terminate too. Who is gone is not looked for again."""
+        if len(owner.leaving) <= _FEW:
+            rows = [row for name in sorted(owner.leaving.values()) for row in self.cluster.rows(POD, owner.namespace, fields="metadata.name=%s" % name)]
+        else:
+            rows = self.cluster.rows(POD, owner.namespace, owner.selector)
+        here = set(row["metadata"]["uid"] for row in rows)
+        owner.leaving = dict(pair for pair in owner.leaving.items() if pair[0] in here)
+        return not owner.leaving
+
+    def _lacks_new(self, owner, wanted):
+        """For a status that may be older than the loss: whether as many pods are there, and those made since are ready."""
+        rows = [row for row in self.cluster.rows(POD, owner.namespace, owner.selector) if _owner(row)[0] == owner.uid]
+        rows = [row for row in rows if not row["metadata"].get("deletionTimestamp")]
+        if len(rows) < wanted:
+            return "has %d of %d pods" % (len(rows), wanted)
+        new = dict((row["metadata"]["uid"], row["metadata"]["name"]) for row in rows if created(row["metadata"]) >= self.since)
+        unready = len(new)
+        unready -= sum(1 for pod in self._whole(owner, sorted(new.values())) if pod["metadata"]["uid"] in new and is_ready(pod))
+        return "has %d of %d ready pods" % (len(rows) - unready, wanted) if len(rows) - unready < wanted else None
+
+    def _whole(self, owner, names):
+        if len(names) > _FEW:
+            return self.cluster.whole(POD, owner.namespace, owner.selector)
+        return [pod for name in names for pod in self.cluster.whole(POD, owner.namespace, fields="metadata.name=%s" % name)]
 
 
-def wait(cluster, watched, victims, timeout):
-    """Wait until the victims are gone and every owner has its ready pods. Returns sentences about those that have not."""
-    gone = set(row["metadata"]["uid"] for row in victims)
-    until = time.monotonic() + timeout
-    pending = list(watched)
-    while True:
-        told = [(owner, _lacks(cluster, owner, gone)) for owner in pending]
-        pending = [owner for owner, lack in told if lack]
-        if not pending or time.monotonic() >= until:
-            return ["%s %s" % (owner, lack) for owner, lack in told if lack]
-        time.sleep(_LOOK)
-
-
-def _lacks(cluster, owner, gone):
-    """What an owner lacks, or None."""
-    seen = cluster.find(owner.kind, owner.name, owner.namespace)
-    if seen is None or seen["metadata"]["uid"] != owner.uid:
-        return None  # it was replaced meanwhile, for example by a new version: nothing to wait for
-    if owner.kind.kind == "DaemonSet":
-        wanted = (seen.get("status") or {}).get("desiredNumberScheduled", 0)
-    else:
-        wanted = seen["spec"].get("replicas", 1)
-    pods = [each for each in cluster.whole(POD, owner.namespace, owner.selector) if (owner_of(each) or (0, 0, 0))[2] == owner.uid]
-    if any(each["metadata"]["uid"] in gone for each in pods):
-        return "still has the pods that were to go"
-    ready = sum(1 for each in pods if is_ready(each))
-    return None if ready >= wanted else "has %d of %d ready pods" % (ready, wanted)
+def _owner(row):
+    """(uid, kind, name) of who would replace a pod; of a pod without an owner, its own."""
+    owner = owner_of(row)
+    if owner is None:
+        return row["metadata"]["uid"], "Pod", row["metadata"]["name"]
+    return owner[2], owner[0], owner[1]
 
 
 def is_ready(pod):

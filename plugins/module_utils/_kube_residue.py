@@ -9,27 +9,13 @@
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import NotFound
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import ID_LABEL, OF_OURS, PART_LABEL
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import (
-    AUTOSCALER,
-    CONFIG_MAP,
-    DAEMON_SET,
-    DEPLOYMENT,
-    JOB,
-    NETWORK_POLICY,
-    NODE,
-    POD,
-    RESOURCE_QUOTA,
-    SECRET,
-    SERVICE,
-    STATEFUL_SET,
-    label,
-)
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import AUTOSCALERS_V2, CHANGED, JOB, MADE, SECRET, label
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert import is_forbidden
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import created
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_undo import MARK, change, unmark
 
-_OURS = (JOB, NETWORK_POLICY, RESOURCE_QUOTA, POD, SECRET)  # what attacks make
-_MARKED = (NODE, DEPLOYMENT, STATEFUL_SET, DAEMON_SET, CONFIG_MAP, SECRET, SERVICE, AUTOSCALER)  # what they change
+_OURS = (JOB,) + MADE + (SECRET,)  # what attacks make
+_MARKED = tuple(kind for kind in CHANGED if kind not in AUTOSCALERS_V2)  # what they change; an autoscaler is the same one in every version
 _BEGINS = 60.0  # seconds that an undo may be there before its journal is
 
 
@@ -55,20 +41,24 @@ class Left(object):
             cluster.delete(self.kind, name, namespace, uid)
 
 
-def find(cluster, journal, namespaces=()):
-    """What is left, of these namespaces only when some are given. What these credentials may not list is passed over.
+def find(cluster, journal, namespaces=(), not_looked_at=None):
+    """What is left, of these namespaces only when some are given. What these credentials may not list is passed over, and added to not_looked_at.
 
     The journals are read last, and all of them: one that is stuck or damaged, or began while we listed, still accounts for what it made.
     """
     kinds = [kind for kind in _MARKED if kind.namespaced or not namespaces]  # a node's journal is in any namespace
-    found = [each for kind in _OURS for each in _made(cluster, kind, namespaces)] + [each for kind in kinds for each in _marked(cluster, kind, namespaces)]
+    unseen = set()
+    found = [each for kind in _OURS for each in _made(cluster, kind, namespaces, unseen)]
+    found += [each for kind in kinds for each in _marked(cluster, kind, namespaces, unseen)]
+    if not_looked_at is not None:
+        not_looked_at += sorted(unseen)
     known = set(entry.id for entry in journal.entries(namespaces))
     return [each for each in found if each.attack_id not in known]
 
 
-def _made(cluster, kind, namespaces):
+def _made(cluster, kind, namespaces, unseen):
     found = []
-    for meta in _listed(cluster, kind, namespaces, "%s,%s!=journal" % (OF_OURS, PART_LABEL)):
+    for meta in _listed(cluster, kind, namespaces, "%s,%s!=journal" % (OF_OURS, PART_LABEL), unseen):
         owned = any(each.get("controller") for each in meta.get("ownerReferences") or [])  # goes with its owner
         told = meta.get("labels") or {}
         # An undo is written just before its journal: without this a halt could take it from an attack that begins.
@@ -78,17 +68,19 @@ def _made(cluster, kind, namespaces):
     return found
 
 
-def _marked(cluster, kind, namespaces):
-    rows = [(meta, (meta.get("annotations") or {}).get(MARK)) for meta in _listed(cluster, kind, namespaces, None)]
+def _marked(cluster, kind, namespaces, unseen):
+    rows = [(meta, (meta.get("annotations") or {}).get(MARK)) for meta in _listed(cluster, kind, namespaces, None, unseen)]
     return [Left(kind, meta, mark, marked=True) for meta, mark in rows if mark is not None]
 
 
-def _listed(cluster, kind, namespaces, selector):
+def _listed(cluster, kind, namespaces, selector, unseen):
     rows = []
     for namespace in namespaces or [None]:
         try:
             rows += cluster.rows(kind, namespace, selector)
         except AttackError as error:
-            if not is_forbidden(error) and not isinstance(error, NotFound):
+            if is_forbidden(error):
+                unseen.add(kind.plural if namespace is None else "%s in namespace %s" % (kind.plural, namespace))
+            elif not isinstance(error, NotFound):
                 raise
     return [row["metadata"] for row in rows]

@@ -31,6 +31,11 @@ class Outcome(object):
         return "; ".join(self.failed)
 
 
+def reason_of(error):
+    """An error in one sentence, whichever it is."""
+    return str(error) if isinstance(error, AttackError) else "%s: %s" % (type(error).__name__, error)
+
+
 def undo_all(cluster, steps):
     """Run undo steps; one that fails keeps none of the others from being run, but the one that would take the journal along."""
     outcome = Outcome()
@@ -39,8 +44,8 @@ def undo_all(cluster, steps):
             continue
         try:
             verdict, told = step.run(cluster)
-        except AttackError as error:
-            outcome.failed.append(str(error))
+        except Exception as error:  # whatever it is, the others come first
+            outcome.failed.append(reason_of(error))
             continue
         outcome.told.append(told)
         if verdict == DONE:
@@ -51,15 +56,15 @@ def undo_all(cluster, steps):
 
 
 def revert_entry(cluster, journal, entry):
-    """Undo one attack and close its journal. Never raises an AttackError: it is in the outcome.
+    """Undo one attack and close its journal. Never raises: what failed is in the outcome, and nobody else's undo waits for it.
 
     A journal that is gone by then was closed by somebody who reverted the attack at the same time, so there is nothing that failed.
     """
     try:
         outcome = undo_all(cluster, journal.steps(entry))
-    except AttackError as error:
+    except Exception as error:
         outcome = Outcome()
-        outcome.failed.append(str(error))
+        outcome.failed.append(reason_of(error))
     try:
         if outcome.clean:
             journal.close(entry)
@@ -69,8 +74,8 @@ def revert_entry(cluster, journal, entry):
             outcome.failed = []
     except NotFound:
         outcome.failed = []
-    except AttackError as error:
-        outcome.failed.append(str(error))
+    except Exception as error:
+        outcome.failed.append(reason_of(error))
     return outcome
 
 

@@ -265,17 +265,34 @@ def select_nodes(cluster, params):
 
 def check_exists(cluster, option, namespace):
     """Errors: BadOption for a namespace that is not there. Who may not look is believed."""
+    may_look, found = _namespace(cluster, namespace)
+    if may_look and found is None:
+        raise BadOption(option, namespace, "there is no such namespace")
+    if found is not None and spared(found, False) is not None:
+        raise BadOption(option, namespace, "this namespace is spared: %s" % spared(found, False))
+
+
+def namespaces_out(cluster):
+    """A function that says whether a namespace opted out, and asks once for each. Where one may not look, none did."""
+    known = {}
+
+    def out(namespace):
+        if namespace not in known:
+            found = _namespace(cluster, namespace)[1]
+            known[namespace] = found is not None and opted_out(found)
+        return known[namespace]
+
+    return out
+
+
+def _namespace(cluster, name):
+    """(whether one may look, the namespace or None)."""
     try:
-        found = cluster.find(NAMESPACE, namespace)
-        if found is None:
-            raise BadOption(option, namespace, "there is no such namespace")
-        if spared(found, False) is not None:
-            raise BadOption(option, namespace, "this namespace is spared: %s" % spared(found, False))
-    except BadOption:
-        raise
+        return True, cluster.find(NAMESPACE, name)
     except AttackError as error:
         if getattr(error, "status", 0) != 403:
             raise
+        return False, None
 
 
 def created(meta):

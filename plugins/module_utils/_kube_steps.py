@@ -9,6 +9,7 @@
 import copy
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, NotRestorable
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_create import create_ours
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import Conflict
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import NODE, label, path
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_pointer import ABSENT, escape, joined, operations, read
@@ -54,7 +55,7 @@ class Create(object):
     def apply(self, cluster, making):
         """Returns the object as the server has it."""
         body = dict(self.body, metadata=making.marked(self.body["metadata"]))
-        return cluster.create(self.kind, body, self.namespace)
+        return create_ours(cluster, self.kind, body, self.namespace)
 
 
 class SetFields(object):
@@ -63,12 +64,11 @@ class SetFields(object):
     together: the fields are valid only with each other, so the undo puts back all or none of them.
     """
 
-    def __init__(self, kind, found, changes, mark=True, together=False):
+    def __init__(self, kind, found, changes, together=False):
         self.kind = kind
         self.found = found
         self.meta = found["metadata"]
         self.changes = [(at, read(found, at), value) for at, value in sorted(changes.items())]
-        self.mark = mark
         self.together = together
 
     def prepare(self, cluster):
@@ -90,8 +90,7 @@ class SetFields(object):
             each.update({} if before is ABSENT else {"before": before})
             each.update({} if after is ABSENT else {"after": after})
             told.append(each)
-        mark = making.id if self.mark else None
-        return RestoreFields(self.kind, self.meta.get("namespace"), self.meta["name"], self.meta["uid"], told, mark, self.together)
+        return RestoreFields(self.kind, self.meta.get("namespace"), self.meta["name"], self.meta["uid"], told, making.id, self.together)
 
     def apply(self, cluster, making):
         def edit(found):
@@ -99,7 +98,7 @@ class SetFields(object):
                 if read(found, at) != before:
                     raise AttackError("%s: %s was changed while the attack was planned" % (self._label(), at))
             wanted = [each for at, _before, after in self.changes for each in operations(found, at, after)]
-            return wanted + (_marking(found, making.id) if self.mark else [])
+            return wanted + _marking(found, making.id)
 
         return _edit(cluster, self.kind, self.meta, edit)
 

@@ -64,7 +64,7 @@ class DeleteCreated(Step):
         if found is None:
             return GONE, "%s is gone" % named
         meta = found["metadata"]
-        if (meta.get("annotations") or {}).get(NONCE) != self.nonce:
+        if not self.nonce or (meta.get("annotations") or {}).get(NONCE) != self.nonce:
             return GONE, "%s is not the one that was made" % named
         if not cluster.delete(kind, self.name, self.namespace, meta["uid"], grace=0):
             return GONE, "%s is gone" % named
@@ -246,5 +246,5 @@ def from_dict(told):
     try:
         made = _STEPS[told["step"]]
         return made(**dict((key, told[key]) for key in made.fields))
-    except (KeyError, TypeError):
-        raise JournalDamaged("an undo step of the journal is not known here: %r" % (told,))
+    except (KeyError, TypeError):  # what it holds is not told: it may be of a Secret
+        raise JournalDamaged("an undo step of the journal is not known here: %r" % (told.get("step") if isinstance(told, dict) else type(told).__name__,))

@@ -10,7 +10,8 @@ short_description: Sum up a halt or an audit over all hosts
 author:
   - The faultline.chaos authors (@faultline-chaos)
 description:
-  - Reads what M(faultline.chaos.revert) or M(faultline.chaos.attack_info) found on every host of the play and prints it once, the bad news last.
+  - Reads what M(faultline.chaos.revert) or M(faultline.chaos.attack_info) found on every host of the play and prints it once, the bad news last. In the
+    same way it reads what M(faultline.chaos.k8s_revert) or M(faultline.chaos.k8s_attack_info) found in a cluster.
   - Runs on the controller and touches no host. Never fails because of what was found. RV(ok) says whether everything is clean.
 extends_documentation_fragment:
   - faultline.chaos._attributes
@@ -24,6 +25,7 @@ options:
     description:
       - What was done on the hosts.
       - V(halt) is the module M(faultline.chaos.revert) with O(faultline.chaos.revert#module:all=true), V(audit) is M(faultline.chaos.attack_info).
+        For a cluster these are M(faultline.chaos.k8s_revert) and M(faultline.chaos.k8s_attack_info).
     type: str
     required: true
     choices: [halt, audit]
@@ -35,6 +37,8 @@ options:
 seealso:
   - module: faultline.chaos.revert
   - module: faultline.chaos.attack_info
+  - module: faultline.chaos.k8s_revert
+  - module: faultline.chaos.k8s_attack_info
 """
 
 EXAMPLES = r"""

@@ -147,11 +147,9 @@ effect:
 
 import json
 import os
-import shutil
-import tempfile
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube_deadman, _kube_pressure, _process, _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _kube_deadman, _kube_pressure, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube import Cluster
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
@@ -204,25 +202,15 @@ class ApiPressure(KubeAttack):
         if entry is None:
             raise AttackError("it was reverted while it was being applied")
         read_end, write_end = os.pipe()
-        certificates = tempfile.mkdtemp(prefix="faultline-")  # those of the client are deleted when this process ends
         try:
-            kept = _kube_deadman.copy_certificates(self.cluster.settings, certificates)
-            self.pid = _process.detach(lambda: self._send(entry, write_end, certificates, kept), name="kube-api", keep=(write_end,))
-        except Exception:
-            shutil.rmtree(certificates, ignore_errors=True)
-            raise
+            self.pid = _kube_deadman.detach_with_certificates(self.cluster.settings, lambda: self._send(entry, write_end), "kube-api", write_end)
         finally:
             os.close(write_end)
         self.pipe = read_end
 
-    def _send(self, entry, write_end, certificates, kept):
+    def _send(self, entry, write_end):
         """The whole life of the process that sends."""
-        try:
-            for name, value in kept.items():
-                setattr(self.cluster.settings, name, value)
-            self._surge(Cluster(self.params, self.cluster.settings), entry, write_end)  # connections must not be shared with the parent
-        finally:
-            shutil.rmtree(certificates, ignore_errors=True)
+        self._surge(Cluster(self.params, self.cluster.settings), entry, write_end)  # connections must not be shared with the parent
 
     def _surge(self, cluster, entry, write_end):
         journal = Journal(Cluster(self.params, cluster.settings, timeout=_kube_pressure.LOOK_TIMEOUT, tries=1))

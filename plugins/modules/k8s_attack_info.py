@@ -42,7 +42,9 @@ EXAMPLES = r"""
 - name: Refuse to deploy while anything is being attacked
   ansible.builtin.assert:
     that: chaos.clean
-    fail_msg: "{{ chaos.attacks | map(attribute='id') | join(', ') }} still active, {{ chaos.residue | join(', ') }} left"
+    fail_msg: >-
+      {{ chaos.attacks | map(attribute='id') | join(', ') }} still active, {{ chaos.residue | join(', ') }} left,
+      {{ chaos.not_looked_at | join(', ') }} not looked at
 """
 
 RETURN = r"""
@@ -94,8 +96,17 @@ residue:
   type: list
   elements: str
   sample: ["NetworkPolicy shop/faultline-network-partition-1f2e3d4c5b"]
+not_looked_at:
+  description: Where these credentials may not list, so that nothing is known of what was left there, as the kind or the kind and the namespace.
+  returned: always
+  type: list
+  elements: str
+  sample: [networkpolicies]
 clean:
-  description: Whether nothing is active and nothing is left.
+  description:
+    - Whether nothing is active and nothing is left. V(false) when RV(not_looked_at) names anything in the whole cluster.
+    - With O(namespaces) it is about what these credentials may list, for those of one attack may list no kinds of others. RV(not_looked_at) says what
+      that leaves out.
   returned: always
   type: bool
 """
@@ -109,21 +120,27 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal impo
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert import describe
 
 
+def look(cluster, namespaces):
+    journal, unseen = Journal(cluster), []
+    entries = [entry for entry in journal.entries(namespaces) if not namespaces or entry.namespace in namespaces]
+    found = [describe(cluster, entry) for entry in entries]
+    left = [str(each) for each in _kube_residue.find(cluster, journal, namespaces, unseen)]
+    # Who may list some kinds of some namespaces only asks about those; who asks about everything must have seen everything.
+    return {"attacks": found, "residue": left, "not_looked_at": unseen, "clean": not found and not left and bool(namespaces or not unseen)}
+
+
 def main():
     module = AnsibleModule(
         argument_spec=dict(AUTH_OPTIONS, namespaces={"type": "list", "elements": "str", "default": [], "aliases": ["namespace"]}),
         supports_check_mode=True,
     )
-    namespaces = module.params["namespaces"]
     try:
-        cluster = Cluster(module.params)
-        journal = Journal(cluster)
-        entries = [entry for entry in journal.entries(namespaces) if not namespaces or entry.namespace in namespaces]
-        found = [describe(cluster, entry) for entry in entries]
-        left = [str(each) for each in _kube_residue.find(cluster, journal, namespaces)]
+        result = look(Cluster(module.params), module.params["namespaces"])
     except AttackError as error:
         module.fail_json(msg=str(error), **error.details)
-    module.exit_json(changed=False, attacks=found, residue=left, clean=not found and not left)
+    if result["not_looked_at"] and not module.params["namespaces"]:
+        module.warn("Not clean, for these credentials may not list: %s. Whether anything was left there is not known." % ", ".join(result["not_looked_at"]))
+    module.exit_json(changed=False, **result)
 
 
 if __name__ == "__main__":

@@ -102,6 +102,8 @@ notes:
   - What was there is in the journal, a ConfigMap. For V(secret_value) and V(environment) it is in a Secret, and nowhere in the output.
   - Pods read a ConfigMap or a Secret when they start; mounted ones follow after a minute or so. This attack does not start pods anew.
   - A Deployment keeps old pods until new ones are ready, as its strategy says. So a fault in its pods may cost no request at all, which is worth knowing.
+  - After the undo of a fault in the pods of a Deployment, the revision with the fault is the last but one in its history. A C(kubectl rollout undo) without
+    C(--to-revision) rolls the fault out again, so look at C(kubectl rollout history) first. This is likewise for StatefulSets and DaemonSets.
   - Faults in the pods of a StatefulSet with ordered pods are refused, for Kubernetes does not replace its broken pod when the fault is gone.
   - What a tool such as Argo CD or Flux manages is put right by that tool; the attack fails or drifts then.
 seealso:

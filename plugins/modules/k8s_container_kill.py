@@ -131,6 +131,12 @@ notes:
   returned: success
   type: list
   elements: str
+injected:
+  description:
+    - That the task failed when some of it was done already that the undo does not bring back. RV(effect) then names what that was, and under C(uncertain)
+      that of which the cluster did not say whether it was done.
+  returned: when it failed half-way
+  type: bool
 effect:
   description: What was done.
   returned: when active
@@ -186,6 +192,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils import _kube_signa
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube import in_pool
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import Unreachable, may_be_done
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import POD
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_labels import check_name
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import (
@@ -213,6 +220,7 @@ class ContainerKill(KubeAttack):
         require_recovery={"type": "bool", "default": False},
     )
     constraints = POD_CONSTRAINTS
+    sent = {}
 
     def validate(self):
         params = self.params
@@ -255,6 +263,7 @@ class ContainerKill(KubeAttack):
 
     def inject(self, plan, making):
         self.began = time.monotonic()
+        self.sent = dict((victim, Unreachable("nothing is known of the signal")) for victim in self.victims)
         self.sent = dict((victim, outcome) for victim, outcome in in_pool(self._send, self.victims))
 
     def _send(self, victim):
@@ -262,6 +271,15 @@ class ContainerKill(KubeAttack):
         if pod is None or pod["metadata"]["uid"] != victim.uid:
             return None  # not the one that was chosen; ended() says so
         return _kube_signal.send(self.cluster, victim, self.params["signal"], self.target)
+
+    def done(self):
+        told = {"signalled": [], "uncertain": []}
+        for victim, outcome in sorted(self.sent.items(), key=lambda pair: str(pair[0])):
+            if outcome == 0:
+                told["signalled"].append(str(victim))
+            elif not isinstance(outcome, AttackError) or may_be_done(outcome):  # what ends takes the sender with it, and any status may come of that
+                told["uncertain"].append(str(victim))
+        return dict((key, names) for key, names in told.items() if names)
 
     def verify(self, plan):
         patience = max(1.0, min(self.timeout, self.first - (time.monotonic() - self.began) - 2.0))

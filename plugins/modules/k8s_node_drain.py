@@ -25,6 +25,7 @@ options:
   namespaces:
     description:
       - Evict pods of these namespaces only. Without it those of all but the protected ones.
+      - Pods that opted out, by themselves or by their namespace, stay in any case.
     type: list
     elements: str
     default: []
@@ -143,6 +144,12 @@ notes:
   returned: success
   type: list
   elements: str
+injected:
+  description:
+    - That the task failed when some of it was done already that the undo does not bring back. RV(effect) then names what that was, and under C(uncertain)
+      that of which the cluster did not say whether it was done.
+  returned: when it failed half-way
+  type: bool
 effect:
   description: What was done.
   returned: when active
@@ -209,6 +216,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube_nodes import
     schedulable_elsewhere,
     take_nodes,
 )
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import namespaces_out
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_steps import cordon
 
 
@@ -226,6 +234,7 @@ class NodeDrain(KubeAttack):
         allow_refused={"type": "bool", "default": False},
     )
     constraints = NODE_CONSTRAINTS
+    eviction = None
 
     def validate(self):
         params = self.params
@@ -250,12 +259,13 @@ class NodeDrain(KubeAttack):
 
     def snapshot(self):
         self.selection, nodes = take_nodes(self.cluster, self.params, self.id)
+        self.is_out = namespaces_out(self.cluster)
         self.has_daemon_set = _kube_drain.daemon_sets(self.cluster)
         return [(node, self._sorted_out(node)) for node in nodes]
 
     def _sorted_out(self, node):
         name = node["metadata"]["name"]
-        pods = _kube_drain.for_drain(_kube_drain.on_node(self.cluster, name, self.params["pod_selector"]), self.params, self.has_daemon_set)
+        pods = _kube_drain.for_drain(_kube_drain.on_node(self.cluster, name, self.params["pod_selector"]), self.params, self.has_daemon_set, self.is_out)
         pods.check("draining %s" % name)
         return pods
 
@@ -283,9 +293,13 @@ class NodeDrain(KubeAttack):
         # Once more, for until the cordon pods could still come here.
         found = [self._sorted_out(node) for node in self.nodes]
         self.stay = dict(pair for pods in found for pair in pods.stay.items())
-        self.eviction = _kube_drain.evict(self.cluster, [pod for pods in found for pod in pods.go], self.grace, until, self._check)
+        self.eviction = _kube_drain.Eviction()
+        _kube_drain.evict(self.cluster, [pod for pods in found for pod in pods.go], self.grace, until, self._check, self.eviction)
         self.left = _kube_drain.wait_gone(self.cluster, self.eviction.evicted, [node["metadata"]["name"] for node in self.nodes], until)
         self.seconds = time.monotonic() - began
+
+    def done(self):
+        return self.eviction.done() if self.eviction else {}
 
     def _check(self):
         """Somebody may have reverted us while we waited for a budget; then no further pod may go. A prior cordon stays then."""

@@ -12,7 +12,7 @@ author:
 description:
   - Puts a taint on nodes that are drawn by a seed. The undo removes exactly this taint; all others stay as they are, in their order.
   - With O(effect=NoExecute) the cluster deletes the pods that do not tolerate it at once, and asks no PodDisruptionBudget. So the module looks
-    first, and refuses what would hit protected namespaces, budgets, and pods that nobody replaces.
+    first, and refuses what would hit protected namespaces, pods and namespaces that opted out, budgets, and pods that nobody replaces.
 extends_documentation_fragment:
   - faultline.chaos._kube
   - faultline.chaos._kube_attack
@@ -129,6 +129,12 @@ notes:
   returned: success
   type: list
   elements: str
+injected:
+  description:
+    - That the task failed when some of it was done already that the undo does not bring back. RV(effect) then names what that was, and under C(uncertain)
+      that of which the cluster did not say whether it was done.
+  returned: when it failed half-way
+  type: bool
 effect:
   description: What was done.
   returned: when active
@@ -179,7 +185,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube_nodes import
     describe_nodes,
     take_nodes,
 )
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import respect_budgets
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import namespaces_out, respect_budgets
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_steps import AddTaint
 
 _KEY = re.compile(r"^(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
@@ -201,6 +207,7 @@ class NodeTaint(KubeAttack):
         wait={"type": "raw", "default": "30s"},
     )
     constraints = NODE_CONSTRAINTS
+    tainted = ()
 
     def validate(self):
         params = self.params
@@ -224,10 +231,10 @@ class NodeTaint(KubeAttack):
 
     def _going(self, nodes):
         """The pods that the cluster will end. Errors: AttackError when one of them must not."""
-        going = []
+        going, is_out = [], namespaces_out(self.cluster)
         for node in nodes:
             name = node["metadata"]["name"]
-            pods = _kube_drain.for_taint(_kube_drain.on_node(self.cluster, name), self.params, self.taint)
+            pods = _kube_drain.for_taint(_kube_drain.on_node(self.cluster, name), self.params, self.taint, is_out)
             pods.check("tainting %s" % name)
             going += pods.go
         if not self.params["ignore_pdb"]:
@@ -251,7 +258,13 @@ class NodeTaint(KubeAttack):
 
     def inject(self, plan, making):
         self.began = time.monotonic()
+        self.tainted = plan.made
         super(NodeTaint, self).inject(plan, making)
+
+    def done(self):
+        """The pods of NoExecute: the cluster ends them, and tells nobody which."""
+        names = [node["metadata"]["name"] for node in self.tainted]
+        return _kube_drain.lost("ended", [], [pod for pod in self.going if pod["spec"].get("nodeName") in names])
 
     def verify(self, plan):
         names = [node["metadata"]["name"] for node in self.nodes]

@@ -45,6 +45,7 @@ options:
   require_recovery:
     description:
       - Whether the task fails when the owners have not recovered by then.
+      - Pods whose recovery cannot be seen (see RV(effect.recovered)) are refused then, before any is touched.
     type: bool
     default: false
 notes:
@@ -120,6 +121,12 @@ notes:
   returned: success
   type: list
   elements: str
+injected:
+  description:
+    - That the task failed when some of it was done already that the undo does not bring back. RV(effect) then names what that was, and under C(uncertain)
+      that of which the cluster did not say whether it was done.
+  returned: when it failed half-way
+  type: bool
 effect:
   description: What was done.
   returned: when active
@@ -147,10 +154,15 @@ effect:
       type: list
       elements: str
     recovered:
-      description: Whether all owners had as many ready pods as they want when the module returned. V(null) when it was not waited for.
+      description:
+        - Whether all owners had as many ready pods as they want when the module returned.
+        - V(null) when it was not waited for, and when pods were drawn whose owner cannot be watched. That is every one but a ReplicaSet, StatefulSet,
+          DaemonSet or ReplicationController of Kubernetes itself that is still there, and none. A note names them.
       type: bool
     recovery_seconds:
-      description: How long that took since the first pod was deleted.
+      description:
+        - How long it took since the first pod was deleted until the owners that can be watched had them. The owners are looked at every 0.5 to 2 seconds.
+        - V(null) when they had not, when there are none, and when it was not waited for.
       type: float
     unowned:
       description: Deleted pods without an owner. Nobody replaces them.
@@ -160,10 +172,12 @@ effect:
 
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube_recovery, _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_drain import grace_seconds, named
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_drain import grace_seconds, lost, named
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import may_be_done
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_recovery import Recovery
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import (
     POD_CONSTRAINTS,
     POD_OPTIONS,
@@ -187,6 +201,7 @@ class PodDelete(KubeAttack):
         require_recovery={"type": "bool", "default": False},
     )
     constraints = POD_CONSTRAINTS
+    outcomes = uncertain = ()
 
     def validate(self):
         params = self.params
@@ -212,7 +227,9 @@ class PodDelete(KubeAttack):
 
     def plan(self, before):
         self.selection = before
-        self.owners = _kube_recovery.owners(self.cluster, before.rows)
+        self.recovery = Recovery(self.cluster, before.rows)
+        if self.params["require_recovery"]:
+            self.recovery.require()
         names = before.describe()["selected"]
         how = " at once" if not self.interval else ", one every %s" % _units.human(self.interval)
         self.unowned = sorted(named(row) for row in before.rows if owner_of(row) is None)
@@ -225,18 +242,26 @@ class PodDelete(KubeAttack):
 
     def inject(self, plan, making):
         self.began = time.monotonic()
+        self.outcomes = []
         if not self.interval:
-            self.outcomes = self.cluster.delete_all(self.selection.rows, self.grace)
+            self._delete(self.selection.rows)
         else:
-            self.outcomes = []
             for number, row in enumerate(self.selection.rows):
                 if number:
                     time.sleep(self.interval)
                 self.goes_on()
-                self.outcomes += self.cluster.delete_all([row], self.grace)
+                self._delete([row])
         failed = [outcome for _row, outcome in self.outcomes if isinstance(outcome, AttackError)]
         if failed:
             raise AttackError("%d of %d pods could not be deleted: %s" % (len(failed), len(self.outcomes), failed[0]))
+
+    def _delete(self, rows):
+        self.uncertain = rows
+        self.outcomes += self.cluster.delete_all(rows, self.grace)
+        self.uncertain = [row for row, outcome in self.outcomes if isinstance(outcome, AttackError) and may_be_done(outcome)]
+
+    def done(self):
+        return lost("deleted", [row for row, outcome in self.outcomes if outcome == "deleted"], self.uncertain)
 
     def verify(self, plan):
         told = self.selection.describe()
@@ -246,14 +271,7 @@ class PodDelete(KubeAttack):
         told["recovered"], told["recovery_seconds"] = None, None
         if self.timeout:
             patience = min(self.timeout, self.first - (time.monotonic() - self.began) - 2.0)
-            left = _kube_recovery.wait(self.cluster, self.owners, self.selection.rows, patience)
-            told["recovered"] = not left
-            if not left:
-                told["recovery_seconds"] = round(time.monotonic() - self.began, 2)
-            elif self.params["require_recovery"]:
-                raise AttackError("after %s not recovered: %s" % (_units.human(max(patience, 0.0)), "; ".join(left)))
-            else:
-                plan.notes.append("after %s not recovered: %s" % (_units.human(max(patience, 0.0)), "; ".join(left)))
+            told.update(self.recovery.report(self.selection.rows, patience, self.began, self.params["require_recovery"], plan.notes))
         return told
 
 

@@ -46,6 +46,7 @@ options:
   require_recovery:
     description:
       - Whether the task fails when the owners have not recovered by then.
+      - Pods whose recovery cannot be seen (see RV(effect.recovered)) are refused then, before any is touched.
     type: bool
     default: false
 notes:
@@ -123,6 +124,12 @@ notes:
   returned: success
   type: list
   elements: str
+injected:
+  description:
+    - That the task failed when some of it was done already that the undo does not bring back. RV(effect) then names what that was, and under C(uncertain)
+      that of which the cluster did not say whether it was done.
+  returned: when it failed half-way
+  type: bool
 effect:
   description: What was done.
   returned: when active
@@ -153,10 +160,15 @@ effect:
       description: The pods that their budgets kept, and what the cluster said.
       type: dict
     recovered:
-      description: Whether all owners had as many ready pods as they want when the module returned. V(null) when it was not waited for.
+      description:
+        - Whether all owners had as many ready pods as they want when the module returned.
+        - V(null) when it was not waited for, and when pods were drawn whose owner cannot be watched. That is every one but a ReplicaSet, StatefulSet,
+          DaemonSet or ReplicationController of Kubernetes itself that is still there, and none. A note names them.
       type: bool
     recovery_seconds:
-      description: How long that took since the first pod was evicted.
+      description:
+        - How long it took since the first pod was evicted until the owners that can be watched had them. The owners are looked at every 0.5 to 2 seconds.
+        - V(null) when they had not, when there are none, and when it was not waited for.
       type: float
     unowned:
       description: Drawn pods without an owner. Nobody replaces them.
@@ -166,10 +178,11 @@ effect:
 
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube_drain, _kube_recovery, _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _kube_drain, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_drain import named
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_recovery import Recovery
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import (
     POD_CONSTRAINTS,
     POD_OPTIONS,
@@ -192,6 +205,7 @@ class PodEvict(KubeAttack):
         require_recovery={"type": "bool", "default": False},
     )
     constraints = POD_CONSTRAINTS
+    eviction = None
 
     def validate(self):
         params = self.params
@@ -200,7 +214,7 @@ class PodEvict(KubeAttack):
             raise BadOption("ignore_pdb", True, "an eviction respects every budget; use k8s_pod_delete to get around them")
         self.grace = _kube_drain.grace_seconds(params["grace"])
         self.timeout = _units.duration("timeout", params["timeout"], 0.0, 1800.0)
-        self.recovery = _units.duration("recovery_timeout", params["recovery_timeout"], 0.0, 1800.0)
+        self.patience = _units.duration("recovery_timeout", params["recovery_timeout"], 0.0, 1800.0)
 
     def resources(self):
         return [describe_pods(self.params)]
@@ -214,7 +228,9 @@ class PodEvict(KubeAttack):
 
     def plan(self, before):
         self.selection = before
-        self.owners = _kube_recovery.owners(self.cluster, before.rows)
+        self.recovery = Recovery(self.cluster, before.rows)
+        if self.params["require_recovery"]:
+            self.recovery.require()
         self.unowned = sorted(named(row) for row in before.rows if owner_of(row) is None)
         names = before.describe()["selected"]
         return KubePlan(
@@ -226,7 +242,11 @@ class PodEvict(KubeAttack):
 
     def inject(self, plan, making):
         self.began = time.monotonic()
-        self.eviction = _kube_drain.evict(self.cluster, self.selection.rows, self.grace, self.began + self.timeout, self.goes_on)
+        self.eviction = _kube_drain.Eviction()
+        _kube_drain.evict(self.cluster, self.selection.rows, self.grace, self.began + self.timeout, self.goes_on, self.eviction)
+
+    def done(self):
+        return self.eviction.done() if self.eviction else {}
 
     def verify(self, plan):
         refused = dict((named(row), why) for row, why in self.eviction.refused)
@@ -243,16 +263,9 @@ class PodEvict(KubeAttack):
             recovered=None,
             recovery_seconds=None,
         )
-        if self.recovery:
-            patience = max(0.0, min(self.recovery, self.first - (time.monotonic() - self.began) - 2.0))
-            left = _kube_recovery.wait(self.cluster, self.owners, self.eviction.evicted, patience)
-            told["recovered"] = not left
-            if not left:
-                told["recovery_seconds"] = round(time.monotonic() - self.began, 2)
-            elif self.params["require_recovery"]:
-                raise AttackError("after %s not recovered: %s" % (_units.human(patience), "; ".join(left)))
-            else:
-                plan.notes.append("after %s not recovered: %s" % (_units.human(patience), "; ".join(left)))
+        if self.patience:
+            patience = max(0.0, min(self.patience, self.first - (time.monotonic() - self.began) - 2.0))
+            told.update(self.recovery.report(self.eviction.evicted, patience, self.began, self.params["require_recovery"], plan.notes))
         return told
 
 

@@ -54,6 +54,7 @@ notes:
   - The programs are the first that the kernel ends when memory runs out. They run as the user of the container.
   - With O(lease), a watcher on the machine that ran the module ends them when it runs out. Without that machine they go on until the end of O(duration).
   - An undo that cannot reach a container keeps its journal, and is reported as stuck. The programs there end with O(duration) all the same.
+  - To end it early, revert it. The Job of the attack owns its journal only; when somebody deletes that, the programs go on until the end of O(duration).
   - Disruption budgets count here, too, for a container under stress may fail its probes.
 seealso:
   - module: faultline.chaos.cpu_stress

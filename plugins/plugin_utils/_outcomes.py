@@ -47,7 +47,8 @@ def may_be_injected(attack: Result) -> bool:
         return True
     if attack.get("unreachable"):
         return not _NEVER_CONNECTED.search(str(attack.get("msg")))
-    return bool(attack.get("stuck")) or "module_stderr" in attack or "exception" in attack or not attack
+    # An attack on pods that failed half-way says so: what it took is not brought back by its undo.
+    return bool(attack.get("stuck")) or attack.get("injected") is True or "module_stderr" in attack or "exception" in attack or not attack
 
 
 def host_entry(host: str, attack: Result, attack_id: str, deadline: str) -> dict[str, Any]:
@@ -79,8 +80,9 @@ def after_revert(entry: dict[str, Any], revert: Result) -> None:
         entry["outcome"] = STUCK
         entry["error"] = "; ".join(f"{one.get('id')}: {one.get('reason')}" for one in stuck if isinstance(one, Mapping)) or problem(revert)
     elif revert.get("clean") is True and not revert.get("failed"):
-        # Nothing found where the attack was active: it ended by itself, or by somebody else. Only an attack that was active said how it is armed.
-        entry["outcome"] = REVERTED if revert.get("reverted") or entry["deadman"] else NOT_INJECTED
+        # Nothing found where the attack was active: it ended by itself, or by somebody else. Only an attack that was active said how it is armed,
+        # and one that failed half-way what it did.
+        entry["outcome"] = REVERTED if revert.get("reverted") or entry["deadman"] or entry["effect"] else NOT_INJECTED
         if entry["deadman"] and entry["error"]:
             entry["notes"].append(f"reverted at the second attempt; at the first: {entry['error']}")
             entry["error"] = None

@@ -24,8 +24,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._units import huma
 from ansible_collections.faultline.chaos.plugins.plugin_utils import _outcomes, _verdict, _windows
 from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import planned_seconds
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import ReportError, write_atomically, write_reports
-from ansible_collections.faultline.chaos.plugins.plugin_utils._round_kinds import HOST, kind_of
+from ansible_collections.faultline.chaos.plugins.plugin_utils._round_kinds import CLUSTER, HOST, kind_of
 
+NOTHING_TO_UNDO = "nothing to undo"  # the undo_text of attacks on clusters that only take something away
 _SHORTEST_WINDOW = 1.0
 _INTERNAL = ("directory", "schedule", "stop")
 _KILLED = "The run ended before its end: ansible-playbook was stopped or killed. The timers on the hosts revert what was injected."
@@ -215,7 +216,7 @@ class Run:
         selected = entry["blast_radius"]["selected"]
         phase["hosts"] = [_outcomes.host_entry(host, _of_this_attack(results.get(host), entry["id"]), entry["id"], latest) for host in selected]
         failed = [f"{one['host']}: {one['error']}" for one in phase["hosts"] if one["error"]]
-        if len(failed) < len(selected):
+        if len(failed) < len(selected) or any(one["effect"] for one in phase["hosts"]):
             phase["injected"] = iso(when)
         if failed:
             shown = "; ".join(failed[:3]) + (f" and {len(failed) - 3} more" if len(failed) > 3 else "")
@@ -250,9 +251,11 @@ class Run:
         """Hosts on which nothing was left to revert though no timer was due yet: what was observed there was no attack, or half of one."""
         entry = self.entry(phase)
         due = parse(phase["started"]) + timedelta(seconds=entry["deadman_s"])
-        if kind_of(entry["attack"]) is not HOST or "lease" in entry["told"] or when >= due:
+        kind = kind_of(entry["attack"])
+        if kind not in (HOST, CLUSTER) or "lease" in entry["told"] or when >= due:
             return []
-        return [one["host"] for one in phase["hosts"] if not one["error"] and _outcomes.found_nothing(results.get(one["host"], {}))]
+        gone = _nothing_left_on_host if kind is HOST else _nothing_left_in_cluster
+        return [one["host"] for one in phase["hosts"] if not one["error"] and gone(one, phase["hosts"], results)]
 
     def _take_steady(self, phase: dict[str, Any], steady: Mapping[str, Any]) -> None:
         if not steady or steady.get("skipped"):
@@ -316,6 +319,22 @@ class Run:
 def _measured(steady: Mapping[str, Any]) -> bool:
     """Whether a steady_state task measured, whatever it found."""
     return "met" in steady and not steady.get("error")
+
+
+def _nothing_left_on_host(one: Mapping[str, Any], hosts: Iterable[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> bool:
+    return _outcomes.found_nothing(results.get(one["host"], {}))
+
+
+def _nothing_left_in_cluster(one: Mapping[str, Any], hosts: Iterable[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether the journal of an attack that has something to undo was gone. A journal that was there is in reverted or in already_gone.
+
+    A host without undo_text found the attack active, made by another one, so it may have been faster than that with the revert.
+    """
+    if one["undo_text"] in (None, NOTHING_TO_UNDO):
+        return False
+    asked = [one["host"], *(each["host"] for each in hosts if each["undo_text"] is None)]
+    answers = [results.get(host, {}) for host in asked]
+    return _outcomes.found_nothing(answers[0]) and not any(answer.get("reverted") or answer.get("already_gone") for answer in answers)
 
 
 def _of_this_attack(result: Mapping[str, Any] | None, attack_id: str) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils import _outcomes, _verdict
+from ansible_collections.faultline.chaos.plugins.plugin_utils._round_kinds import CLUSTER
 
 Lines = list[tuple[str, bool]]  # a line, and whether it is bad news
 
@@ -26,13 +27,21 @@ def experiment(record: Mapping[str, Any], reports: Mapping[str, str]) -> Lines:
             lines.append((f"  stuck: {host}, {entry['error']}", True))
         else:
             lines.append((f"  left to its timer: {host}, until {entry['deadline']} ({entry['error']})", True))
-    if troubled:
-        lines.append(("  look again with: ansible-playbook faultline.chaos.audit, or revert with: ansible-playbook faultline.chaos.halt", True))
+    for audit_by, halt_by in _buttons(record):
+        lines.append((f"  look again with: ansible-playbook faultline.chaos.{audit_by}, or revert with: ansible-playbook faultline.chaos.{halt_by}", True))
     path = reports.get("html") or reports.get("record")
     if path:
         lines.append((f"Report: {path}", False))
     lines.append((f"Run id: {record['run_id']}", False))
     return lines
+
+
+def _buttons(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The playbooks for what is in trouble: those for hosts find nothing in a cluster."""
+    reverts = {phase.get("revert") for phase in record["phases"] if any(_outcomes.in_trouble(one) for one in phase.get("hosts") or [])}
+    in_cluster = CLUSTER.revert.rpartition(".")[2]
+    hosts, cluster = [("audit", "halt")], [("cluster_audit", "cluster_halt")]
+    return (hosts if reverts - {in_cluster} else []) + (cluster if in_cluster in reverts else [])
 
 
 @dataclass
@@ -51,7 +60,8 @@ KEPT, REMOVED = "kept as somebody else left it", "removed, no journal knew of it
 REVERTED, CLEAN, GONE, STUCK = "reverted", "clean, nothing was there", "already gone", "STUCK"
 UNREACHABLE, FAILED, WOULD = "UNREACHABLE, left to their timers", "FAILED", "would be reverted"
 ACTIVE, RESIDUE, UNKNOWN = "attacks found", "residue", "UNREACHABLE, nothing is known"
-_BAD = (STUCK, UNREACHABLE, FAILED, ACTIVE, RESIDUE, UNKNOWN)
+UNSEEN = "not looked at"
+_BAD = (UNSEEN, STUCK, UNREACHABLE, FAILED, ACTIVE, RESIDUE, UNKNOWN)
 
 
 def halt(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]], check_mode: bool) -> Fleet:
@@ -82,7 +92,7 @@ def halt(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]], check
 
 
 def audit(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]]) -> Fleet:
-    """Reads the results of attack_info on every host. Fine only when nothing is left anywhere and everybody answered."""
+    """Reads the results of attack_info or k8s_attack_info on every host. Fine only when nothing is left anywhere and everybody answered."""
     fleet = Fleet()
     for host in hosts:
         result = results.get(host) or {"msg": "no answer"}
@@ -93,14 +103,27 @@ def audit(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]]) -> F
             fleet.put(FAILED, f"{host}: {_outcomes.problem(result)}", False)
             continue
         for attack in result.get("attacks") or []:
-            fleet.put(ACTIVE, f"{host}: {attack.get('id')} ({attack.get('module')}) is {attack.get('status')}, deadline {attack.get('deadline')}", False)
+            fleet.put(ACTIVE, f"{host}: {_found(attack)}", False)
         for left in result.get("residue") or []:
             fleet.put(RESIDUE, f"{host}: {left}", False)
+        for each in result.get("not_looked_at") or []:
+            fleet.put(UNSEEN, f"{host}: {each}", True)
         if result["clean"] and not result.get("attacks") and not result.get("residue"):
             fleet.put(CLEAN, host, True)
         elif not result.get("attacks") and not result.get("residue"):
             fleet.put(FAILED, f"{host}: it says that it is not clean", False)
     return fleet
+
+
+def _found(attack: Mapping[str, Any]) -> str:
+    """An attack in one line. One in a cluster has a journal by name; a damaged journal tells no more than that, and why."""
+    made_by = f" ({attack['module']})" if attack.get("module") else ""
+    text = f"{attack.get('id')}{made_by} is {attack.get('status')}"
+    if "journal" not in attack:
+        return f"{text}, deadline {attack.get('deadline')}"
+    if attack.get("remaining") is not None:
+        text += f", {attack['remaining']} s left" if attack["remaining"] >= 0 else f", {-attack['remaining']} s past its deadline"
+    return f"{text}, journal {attack['journal']}" + (f": {attack['reason']}" if attack.get("reason") else "")
 
 
 def fleet_lines(title: str, fleet: Fleet, total: int) -> Lines:

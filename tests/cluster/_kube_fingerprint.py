@@ -12,7 +12,9 @@ from _cluster import Cluster
 
 # A uid stays: an object that was deleted and made again is not the same.
 SERVER_FIELDS = ("resourceVersion", "managedFields", "generation", "selfLink")
-SERVER_ANNOTATIONS = ("deployment.kubernetes.io/", "control-plane.alpha.kubernetes.io/")
+# The last two are how autoscaling/v1 shows parts of the status of v2.
+SERVER_ANNOTATIONS = ("deployment.kubernetes.io/", "control-plane.alpha.kubernetes.io/", "autoscaling.alpha.kubernetes.io/conditions",
+                      "autoscaling.alpha.kubernetes.io/current-metrics")
 # Kinds that controllers write on their own as pods come and go.
 TRANSIENT = {"pods", "events", "endpoints", "endpointslices", "replicasets", "controllerrevisions", "leases"}
 

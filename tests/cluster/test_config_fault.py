@@ -236,6 +236,9 @@ def test_replicas_zero(cluster, namespace, steps) -> None:
     cluster.wait_pods(namespace, 1, "app=web")
 
 
+AUTOSCALED = 45  # seconds: an autoscaler looks every 15, and its pods have to start
+
+
 @pytest.mark.parametrize("fault", ["autoscaler_target", "autoscaler_maximum", "autoscaler_reference", "autoscaler_behavior"])
 def test_autoscalers(cluster, namespace, steps, fault) -> None:
     make(cluster, namespace)
@@ -243,8 +246,9 @@ def test_autoscalers(cluster, namespace, steps, fault) -> None:
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
     spec = {"minReplicas": 2, "maxReplicas": 4, "targetCPUUtilizationPercentage": 60, "scaleTargetRef": target}
     cluster.request("POST", path, {"metadata": {"name": "web"}, "spec": spec})
+    cluster.wait_pods(namespace, 2, "app=web")  # it has done what it is for
     options = {"namespace": namespace, "fault": fault, "name": "web", "duration": "10m"}
-    seen = steps("k8s_config_fault", options, measure=lambda: cluster.get(f"{path}/web"))["measured"]
+    seen = steps("k8s_config_fault", options, measure=lambda: cluster.get(f"{path}/web"), settle=AUTOSCALED)["measured"]
     wanted = {
         "autoscaler_target": ("targetCPUUtilizationPercentage", 1000),
         "autoscaler_maximum": ("maxReplicas", 1),

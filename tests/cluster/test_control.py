@@ -47,6 +47,7 @@ def wait_clean(cluster, namespace: str, before: dict, fingerprint, compare, seco
     wait_until(lambda: not compare(before, fingerprint(namespace)), seconds, "the namespace is as it was", 0.2)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_the_playbook_is_killed_and_the_attack_ends_in_time(cluster, namespace, deployment, fingerprint, compare, tmp_path, attack) -> None:
     deployment(1)

@@ -106,6 +106,8 @@ def test_a_killed_controller_and_a_halt_from_a_fresh_process(cluster, namespace,
     assert record["verdict"] == "failed" and [left["host"] for left in record["left_to_timer"]] == ["localhost"]
     assert len(ours(cluster, namespace)) == 3
 
+    audit = run_playbook(cluster, "cluster_audit", {"cluster_namespaces": namespace})
+    assert audit.rc == 2 and "(k8s_network_partition) is active, " in audit.out and f"journal {namespace}/faultline-" in audit.out, audit
     told = run_playbook(cluster, "cluster_halt", {"cluster_namespaces": namespace}, "--check")
     assert told.rc == 0 and "would be reverted: " in told.out and len(ours(cluster, namespace)) == 3, told
     halted = run_playbook(cluster, "cluster_halt", {"cluster_namespaces": namespace})
@@ -114,3 +116,5 @@ def test_a_killed_controller_and_a_halt_from_a_fresh_process(cluster, namespace,
     wait_until(lambda: not compare(before, fingerprint(namespace)), 60, "all is as before", 1)
     again = run_playbook(cluster, "cluster_halt", {"cluster_namespaces": namespace})
     assert again.rc == 0 and "clean, nothing was there" in again.out, again
+    audit = run_playbook(cluster, "cluster_audit", {"cluster_namespaces": namespace})
+    assert audit.rc == 0 and "Audit: all 1 clean" in audit.out, audit

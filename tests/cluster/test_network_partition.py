@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import pytest
 from _lab import wait_until
 
 
@@ -18,6 +19,7 @@ def connects(cluster, namespace: str, source: dict, target: dict) -> bool:
     return cluster.reaches(namespace, source["metadata"]["name"], target["status"]["podIP"])
 
 
+@pytest.mark.smoke
 def test_partition_steps(cluster, namespace, deployment, steps) -> None:
     cart, web = pods_of(cluster, namespace, deployment)
     assert connects(cluster, namespace, web, cart)

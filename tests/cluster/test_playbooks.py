@@ -29,7 +29,7 @@ def variables(namespace: str, reports: Path, **more: Any) -> dict[str, Any]:
 
 def test_pod_delete(cluster, namespace, deployment, tmp_path: Path) -> None:
     deployment(3)
-    asked = variables(namespace, tmp_path, fault_namespace=namespace, fault_labels="app=web", fault_count="2", fault_seed=7, fault_grace="0s")
+    asked = variables(namespace, tmp_path, fault_namespace=namespace, fault_labels="app=web", fault_count="2", fault_seed=7)
     play = run_playbook(cluster, "pod_delete", asked)
     record = record_of(tmp_path, play)
     assert (record["verdict"], play.rc) == ("held", 0), play
@@ -66,6 +66,7 @@ def test_what_is_missing_is_said(cluster, asked: dict[str, Any]) -> None:
     assert play.rc == 2 and "Wanted are fault_namespace, fault_labels and one of fault_url, fault_tcp and fault_workload" in play.out, play
 
 
-def test_halt_says_when_the_cluster_cannot_be_reached(cluster) -> None:
-    play = run_playbook(cluster, "cluster_halt", {"cluster_kubeconfig": "/nowhere/config"})
-    assert play.rc == 2 and "NOT CLEAN" in play.out and "there is no such file" in play.out, play
+def test_halt_and_audit_say_when_the_cluster_cannot_be_reached(cluster) -> None:
+    for playbook in ("cluster_halt", "cluster_audit"):
+        play = run_playbook(cluster, playbook, {"cluster_kubeconfig": "/nowhere/config"})
+        assert play.rc == 2 and "NOT CLEAN" in play.out and "there is no such file" in play.out, play

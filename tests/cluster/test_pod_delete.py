@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import pytest
 
+
+@pytest.mark.smoke
 def test_pod_delete_steps(cluster, namespace, deployment, steps) -> None:
     before = {pod["metadata"]["name"] for pod in deployment(3)}
     options = {"namespace": namespace, "label_selector": "app=web", "count": 1, "seed": "7", "duration": "5m", "grace": "0s"}

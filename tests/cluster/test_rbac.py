@@ -34,6 +34,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "k8s_node_taint": {"names": ["NODE"], "journal_namespace": "NAMESPACE", "effect": "NoSchedule"},
 }
 ONE_SENTENCE = re.compile(r"forbidden: the credentials may not [a-z]+ \S+( \S+)?( in namespace \S+)?; grant it with a Role \(see docs/rbac\)")
+pytestmark = pytest.mark.smoke
 # Process 1 waits for a child, so that there is something to kill that is not process 1.
 WAITS = ["sh", "-c", "sleep 10000 & wait $!"]
 

@@ -20,3 +20,11 @@ def test_what_is_described_is_used(name: str) -> None:
     described = set(re.findall(r"^#   ([a-z][a-z0-9_]+) ", text, re.MULTILINE))
     plan = text.partition("experiment_plan:")[2]
     assert described and {word for word in described if not re.search(rf"\b{word}\b", plan)} == set()
+
+
+@pytest.mark.parametrize("name", ["cluster_halt", "cluster_audit"])
+def test_halt_and_audit_take_the_same_variables(name: str) -> None:
+    text = (PLAYBOOKS / f"{name}.yml").read_text()
+    described = re.findall(r"^#   ([a-z][a-z0-9_]+) ", text, re.MULTILINE)
+    assert described == ["cluster_kubeconfig", "cluster_context", "cluster_namespaces", "cluster_from"]
+    assert all(re.search(rf"\b{word} \|", text) for word in described)

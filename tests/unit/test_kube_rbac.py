@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _kube_residue
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import OWNERS, Kind
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import NAMESPACE, OWNERS, Kind
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 MANIFESTS = sorted((CHECKOUT / "docs/rbac").glob("k8s_*.yml"))
@@ -40,6 +40,16 @@ def test_a_halt_may_revert_and_remove_everything() -> None:
 @pytest.mark.parametrize("path", CHOOSE_PODS, ids=lambda path: path.stem)
 def test_pods_can_be_chosen_by_any_owner(path: Path) -> None:
     assert {right(kind, "list") for kind in OWNERS.values()} - granted(path) == set()
+
+
+@pytest.mark.parametrize("path", [path for path in MANIFESTS if path.stem != "k8s_revert"], ids=lambda path: path.stem)
+def test_a_namespace_can_be_looked_at_for_its_opt_out(path: Path) -> None:
+    assert right(NAMESPACE, "get") in granted(path)
+
+
+@pytest.mark.parametrize("path", [path for path in CHOOSE_PODS if path.stem != "k8s_pod_location"], ids=lambda path: path.stem)
+def test_a_manifest_for_pods_says_where_the_journal_is_with_several_namespaces(path: Path) -> None:
+    assert "For several namespaces" in path.read_text() and "journal_namespace" in path.read_text()
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)

@@ -22,7 +22,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import norma
 CHECKOUT = Path(__file__).resolve().parents[2]
 PLAYBOOKS = CHECKOUT / "playbooks"
 SURVEYS = sorted((CHECKOUT / "docs/surveys").glob("*.json"))
-NOT_FOR_SURVEYS = {"audit", "cluster_halt", "experiment", "halt", "lab"}
+NOT_FOR_SURVEYS = {"audit", "cluster_audit", "cluster_halt", "experiment", "halt", "lab"}
 # A line of the comment at the top of a playbook that describes a variable; a line that goes on is further right.
 DESCRIBED = re.compile(r"^#   ([a-z][a-z0-9_]+) +(\S.*)$", re.MULTILINE)
 # What a person would answer where there is no default.

@@ -115,7 +115,7 @@ def ansible(bin_: Path, tasks: list[dict], scratch: Path) -> list[str]:
 
 
 def ours(cluster: Cluster, namespace: str, scratch: Path) -> Cost:
-    options = {"namespaces": [namespace], "label_selector": LABEL, "count": TAKEN, "phase": "any", "grace": "0s", "recovery_timeout": "0s", "duration": "10m"}
+    options = {"namespaces": [namespace], "label_selector": LABEL, "count": TAKEN, "phase": "any", "force": True, "recovery_timeout": "0s", "duration": "10m"}
     argv = ansible(Path(sys.executable).parent, [{"name": "delete", "faultline.chaos.k8s_pod_delete": options}], scratch)
     return measure(cluster, namespace, argv, scratch, ANSIBLE_CONFIG=str(REPO / "ansible.cfg"), ANSIBLE_COLLECTIONS_PATH=str(REPO / ".collections"))
 

@@ -134,3 +134,15 @@ def kube() -> Iterator:
     server.cluster = Cluster({"host": server.url})
     yield server
     server.close()
+
+
+@pytest.fixture
+def calm_kube(kube, monkeypatch: pytest.MonkeyPatch):
+    """The small API server with its namespace shop, for attacks on pods and nodes: no pauses, and a watcher that only says it runs."""
+    from ansible_collections.faultline.chaos.plugins.module_utils import _kube, _kube_deadman, _kube_drain
+
+    monkeypatch.setattr(_kube, "_WAIT", 0.001)
+    monkeypatch.setattr(_kube_drain, "_AGAIN", (0.01, 0.02))
+    monkeypatch.setattr(_kube_deadman, "start_watcher", lambda _cluster, _entry: 1)
+    kube.put("/api/v1/namespaces", "shop")
+    return kube

@@ -131,6 +131,8 @@ class KubeServer:
         kind = path.rsplit("/", 1)[1]
         prefix = path[: -len(kind)]
         fitting = [o for at, o in sorted(self.objects.items()) if at.startswith(prefix) and f"/{kind}/" in at and _fits(o, query.get("labelSelector"))]
+        named = [part.partition("=")[2] for part in query.get("fieldSelector", "").split(",") if part.startswith("metadata.name=")]
+        fitting = [o for o in fitting if not named or o["metadata"]["name"] in named]
         start, limit = int(query.get("continue") or 0), int(query.get("limit") or 1000)
         more = {"continue": str(start + limit)} if start + limit < len(fitting) else {}
         return {"metadata": more, "items": fitting[start : start + limit]}

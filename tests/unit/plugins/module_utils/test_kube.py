@@ -7,6 +7,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import tempfile
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -201,9 +205,32 @@ def test_certificates_that_are_called_alike_are_kept_apart(tmp_path) -> None:
         (tmp_path / attribute).mkdir()
         (tmp_path / attribute / "cert.pem").write_text(text)
         setattr(settings, attribute, str(tmp_path / attribute / "cert.pem"))
-    (tmp_path / "place").mkdir()
-    kept = _kube_deadman.copy_certificates(settings, str(tmp_path / "place"))
-    assert kept["key_file"] is None and {attribute: Path(kept[attribute]).read_text() for attribute in sources} == sources
+    kept = _kube_deadman.copy_certificates(settings)
+    assert "key_file" not in kept and {attribute: Path(f"/proc/self/fd/{kept[attribute].fileno()}").read_text() for attribute in sources} == sources
+
+
+def test_a_watcher_that_is_killed_leaves_no_key(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its copies have no name; it can read them again and again, as the client does for each connection."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "key.pem").write_text("secret")
+    settings = SimpleNamespace(ssl_ca_cert=None, cert_file=None, key_file=str(tmp_path / "key.pem"))
+    read_end, write_end = os.pipe()
+
+    def life() -> None:
+        os.write(write_end, f"{settings.ssl_ca_cert} {Path(settings.key_file).read_text()} {Path(settings.key_file).read_text()}".encode())
+        os.close(write_end)
+        time.sleep(30)
+
+    pid = _kube_deadman.detach_with_certificates(settings, life, "watcher", write_end)
+    os.close(write_end)
+    (tmp_path / "key.pem").unlink()
+    try:
+        with os.fdopen(read_end) as stream:
+            assert stream.read() == "None secret secret"
+    finally:
+        os.kill(pid, signal.SIGKILL)
+    assert settings.key_file == str(tmp_path / "key.pem") and list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_no_cluster_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
@@ -229,3 +256,24 @@ def test_paths() -> None:
     assert path(DEPLOYMENT, "shop", "web") == "/apis/apps/v1/namespaces/shop/deployments/web"
     assert path(POD, "shop", "../x", "exec") == "/api/v1/namespaces/shop/pods/..%2Fx/exec"
     assert path(POD) == "/api/v1/pods"
+
+
+SAID = [
+    ('Operation cannot be fulfilled on pods "web-0": Precondition failed: UID in precondition: a, UID in object meta: b', False),
+    ("the UID in the precondition (a) does not match the UID in record (b). The object might have been deleted and then recreated", False),
+    ('Operation cannot be fulfilled on pods "druid-0": the object has been modified; please apply your changes to the latest version', True),
+    ('Operation cannot be fulfilled on pods "web-0": the ResourceVersion in the precondition (1) does not match the ResourceVersion in record (2)', True),
+]
+
+
+@pytest.mark.parametrize(("said", "raised"), SAID)
+def test_only_another_uid_is_gone_already(kube, said: str, raised: bool) -> None:
+    """A name may have the letters of any word."""
+    from kube_server import Answer
+
+    kube.fail(9, Answer(409, "Conflict", said), "DELETE")
+    if raised:
+        with pytest.raises(Conflict):
+            kube.cluster.delete(POD, "druid-0", "shop", "a")
+    else:
+        assert kube.cluster.delete(POD, "druid-0", "shop", "a") is False

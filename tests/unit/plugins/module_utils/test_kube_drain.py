@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube, _kube_attack, _kube_deadman, _kube_drain
+from ansible_collections.faultline.chaos.plugins.module_utils import _kube_attack, _kube_drain
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import Lifecycle
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import Journal
@@ -163,11 +163,8 @@ def test_an_eviction_that_fails_otherwise_is_an_error() -> None:
 
 
 @pytest.fixture
-def cluster(kube, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(_kube, "_WAIT", 0.001)
-    monkeypatch.setattr(_kube_drain, "_AGAIN", (0.01, 0.02))
-    monkeypatch.setattr(_kube_deadman, "start_watcher", lambda _cluster, _entry: 1)
-    kube.put("/api/v1/namespaces", "shop")
+def cluster(calm_kube):
+    kube = calm_kube
     kube.put(NODES, "n1", spec={})
     for name in ("web-1", "web-2"):
         found = pod(name)
@@ -203,6 +200,31 @@ def test_a_drain_from_beginning_to_end(cluster) -> None:
     assert call(cluster, NodeDrain, state="absent")["status"] == "reverted"
     assert spec(cluster) == {} and "annotations" not in cluster.objects[f"{NODES}/n1"]["metadata"]
     assert call(cluster, NodeDrain, state="absent")["status"] == "absent"
+
+
+OUT = {"labels": {"faultline.chaos/opt-out": "true"}}
+
+
+def test_pods_of_a_namespace_that_opted_out_are_not_ended(cluster) -> None:
+    cluster.put("/api/v1/namespaces", "shop", metadata=OUT)
+    with pytest.raises(AttackError, match="shop/web-1, shop/web-2 .in a namespace that opted out, and does not tolerate the taint"):
+        call(cluster, NodeTaint, effect="NoExecute")
+    assert spec(cluster) == {}
+    made = call(cluster, NodeDrain)
+    assert made["effect"]["evicted"] == [] and set(made["effect"]["stay"].values()) == {"in a namespace that opted out"}
+    assert len([path for method, path in cluster.requests if path == "/api/v1/namespaces/shop"]) == 2  # once by each
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["may not look", "is gone"])
+def test_a_namespace_that_one_cannot_see_did_not_opt_out(cluster, known: bool) -> None:
+    from kube_server import Answer
+
+    if known:
+        cluster.put("/api/v1/namespaces", "shop", metadata=OUT)
+        cluster.trouble.insert(0, lambda method, path, _body: Answer(403, "Forbidden", "no") if path == "/api/v1/namespaces/shop" else None)
+    else:
+        del cluster.objects["/api/v1/namespaces/shop"]
+    assert call(cluster, NodeDrain)["effect"]["evicted"] == ["shop/web-1", "shop/web-2"]
 
 
 def test_a_prior_cordon_is_kept(cluster) -> None:

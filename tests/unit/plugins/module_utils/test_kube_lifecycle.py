@@ -8,72 +8,25 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube, _kube_attack, _kube_deadman
+sys.path.append(str(Path(__file__).resolve().parent))
+
+from kube_attacks import MAPS, Wall, Write, call, content, prepare
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _kube_deadman
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, NAMESPACE_OPTION, KubeAttack, KubePlan, Lifecycle
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import CONFIG_MAP, NETWORK_POLICY
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert import revert_entry, status
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_steps import Create, SetFields
-
-MAPS = "/api/v1/namespaces/shop/configmaps"
-
-
-class Write(KubeAttack):
-    """Changes a ConfigMap."""
-
-    name = "k8s_write"
-    options = dict(NAMESPACE_OPTION, value={"type": "str"})
-    secret = False
-
-    def resources(self):
-        return ["write:" + self.params["namespace"]]
-
-    def snapshot(self):
-        return self.cluster.get(CONFIG_MAP, "theirs", "shop")
-
-    def plan(self, before):
-        return KubePlan("a: 1", "a: 2", [SetFields(CONFIG_MAP, before, {"/data/a": self.params["value"]})], secret=self.secret)
-
-
-class Wall(Write):
-    """Creates a NetworkPolicy."""
-
-    name = "k8s_wall"
-    deadman = CLUSTER
-
-    def plan(self, before):
-        return KubePlan("", "policy", [Create(NETWORK_POLICY, {"metadata": {"name": "wall", "namespace": "shop"}, "spec": {}})])
 
 
 @pytest.fixture(autouse=True)
 def cluster(kube, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(_kube, "_WAIT", 0.001)
-    started = []
-    monkeypatch.setattr(_kube_deadman, "start_watcher", lambda _cluster, entry: started.append(entry.id))
-    kube.watchers = started
-    kube.put("/api/v1/namespaces", "shop")
-    kube.put(MAPS, "theirs", data={"a": "1"})
-    return kube
-
-
-def call(kube, attack=Write, check: bool = False, diff: bool = True, **values) -> dict:
-    params = {key: spec.get("default") for key, spec in _kube_attack.COMMON_OPTIONS.items()}
-    params |= {"namespace": "shop", "value": "2", "duration": "60s", **values}
-    return Lifecycle(params, check, diff, attack, kube.cluster).run()
-
-
-def content(kube) -> dict:
-    found = copy.deepcopy(kube.objects)
-    for each in found.values():
-        each["metadata"].pop("resourceVersion")
-        if not each["metadata"].get("annotations"):
-            each["metadata"].pop("annotations", None)
-    return found
+    return prepare(kube, monkeypatch)
 
 
 @pytest.mark.parametrize("attack", [Write, Wall])
@@ -86,7 +39,7 @@ def test_from_beginning_to_end(kube, attack) -> None:
     assert kube.watchers == ([made["id"]] if attack is Write else [])
     again = call(kube, attack)
     assert not again["changed"] and again["id"] == made["id"] and again["status"] == "active"
-    gone = call(kube, attack, state="absent")
+    gone = call(kube, attack, state="absent", wait="2s")  # how long it was looked at makes it no other attack
     assert gone["changed"] and gone["status"] == "reverted" and content(kube) == before
     assert call(kube, attack, state="absent")["status"] == "absent"
 
@@ -190,6 +143,23 @@ def test_an_undo_that_fails_stays_and_is_loud(kube) -> None:
     assert status(kube.cluster, entry) == "stuck" and "forbidden" in entry.stuck
     assert call(kube, state="absent")["status"] == "reverted"
     assert kube.objects[MAPS + "/theirs"]["data"] == {"a": "1"}
+
+
+def test_an_undo_that_fails_at_once_is_stuck_for_everybody(kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kube_server import Answer
+
+    def fail(_self, _plan):
+        kube.fail(1, Answer(403, "Forbidden", "cannot"), "PATCH", "theirs")
+        raise AttackError("no effect")
+
+    before = content(kube)
+    monkeypatch.setattr(Write, "verify", fail)
+    with pytest.raises(AttackError, match="no effect; and the undo is stuck, the dead-man keeps trying: forbidden") as caught:
+        call(kube)
+    [attack_id] = caught.value.details["stuck"]
+    entry = Journal(kube.cluster).find("shop", attack_id)
+    assert status(kube.cluster, entry) == "stuck" and "forbidden" in entry.stuck
+    assert call(kube, state="absent")["status"] == "reverted" and content(kube) == before
 
 
 def test_an_undo_that_fails_keeps_the_job_that_owns_its_journal(kube) -> None:
@@ -345,3 +315,22 @@ def test_bad_options_are_refused_before_anything_is_touched(kube, values: dict, 
     assert raised.value.details["option"] == option
     assert isinstance(raised.value, BadOption) or values["duration"] is None
     assert content(kube) == before and all(method == "GET" for method, _path in kube.requests)
+
+
+class Everywhere(Write):
+    """In no namespace, as attacks on nodes are."""
+
+    def namespaces(self):
+        return []
+
+
+@pytest.mark.parametrize("value", ["kube-system", "mine", "*", "", "../x"])
+def test_the_namespace_of_the_journal_is_checked(kube, value: str) -> None:
+    with pytest.raises(BadOption, match="^journal_namespace: "):
+        call(kube, Everywhere, journal_namespace=value, protected=["mine"])
+    assert kube.requests == []
+    assert call(kube, journal_namespace=value, protected=["mine"])["status"] == "active"  # not used
+
+
+def test_a_journal_in_a_namespace_of_its_own(kube) -> None:
+    assert call(kube, Everywhere, journal_namespace="chaos")["journal"].startswith("chaos/")

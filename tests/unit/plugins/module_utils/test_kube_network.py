@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _kube_exec, _kube_reach
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.modules.k8s_network_partition import NetworkPartition
 
 PODS = "/api/v1/namespaces/shop/pods"
@@ -81,3 +81,13 @@ def test_two_failures_in_a_row_are_a_cut(monkeypatch: pytest.MonkeyPatch, attemp
     monkeypatch.setattr(_kube_reach.time, "sleep", lambda _seconds: None)
     path = Attempts(*attempts)
     assert _kube_reach.enforced(path, seconds) is told and path.count == count
+
+
+def test_a_connection_that_goes_on_names_the_mesh_as_a_cause(kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    pod(kube, "web-1")
+    made = partition(kube, label_selector="app=web")
+    plan = made.plan(made.snapshot())
+    made.path, made.why = Attempts(True), ""
+    monkeypatch.setattr(_kube_reach, "enforced", lambda _path: False)
+    with pytest.raises(AttackError, match="does not enforce network policies: .* a sidecar of a service mesh, such as Istio's, .* set probe: skip"):
+        made.verify(plan)

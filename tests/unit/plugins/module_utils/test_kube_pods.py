@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube, _kube_attack, _kube_deadman, _kube_drain
+from ansible_collections.faultline.chaos.plugins.module_utils import _kube_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import Lifecycle
+from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import NotFound, Unreachable
+from ansible_collections.faultline.chaos.plugins.modules.k8s_container_kill import ContainerKill
 from ansible_collections.faultline.chaos.plugins.modules.k8s_node_drain import NodeDrain
+from ansible_collections.faultline.chaos.plugins.modules.k8s_node_taint import NodeTaint
 from ansible_collections.faultline.chaos.plugins.modules.k8s_pod_delete import PodDelete
 from ansible_collections.faultline.chaos.plugins.modules.k8s_pod_evict import PodEvict
 
@@ -22,11 +25,8 @@ OWNER = [{"kind": "ReplicaSet", "name": "web", "uid": "o", "controller": True}]
 
 
 @pytest.fixture
-def cluster(kube, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(_kube, "_WAIT", 0.001)
-    monkeypatch.setattr(_kube_drain, "_AGAIN", (0.01, 0.02))
-    monkeypatch.setattr(_kube_deadman, "start_watcher", lambda _cluster, _entry: 1)
-    kube.put("/api/v1/namespaces", "shop")
+def cluster(calm_kube):
+    kube = calm_kube
     kube.put(NODES, "n1", spec={"unschedulable": True})
     for name in ("web-1", "web-2", "web-3"):
         kube.put(PODS, name, metadata={"ownerReferences": OWNER}, spec={"nodeName": "n1"}, status={"phase": "Running"})
@@ -35,7 +35,11 @@ def cluster(kube, monkeypatch: pytest.MonkeyPatch):
 
 def call(kube, kind: type, check: bool = False, **values: Any) -> dict:
     params = {key: spec.get("default") for key, spec in {**_kube_attack.COMMON_OPTIONS, **kind.options}.items()}
-    params |= {"duration": "60s"} | ({"names": ["n1"]} if kind is NodeDrain else {"namespaces": ["shop"], "all": True, "recovery_timeout": "0s"})
+    params |= (
+        {"duration": "60s"}
+        | ({"timeout": "5s"} if kind is NodeDrain else {})
+        | ({"names": ["n1"]} if kind in (NodeDrain, NodeTaint) else {"namespaces": ["shop"], "all": True, "recovery_timeout": "0s"})
+    )
     return Lifecycle(params | values, check, True, kind, kube.cluster).run()
 
 
@@ -94,3 +98,79 @@ def test_the_pods_that_nobody_replaces_are_named(cluster, kind: type) -> None:
         planned = call(cluster, kind, check=True, seed=seed)
         assert "nobody replaces pods without an owner: shop/bare-1, shop/bare-2" in planned["notes"]
     assert call(cluster, kind, seed="1")["effect"]["unowned"] == ["shop/bare-1", "shop/bare-2"]
+
+
+ATTACKS = [(PodDelete, "DELETE", "/pods/web-2", "deleted"), (PodEvict, "POST", "/web-2/eviction", "evicted"), (NodeDrain, "POST", "/web-2/eviction", "evicted")]
+by_attack = pytest.mark.parametrize(("kind", "method", "where", "word"), ATTACKS, ids=[kind.__name__ for kind, *_rest in ATTACKS])
+
+
+@by_attack
+def test_what_was_taken_before_it_failed_is_told(cluster, kind: type, method: str, where: str, word: str) -> None:
+    from kube_server import Answer
+
+    cluster.fail(99, Answer(403, "Forbidden", "forbidden: User x cannot"), method, where)
+    with pytest.raises(AttackError, match=f"may not .*; undone at once, but what was done is not brought back: {word}: shop/web-1, shop/web-3$") as failed:
+        call(cluster, kind)
+    assert failed.value.details["injected"] is True and failed.value.details["effect"] == {word: ["shop/web-1", "shop/web-3"]}
+
+
+@by_attack
+def test_what_may_have_been_taken_is_told(cluster, kind: type, method: str, where: str, word: str) -> None:
+    from kube_server import Answer
+
+    cluster.fail(99, Answer(500, "", "etcd is away"), method, "/pods/")
+    with pytest.raises(AttackError, match="uncertain: shop/web-1, shop/web-2, shop/web-3$") as failed:
+        call(cluster, kind)
+    assert failed.value.details["effect"] == {"uncertain": ["shop/web-1", "shop/web-2", "shop/web-3"]}
+
+
+@by_attack
+def test_when_nothing_was_taken_nothing_is_left(cluster, kind: type, method: str, where: str, word: str) -> None:
+    from kube_server import Answer
+
+    cluster.fail(99, Answer(403, "Forbidden", "forbidden: User x cannot"), method, "/pods/")
+    with pytest.raises(AttackError, match="; undone at once, nothing is left$") as failed:
+        call(cluster, kind)
+    assert "injected" not in failed.value.details and len(cluster.names("pods")) == 3
+
+
+@pytest.mark.parametrize("kind", [PodDelete, PodEvict], ids=lambda kind: kind.__name__)
+def test_what_did_not_recover_was_taken(cluster, kind: type) -> None:
+    cluster.put("/apis/apps/v1/namespaces/shop/replicasets", "web", metadata={"uid": "o"}, spec={"replicas": 3}, status={})
+    with pytest.raises(AttackError, match="not recovered: .* but what was done is not brought back"):
+        call(cluster, kind, recovery_timeout="1s", require_recovery=True, duration="4s")
+
+
+def test_a_pool_that_breaks_leaves_all_uncertain(cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_words: Any) -> None:
+        raise MemoryError("no more threads")
+
+    monkeypatch.setattr(cluster.cluster, "delete_all", broken)
+    with pytest.raises(AttackError, match="MemoryError: no more threads; undone at once, but .*uncertain: shop/web-1, shop/web-2, shop/web-3$"):
+        call(cluster, PodDelete)
+
+
+def test_the_pods_of_a_taint_that_failed_later(cluster) -> None:
+    """Between the taint and its undo the cluster may have ended them."""
+    from kube_server import Answer
+
+    cluster.put(NODES, "n2", spec={})
+    cluster.objects[PODS + "/web-3"]["spec"]["nodeName"] = "n2"
+    patched: list[str] = []
+
+    def second(method: str, path: str, _body: Any) -> Answer | None:
+        patched.extend([path] if method == "PATCH" and "/nodes/" in path else [])
+        return Answer(403, "Forbidden", "forbidden: User x cannot") if method == "PATCH" and len(patched) == 2 else None
+
+    cluster.trouble.append(second)
+    with pytest.raises(AttackError, match="; undone at once, but what was done is not brought back: uncertain: ") as failed:
+        call(cluster, NodeTaint, names=["n1", "n2"], effect="NoExecute", key="x", value="y", wait="0s", ignore_pdb=True)
+    expected = ["shop/web-1", "shop/web-2"] if patched[0].endswith("/n1") else ["shop/web-3"]
+    assert failed.value.details["injected"] is True and failed.value.details["effect"] == {"uncertain": expected}
+
+
+def test_signals_that_were_sent() -> None:
+    attack = ContainerKill({})
+    assert attack.done() == {}
+    attack.sent = {"a": 0, "b": Unreachable("gone"), "c": NotFound("no", 404), "d": 137}
+    assert attack.done() == {"signalled": ["a"], "uncertain": ["b", "d"]}

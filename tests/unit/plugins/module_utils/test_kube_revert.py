@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import copy
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _kube, _kube_residue
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import VERSION, Journal, labels
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import CONFIG_MAP
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_undo import RestoreFields
+from ansible_collections.faultline.chaos.plugins.modules.k8s_attack_info import look
 from ansible_collections.faultline.chaos.plugins.modules.k8s_revert import revert
 
 MAPS, SECRETS = "/api/v1/namespaces/shop/configmaps", "/api/v1/namespaces/shop/secrets"
@@ -31,7 +34,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def halt(kube, check: bool = False, **params) -> dict:
     given = {"host": kube.url, "id": None, "run_id": None, "all": True, "namespaces": [], **params}
-    return revert(SimpleNamespace(params=given, check_mode=check))
+    warnings: list[str] = []
+    result = revert(SimpleNamespace(params=given, check_mode=check, warn=warnings.append))
+    return {**result, "warnings": warnings} if warnings else result
 
 
 def attack(kube, attack_id: str, namespace: str = "shop", secret: bool = False) -> None:
@@ -140,6 +145,62 @@ def test_when_it_cannot_look_what_was_reverted_is_still_told(kube) -> None:
     kube.fail(99, Answer(500, "", "etcd is away"), "GET", "/jobs")
     told = halt(kube)
     assert told["reverted"] == ["a"] and "etcd is away" in told["stuck"][0]["reason"] and not told["clean"]
+
+
+def test_an_undo_that_breaks_stops_no_other(kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a library raises: a halt is over only when all of it was tried."""
+    attack(kube, "a")
+    attack(kube, "b")
+    original = RestoreFields.run
+
+    def broken(step, cluster):
+        if step.name == "theirs-a":
+            raise ConnectionResetError("reset by peer")
+        return original(step, cluster)
+
+    monkeypatch.setattr(RestoreFields, "run", broken)
+    told = halt(kube)
+    assert told["reverted"] == ["b"] and told["stuck"] == [{"id": "a", "reason": "ConnectionResetError: reset by peer"}]
+    assert Journal(kube.cluster).find("shop", "a").stuck == "ConnectionResetError: reset by peer"
+
+
+def test_what_may_not_be_listed_was_not_looked_at(kube) -> None:
+    policy(kube, "old")
+    refuse(kube, "GET", "/networkpolicies")
+    seen = look(kube.cluster, [])
+    assert not seen["clean"] and seen["not_looked_at"] == ["networkpolicies"] and seen["residue"] == []
+    told = halt(kube)
+    assert told["clean"] and told["removed"] == [] and told["not_looked_at"] == ["networkpolicies"] and "may not list: networkpolicies." in told["warnings"][0]
+    kube.trouble.clear()
+    assert look(kube.cluster, [])["residue"] == ["NetworkPolicy shop/faultline-old"]
+    assert halt(kube)["removed"] == ["NetworkPolicy shop/faultline-old"]
+    assert look(kube.cluster, []) == {"attacks": [], "residue": [], "not_looked_at": [], "clean": True}
+
+
+RBAC = Path(__file__).resolve().parents[4] / "docs/rbac"
+# Of attacks in one namespace; k8s_pod_location is none.
+ROLES = [path for path in sorted(RBAC.glob("k8s_*.yml")) if "kind: Role\n" in path.read_text() and "ClusterRole" not in path.read_text()]
+NAMESPACED = [path for path in ROLES if path.stem != "k8s_pod_location"]
+
+
+@pytest.mark.parametrize("path", NAMESPACED, ids=lambda path: path.stem)
+def test_the_rights_of_an_attack_are_enough_to_look_at_its_namespace(kube, path: Path) -> None:
+    from kube_server import Answer
+
+    rules = yaml.safe_load(path.read_text())["rules"]
+    may = {resource for rule in rules if "list" in rule["verbs"] for resource in rule["resources"]}
+
+    def guarded(method, url, _body):
+        words = url.partition("?")[0].split("/")
+        lists = method == "GET" and words[-1] in {kind.plural for kind in _kube_residue._OURS + _kube_residue._MARKED}
+        return Answer(403, "Forbidden", "forbidden: User x cannot") if lists and not (words[-3:-1] == ["namespaces", "shop"] and words[-1] in may) else None
+
+    kube.trouble.append(guarded)
+    seen = look(kube.cluster, ["shop"])
+    kinds = {kind.plural for kind in _kube_residue._OURS + _kube_residue._MARKED if kind.namespaced}
+    assert seen["clean"] and seen["not_looked_at"] == sorted(f"{plural} in namespace shop" for plural in kinds - may)
+    with pytest.raises(AttackError, match="may not list configmaps"):
+        look(kube.cluster, [])
 
 
 @pytest.mark.parametrize("option", ["id", "run_id"])

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.faultline.chaos.plugins.module_utils import _kube_attack
 from ansible_collections.faultline.chaos.plugins.plugin_utils import _outcomes, _summary, _verdict
 from ansible_collections.faultline.chaos.plugins.plugin_utils._inventory import Inventory
 from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import normalise
-from ansible_collections.faultline.chaos.plugins.plugin_utils._run import Run
+from ansible_collections.faultline.chaos.plugins.plugin_utils._run import NOTHING_TO_UNDO, Run
 from ansible_collections.faultline.chaos.plugins.plugin_utils._targets import check, draw, schedule
 
 START = datetime(2026, 3, 2, 10, 0, tzinfo=timezone.utc)
@@ -25,6 +26,7 @@ UNREACHABLE = {"unreachable": True, "msg": "Failed to connect to the host via ss
 CUT = {"unreachable": True, "msg": "Failed to connect to the host via ssh: Shared connection to 10.0.0.2 closed."}
 REFUSED = {"failed": True, "msg": "netem needs root on the target: set become: true"}
 CRASHED = {"failed": True, "msg": "MODULE FAILURE", "module_stderr": "Killed"}
+HALF = {"failed": True, "msg": "1 of 10 pods could not be deleted", "injected": True, "effect": {"deleted": ["shop/web-1"]}}
 CLEAN = {"reverted": ["x"], "already_gone": [], "stuck": [], "clean": True}
 NOTHING = {"reverted": [], "already_gone": [], "stuck": [], "clean": True}
 STUCK = {"reverted": [], "stuck": [{"id": "x", "reason": "rc 2"}], "clean": False, "failed": True, "msg": "not reverted: x: rc 2"}
@@ -110,6 +112,9 @@ CASES = [
     (CUT, NOTHING, MET, MET, "aborted", "not_injected", "n2: unreachable"),
     (CRASHED, CUT, MET, MET, "not_reverted", "left_to_timer", "Left to their timers: n2"),
     (CRASHED, NOTHING, MET, MET, "aborted", "not_injected", "n2: MODULE FAILURE"),
+    # Nine of ten pods were deleted, and the tenth not: there is nothing to undo, but it was attacked.
+    (HALF, NOTHING, MET, MET, "aborted", "reverted", "n2: 1 of 10 pods could not be deleted"),
+    (HALF, CUT, MET, MET, "not_reverted", "left_to_timer", "Left to their timers: n2"),
     ({**REFUSED, "stuck": ["x"]}, STUCK, MET, MET, "not_reverted", "stuck", "The undo is stuck on n2"),
     ({}, {}, MET, MET, "not_reverted", "left_to_timer", "Left to their timers: n2"),  # the tasks gave no answer at all
 ]
@@ -129,6 +134,44 @@ def test_verdicts_when_one_of_three_hosts_differs(
     text = "\n".join(line for line, _bad in _summary.experiment(run.record, {"html": "r.html"}))
     assert ("n2" in text) is (outcome in ("stuck", "left_to_timer") or "n2" in words)
     assert "Report: r.html" in text
+
+
+SCALED = active(undo_text="Deployment shop/web /spec/replicas: back to 2")
+GONE = {**NOTHING, "already_gone": ["x"]}
+
+
+@pytest.mark.parametrize(
+    "attack, reverts, wanted",
+    [
+        (everywhere(SCALED), everywhere(CLEAN), "held"),
+        (everywhere(SCALED), everywhere(CLEAN, n2=NOTHING), "aborted"),  # somebody reverted it: the journal was gone
+        (everywhere(SCALED), everywhere(CLEAN, n2=GONE), "held"),  # the journal was there
+        (everywhere(active(undo_text="nothing to undo")), everywhere(NOTHING), "held"),  # deleted pods
+        (everywhere(SCALED, n2=active()), everywhere(CLEAN, n2=NOTHING), "held"),  # n2 found the attack of another one
+        (everywhere(active(), n2=SCALED), everywhere(CLEAN, n2=NOTHING), "held"),  # the other one was faster with the revert
+        (everywhere(active(), n2=SCALED), everywhere(NOTHING), "aborted"),
+    ],
+)
+def test_an_attack_on_a_cluster_that_somebody_else_reverted(attack: dict[str, Any], reverts: dict[str, Any], wanted: str) -> None:
+    run = play(a_run(step={"attack": "k8s_scale"}), attack, reverts)
+    assert run.record["verdict"] == wanted
+    assert ("k8s_scale was over before its time on n2: somebody reverted it" in run.record["verdict_reason"]) is (wanted == "aborted")
+    assert outcomes(run) == dict.fromkeys(HOSTS, "reverted")
+
+
+@pytest.mark.parametrize("seconds, safety", [(200, {}), (45, {"lease": "20s"})])
+def test_an_attack_on_a_cluster_that_ended_at_its_time_or_had_a_lease(seconds: float, safety: dict[str, Any]) -> None:
+    run = a_run(step={"attack": "k8s_scale"}, **safety)
+    run.baseline(MET, START)
+    run.begin_round(1, START)
+    run.injected(everywhere(SCALED), later(1))
+    run.reverted(everywhere(NOTHING), MET, later(seconds))
+    assert not run.stopped
+
+
+def test_nothing_to_undo_is_what_attacks_on_clusters_say() -> None:
+    source = Path(_kube_attack.__file__).read_text(encoding="utf-8")
+    assert f'"{NOTHING_TO_UNDO}"' in source
 
 
 def test_a_host_that_is_not_back_ends_the_run_and_outweighs_everything() -> None:
@@ -206,6 +249,11 @@ def test_a_failed_injection_is_not_observed() -> None:
     run.begin_round(1, START)
     assert run.injected(everywhere(REFUSED), later(1)) == 0.0
     assert run.attacks[0]["injected"] is None
+    run = a_run()
+    run.baseline(MET, START)
+    run.begin_round(1, START)
+    assert run.injected(everywhere(REFUSED, n2=HALF), later(1)) == 0.0
+    assert run.attacks[0]["injected"] is not None
 
 
 def test_nothing_is_attacked_when_the_steady_state_does_not_hold_before() -> None:

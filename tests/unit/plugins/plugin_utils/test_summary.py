@@ -40,6 +40,9 @@ def test_halt_in_check_mode() -> None:
     assert (fleet.ok, fleet.lists) == (True, {_summary.WOULD: ["n1: a"]})
 
 
+SCALED = {"id": "s", "module": "k8s_scale", "status": "stuck", "reason": "no right", "remaining": -8.5, "journal": "shop/faultline-s"}
+STUCK_THERE = "n1: s (k8s_scale) is stuck, 8.5 s past its deadline, journal shop/faultline-s: no right"
+DAMAGED = {"id": "d", "status": "damaged", "reason": "no record", "run_id": None, "journal": "shop/faultline-d"}
 ATTACK = {"id": "a", "module": "netem", "status": "active", "deadline": "2026-03-02T10:00:00Z"}
 
 
@@ -48,6 +51,8 @@ ATTACK = {"id": "a", "module": "netem", "status": "active", "deadline": "2026-03
     [
         ({"attacks": [], "residue": [], "clean": True}, True, _summary.CLEAN, "n1"),
         ({"attacks": [ATTACK], "residue": [], "clean": False}, False, _summary.ACTIVE, "n1: a (netem) is active, deadline 2026-03-02T10:00:00Z"),
+        ({"attacks": [SCALED], "clean": False}, False, _summary.ACTIVE, STUCK_THERE),
+        ({"attacks": [DAMAGED], "clean": False}, False, _summary.ACTIVE, "n1: d is damaged, journal shop/faultline-d: no record"),
         ({"attacks": [], "residue": ["unit x"], "clean": False}, False, _summary.RESIDUE, "n1: unit x"),
         ({"attacks": [], "residue": [], "clean": False}, False, _summary.FAILED, "n1: it says that it is not clean"),
         (AWAY, False, _summary.UNKNOWN, "n1 (unreachable: Failed to connect)"),
@@ -58,6 +63,23 @@ ATTACK = {"id": "a", "module": "netem", "status": "active", "deadline": "2026-03
 def test_audit(result: dict[str, Any], ok: bool, label: str, words: str) -> None:
     fleet = _summary.audit(["n1"], {"n1": result})
     assert (fleet.ok, fleet.lists) == (ok, {label: [words]})
+
+
+def test_an_audit_of_a_cluster_says_what_it_did_not_look_at() -> None:
+    result = {"attacks": [], "residue": [], "clean": True, "not_looked_at": ["nodes: forbidden"]}
+    fleet = _summary.audit(["localhost"], {"localhost": result})
+    assert fleet.ok and fleet.lists == {_summary.CLEAN: ["localhost"], _summary.UNSEEN: ["localhost: nodes: forbidden"]}
+    assert ("  localhost: nodes: forbidden", True) in _summary.fleet_lines("Audit", fleet, 1)
+
+
+@pytest.mark.parametrize("revert, words, others", [("revert", "chaos.audit", "cluster_"), ("k8s_revert", "chaos.cluster_audit", "chaos.audit")])
+def test_trouble_names_the_playbooks_that_look_there(revert: str, words: str, others: str) -> None:
+    host = {"host": "n1", "outcome": "stuck", "error": "x: rc 2", "deadline": None}
+    fine = {"kind": "attack", "revert": "revert" if revert == "k8s_revert" else "k8s_revert", "hosts": [{**host, "outcome": "reverted"}]}
+    record = {"title": "t", "verdict": "not_reverted", "verdict_reason": "x.", "run_id": "r", "phases": [{"kind": "before"}, fine]}
+    record["phases"].append({"kind": "attack", "revert": revert, "hosts": [host]})
+    text = "\n".join(line for line, _bad in _summary.experiment(record, {}))
+    assert words in text and words.replace("audit", "halt") in text and others not in text
 
 
 def test_the_bad_news_come_last() -> None:
