@@ -30,10 +30,10 @@ def owner(kube, ready: int, wanted: int = 3, kind: str = "ReplicaSet", **meta: A
     kube.put(KINDS[kind], "web", metadata={"uid": "o", **meta}, spec={"replicas": wanted, "selector": {"matchLabels": {"app": "web"}}}, status=status)
 
 
-def pod(kube, name: str, kind: str = "ReplicaSet", status: dict = READY, new: bool = False, **meta: Any) -> dict:
+def pod(kube, name: str, kind: str = "ReplicaSet", status: dict | None = None, new: bool = False, **meta: Any) -> dict:
     meta |= {"labels": {"app": "web"}, "ownerReferences": [{"kind": kind, "name": "web", "uid": "o", "controller": True}]}
     meta |= {"creationTimestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())} if new else {}
-    return kube.put(PODS, name, metadata=meta, spec={"containers": []}, status=status)
+    return kube.put(PODS, name, metadata=meta, spec={"containers": []}, status=status or READY)
 
 
 @pytest.fixture(autouse=True)
