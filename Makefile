@@ -27,7 +27,8 @@ sanity: ## ansible-test sanity (CORE=2.16 or another ansible-core)
 	@scripts/sanity.sh --core $(CORE) sanity
 
 unit: ## unit tests (CORE=2.16 or another ansible-core; ARGS for pytest)
-	@PATH=$$(scripts/venv.sh $(CORE)):$$PATH
+	@scripts/unit_tools.sh
+	PATH=$$(scripts/venv.sh $(CORE)):$$PATH
 	python -m pytest -n 4 tests/unit $(ARGS)
 
 integration: ## tests of the role, the playbooks and steady_state on this machine (CORE and ARGS as above)

@@ -154,8 +154,9 @@ def test_what_no_program_can_be_run_with_is_refused(bench, argv: list[str]) -> N
 
 def test_a_program_gets_its_input_and_may_refuse_it(bench, shell, tmp_path: Path) -> None:
     text = "\n".join(word for word in HOSTILE if "\n" not in word).rstrip("\n")
+    assert len(text * 999) > 1 << 17, "more than a pipe holds"
     taken = tmp_path / "taken"
-    undo = Undo([Feed("x", ["tee", str(taken)], text), Feed("x", ["false"], text * 9999), Feed("x", ["/nowhere"], text)])
+    undo = Undo([Feed("x", ["tee", str(taken)], text), Feed("x", ["false"], text * 999), Feed("x", ["/nowhere"], text)])
     directory = bench.publish(undo=undo)
     done = bench.sh(shell, directory / "revert.sh")
     assert done.returncode == 0, done.stderr
