@@ -228,6 +228,8 @@ finish() { # the record moves to the history
     mv "$dir" "$gone" || { problem "undone, but its journal cannot be removed"; return 1; }
     printf '%s, "ended": "%s", "by": "%s", "result": "%s"}\n' "$(cat "$gone/history")" \
         "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$how" "$1" 2>/dev/null >>"$state/history.jsonl"
+    limit
+    ($limiter sync "$state/history.jsonl" >/dev/null 2>&1 9>&-) # after a power cut, an attack without its end would look lost
     disarm "$gone"
     rm -rf "$gone"
     [ -e "$state/control.sh" ] && sh "$state/control.sh" tidy
