@@ -30,20 +30,27 @@ options:
   undo:
     description:
       - Program and arguments that undo it. It must succeed also when there is nothing to undo, when it is run again, and after a reboot.
-      - It may take a minute at the most. When it fails it is repeated until it succeeds.
+      - It may take O(undo_timeout). When it fails it is repeated until it succeeds.
     type: list
     elements: str
     required: true
+  undo_timeout:
+    description:
+      - How long O(undo) may take, for example V(10m). What takes longer is ended, and repeated. From V(1s) to V(1h).
+    type: raw
+    default: 60s
   check:
     description:
       - Program and arguments that end with 0 when the attack is in effect, and with something else when it is not. Without side effects.
       - The attack is refused when it is in effect before, fails when it is not afterwards, and is undone only when it no longer is.
+      - It may take a minute at the most.
     type: list
     elements: str
   undo_check:
     description:
       - Program and arguments that end with 0 when everything is as it was before the attack. Without side effects.
       - The attack is refused when it is not so before. O(undo) runs only when it is not so, and the attack is undone only when it is so again.
+      - It may take a minute at the most.
     type: list
     elements: str
   resource:
@@ -150,6 +157,7 @@ effect:
 
 import os
 
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, crash_point, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Fails, Gone, Run, Succeeds, Undo
@@ -164,6 +172,7 @@ class Custom(Attack):
     options = {
         "inject": {"type": "list", "elements": "str", "required": True},
         "undo": {"type": "list", "elements": "str", "required": True},
+        "undo_timeout": {"type": "raw", "default": "60s"},
         "check": {"type": "list", "elements": "str"},
         "undo_check": {"type": "list", "elements": "str"},
         "resource": {"type": "str"},
@@ -180,6 +189,7 @@ class Custom(Attack):
                 raise BadOption(option, argv[0], "give the absolute path of a program, or its name")
             if any("\0" in word for word in argv):
                 raise BadOption(option, argv, "a program cannot get a zero byte")
+        self.undo_seconds = int(_units.duration("undo_timeout", self.params["undo_timeout"], 1.0, 3600.0))
         name = self.params["resource"]
         if name is not None and (not name.strip() or not name.isprintable() or len(name) > 200):
             raise BadOption("resource", name, "give a name of up to 200 letters")
@@ -216,7 +226,7 @@ class Custom(Attack):
     def plan(self, before):
         undo = Undo()
         restored = self.argv.get("undo_check")
-        undo.steps.append(Run("the undo of its author", self.argv["undo"], [Fails(restored)] if restored else []))
+        undo.steps.append(Run("the undo of its author", self.argv["undo"], [Fails(restored)] if restored else [], self.undo_seconds))
         if restored:
             undo.checks.append(Gone("what undo_check finds", [Fails(restored)]))
         if "check" in self.argv:

@@ -36,7 +36,7 @@ options:
   recover:
     description:
       - Program and arguments that start the process again, run on revert when no process of the victim's name is running.
-      - Never passed through a shell. It runs as the user of the task, with a fixed C(PATH).
+      - Never passed through a shell. It runs as the user of the task, with a fixed C(PATH), for 5 minutes at the most.
     type: list
     elements: str
 seealso:
@@ -136,6 +136,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import ComesBack, NotRunning, Run, Undo
 
+RECOVER_SECONDS = 300  # what starts a service may wait until it is up
 WAIT_FOR_END = 3.0  # seconds; a program may take its time after TERM, and that is not ours to judge
 
 
@@ -173,7 +174,7 @@ class ProcessKill(Attack):
         undo = Undo()
         if params["recover"]:
             name = victims[0].name
-            undo.steps.append(Run("start %s again unless it runs" % name, params["recover"], [NotRunning(name)]))
+            undo.steps.append(Run("start %s again unless it runs" % name, params["recover"], [NotRunning(name)], RECOVER_SECONDS))
             undo.checks.append(ComesBack("%s is not running again" % name, name))
         lines = ["pid %d  %s" % (victim.pid, " ".join(victim.argv)) for victim in victims]
         again = "" if params["interval"] is None else ", and again every %s" % params["interval"]

@@ -16,7 +16,7 @@ from ansible_collections.faultline.chaos.plugins.modules.custom import Custom
 
 
 def attack(bench=None, **params) -> Custom:
-    given = {"inject": ["true"], "undo": ["true"], "check": None, "undo_check": None, "resource": None}
+    given = {"inject": ["true"], "undo": ["true"], "check": None, "undo_check": None, "undo_timeout": "60s", "resource": None}
     return Custom({**given, **params}, bench.host if bench else None)
 
 
@@ -47,6 +47,17 @@ def test_programs_that_are_refused(option: str, argv: list[str]) -> None:
 def test_resources_that_are_refused(name: str) -> None:
     with pytest.raises(BadOption, match="^resource: "):
         attack(resource=name).validate()
+
+
+@pytest.mark.parametrize("value", ["", "0s", "2h", "-1s", "x", None, True])
+def test_times_of_the_undo_that_are_refused(value) -> None:
+    with pytest.raises(BadOption, match="^undo_timeout: "):
+        attack(undo_timeout=value).validate()
+
+
+def test_the_undo_may_take_as_long_as_was_said(bench) -> None:
+    found = ready(bench, undo=["sleep", "1"], undo_timeout="10m")
+    assert "try_for 600 " in found.plan({}).undo.steps[0].render()[1]
 
 
 def test_resources() -> None:
