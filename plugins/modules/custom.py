@@ -63,7 +63,8 @@ notes:
     the result says so.
   - A program is given by its absolute path, or by its name when it is in C(/usr/local/sbin), C(/usr/local/bin), C(/usr/sbin), C(/usr/bin),
     C(/sbin) or C(/bin). For root it must not be writable for others.
-  - The programs must stay where they are until the attack is undone.
+  - The programs must stay where they are until the attack is undone. All but O(inject) must not be on a file system in memory (C(tmpfs)), for they would be
+    gone after a reboot. What is missing is refused before anything is done.
   - In check mode none of the programs is run.
   - The command lines are in the journal on the target and in the output. Do not put secrets there.
 seealso:
@@ -157,7 +158,7 @@ effect:
 
 import os
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _filesystem, _program, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, crash_point, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Fails, Gone, Run, Succeeds, Undo
@@ -180,15 +181,8 @@ class Custom(Attack):
 
     def validate(self):
         for option in PROGRAMS:
-            argv = self.params[option]
-            if argv is None:
-                continue
-            if not argv or not argv[0].strip():
-                raise BadOption(option, argv, "give a program and its arguments as a list")
-            if argv[0].startswith("-") or "=" in argv[0] or "/" in argv[0] and not argv[0].startswith("/"):
-                raise BadOption(option, argv[0], "give the absolute path of a program, or its name")
-            if any("\0" in word for word in argv):
-                raise BadOption(option, argv, "a program cannot get a zero byte")
+            if self.params[option] is not None:
+                _program.check(option, self.params[option])
         self.undo_seconds = int(_units.duration("undo_timeout", self.params["undo_timeout"], 1.0, 3600.0))
         name = self.params["resource"]
         if name is not None and (not name.strip() or not name.isprintable() or len(name) > 200):
@@ -204,12 +198,11 @@ class Custom(Attack):
 
     def _found(self, option, argv):
         """The argv with the real place of its program. Errors: BadOption."""
-        path = argv[0] if argv[0].startswith("/") else self.host.has_tool(argv[0]) and self.host.tool(argv[0])
-        if not path or not os.path.isfile(path) or not os.access(path, os.X_OK):
-            raise BadOption(option, argv[0], "there is no such program on the target")
-        if self.host.is_root and os.stat(path).st_mode & 0o022:
-            raise BadOption(option, argv[0], "others than its owner can write to it, and it would run as root: chmod go-w")
-        return [path] + argv[1:]
+        found = _program.find(self.host, option, argv)
+        mount = _filesystem.mount_of(os.path.realpath(found[0]))
+        if option != "inject" and mount.in_memory and mount.point != "/":
+            raise BadOption(option, argv[0], "it is on a file system in memory, and an undo after a reboot needs it: put it on a disk")
+        return found
 
     def snapshot(self):
         if self.host.check_mode:

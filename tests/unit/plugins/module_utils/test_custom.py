@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.faultline.chaos.plugins.module_utils import _filesystem
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._filesystem import Mount
 from ansible_collections.faultline.chaos.plugins.modules.custom import Custom
 
 
@@ -80,6 +82,35 @@ def test_a_program_of_root_is_not_writable_for_others(bench, tmp_path: Path) -> 
         ready(bench, inject=[str(program)])
     program.chmod(0o755)
     ready(bench, inject=[str(program)])
+
+
+@pytest.mark.parametrize("option", ["inject", "undo", "check", "undo_check"])
+def test_every_program_is_looked_for_and_kept_by_its_place(bench, option: str) -> None:
+    with pytest.raises(BadOption, match=f"^{option}: .*no such program"):
+        ready(bench, **{option: ["fl-no-such-program"]})
+    assert ready(bench, **{option: ["true", "x"]}).argv[option] == [bench.host.tool("true"), "x"]
+
+
+def test_a_script_without_its_interpreter_is_refused(bench, tmp_path: Path) -> None:
+    program = tmp_path / "run"
+    program.write_bytes(b"#! /fl/no/such/interpreter -x\n")
+    program.chmod(0o755)
+    with pytest.raises(BadOption, match="^inject: .*a script for /fl/no/such/interpreter"):
+        ready(bench, inject=[str(program)])
+    for first in (b"#!/bin/sh\n", b"#!", b"", b"\x7fELF"):
+        program.write_bytes(first)
+        ready(bench, inject=[str(program)])
+
+
+@pytest.mark.parametrize("option", ["inject", "undo", "check", "undo_check"])
+def test_what_a_reboot_takes_away_cannot_undo(bench, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, shm = (Mount(point, "tmpfs", "tmpfs", "rw", "0:1") for point in ("/", "/dev/shm"))
+    monkeypatch.setattr(_filesystem, "mount_of", lambda path: shm if path == os.path.realpath(bench.host.tool("sleep")) else root)
+    if option == "inject":
+        ready(bench, inject=["sleep", "0"])
+        return
+    with pytest.raises(BadOption, match=f"^{option}: .*on a file system in memory"):
+        ready(bench, **{option: ["sleep", "0"]})
 
 
 def test_inject_and_undo(bench, shell, tmp_path: Path) -> None:
