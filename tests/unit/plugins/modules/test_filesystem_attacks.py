@@ -221,6 +221,8 @@ def test_hierarchies() -> None:
         ("^mode: .*octal", {"op": "chmod", "mode": "0o644"}),
         ("^count: ", {"op": "bit_flip", "count": 0}),
         ("^seed: .*only op bit_flip", {"op": "remove", "seed": 3}),
+        ("^seed: ", {"op": "bit_flip", "seed": -1}),
+        ("^seed: ", {"op": "bit_flip", "seed": 2**63}),
         ("^method: .*by its name", {"op": "remove", "method": "in_place"}),
         ("^method: .*in place", {"op": "chmod", "mode": "0600", "method": "aside"}),
         ("^max_size: ", {"op": "remove", "max_size": "1GiB"}),
