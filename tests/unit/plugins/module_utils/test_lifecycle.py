@@ -18,11 +18,13 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils import _attack, _deadman
 from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import start_time
+from ansible_collections.faultline.chaos.plugins.module_utils._host import start_time, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal, checksum
 from ansible_collections.faultline.chaos.plugins.module_utils._process import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._revert import revert_one
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, Run, Undo, render_record
+from ansible_collections.faultline.chaos.plugins.modules.clock_skew import ClockSkew
+from ansible_collections.faultline.chaos.plugins.modules.host_power import HostPower
 
 
 class Touch(Attack):
@@ -368,6 +370,27 @@ def test_two_attacks_on_one_thing_are_refused(attack, bench) -> None:
     with pytest.raises(AttackError, match="active with other options"):
         attack(id="one", path="/nonexistent/other")
     assert bench.journal.ids() == ["one"]
+
+
+def test_the_clock_is_one_thing(attack, bench) -> None:
+    """Whoever sets it first keeps it, until the undo; and nobody keeps its wrong time."""
+    skew = ClockSkew({}, None).resources()
+    bench.publish("skewed", resources=skew)
+    for other in (skew, HostPower({"action": "reboot", "abrupt": False}, None).resources()):
+        kind = type("Timed", (Touch,), {"resources": lambda _self, other=other: other})
+        with pytest.raises(AttackError, match="clock is held by the active attack skewed"):
+            attack(kind)
+
+
+def test_no_deadline_goes_by_a_clock_that_can_be_set(attack, bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day ahead, or at the beginning of time: due by the time since boot alone."""
+    for attack_id, wrong in (("ahead", time.time() + 86400), ("behind", 1.0)):
+        monkeypatch.setattr(_attack.time, "time", lambda wrong=wrong: wrong)
+        result = attack(duration="20s", id=attack_id, path=str(tmp_path / attack_id))
+        due = int((bench.state / attack_id / "deadline").read_text())
+        assert 15 < result["remaining"] <= 20 and 15 < due / 100 - uptime() <= 20
+        assert bench.sh(["sh"], bench.state / attack_id / "revert.sh", "sweep").stdout == ""
+    assert bench.journal.ids() == ["ahead", "behind"]
 
 
 def test_an_overdue_attack_is_undone_by_whoever_comes_by(attack, bench, tmp_path: Path) -> None:
