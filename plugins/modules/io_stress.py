@@ -53,7 +53,8 @@ options:
   file_size:
     description:
       - Size of each file, for example V(64MiB). At least O(block_size). All of them together must leave 5 % of the file system available, at the most V(1GiB).
-      - In the modes V(read) and V(mixed) it is written before the stress begins. Caches of the disk itself serve what is smaller than they are.
+      - In the modes V(read) and V(mixed) it is written before the stress begins, in the mode V(write) it is allocated where the file
+        system can do that. Caches of the disk itself serve what is smaller than they are.
     type: raw
     default: 64MiB
   rate:
