@@ -49,7 +49,8 @@ options:
     default: false
   seed:
     description:
-      - Draws the same from the same nodes again. Without it another one is made up, and returned in RV(effect).
+      - Draws the same from the same nodes again, from any machine. Without it another one is made up, and returned in RV(effect).
+      - 1 to 64 characters, without line breaks, and without spaces around them.
     type: str
 notes:
   - Nodes with the label or annotation C(faultline.chaos/opt-out=true) are never taken.

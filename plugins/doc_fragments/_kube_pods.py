@@ -83,7 +83,8 @@ options:
     default: false
   seed:
     description:
-      - Draws the same from the same pods again. Without it another one is made up, and returned in RV(effect).
+      - Draws the same from the same pods again, from any machine. Without it another one is made up, and returned in RV(effect).
+      - 1 to 64 characters, without line breaks, and without spaces around them.
     type: str
   max_per_owner:
     description:

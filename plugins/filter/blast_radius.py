@@ -32,7 +32,8 @@ options:
     elements: str
     required: true
   seed:
-    description: Any text or number.
+    description:
+      - 1 to 64 characters without line breaks and without spaces around them, or a whole number below 2^63. V(42) and V("42") draw the same.
     type: str
     required: true
   count:

@@ -39,7 +39,8 @@ options:
     choices: [one, halves, majority_ring, bridge]
     required: true
   seed:
-    description: Any text or number.
+    description:
+      - 1 to 64 characters without line breaks and without spaces around them, or a whole number below 2^63. V(42) and V("42") draw the same.
     type: str
     required: true
   direction:

@@ -36,6 +36,7 @@ COMMON_OPTIONS = {
     "control_addresses": {"type": "list", "elements": "str", "default": []},
 }
 _HARD_CAP = 86400.0
+_IN_PLACE, _INJECTING, _INTERRUPTED = "in place", "injecting", "interrupted"
 # Options that do not make it another attack: they say how long and for whom, not what.
 _NOT_IDENTITY = ("state", "id", "run_id", "duration", "max_duration", "lease", "control_addresses")
 
@@ -157,7 +158,7 @@ class _Lifecycle(object):
             raise AttackError("%s needs root on the target: set become: true" % self.attack.name)
 
     def _undo_overdue(self):
-        """What a stopped timer left behind is undone by whoever comes by first."""
+        """What a stopped timer left behind is undone by whoever comes by first; so is this very attack when it was begun and never finished."""
         notes = []
         for other in self.journal.ids():
             try:
@@ -165,9 +166,22 @@ class _Lifecycle(object):
             except JournalDamaged:
                 continue
             if record["boot_id"] != self.host.boot_id or remaining(self.journal, record["id"]) < -OVERDUE_AFTER:
-                outcome = revert_one(self.host, self.journal, other)
-                notes.append("%s was overdue: %s" % (other, "undone now" if outcome.clean else "stuck: " + outcome.reason))
+                notes.append(self._undo_other(other, "was overdue"))
+            elif other == self.attack.id and record["identity"] == self._identity() and self._state(record) == _INTERRUPTED:
+                notes.append(self._undo_other(other, "was interrupted while it was applied"))
         return notes
+
+    def _undo_other(self, attack_id, why):
+        outcome = revert_one(self.host, self.journal, attack_id)
+        return "%s %s: %s" % (attack_id, why, "undone now" if outcome.clean else "stuck: " + outcome.reason)
+
+    def _state(self, record):
+        """Whether a journal's attack is in place, is being put in place, or never was: its measured effect is the last thing that is noted."""
+        # In this order: an injector that is gone notes nothing any more.
+        injecting = record["boot_id"] == self.host.boot_id and start_time(record["injector"][0]) == record["injector"][1]
+        if self.journal.noted(record["id"], "effect"):
+            return _IN_PLACE
+        return _INJECTING if injecting else _INTERRUPTED
 
     # --- validate -------------------------------------------------------------------------------
 
@@ -246,13 +260,23 @@ class _Lifecycle(object):
             if other == attack.id:
                 if record["identity"] != self._identity():
                     raise AttackError("id: %s is active with other options: revert it first, or choose another id" % other)
-                if self.journal.noted(other, "stuck") or remaining(self.journal, record["id"]) <= 0:
+                overdue = record["boot_id"] != self.host.boot_id or remaining(self.journal, other) <= 0
+                if overdue or self.journal.noted(other, "stuck"):
                     raise AttackError("%s is overdue or stuck: revert it first (module faultline.chaos.revert)" % other)
+                self._refuse_unfinished(record)
                 return self._active(record)
             shared = wanted & set(record["resources"])
             if shared:
                 raise AttackError("%s is held by the active attack %s: revert it first" % (", ".join(sorted(shared)), other))
         return None
+
+    def _refuse_unfinished(self, record):
+        """Errors: AttackError unless the attack is in place: nobody may be told of an effect that nobody has measured."""
+        state = self._state(record)
+        if state == _INJECTING:
+            raise AttackError("%s is being applied by another task (pid %d): wait for that task, or revert it first" % (record["id"], record["injector"][0]))
+        if state == _INTERRUPTED:
+            raise AttackError("%s was interrupted while it was applied: revert it first (module faultline.chaos.revert)" % record["id"])
 
     def _active(self, record):
         return {

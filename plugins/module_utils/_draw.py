@@ -9,6 +9,19 @@
 import hashlib
 import math
 
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+
+LIMIT = 1 << 63
+
+
+def seed(option, value):
+    """A seed as text: 42 and "42" draw the same. Errors: BadOption for what nobody would write down and give again."""
+    number = isinstance(value, int) and not isinstance(value, bool) and -LIMIT <= value < LIMIT
+    word = isinstance(value, str) and 0 < len(value) <= 64 and value.isprintable() and value == value.strip()
+    if not number and not word:
+        raise BadOption(option, value, "write a whole number below 2^63, or 1 to 64 characters without line breaks, and without spaces around them")
+    return str(value)
+
 
 def rank(seed, names):
     """The names in the order in which the seed draws them."""

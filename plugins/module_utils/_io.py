@@ -82,7 +82,7 @@ def _work(number, leader, job, counts):
         buffer = mmap.mmap(-1, max(job.block_size, LAYOUT_BLOCK))  # page by page, as O_DIRECT wants it
         buffer.write(os.urandom(len(buffer)))
         if job.mode == "write":
-            os.ftruncate(handle, job.file_size)
+            _claim(handle, job.file_size)
         else:
             _lay_out(handle, buffer, job.file_size)
         counts.tell(number, 0, 0, 0, RUNNING, direct)
@@ -100,6 +100,16 @@ def _open(name):
         if error.errno != errno.EINVAL:
             raise
     return os.open(name, (flags & ~os.O_EXCL), 0o600), 0  # the first attempt may have made it
+
+
+def _claim(handle, size):
+    """All blocks at once: if they came with the writes, what others fill meanwhile and this together could fill the disk."""
+    try:
+        os.posix_fallocate(handle, 0, size)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+            raise
+        os.ftruncate(handle, size)
 
 
 def _lay_out(handle, buffer, size):

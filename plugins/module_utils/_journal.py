@@ -33,6 +33,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo_sh import CO
 VERSION = 1
 ROOT_STATE = "/var/lib/faultline"
 HISTORY_KEPT = 1000  # lines
+BEGAN = "began"  # the event of a line that tells of a beginning; all other lines tell of an end
 ID = re.compile(r"^(?!(?:sweep|recover)\Z)[a-z0-9][a-z0-9_-]{0,63}\Z")  # these two are units of ours
 
 
@@ -80,6 +81,11 @@ def _sums(record, script):
 
 def checksum(text):
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _which(line):
+    """What the lines of one attack's beginning and end have in common, and no other attack's."""
+    return line.get("id"), line.get("started")
 
 
 def _take(path):
@@ -141,7 +147,7 @@ class Journal(object):
             for name in os.listdir(self.path):  # left by a crash before publishing or after an undo: nothing hangs on them
                 path = os.path.join(self.path, name)
                 if name.startswith(".new-") or name.startswith(".gone-") and not _busy(path):
-                    shutil.rmtree(path, ignore_errors=True)
+                    self._clear(path)
             control = os.path.join(self.path, "control.sh")
             if self._read(control) != CONTROL:
                 write_file(control, CONTROL)
@@ -228,6 +234,7 @@ class Journal(object):
             self._await_undo(attack_id)
             os.rename(new, self.directory(attack_id))
             sync_dir(self.path)
+            self._add_to_history(history[:-1] + ', "event": "%s"}\n' % BEGAN)
         except (IOError, OSError) as error:
             self.let_go()
             shutil.rmtree(new, ignore_errors=True)
@@ -239,7 +246,7 @@ class Journal(object):
         until = time.monotonic() + 60
         while _busy(gone) and time.monotonic() < until:
             time.sleep(0.1)
-        shutil.rmtree(gone, ignore_errors=True)
+        self._clear(gone)
 
     def repair(self, attack_id, record, script):
         """Write revert.sh and the saved state again, from an intact record. Errors: AttackError, also when the attack is gone by now."""
@@ -323,21 +330,63 @@ class Journal(object):
             time.sleep(0.1)
 
     def history(self, last=20):
-        """The last reverted attacks, newest last; lines that cannot be read are passed over."""
+        """The last reverted attacks, newest last."""
+        found = [each for each in self._lines() if each.get("event") != BEGAN]
+        return found[-last:] if last else []
+
+    def unended(self):
+        """What the history says of attacks that began, and of whose end it says nothing."""
+        lines = self._lines()
+        ended = [_which(each) for each in lines if each.get("event") != BEGAN]
+        return [each for each in lines if each.get("event") == BEGAN and ID.match(str(each.get("id"))) and _which(each) not in ended]
+
+    def lost(self):
+        """Those of them that have no journal either: somebody has deleted it."""
+        missing = [
+            each for each in self.unended() if not any(os.path.isdir(os.path.join(self.path, prefix + each["id"])) for prefix in ("", ".gone-"))
+        ]
+        still = self.unended() if missing else []  # without those that came to their end while we looked
+        return [each for each in missing if each in still]
+
+    def _lines(self):
+        """What the history holds; lines that cannot be read are passed over."""
         found = []
         for line in self._read(os.path.join(self.path, "history.jsonl")).splitlines():
             try:
                 found.append(json.loads(line.lstrip("\0")))  # what a power cut leaves of the line before, on ext4
             except ValueError:
                 continue
-        return found[-last:] if last else []
+        return [each for each in found if isinstance(each, dict)]
+
+    def _add_to_history(self, line):
+        """Nothing hangs on it: a line that cannot be written is no reason to fail."""
+        try:
+            handle = os.open(os.path.join(self.path, "history.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(handle, line.encode("utf-8", "surrogateescape"))
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except (IOError, OSError):
+            return
+
+    def _clear(self, path):
+        """Remove what a crash left; for an undo that was killed before it had added its line to the history, add it."""
+        line = self._read(os.path.join(path, "history")) if os.path.basename(path).startswith(".gone-") else ""
+        try:
+            if line and _which(json.loads(line + "}")) in [_which(each) for each in self.unended()]:
+                self._add_to_history(line + ', "ended": null, "by": null, "result": "reverted"}\n')
+        except ValueError:
+            pass  # torn
+        shutil.rmtree(path, ignore_errors=True)
 
     def _trim_history(self):
         path = os.path.join(self.path, "history.jsonl")
-        lines = self._read(path).splitlines(True)
+        lines = self._read(path).splitlines()
         quiet = not self.ids() and not any(name.startswith(".gone-") for name in os.listdir(self.path))
         if len(lines) > HISTORY_KEPT and quiet:  # or a line that an undo adds now would be lost
-            write_file(path, "".join(lines[-HISTORY_KEPT // 2:]))
+            kept = self.unended() + self.history(HISTORY_KEPT // 2)
+            write_file(path, "".join(json.dumps(each, sort_keys=True) + "\n" for each in kept))
 
     @staticmethod
     def _read(path):

@@ -11,7 +11,7 @@ import random
 import re
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _draw, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._draw import rank, share
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import NAMESPACE, NODE, OWNERS, POD, POD_DISRUPTION_BUDGETS
@@ -143,8 +143,8 @@ def check_how_many(params):
     if params["percent"] is not None:
         if _units.percent("percent", params["percent"], 0, 100) == 0:
             raise BadOption("percent", params["percent"], "write a percentage above 0")
-    if params["seed"] is not None and not 1 <= len(params["seed"]) <= 64:
-        raise BadOption("seed", params["seed"], "give 1 to 64 letters")
+    if params["seed"] is not None:
+        _draw.seed("seed", params["seed"])
 
 
 def check_pods(params):

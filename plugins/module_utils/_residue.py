@@ -112,12 +112,21 @@ def _files(_host, journal, _active, claimed):
     """Files and directories of ours in mount points, in usual places, and where the attacks in the history were. Elsewhere nobody looks."""
     places = set(_filesystem.USUAL_PLACES)
     places.update(each.point for each in _filesystem.mounts() if each.kind not in _filesystem.PSEUDO | _filesystem.NETWORK)
-    for attack in journal.history(HISTORY_KEPT):
+    for attack in journal.history(HISTORY_KEPT) + journal.unended():
         held = [resource.partition(":")[2] for resource in attack.get("resources", [])]
         places.update(place for path in held if path.startswith("/") for place in (path, os.path.dirname(path)))
     return ["file %s" % path for path in _filesystem.marks(places) if os.path.basename(path) not in claimed]
 
 
+def _lost(_host, journal, _active, _claimed):
+    """Attacks that began and have neither an end nor a journal; who has looked after them takes their line away."""
+    line = "attack %s (%s) began at %s, its journal is gone: look at %s, then remove its line from %s/history.jsonl"
+    return [
+        line % (each["id"], each.get("module"), each.get("started"), ", ".join(each.get("resources") or []) or "the host", journal.path)
+        for each in journal.lost()
+    ]
+
+
 # A new kind of mark is one finder: finder(host, journal, active ids, text of all their records) -> list of str.
-_AS_ANYBODY = (_interfaces, _described, _workers)
+_AS_ANYBODY = (_lost, _interfaces, _described, _workers)
 _AS_ROOT = _AS_ANYBODY + (_residue_net.rules, _residue_net.elsewhere, _hooks, _units, _cron, _control_groups, _files)

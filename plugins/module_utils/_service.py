@@ -17,6 +17,7 @@ NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,200}\Z")
 MASKS = "/run/systemd/system"
 OPENRC = "/run/openrc"
 INIT_SCRIPTS = "/etc/init.d"
+START_SECONDS = 300  # a database may take long; systemd gives most services 90 seconds
 STARTED = 0
 NOT_STARTED = 3  # of "status", by the Linux Standard Base
 
@@ -88,7 +89,7 @@ class _Manager(object):
 
     def restart(self, undo, name):
         """Add to an undo that a service is started again unless it runs, and that it must run then."""
-        undo.steps.append(Run("start %s again" % name, self.start(name), [Fails(self.ask(name))]))
+        undo.steps.append(Run("start %s again" % name, self.start(name), [Fails(self.ask(name))], START_SECONDS))
         undo.checks.append(Gone("%s is down" % name, [Fails(self.ask(name))]))
 
 

@@ -249,15 +249,15 @@ def _all(guards):
 
 @typed
 class Run(_Typed):
-    """Run a program when all guards hold; its failure makes the revert fail (and be retried)."""
+    """Run a program when all guards hold; its failure makes the revert fail (and be retried). seconds: what it may take, 60 unless said."""
 
-    fields = ("title", "argv", "guards")
+    fields = ("title", "argv", "guards", "seconds")
 
-    def __init__(self, title, argv, guards=()):
-        super(Run, self).__init__(title=title, argv=list(argv), guards=list(guards))
+    def __init__(self, title, argv, guards=(), seconds=None):
+        super(Run, self).__init__(title=title, argv=list(argv), guards=list(guards), seconds=seconds)
 
     def render(self):
-        act = "try %s" % words(self.argv)
+        act = "%s %s" % ("try_for %d" % self.seconds if self.seconds else "try", words(self.argv))
         return [comment(self.title), "if %s; then %s; fi" % (_all(self.guards), act) if self.guards else act]
 
 
@@ -403,6 +403,11 @@ def _functions(things):
     return found
 
 
+def _slow(steps):
+    """Seconds that steps may take beyond the usual 60 of each: who waits for this undo waits longer."""
+    return sum(max(0, (getattr(step, "seconds", None) or 0) - 60) + _slow(getattr(step, "steps", ())) for step in steps)
+
+
 def render_record(record, state_dir):
     """The text of revert.sh from a record: the same record gives the same text."""
     undo = Undo.from_dict(record["undo"])
@@ -420,7 +425,8 @@ def render_record(record, state_dir):
         "boot=%s" % quote(record["boot_id"]),
         "injector=%s" % quote("%s %s" % tuple(record["injector"])),  # pid and start time; ended if it hangs
         "workers=%s" % quote(" ".join("%s %s" % (step.pid, step.start) for step in undo.steps if isinstance(step, KillGroup))),
-        "began=%d limit=%d" % (record["began_cs"], record["limit_cs"]),  # of every deadline, in centiseconds since boot
+        # Of every deadline, in centiseconds since boot; slow is in seconds.
+        "began=%d limit=%d slow=%d" % (record["began_cs"], record["limit_cs"], _slow(undo.steps)),
         "",
         "# What undoes the attack, in order.",
         "undo() {",

@@ -50,11 +50,11 @@ io_ours() { # io_ours DIRECTORY: its groups have the io controller, and none of 
 _REMOVE_OWN = (
     _IS_INODE
     + r"""
-remove_own() { # remove_own DIRECTORY: ours, as noted when it was made and before anything was put into it
+remove_own() { # remove_own DIRECTORY SECONDS: ours, as noted when it was made and before anything was put into it
     rm -f "$dir/reserve" # space for what the undo itself has to write
     [ -e "$1" ] || return 0
     made=$(cat "$dir/made" 2>/dev/null)
-    [ -z "$made" ] || (cd -P "$1" 2>/dev/null && is_inode . $made && try rm -rf ./data)
+    [ -z "$made" ] || (cd -P "$1" 2>/dev/null && is_inode . $made && try_for "$2" rm -rf ./data)
     rmdir "$1" 2>/dev/null || [ ! -e "$1" ] || problem "$1 cannot be removed: it is not what was made, or does not get empty"
 }
 """
@@ -231,16 +231,20 @@ class Put(_Typed):
 
 @typed
 class RemoveOwn(_Typed):
-    """Remove a directory of ours (see OwnDirectory in _filesystem.py) and first of all the space reserved for the undo."""
+    """Remove a directory of ours (see OwnDirectory in _filesystem.py) and first of all the space reserved for the undo.
 
-    fields = ("title", "path")
+    size and files are what will be in there: removing it may take longer. Some file systems read and write for each few MiB that they free.
+    """
+
+    fields = ("title", "path", "seconds")
     functions = _REMOVE_OWN
 
-    def __init__(self, title, path):
-        super(RemoveOwn, self).__init__(title=title, path=path)
+    def __init__(self, title, path, seconds=None, size=0, files=0):
+        seconds = seconds or min(3600, 60 + size // (20 << 20) + files // 200)
+        super(RemoveOwn, self).__init__(title=title, path=path, seconds=seconds)
 
     def render(self):
-        return [comment(self.title), "remove_own %s" % quote(self.path)]
+        return [comment(self.title), "remove_own %s %d" % (quote(self.path), self.seconds)]
 
 
 @typed

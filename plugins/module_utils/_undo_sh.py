@@ -47,12 +47,12 @@ MACHINERY = (
     + r"""
 dir=$state/$id
 failed=0 drifted=0
-limiter=
+limits=
 
-limit() { # so that nothing hangs for ever; some old timeout(1) has other words
-    [ -z "$limiter" ] || return 0
-    limiter='exec'
-    timeout -k 5 60 true >/dev/null 2>&1 && limiter='exec timeout -k 5 60'
+limit() { # limit [SECONDS]: so that nothing hangs for ever; some old timeout(1) has other words
+    [ -n "$limits" ] || { limits=none; timeout -k 5 60 true >/dev/null 2>&1 && limits=some; }
+    limiter=exec
+    [ "$limits" = none ] || limiter="exec timeout -k 5 ${1:-60}"
 }
 
 say() { printf 'faultline %s: %s\n' "$id" "$*"; }
@@ -149,8 +149,10 @@ relieve() { # end the workers with builtins alone: they may hold the memory or t
         shift 2
     done
 }
-try() { # a program, never a builtin, and not for ever; what it starts gets neither our lock (fd 9) nor our privileges
-    limit
+try() { try_for 60 "$@"; }
+try_for() { # try_for SECONDS PROGRAM...: never a builtin, and not for ever; what it starts gets neither our lock (fd 9) nor our privileges
+    limit "$1"
+    shift
     (
         umask 022
         [ "$(id -u)" != 0 ] || echo 0 2>/dev/null >/proc/self/oom_score_adj
@@ -187,7 +189,7 @@ end_injector() { # our own injector hangs past the deadline: end it, and the too
 lock() { # one undo of this attack at a time, and none while it is being injected
     [ "$locked" = 0 ] || return 0
     now
-    patience=$((up + 6000))
+    patience=$((up + 6000 + slow * 100))
     if ! command -v flock >/dev/null 2>&1; then
         started "$self"
         until ln -s "$self $start" "$dir/undoing" 2>/dev/null; do
@@ -228,6 +230,8 @@ finish() { # the record moves to the history
     mv "$dir" "$gone" || { problem "undone, but its journal cannot be removed"; return 1; }
     printf '%s, "ended": "%s", "by": "%s", "result": "%s"}\n' "$(cat "$gone/history")" \
         "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$how" "$1" 2>/dev/null >>"$state/history.jsonl"
+    limit
+    ($limiter sync "$state/history.jsonl" >/dev/null 2>&1 9>&-) # after a power cut, an attack without its end would look lost
     disarm "$gone"
     rm -rf "$gone"
     [ -e "$state/control.sh" ] && sh "$state/control.sh" tidy

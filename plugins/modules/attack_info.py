@@ -12,6 +12,8 @@ author:
 description:
   - Lists the attacks in the journal of the target, and looks for marks of attacks that no journal accounts for (interfaces, tc filters,
     units, processes, files), so it also finds what is left on a host whose journal was damaged or deleted.
+  - The history on the target notes that an attack begins before it does. One that neither ended nor has a journal is residue, until somebody
+    has looked after it and removed its line from C(history.jsonl) beside the journals.
   - Reads only.
 extends_documentation_fragment:
   - faultline.chaos._attributes
@@ -86,14 +88,18 @@ residue:
   returned: always
   type: list
   elements: str
-  sample: ["interface fl0123456789ab"]
+  sample:
+    - interface fl0123456789ab
+    - >-
+      attack netem-1f2e3d4c5b (netem) began at 2026-11-22T14:03:20Z, its journal is gone: look at net:eth0, then remove its line from
+      /var/lib/faultline/history.jsonl
 clean:
   description: Whether nothing is active and nothing is left.
   returned: always
   type: bool
 history:
   description: The last reverted attacks, newest last, each with C(id), C(module), C(run_id), C(resources),
-    C(started), C(ended), C(by) and C(result).
+    C(started), C(ended), C(by) and C(result). C(ended) and C(by) are none of an undo that was killed at its very end.
   returned: always
   type: list
   elements: dict

@@ -58,7 +58,7 @@ notes:
   - Timers and cron jobs whose time is jumped over run, perhaps many at once, and after a step back some run again or wait. This is part of
     the fault, and not undone. So are files that get a wrong time, and log lines.
   - The hardware clock is not touched. After a power cut the host takes its time from there. An orderly shutdown without systemd, and hosts without
-    a hardware clock, write down the wrong time, so do not reboot such a host during the attack.
+    a hardware clock, write down the wrong time, so do not reboot such a host during the attack. M(faultline.chaos.host_power) refuses to do that.
   - User certificates for SSH are judged by the clock of the target. Logins with short-lived ones fail while they are not valid there.
   - All containers on the host have the same clock.
   - The kernel forgets that its clock was synchronized, until the time service has measured again.

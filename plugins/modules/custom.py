@@ -30,20 +30,27 @@ options:
   undo:
     description:
       - Program and arguments that undo it. It must succeed also when there is nothing to undo, when it is run again, and after a reboot.
-      - It may take a minute at the most. When it fails it is repeated until it succeeds.
+      - It may take O(undo_timeout). When it fails it is repeated until it succeeds.
     type: list
     elements: str
     required: true
+  undo_timeout:
+    description:
+      - How long O(undo) may take, for example V(10m). What takes longer is ended, and repeated. From V(1s) to V(1h).
+    type: raw
+    default: 60s
   check:
     description:
       - Program and arguments that end with 0 when the attack is in effect, and with something else when it is not. Without side effects.
       - The attack is refused when it is in effect before, fails when it is not afterwards, and is undone only when it no longer is.
+      - It may take a minute at the most.
     type: list
     elements: str
   undo_check:
     description:
       - Program and arguments that end with 0 when everything is as it was before the attack. Without side effects.
       - The attack is refused when it is not so before. O(undo) runs only when it is not so, and the attack is undone only when it is so again.
+      - It may take a minute at the most.
     type: list
     elements: str
   resource:
@@ -56,7 +63,8 @@ notes:
     the result says so.
   - A program is given by its absolute path, or by its name when it is in C(/usr/local/sbin), C(/usr/local/bin), C(/usr/sbin), C(/usr/bin),
     C(/sbin) or C(/bin). For root it must not be writable for others.
-  - The programs must stay where they are until the attack is undone.
+  - The programs must stay where they are until the attack is undone. All but O(inject) must not be on a file system in memory (C(tmpfs)), for they would be
+    gone after a reboot. What is missing is refused before anything is done.
   - In check mode none of the programs is run.
   - The command lines are in the journal on the target and in the output. Do not put secrets there.
 seealso:
@@ -150,6 +158,7 @@ effect:
 
 import os
 
+from ansible_collections.faultline.chaos.plugins.module_utils import _filesystem, _program, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, crash_point, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Fails, Gone, Run, Succeeds, Undo
@@ -164,6 +173,7 @@ class Custom(Attack):
     options = {
         "inject": {"type": "list", "elements": "str", "required": True},
         "undo": {"type": "list", "elements": "str", "required": True},
+        "undo_timeout": {"type": "raw", "default": "60s"},
         "check": {"type": "list", "elements": "str"},
         "undo_check": {"type": "list", "elements": "str"},
         "resource": {"type": "str"},
@@ -171,15 +181,9 @@ class Custom(Attack):
 
     def validate(self):
         for option in PROGRAMS:
-            argv = self.params[option]
-            if argv is None:
-                continue
-            if not argv or not argv[0].strip():
-                raise BadOption(option, argv, "give a program and its arguments as a list")
-            if argv[0].startswith("-") or "=" in argv[0] or "/" in argv[0] and not argv[0].startswith("/"):
-                raise BadOption(option, argv[0], "give the absolute path of a program, or its name")
-            if any("\0" in word for word in argv):
-                raise BadOption(option, argv, "a program cannot get a zero byte")
+            if self.params[option] is not None:
+                _program.check(option, self.params[option])
+        self.undo_seconds = int(_units.duration("undo_timeout", self.params["undo_timeout"], 1.0, 3600.0))
         name = self.params["resource"]
         if name is not None and (not name.strip() or not name.isprintable() or len(name) > 200):
             raise BadOption("resource", name, "give a name of up to 200 letters")
@@ -194,12 +198,11 @@ class Custom(Attack):
 
     def _found(self, option, argv):
         """The argv with the real place of its program. Errors: BadOption."""
-        path = argv[0] if argv[0].startswith("/") else self.host.has_tool(argv[0]) and self.host.tool(argv[0])
-        if not path or not os.path.isfile(path) or not os.access(path, os.X_OK):
-            raise BadOption(option, argv[0], "there is no such program on the target")
-        if self.host.is_root and os.stat(path).st_mode & 0o022:
-            raise BadOption(option, argv[0], "others than its owner can write to it, and it would run as root: chmod go-w")
-        return [path] + argv[1:]
+        found = _program.find(self.host, option, argv)
+        mount = _filesystem.mount_of(os.path.realpath(found[0]))
+        if option != "inject" and mount.in_memory and mount.point != "/":
+            raise BadOption(option, argv[0], "it is on a file system in memory, and an undo after a reboot needs it: put it on a disk")
+        return found
 
     def snapshot(self):
         if self.host.check_mode:
@@ -216,7 +219,7 @@ class Custom(Attack):
     def plan(self, before):
         undo = Undo()
         restored = self.argv.get("undo_check")
-        undo.steps.append(Run("the undo of its author", self.argv["undo"], [Fails(restored)] if restored else []))
+        undo.steps.append(Run("the undo of its author", self.argv["undo"], [Fails(restored)] if restored else [], self.undo_seconds))
         if restored:
             undo.checks.append(Gone("what undo_check finds", [Fails(restored)]))
         if "check" in self.argv:

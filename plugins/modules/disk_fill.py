@@ -279,11 +279,12 @@ class DiskFill(Attack):
         exact = self.add if "size" in self.asked else None
         goal = _fill.Goal(exact, before.available - self.add, self.floor)
         worker = _process.Worker("fill", lambda: _fill.fill(directory, goal, self.params["inodes"], until, progress))
+        holds = {"files" if self.params["inodes"] else "size": self.add}
         after = _filesystem.Space(before.used + self.add, before.available - self.add, before.total)
         plan = Plan(
             before=self._line(mount, before),
             after="%s\n%s holds %s" % (self._line(mount, after), directory.path, self._human(self.add)),
-            undo=Undo([RemoveOwn("remove what fills %s" % mount.point, directory.path)], [Gone(directory.path, [Exists(directory.path)])]),
+            undo=Undo([RemoveOwn("remove what fills %s" % mount.point, directory.path, **holds)], [Gone(directory.path, [Exists(directory.path)])]),
             workers=[worker],
         )
         if mount.kind in _filesystem.NETWORK:

@@ -59,7 +59,8 @@ options:
     type: int
   seed:
     description:
-      - Decides which bits are flipped by O(op=bit_flip). The same seed flips the same bits of the same file. The default is V(1).
+      - Decides which bits are flipped by O(op=bit_flip). The same seed flips the same bits of the same file. A whole number from V(0)
+        to below 2^63. The default is V(1).
     type: int
   method:
     description:
@@ -241,7 +242,7 @@ class FileFault(Attack):
             "content": content,
             "size": _units.size("size", 0 if params["size"] is None else params["size"], 0, MOST),
             "count": _units.integer("count", 1 if params["count"] is None else params["count"], 1, 1000000),
-            "seed": 1 if params["seed"] is None else params["seed"],
+            "seed": _units.integer("seed", 1 if params["seed"] is None else params["seed"], 0, (1 << 63) - 1),
         }
         if self.op == "chmod":
             if not re.match(r"^[0-7]{3,4}\Z", params["mode"]):

@@ -58,6 +58,7 @@ options:
     default: none
 notes:
   - Refused in containers, and where process 1 is not an init.
+  - An orderly shutdown is refused while M(faultline.chaos.clock_skew) is active, for it may write the wrong time to the hardware clock.
   - O(duration) is the end of the dead-man timer, which cancels what has not happened yet. A host that is off has no timer.
   - An attack ends with the boot that it was made in. The same task run after the reboot is a new attack, and reboots the host again.
   - Without root on the target, without systemd and without cron nothing runs at boot. The journal is then closed by the next attack or
@@ -141,7 +142,7 @@ resources:
   returned: when active or planned
   type: list
   elements: str
-  sample: ["power"]
+  sample: ["power", "clock"]
 notes:
   description: What an operator should know about this attack on this target.
   returned: success
@@ -209,7 +210,9 @@ class HostPower(Attack):
             raise BadOption("way_back", "none", "nothing would switch the host on again; name what does, and prove it with the role faultline.chaos.power")
 
     def resources(self):
-        return ["power"]
+        # An orderly shutdown may write the time to the hardware clock, which keeps it, and what an alarm there goes by.
+        orderly = self.params["action"] != "crash" and not self.params["abrupt"]
+        return ["power", "clock"] if orderly else ["power"]
 
     def guard(self):
         if self.delay >= self.duration:

@@ -53,7 +53,8 @@ options:
   file_size:
     description:
       - Size of each file, for example V(64MiB). At least O(block_size). All of them together must leave 5 % of the file system available, at the most V(1GiB).
-      - In the modes V(read) and V(mixed) it is written before the stress begins. Caches of the disk itself serve what is smaller than they are.
+      - In the modes V(read) and V(mixed) it is written before the stress begins, in the mode V(write) it is allocated where the file
+        system can do that. Caches of the disk itself serve what is smaller than they are.
     type: raw
     default: 64MiB
   rate:
@@ -259,12 +260,13 @@ class IoStress(Attack):
             self.params["mode"], self.params["pattern"] == "random", self.block_size, self.file_size, each, self.params["fsync"], uptime() + self.duration
         )
         limit = "" if self.rate is None else ", at most %s/s" % _units.human_size(self.rate)
+        remove = RemoveOwn("remove the data files", directory.path, size=self.workers * self.file_size)
         plan = Plan(
             before="%s  %s  no stress of ours" % (mount.point, mount.source),
             after="%s  %s  %s, %s, %d workers, %s blocks of files of %s in %s%s"
             % (mount.point, mount.source, self.params["mode"], self.params["pattern"], self.workers, _units.human_size(self.block_size),
                _units.human_size(self.file_size), directory.path, limit),
-            undo=Undo([RemoveOwn("remove the data files", directory.path)], [Gone(directory.path, [Exists(directory.path)])]),
+            undo=Undo([remove], [Gone(directory.path, [Exists(directory.path)])]),
             workers=[_process.Worker("io", lambda: _io.drive(directory, job, counts))],
         )
         if mount.in_memory:

@@ -36,7 +36,8 @@ options:
   recover:
     description:
       - Program and arguments that start the process again, run on revert when no process of the victim's name is running.
-      - Never passed through a shell. It runs as the user of the task, with a fixed C(PATH).
+      - Never passed through a shell. It runs as the user of the task, with a fixed C(PATH), for 5 minutes at the most.
+      - A program that is not on the target, or that others than its owner can write to while root runs it, is refused before anything is killed.
     type: list
     elements: str
 seealso:
@@ -130,12 +131,13 @@ import os
 import signal
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _process, _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _process, _program, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import ComesBack, NotRunning, Run, Undo
 
+RECOVER_SECONDS = 300  # what starts a service may wait until it is up
 WAIT_FOR_END = 3.0  # seconds; a program may take its time after TERM, and that is not ours to judge
 
 
@@ -155,11 +157,14 @@ class ProcessKill(Attack):
         _process.check_selection(params)
         if params["interval"] is not None:
             self.interval = _units.duration("interval", params["interval"], 1.0, 3600.0)
-        if params["recover"] is not None and (not params["recover"] or not params["recover"][0].strip()):
-            raise BadOption("recover", params["recover"], "give a program and its arguments as a list")
+        if params["recover"] is not None:
+            _program.check("recover", params["recover"])
 
     def resources(self):
         return ["process:" + _process.selection(self.params)]
+
+    def guard(self):
+        self.recover = None if self.params["recover"] is None else _program.find(self.host, "recover", self.params["recover"])
 
     def snapshot(self):
         victims = _process.selected(self.params)
@@ -171,9 +176,9 @@ class ProcessKill(Attack):
     def plan(self, before):
         victims, params = before, self.params
         undo = Undo()
-        if params["recover"]:
+        if self.recover:
             name = victims[0].name
-            undo.steps.append(Run("start %s again unless it runs" % name, params["recover"], [NotRunning(name)]))
+            undo.steps.append(Run("start %s again unless it runs" % name, self.recover, [NotRunning(name)], RECOVER_SECONDS))
             undo.checks.append(ComesBack("%s is not running again" % name, name))
         lines = ["pid %d  %s" % (victim.pid, " ".join(victim.argv)) for victim in victims]
         again = "" if params["interval"] is None else ", and again every %s" % params["interval"]
@@ -181,7 +186,7 @@ class ProcessKill(Attack):
             before="\n".join(lines),
             after="\n".join("%s  <- %s%s" % (line, params["signal"], again) for line in lines),
             undo=undo,
-            notes=[] if params["recover"] else ["a dead process is not brought back by the undo: its supervisor does that, or the option recover"],
+            notes=[] if self.recover else ["a dead process is not brought back by the undo: its supervisor does that, or the option recover"],
         )
         plan.victims = victims
         if params["interval"] is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _draw, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils._levels import Level, plain
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes import read_probes
@@ -42,7 +42,6 @@ KNOWN = {
 }  # fmt: skip
 
 _ATTACK = re.compile(r"^[a-z][a-z0-9_]*(?:(?:\.[a-z][a-z0-9_]*){2,})?\Z")
-_SEED_LIMIT = 2**63
 # ansible-core before 2.19 takes such a plan for one that is not there.
 _GIVEN = "If you pass one, a template in it uses a variable that does not exist, or that only hosts have: a plan is the same for every host."
 
@@ -172,12 +171,7 @@ def read_select(level: Level) -> dict[str, Any]:
 def _seed(level: Level) -> str | None:
     if not level.has("seed"):
         return None
-    seed = level.value["seed"]
-    number = isinstance(seed, int) and not isinstance(seed, bool) and -_SEED_LIMIT <= seed < _SEED_LIMIT
-    word = isinstance(seed, str) and 0 < len(seed) <= 64 and seed.isprintable() and seed == seed.strip()
-    if not number and not word:
-        raise BadOption(level.at("seed"), seed, "write a whole number below 2^63, or up to 64 characters")
-    return str(seed)
+    return _draw.seed(level.at("seed"), level.value["seed"])
 
 
 def _with(step: Level) -> dict[str, Any]:

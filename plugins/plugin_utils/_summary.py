@@ -74,6 +74,9 @@ def halt(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]], check
             fleet.put(KEPT, f"{host}: {each}", True)
         for each in result.get("removed") or []:
             fleet.put(WOULD if check_mode else REMOVED, f"{host}: {each}", True)
+        bad = result.get("unreachable") or result.get("stuck") or result.get("failed")
+        if bad and reverted and not check_mode:
+            fleet.put(REVERTED, f"{host}: {reverted}", True)  # whatever else is wrong there
         if result.get("unreachable"):
             fleet.put(UNREACHABLE, f"{host} ({_outcomes.problem(result)})", False)
         elif result.get("stuck"):

@@ -172,7 +172,7 @@ class Target:
     def history(self) -> list[dict]:
         text = self.sh(f"cat {STATE}/history.jsonl 2>/dev/null", check=False).out
         lines = [line.lstrip("\0") for line in text.splitlines()]  # a power cut may leave zeros in the place of a line
-        return [json.loads(line) for line in lines if line]
+        return [each for each in (json.loads(line) for line in lines if line) if each.get("event") != "began"]
 
     def boot_id(self) -> str:
         return self.sh("cat /proc/sys/kernel/random/boot_id").out.strip()

@@ -71,6 +71,9 @@ def test_damaged_journals_do_not_keep_the_others_from_being_undone(target: Targe
     assert result["reverted"] == [NETEM.module], "rendered again from its record"
     assert [each["id"] for each in result["stuck"]] == [CPU.module] and "damaged in both halves" in result["stuck"][0]["reason"]
     target.sh(f"pkill -KILL faultline-cpu; rm -r {STATE}/{CPU.module}; systemctl stop faultline-{CPU.module}.timer; sh {STATE}/control.sh sweep")
+    (lost,) = target.module("faultline.chaos.attack_info", {"history": 1})["residue"]
+    assert lost.startswith(f"attack {CPU.module} (cpu_stress) began at "), lost
+    target.sh(f"sed -i /began/d {STATE}/history.jsonl")
     target.as_before()
 
 

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.faultline.chaos.plugins.module_utils import _filesystem
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._filesystem import Mount
 from ansible_collections.faultline.chaos.plugins.modules.custom import Custom
 
 
 def attack(bench=None, **params) -> Custom:
-    given = {"inject": ["true"], "undo": ["true"], "check": None, "undo_check": None, "resource": None}
+    given = {"inject": ["true"], "undo": ["true"], "check": None, "undo_check": None, "undo_timeout": "60s", "resource": None}
     return Custom({**given, **params}, bench.host if bench else None)
 
 
@@ -49,6 +51,17 @@ def test_resources_that_are_refused(name: str) -> None:
         attack(resource=name).validate()
 
 
+@pytest.mark.parametrize("value", ["", "0s", "2h", "-1s", "x", None, True])
+def test_times_of_the_undo_that_are_refused(value) -> None:
+    with pytest.raises(BadOption, match="^undo_timeout: "):
+        attack(undo_timeout=value).validate()
+
+
+def test_the_undo_may_take_as_long_as_was_said(bench) -> None:
+    found = ready(bench, undo=["sleep", "1"], undo_timeout="10m")
+    assert "try_for 600 " in found.plan({}).undo.steps[0].render()[1]
+
+
 def test_resources() -> None:
     assert attack(inject=["touch", "/x y"]).resources() == ["custom:touch /x y"]
     assert attack(resource="the link").resources() == ["custom:the link"]
@@ -69,6 +82,35 @@ def test_a_program_of_root_is_not_writable_for_others(bench, tmp_path: Path) -> 
         ready(bench, inject=[str(program)])
     program.chmod(0o755)
     ready(bench, inject=[str(program)])
+
+
+@pytest.mark.parametrize("option", ["inject", "undo", "check", "undo_check"])
+def test_every_program_is_looked_for_and_kept_by_its_place(bench, option: str) -> None:
+    with pytest.raises(BadOption, match=f"^{option}: .*no such program"):
+        ready(bench, **{option: ["fl-no-such-program"]})
+    assert ready(bench, **{option: ["true", "x"]}).argv[option] == [bench.host.tool("true"), "x"]
+
+
+def test_a_script_without_its_interpreter_is_refused(bench, tmp_path: Path) -> None:
+    program = tmp_path / "run"
+    program.write_bytes(b"#! /fl/no/such/interpreter -x\n")
+    program.chmod(0o755)
+    with pytest.raises(BadOption, match="^inject: .*a script for /fl/no/such/interpreter"):
+        ready(bench, inject=[str(program)])
+    for first in (b"#!/bin/sh\n", b"#!", b"", b"\x7fELF"):
+        program.write_bytes(first)
+        ready(bench, inject=[str(program)])
+
+
+@pytest.mark.parametrize("option", ["inject", "undo", "check", "undo_check"])
+def test_what_a_reboot_takes_away_cannot_undo(bench, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, shm = (Mount(point, "tmpfs", "tmpfs", "rw", "0:1") for point in ("/", "/dev/shm"))
+    monkeypatch.setattr(_filesystem, "mount_of", lambda path: shm if path == os.path.realpath(bench.host.tool("sleep")) else root)
+    if option == "inject":
+        ready(bench, inject=["sleep", "0"])
+        return
+    with pytest.raises(BadOption, match=f"^{option}: .*on a file system in memory"):
+        ready(bench, **{option: ["sleep", "0"]})
 
 
 def test_inject_and_undo(bench, shell, tmp_path: Path) -> None:

@@ -59,6 +59,31 @@ def test_they_do_what_their_mode_says(start: Start, mode: str) -> None:
     assert operations == (read + written) // 4096 and _io.failure(counts) is None
 
 
+@pytest.mark.parametrize("mode", ["read", "write", "mixed"])
+def test_their_files_have_all_their_space_before_the_stress_begins(start: Start, tmp_path: Path, mode: str) -> None:
+    """The floor is looked at when the attack is planned: what grew later would go below it when others fill the disk too."""
+    leader, counts = start(mode, rate=4096)
+    assert _io.wait_running(counts, lambda: start_time(leader) is not None, 30), counts.phases()
+    (found,) = tmp_path.rglob("io.0")
+    assert found.stat().st_blocks * 512 >= 1 << 20
+
+
+def test_a_file_system_that_cannot_allocate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(number: int) -> Callable:
+        def call(*_args: int) -> None:
+            raise OSError(number, "x")
+
+        return call
+
+    with (tmp_path / "f").open("wb") as stream:
+        monkeypatch.setattr(_io.os, "posix_fallocate", refuse(errno.EOPNOTSUPP))
+        _io._claim(stream.fileno(), 8192)
+        assert os.fstat(stream.fileno()).st_size == 8192
+        monkeypatch.setattr(_io.os, "posix_fallocate", refuse(errno.ENOSPC))
+        with pytest.raises(OSError):
+            _io._claim(stream.fileno(), 8192)
+
+
 def test_they_keep_their_rate(start: Start) -> None:
     leader, counts = start("write", rate=200000)
     assert _io.wait_running(counts, lambda: start_time(leader) is not None, 30)

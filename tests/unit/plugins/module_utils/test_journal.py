@@ -20,7 +20,7 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils import _journal
 from ansible_collections.faultline.chaos.plugins.module_utils._control import attacks, chosen, remaining
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged, JournalGone
-from ansible_collections.faultline.chaos.plugins.module_utils._journal import HISTORY_KEPT, Journal, checksum
+from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal, checksum
 from ansible_collections.faultline.chaos.plugins.module_utils._revert import revert_one
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Run, Undo
 
@@ -369,26 +369,3 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
         _journal.write_file(str(path), "2")
     assert [each.name for each in tmp_path.iterdir()] == ["deadline"]
     assert path.read_text() == "1"
-
-
-# --- what was -----------------------------------------------------------------------------------------------------
-
-
-def test_the_history_is_trimmed_but_never_while_an_undo_may_write_to_it(bench) -> None:
-    bench.publish("a")
-    path = bench.state / "history.jsonl"
-    path.write_text("".join('{"id": "x"}\n' for _each in range(HISTORY_KEPT + 1)))
-    bench.publish("b")
-    assert len(path.read_text().splitlines()) == HISTORY_KEPT + 1
-    for attack_id in ("a", "b"):
-        assert revert_one(bench.host, bench.journal, attack_id).clean
-    bench.publish("c")
-    assert len(path.read_text().splitlines()) == HISTORY_KEPT // 2
-    assert [each["id"] for each in bench.journal.history(2)] == ["a", "b"]
-
-
-def test_unreadable_lines_of_the_history_are_passed_over(bench) -> None:
-    bench.publish("a")
-    (bench.state / "history.jsonl").write_bytes(b'{"id": "x"}\n{"id\n\xff\xfe\n\n\0\0\0{"id": "y"}\n')
-    assert [each["id"] for each in bench.journal.history()] == ["x", "y"]
-    assert bench.journal.history(0) == []

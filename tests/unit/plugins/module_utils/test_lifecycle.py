@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -17,10 +18,13 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils import _attack, _deadman
 from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._host import start_time, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal, checksum
 from ansible_collections.faultline.chaos.plugins.module_utils._process import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._revert import revert_one
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, Run, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, Run, Undo, render_record
+from ansible_collections.faultline.chaos.plugins.modules.clock_skew import ClockSkew
+from ansible_collections.faultline.chaos.plugins.modules.host_power import HostPower
 
 
 class Touch(Attack):
@@ -119,6 +123,66 @@ def test_present_twice_and_absent(attack, bench, tmp_path: Path) -> None:
     assert attack(state="absent")["changed"] is False
     time.sleep(0.3)
     assert watchers(bench) == []
+
+
+# --- an attack that was begun and never finished ------------------------------------------------------------------
+
+
+def unfinished(bench, first: dict, injector: list[int], **other) -> None:
+    """As when the injector dies or hangs between the journal and the injection: no effect was noted."""
+    directory = bench.state / first["id"]
+    (directory / "effect").unlink()
+    record = {**bench.journal.load(first["id"]), "injector": injector, **other}
+    text = json.dumps(record, indent=1, sort_keys=True)
+    (directory / "record.json").write_text(json.dumps({"sum": checksum(text), "record": record}))
+    bench.journal.repair(first["id"], record, render_record(record, bench.journal.path))
+
+
+def test_what_is_being_applied_is_not_told_as_active(attack, bench) -> None:
+    first = attack()
+    unfinished(bench, first, [os.getpid(), start_time(os.getpid())])
+    with pytest.raises(AttackError, match=f"{first['id']} is being applied by another task .pid {os.getpid()}.: wait for that task, or revert it first"):
+        attack()
+    assert bench.journal.ids() == [first["id"]]
+
+
+@pytest.mark.parametrize("injector", ["gone", "another process with its number"])
+def test_what_was_interrupted_is_undone_and_begun_anew(attack, bench, tmp_path: Path, injector: str) -> None:
+    first = attack()
+    unfinished(bench, first, [os.getpid(), 1] if injector != "gone" else [2**22 + 1, 1])
+    (tmp_path / "mark").unlink()
+    with pytest.raises(AttackError, match="was interrupted while it was applied: revert it first"):
+        attack(check_mode=True)
+    again = attack()
+    assert (again["changed"], again["status"], again["effect"]) == (True, "active", first["effect"])
+    assert again["notes"][0] == f"{first['id']} was interrupted while it was applied: undone now"
+    assert (tmp_path / "mark").exists()
+    assert [each["id"] for each in bench.history()] == [first["id"]]
+
+
+def test_what_was_interrupted_with_other_options_is_left_to_its_owner(attack, bench) -> None:
+    first = attack(id="one")
+    unfinished(bench, first, [2**22 + 1, 1])
+    with pytest.raises(AttackError, match="active with other options"):
+        attack(id="one", path="/nonexistent/other")
+    assert bench.journal.ids() == ["one"]
+
+
+def test_what_was_interrupted_and_cannot_be_undone_is_not_begun_anew(attack, bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = attack()
+    unfinished(bench, first, [2**22 + 1, 1], undo=Undo([], [Gone("the file", [Exists(str(tmp_path / "mark"))])]).to_dict())
+    with pytest.raises(AttackError, match="is overdue or stuck: revert it first"):
+        attack()
+    (tmp_path / "mark").unlink()
+
+
+def test_an_injector_from_before_a_reboot_does_not_live_any_more(attack, bench) -> None:
+    """The same number and start time may be somebody else's in another boot."""
+    first = attack()
+    unfinished(bench, first, [os.getpid(), start_time(os.getpid())], boot_id="00000000-0000-4000-8000-000000000000")
+    with pytest.raises(AttackError, match="is overdue or stuck: revert it first"):
+        attack(check_mode=True)
+    assert attack()["notes"][0] == f"{first['id']} was overdue: undone now"
 
 
 class Number(Touch):
@@ -306,6 +370,27 @@ def test_two_attacks_on_one_thing_are_refused(attack, bench) -> None:
     with pytest.raises(AttackError, match="active with other options"):
         attack(id="one", path="/nonexistent/other")
     assert bench.journal.ids() == ["one"]
+
+
+def test_the_clock_is_one_thing(attack, bench) -> None:
+    """Whoever sets it first keeps it, until the undo; and nobody keeps its wrong time."""
+    skew = ClockSkew({}, None).resources()
+    bench.publish("skewed", resources=skew)
+    for other in (skew, HostPower({"action": "reboot", "abrupt": False}, None).resources()):
+        kind = type("Timed", (Touch,), {"resources": lambda _self, other=other: other})
+        with pytest.raises(AttackError, match="clock is held by the active attack skewed"):
+            attack(kind)
+
+
+def test_no_deadline_goes_by_a_clock_that_can_be_set(attack, bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day ahead, or at the beginning of time: due by the time since boot alone."""
+    for attack_id, wrong in (("ahead", time.time() + 86400), ("behind", 1.0)):
+        monkeypatch.setattr(_attack.time, "time", lambda wrong=wrong: wrong)
+        result = attack(duration="20s", id=attack_id, path=str(tmp_path / attack_id))
+        due = int((bench.state / attack_id / "deadline").read_text())
+        assert 15 < result["remaining"] <= 20 and 15 < due / 100 - uptime() <= 20
+        assert bench.sh(["sh"], bench.state / attack_id / "revert.sh", "sweep").stdout == ""
+    assert bench.journal.ids() == ["ahead", "behind"]
 
 
 def test_an_overdue_attack_is_undone_by_whoever_comes_by(attack, bench, tmp_path: Path) -> None:

@@ -78,6 +78,22 @@ def test_selections_that_are_refused(module, option: str, value) -> None:
         found.validate()
 
 
+@pytest.mark.parametrize("argv", [[], [""], ["./x"], ["-x"], ["A=b", "x"], ["true", "a\0b"], ["fl-no-such-program"], ["/etc/passwd"]])
+def test_what_cannot_start_a_process_again_is_refused_before_it_is_killed(bench, argv: list[str]) -> None:
+    found = ProcessKill({**attack().params, "signal": "TERM", "recover": argv}, bench.host)
+    with pytest.raises(BadOption, match="^recover: "):
+        found.validate()
+        found.guard()
+
+
+def test_what_starts_a_process_again_is_kept_by_its_place(bench) -> None:
+    found = ProcessKill({**attack().params, "signal": "TERM", "recover": ["sleep", "9"], "interval": None}, bench.host)
+    found.validate()
+    found.guard()
+    (step,) = found.plan([_process.Process(os.getpid())]).undo.steps
+    assert (step.argv, step.seconds) == ([bench.host.tool("sleep"), "9"], 300)
+
+
 def test_both_attacks_on_processes_hold_the_same() -> None:
     assert attack(user="www").resources() == ["process:name=flfrozen,user=www"]
     assert ProcessKill({**attack(user="www").params, "signal": "TERM"}, None).resources() == attack(user="www").resources()

@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -32,3 +34,22 @@ def test_a_worker_is_residue_and_the_watcher_of_a_cluster_is_not(detached: dict[
     found = _residue._workers(None, JOURNAL, [], "")
     assert f"process {detached['test']} faultline-test" in found
     assert not [line for line in found if line.startswith(f"process {detached[_process.CLUSTER_WATCHER]} ")]
+
+
+def test_an_attack_whose_journal_was_deleted_is_residue_until_its_line_is_removed(bench) -> None:
+    shutil.rmtree(bench.publish("a", resources=["net:eth0", "clock"]))
+    bench.publish("b")
+    found = _residue._lost(bench.host, bench.journal, ["b"], "")
+    assert found == [
+        f"attack a (test) began at 2026-01-01T00:00:00Z, its journal is gone: look at net:eth0, clock, then remove its line from {bench.state}/history.jsonl"
+    ]
+    assert found[0] in _residue.residue(bench.host, bench.journal)
+    history = bench.state / "history.jsonl"
+    history.write_text("".join(line for line in history.read_text().splitlines(True) if '"a"' not in line))
+    assert _residue._lost(bench.host, bench.journal, ["b"], "") == []
+
+
+def test_files_of_a_lost_attack_are_looked_for_where_it_was(bench, tmp_path: Path) -> None:
+    shutil.rmtree(bench.publish("a", resources=[f"disk_fill:{tmp_path}"]))
+    (tmp_path / ".faultline-a.00").touch()
+    assert f"file {tmp_path}/.faultline-a.00" in _residue._files(bench.host, bench.journal, [], "")

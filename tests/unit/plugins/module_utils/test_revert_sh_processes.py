@@ -135,9 +135,36 @@ def test_a_daemon_left_running_does_not_keep_the_lock(bench, shell, tmp_path: Pa
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
+def impatient(text: str) -> str:
+    """A second instead of a minute; what a step asks for stays."""
+    return text.replace("${1:-60}", "${1:-1}").replace("try_for 60 ", "try_for 1 ").replace("timeout -k 5", "timeout -k 1")
+
+
+def test_a_step_that_is_slow_by_nature_has_the_time_it_says(bench, shell, tmp_path: Path) -> None:
+    undo = Undo([Run("x", ["sleep", "2.5"], seconds=10), Run("y", ["sleep", "50"], seconds=2), Run("z", ["sleep", "51"])])
+    directory = bench.publish("a", undo, edit=impatient)
+    begin = time.monotonic()
+    done = bench.sh(shell, directory / "revert.sh")
+    assert 5 < time.monotonic() - begin < 15
+    assert done.stderr.splitlines() == ["faultline a: rc 124 from: sleep 50", "faultline a: rc 124 from: sleep 51"]
+
+
+def test_who_waits_for_a_slow_undo_waits_longer(bench, shell, tmp_path: Path) -> None:
+    inner = When([SameBoot()], [Run("x", ["sleep", "3"], seconds=61), Run("y", ["true"], seconds=30)])
+    directory = bench.publish("a", Undo([inner, Run("z", ["true"], seconds=61.0)]), edit=lambda text: text.replace("up + 6000", "up + 0"))
+    assert " slow=2\n" in (directory / "revert.sh").read_text()
+    first = bench.start([*shell, directory / "revert.sh"])
+    time.sleep(0.5)
+    begin = time.monotonic()
+    second = bench.sh(shell, directory / "revert.sh")
+    assert time.monotonic() - begin > 1.8
+    assert (second.returncode, second.stderr) == (4, f"faultline a: the lock {directory}/lock is held by somebody else\n")
+    assert first.wait(10) == 0
+
+
 def test_a_step_that_hangs_does_not_keep_the_next_from_being_done(bench, shell, tmp_path: Path) -> None:
     undo = Undo([Run("x", ["sleep", "50"]), Run("y", ["touch", str(tmp_path / "done")])], [Gone("z", [OutputHas(["sleep", "51"], "x")])])
-    directory = bench.publish("a", undo, edit=lambda text: text.replace("timeout -k 5 60", "timeout -k 1 1"))
+    directory = bench.publish("a", undo, edit=impatient)
     begin = time.monotonic()
     assert bench.sh(shell, directory / "revert.sh").returncode == 4
     assert time.monotonic() - begin < 10

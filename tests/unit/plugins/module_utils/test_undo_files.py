@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _file
 from ansible_collections.faultline.chaos.plugins.module_utils._filesystem import OwnDirectory
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, SameBoot, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, SameBoot, Undo, from_dict
 from ansible_collections.faultline.chaos.plugins.module_utils._undo_files import FileBack, HasLine, InPlace, IoController, IsInode, Put, RemoveOwn, Settled
 
 DRIFTED, STUCK = 6, 4
@@ -44,6 +44,15 @@ def fill(directory: OwnDirectory) -> None:
     for number in range(3):
         Path(directory.data, f"d{number}").mkdir()
         Path(directory.data, f"d{number}", "f").write_text("x")
+
+
+def test_removing_much_may_take_longer() -> None:
+    assert [RemoveOwn("", "/x", **holds).seconds for holds in ({}, {"size": 50 << 30}, {"files": 100000}, {"size": 1 << 50}, {"seconds": 5})] == [
+        60, 2620, 560, 3600, 5,
+    ]  # fmt: skip
+    step = RemoveOwn("", "/x", size=50 << 30)
+    assert step.render()[1] == "remove_own /x 2620"
+    assert from_dict(step.to_dict()).render() == step.render()
 
 
 def test_our_directory_goes_with_all_in_it(bench, shell, own: OwnDirectory) -> None:

@@ -130,6 +130,19 @@ def test_files_are_whole_blocks(tmp_path: Path) -> None:
     assert [worker.pid for worker in plan.workers] == [None] and os.listdir(tmp_path) == []  # nothing is there yet
 
 
+def test_the_files_of_all_workers_leave_a_reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_filesystem, "space", lambda _place: _filesystem.Space(0, 1000 << 20, 1000 << 20))
+    monkeypatch.setattr(_filesystem, "refuse_memory", lambda *_args: None)
+    for workers, size in ((1, "950MiB"), (2, "475MiB")):
+        attack = make(io_stress.IoStress, path=str(tmp_path), file_size=size, workers=workers)
+        attack.validate()
+        attack.guard()
+    attack = make(io_stress.IoStress, path=str(tmp_path), file_size="476MiB", workers=2)
+    attack.validate()
+    with pytest.raises(BadOption, match="^file_size: .*2 files of it leave 48.* of .* available, and the floor is 50"):
+        attack.guard()
+
+
 # --- io_throttle -------------------------------------------------------------------------------------
 
 
@@ -221,6 +234,8 @@ def test_hierarchies() -> None:
         ("^mode: .*octal", {"op": "chmod", "mode": "0o644"}),
         ("^count: ", {"op": "bit_flip", "count": 0}),
         ("^seed: .*only op bit_flip", {"op": "remove", "seed": 3}),
+        ("^seed: ", {"op": "bit_flip", "seed": -1}),
+        ("^seed: ", {"op": "bit_flip", "seed": 2**63}),
         ("^method: .*by its name", {"op": "remove", "method": "in_place"}),
         ("^method: .*in place", {"op": "chmod", "mode": "0600", "method": "aside"}),
         ("^max_size: ", {"op": "remove", "max_size": "1GiB"}),

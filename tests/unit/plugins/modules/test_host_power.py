@@ -44,6 +44,20 @@ def valid(**params) -> HostPower:
     return found
 
 
+@pytest.mark.parametrize(
+    ("params", "held"),
+    [
+        ({}, ["power", "clock"]),
+        ({"action": "poweroff"}, ["power", "clock"]),
+        ({"abrupt": True}, ["power"]),
+        ({"action": "crash"}, ["power"]),
+    ],
+)
+def test_a_wrong_clock_is_not_made_to_stay(params: dict, held: list[str]) -> None:
+    """An orderly shutdown may write it to the hardware clock, which then also wakes the host at another time."""
+    assert attack(**params).resources() == held
+
+
 @pytest.fixture
 def whole_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_power, "refuse_no_host", lambda: None)

@@ -87,6 +87,20 @@ def test_the_bad_news_come_last() -> None:
     assert [bad for _line, bad in _summary.fleet_lines("Halt", fleet, 3)] == [False, False, False, False, True, True, True]
 
 
+@pytest.mark.parametrize(
+    "more, label, words",
+    [
+        ({"stuck": [{"id": "a", "reason": "rc 2"}, {"id": "d", "reason": "rc 3"}], "failed": True}, _summary.STUCK, "n1: a: rc 2; d: rc 3"),
+        ({"failed": True, "msg": "no disk"}, _summary.FAILED, "n1: no disk"),
+        (AWAY, _summary.UNREACHABLE, "n1 (unreachable: Failed to connect)"),
+    ],
+)
+def test_what_was_reverted_is_told_beside_what_was_not(more: dict[str, Any], label: str, words: str) -> None:
+    fleet = _summary.halt(["n1"], {"n1": {**CLEAN, "reverted": ["b", "c"], **more}}, check_mode=False)
+    assert (fleet.ok, fleet.lists) == (False, {_summary.REVERTED: ["n1: b, c"], label: [words]})
+    assert _summary.REVERTED not in _summary.halt(["n1"], {"n1": {**CLEAN, "reverted": ["b", "c"], **more}}, check_mode=True).lists
+
+
 def test_a_halt_of_a_cluster_tells_what_was_kept_and_what_nobody_knew_of() -> None:
     result = {"reverted": [], "already_gone": [], "stuck": [], "clean": True, "removed": ["NetworkPolicy shop/x"], "drifted": ["Deployment shop/web: replicas"]}
     fleet = _summary.halt(["localhost"], {"localhost": result}, False)
