@@ -140,7 +140,7 @@ ATTACKS = [
 BY_NAME = {attack.module: attack for attack in ATTACKS}
 
 # Steps before which nothing is in the journal, and before which nothing is changed.
-NO_JOURNAL = ("guarded", "prepared")
+NO_JOURNAL = ("guarded", "prepared", "written")
 NOT_ARMED = (*NO_JOURNAL, "journalled")
 
 

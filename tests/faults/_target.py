@@ -341,6 +341,7 @@ class Here(Target):
 NO_JOURNAL_TRACES = {
     # The journals' lock is taken just before the guards.
     "guarded": f"[ -e {STATE}/lock ] && ! flock -n {STATE}/lock true",
+    "written": f"[ -d {STATE}/.new-* ] && ! flock -n {STATE}/lock true",
     "prepared": f"[ -e {STATE}/lock ] && ! flock -n {STATE}/lock true && {{ [ ! -d /run/systemd/system ] || systemctl is-active --quiet faultline-sweep.timer; }}",  # noqa: E501
 }
 
