@@ -6,6 +6,7 @@
 
 """Where the fault tests let a module die, hang or fail: at every step boundary, and between the write and the rename of a file."""
 
+import errno
 import os
 import signal
 import time
@@ -19,4 +20,4 @@ def crash_point(name):
     if wanted == "hang@" + name:
         time.sleep(600)
     if wanted == "fail@" + name:
-        raise OSError("refused by the test at " + name)
+        raise OSError(errno.EPERM, "refused by the test at " + name)

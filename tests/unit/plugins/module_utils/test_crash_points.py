@@ -44,7 +44,7 @@ def test_a_file_that_was_there_keeps_its_text(bench, monkeypatch: pytest.MonkeyP
 
 def test_a_failure_before_the_rename_leaves_nothing(bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAULTLINE_TEST_CRASH", "fail@rename:record.json")
-    with pytest.raises(AttackError, match="the journal of a cannot be written .*: refused by the test at rename:record.json"):
+    with pytest.raises(AttackError, match="the journal of a cannot be written .*: .* refused by the test at rename:record.json"):
         bench.publish("a")
     assert set(os.listdir(bench.state)) == {"control.sh", "lock"}
 
