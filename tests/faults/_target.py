@@ -273,7 +273,7 @@ class Target:
         """After a test: end what hangs, undo everything. False when that was not enough, and the host got a new disk."""
         try:
             self.lab.ready(self.name)
-            self.sh("grep -o -e ' /usr/[^ ]*bin/[^ ]* ' -e ' /sys/fs/cgroup/system.slice/[^ ]* ' /proc/mounts | while read -r m; do umount $m; done", check=False)
+            self.sh("grep -oE ' /(usr/[^ ]*bin|sys/fs/cgroup/system.slice)/[^ ]* ' /proc/mounts | while read -r m; do umount $m; done", check=False)
             self.sh(END_HANGING, check=False)
             self.sh(
                 f"pkill -f {WORK}/[m].py; rm -rf {WORK}; [ ! -e {STATE}/control.sh ] || {{ sh {STATE}/control.sh revert-all; sh {STATE}/control.sh sweep; }}",

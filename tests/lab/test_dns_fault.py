@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from _lab import Lab, address, wait_until
-from _steps import steps
+from _steps import run_examples, steps
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "netns"))
 
@@ -101,3 +101,7 @@ def test_the_ready_playbook(lab: Lab, n1: str, server: list[str], tmp_path: Path
     assert lab.module(n1, "faultline.chaos.attack_info", {"history": 1})["history"][-1]["module"] == "dns_fault"
     refused = lab.playbook("faultline.chaos.dns_fault", {**told, "fault_mode": "spoof"})
     assert refused.rc != 0 and "fault_addresses with spoof" in refused.out
+
+
+def test_examples_run_as_printed(lab: Lab, n1: str, server: list[str]) -> None:
+    assert run_examples(lab, n1, "dns_fault") == ["active", "reverted", "active", "active"]

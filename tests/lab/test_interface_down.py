@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 from _lab import Lab, wait_until
-from _steps import steps
+from _steps import run_examples, steps
 
 # A wire of its own on the host, with all that an interface can have.
 SETUP = """
@@ -92,3 +92,12 @@ def test_interfaces_that_are_refused(lab: Lab, n1: str, interface: str, text: st
     refused = lab.module(n1, "faultline.chaos.interface_down", {"interface": interface, "duration": "60s"})
     assert refused["failed"] and text in refused["msg"], refused
     assert lab.answers(n1)
+
+
+def test_examples_run_as_printed(lab: Lab, n1: str) -> None:
+    """The host has the second interface that the examples name: eth1, with all that the other tests give to theirs."""
+    lab.run(n1, SETUP.replace("tst0", "eth1"))
+    try:
+        assert run_examples(lab, n1, "interface_down") == ["active", "reverted", "planned"]
+    finally:
+        lab.run(n1, "ip link del eth1")

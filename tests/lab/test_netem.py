@@ -12,7 +12,7 @@ import statistics
 import _fingerprint
 import pytest
 from _lab import Lab
-from _steps import IGNORE, steps
+from _steps import IGNORE, run_examples, steps
 
 HTB = """
 tc qdisc add dev eth0 root handle 1: htb default 10
@@ -209,3 +209,7 @@ def test_bad_input_is_refused_by_name_before_any_change(lab: Lab, n1: str) -> No
     assert lab.module(n1, "faultline.chaos.attack_info", {"history": 1})["clean"]
     left = _fingerprint.compare(before, lab.fingerprint(n1), IGNORE)
     assert not left, left
+
+
+def test_examples_run_as_printed(lab: Lab, n1: str) -> None:
+    assert run_examples(lab, n1, "netem") == ["active", "active", "planned"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 from _lab import Lab
-from _steps import steps
+from _steps import run_examples, steps
 
 # Prints why a server cannot begin on a port, for both families, whether the first client is answered, and on how many ports nobody can begin.
 SERVE = """
@@ -133,3 +133,12 @@ def test_the_whole_range_of_a_host(lab: Lab, n1: str) -> None:
     finally:
         lab.module(n1, "faultline.chaos.revert", {"all": True})
     assert lab.run(n1, "cat /proc/[0-9]*/comm 2>/dev/null | grep -cx faultline-ports", check=False).out.strip() == "0"
+
+
+def test_examples_of_port_occupy_run_as_printed(lab: Lab, n1: str) -> None:
+    assert run_examples(lab, n1, "port_occupy") == ["active", "reverted", "active"]
+
+
+def test_examples_of_socket_exhaustion_run_as_printed(lab: Lab, n1: str, small_range: None) -> None:
+    """On a small range of ports: the whole one takes a lab host longer than the minute of the example."""
+    assert run_examples(lab, n1, "socket_exhaustion") == ["active", "reverted", "active"]
