@@ -59,7 +59,8 @@ options:
     type: int
   seed:
     description:
-      - Decides which bits are flipped by O(op=bit_flip). The same seed flips the same bits of the same file. The default is V(1).
+      - Decides which bits are flipped by O(op=bit_flip). The same seed flips the same bits of the same file.
+      - A whole number below 2^63. The default is V(1).
     type: int
   method:
     description:
@@ -237,11 +238,14 @@ class FileFault(Attack):
             raise BadOption("content", params["content"], "give at least one character")
         if len(content) > self.most:
             raise BadOption("content", "%d bytes" % len(content), "the most is %s (max_size)" % _units.human_size(self.most))
+        seed = 1 if params["seed"] is None else params["seed"]
+        if not -(1 << 63) <= seed < 1 << 63:  # as for drawing hosts
+            raise BadOption("seed", seed, "write a whole number below 2^63")
         self.told = {
             "content": content,
             "size": _units.size("size", 0 if params["size"] is None else params["size"], 0, MOST),
             "count": _units.integer("count", 1 if params["count"] is None else params["count"], 1, 1000000),
-            "seed": 1 if params["seed"] is None else params["seed"],
+            "seed": seed,
         }
         if self.op == "chmod":
             if not re.match(r"^[0-7]{3,4}\Z", params["mode"]):
