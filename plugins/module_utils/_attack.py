@@ -12,13 +12,13 @@ A module subclasses Attack and hands it to run_attack(). Nothing here knows what
 import hashlib
 import json
 import os
-import signal
 import time
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _deadman, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._control import OVERDUE_AFTER, describe, remaining
+from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, JournalDamaged, JournalGone
 from ansible_collections.faultline.chaos.plugins.module_utils._host import Host, start_time, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._journal import ID, VERSION, Journal
@@ -101,15 +101,6 @@ class Attack(object):
     def verify(self, plan):
         """Read the effect back: a dict of what was asked and measured. Errors: AttackError, and the attack is undone."""
         return {}
-
-
-def crash_point(name):
-    """For the fault tests only: die or hang here when the environment asks for it."""
-    wanted = os.environ.get("FAULTLINE_TEST_CRASH", "")
-    if wanted == name:
-        os.kill(os.getpid(), signal.SIGKILL)
-    if wanted == "hang@" + name:
-        time.sleep(600)
 
 
 def run_attack(attack_class):

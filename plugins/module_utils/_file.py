@@ -20,7 +20,7 @@ import stat
 import struct
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _filesystem, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import crash_point
+from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._journal import sync_dir
 

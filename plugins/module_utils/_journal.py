@@ -27,6 +27,7 @@ import shutil
 import stat
 import time
 
+from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged, JournalGone
 from ansible_collections.faultline.chaos.plugins.module_utils._undo_sh import CONTROL
 
@@ -54,6 +55,7 @@ def write_file(path, text, mode=0o600):
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
+        crash_point("rename:" + os.path.basename(path))
         os.rename(temporary, path)
     except (IOError, OSError):
         if os.path.lexists(temporary):
@@ -148,6 +150,8 @@ class Journal(object):
                 path = os.path.join(self.path, name)
                 if name.startswith(".new-") or name.startswith(".gone-") and not _busy(path):
                     self._clear(path)
+                elif name.startswith(("control.sh.", "history.jsonl.")) and name.endswith(".tmp"):
+                    os.unlink(path)
             control = os.path.join(self.path, "control.sh")
             if self._read(control) != CONTROL:
                 write_file(control, CONTROL)
@@ -232,6 +236,7 @@ class Journal(object):
             self._held = _take(os.path.join(new, "lock"))
             _flock(self._held)
             self._await_undo(attack_id)
+            crash_point("written")
             os.rename(new, self.directory(attack_id))
             sync_dir(self.path)
             self._add_to_history(history[:-1] + ', "event": "%s"}\n' % BEGAN)

@@ -387,6 +387,9 @@ tidy() { # the recovery units go with the last attack, but not while another one
             [ "$tries" -lt 5 ] || return 0 # the next sweep does it
             sleep 1
         done
+        # Of an injector that died before it published: nobody writes these while we hold the lock.
+        rm -rf "$state"/.new-* "$state"/control.sh.*.tmp "$state"/history.jsonl.*.tmp
+        rm -f "$units"/faultline-recover.service.*.tmp /etc/cron.d/faultline.*.tmp
     fi
     [ "${1:-}" != orphans ] || orphans
     [ -z "$(attacks)" ] || return 0

@@ -159,7 +159,8 @@ effect:
 import os
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _filesystem, _program, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, crash_point, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Fails, Gone, Run, Succeeds, Undo
 

@@ -170,7 +170,8 @@ import pwd
 import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _dns, _dns_forwarder, _firewall, _process, _sockets, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, crash_point, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Run, Undo

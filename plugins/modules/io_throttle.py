@@ -170,7 +170,8 @@ import os
 import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _filesystem, _throttle, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, crash_point, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, SameBoot, Undo
 from ansible_collections.faultline.chaos.plugins.module_utils._undo_files import HasLine, IoController, IsInode, Put

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 VICTIM = "flvictim"  # a harmless daemon that the tests bring along
 VICTIM_START = "/usr/local/sbin/flvictim-start"
@@ -42,6 +43,28 @@ esac
 """
 
 
+class Broken(NamedTuple):
+    """A program of the target that a test replaces by a script, which goes on with the real one unless it exits; or a directory made read-only."""
+
+    path: str
+    script: str = ""  # none: it is a directory
+
+
+# The undo of a worker is to end it, which the shell does by itself: what can fail is that its record is closed.
+CLOSING = Broken("/bin/mv", 'case "$*" in */.gone-*) echo "mv: refused" >&2; exit 1 ;; esac')
+_ITS_FILES = Broken("/bin/rm", 'case "$*" in *./data*) echo "rm: refused" >&2; exit 1 ;; esac')
+_ITS_GROUP = Broken("/bin/rmdir", 'case "$*" in */faultline-*) exit 1 ;; esac')
+_FILTERS = Broken("/usr/sbin/iptables-legacy", 'echo "iptables: broken" >&2; exit 2')
+# One program with many names, by which it knows what to do; refused is what comes first once there is a journal.
+_FILTERS_ONCE = Broken(
+    "/usr/sbin/iptables-legacy",
+    """mkdir -p /run/fltest-bin; ln -sf "$real" "/run/fltest-bin/${0##*/}"; real=/run/fltest-bin/${0##*/}
+if [ -d /var/lib/faultline/blackhole ] || [ -d /var/lib/faultline/dns_fault ]; then
+    [ -e /run/fltest-once ] || { : >/run/fltest-once; echo "iptables: refused" >&2; exit 2; }
+fi""",
+)
+
+
 @dataclass(frozen=True)
 class Attack:
     """One attack and how to see, from the files of the target alone, whether it is in effect."""
@@ -52,7 +75,8 @@ class Attack:
     needs_lab: bool = True  # changes more than processes of the tests, so never on this machine
     points: tuple[str, ...] = field(default=("guarded", "prepared", "journalled", "armed", "injected", "verified"))
     longer: float = 0.0  # seconds that its injection takes longer than others', for what it measures
-    tool: str = ""  # the program that does the change, for tests in which it fails
+    refused: Broken | None = None  # by which its injection is refused; those without run no program that does the change
+    stuck: Broken = CLOSING  # by which its undo fails
 
     @property
     def name(self) -> str:
@@ -67,6 +91,7 @@ ATTACKS = [
         "process_kill",
         {"name": VICTIM, "signal": "KILL", "interval": "1s", "recover": [VICTIM_START]},
         active=f"'{VICTIM}' not in comms() or 'faultline-kill' in comms()",
+        stuck=Broken(VICTIM_START, "exit 1"),
         needs_lab=False,
     ),
     Attack(
@@ -79,13 +104,22 @@ ATTACKS = [
         "service_stop",
         {"services": [VICTIM]},
         active=f"'{VICTIM}' not in comms()",
+        refused=Broken("/bin/systemctl", f'case "$1 $2" in "stop {VICTIM}"*) echo "Failed to stop: refused" >&2; exit 1 ;; esac'),
+        stuck=Broken("/bin/systemctl", f'case "$1 $2" in "start {VICTIM}"*) echo "Failed to start: refused" >&2; exit 1 ;; esac'),
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "injected", "verified"),
     ),
-    Attack("clock_skew", {"offset": "+300s"}, active="clock_is_wrong()"),
+    Attack(
+        "clock_skew",
+        {"offset": "+300s"},
+        active="clock_is_wrong()",
+        stuck=Broken("/bin/date", 'case " $*" in *" -s "*) echo "date: refused" >&2; exit 1 ;; esac'),
+    ),
     Attack(
         "custom",
         {"inject": ["touch", "/run/flcustom"], "undo": ["rm", "-f", "/run/flcustom"], "check": ["test", "-e", "/run/flcustom"]},
         active="glob('/run/flcustom')",
+        refused=Broken("/bin/touch", 'case "$*" in *flcustom*) echo "touch: refused" >&2; exit 1 ;; esac'),
+        stuck=Broken("/bin/rm", 'case "$*" in *flcustom*) echo "rm: refused" >&2; exit 1 ;; esac'),
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "injected", "verified"),
         needs_lab=False,
     ),
@@ -95,52 +129,73 @@ ATTACKS = [
         {"interface": "eth0", "delay": "20ms"},
         active="glob('/sys/class/net/fl????????????')",
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "inject:2", "injected", "verified"),
-        tool="/usr/sbin/tc",
+        stuck=Broken("/sbin/tc", 'echo "Error: broken" >&2; exit 2'),
     ),
     Attack(
         "blackhole",
         {"names": ["n2"], "ports": ["8000"], "direction": "out"},
         active="'faultline-names' in comms()",
+        refused=_FILTERS_ONCE,
+        stuck=_FILTERS,
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "injected", "verified"),
     ),
     Attack(
         "disk_fill",
         {"path": "/var/tmp", "size": "20MiB"},
         active="glob('/var/tmp/.faultline-disk_fill.*/data/fill.*')",
+        stuck=_ITS_FILES,
     ),
     Attack(
         "io_stress",
         {"path": "/var/tmp", "file_size": "1MiB", "rate": "256KiB"},
         active="'faultline-io' in comms() or glob('/var/tmp/.faultline-io_stress.*')",
+        stuck=_ITS_FILES,
     ),
     Attack(
         "file_fault",
         {"path": FILE, "op": "remove"},
         active=f"not glob('{FILE}')",
+        stuck=Broken("/bin/mv", 'case "$*" in *" -T "*) echo "mv: refused" >&2; exit 1 ;; esac'),
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "injected", "verified"),
     ),
     Attack("port_occupy", {"ports": ["47990"]}, active="'faultline-port' in comms()", needs_lab=False),
-    Attack("memory_stress", {"amount": "16MiB"}, active="'faultline-mem' in comms()"),
+    Attack("memory_stress", {"amount": "16MiB"}, active="'faultline-mem' in comms()", stuck=_ITS_GROUP),
     Attack("pid_exhaustion", {"count": 200}, active="'faultline-pid' in comms()"),
-    Attack("fd_exhaustion", {"process": VICTIM, "leave": 3}, active=f"min(soft_files('{VICTIM}'), default=1000) < 100"),
+    Attack(
+        "fd_exhaustion",
+        {"process": VICTIM, "leave": 3},
+        active=f"min(soft_files('{VICTIM}'), default=1000) < 100",
+        stuck=Broken("/usr/bin/prlimit", 'echo "prlimit: broken" >&2; exit 1'),
+    ),
     Attack("socket_exhaustion", {"percent": 30}, active="'faultline-ports' in comms()", longer=20.0),
     Attack(
         "io_throttle",
         {"service": VICTIM, "read_bps": "1MiB", "enable_controller": True},
         active=f"'rbps=1048576' in text('/sys/fs/cgroup/system.slice/{VICTIM}.service/io.max')",
+        points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "injected", "verified"),
+        stuck=Broken(f"/sys/fs/cgroup/system.slice/{VICTIM}.service"),
     ),
-    Attack("interface_down", {"interface": WIRE}, active=f"'down' in text('/sys/class/net/{WIRE}/operstate')"),
+    Attack(
+        "interface_down",
+        {"interface": WIRE},
+        active=f"'down' in text('/sys/class/net/{WIRE}/operstate')",
+        points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "injected", "verified"),
+        refused=Broken("/sbin/ip", 'case "$*" in "link set "*" down") echo "RTNETLINK answers: Operation not permitted" >&2; exit 2 ;; esac'),
+        stuck=Broken("/sbin/ip", 'echo "RTNETLINK answers: broken" >&2; exit 2'),
+    ),
     Attack(
         "dns_fault",
         {"domains": ["fault.example.com"]},
         active="'faultline-dns' in comms()",
+        refused=_FILTERS_ONCE,
+        stuck=_FILTERS,
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "injected", "verified"),
     ),
 ]
 BY_NAME = {attack.module: attack for attack in ATTACKS}
 
 # Steps before which nothing is in the journal, and before which nothing is changed.
-NO_JOURNAL = ("guarded", "prepared")
+NO_JOURNAL = ("guarded", "prepared", "written")
 NOT_ARMED = (*NO_JOURNAL, "journalled")
 
 

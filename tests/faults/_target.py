@@ -273,7 +273,7 @@ class Target:
         """After a test: end what hangs, undo everything. False when that was not enough, and the host got a new disk."""
         try:
             self.lab.ready(self.name)
-            self.sh("grep -o ' /usr/[^ ]*bin/[^ ]* ' /proc/mounts | while read -r m; do umount $m; done", check=False)
+            self.sh("grep -oE ' /(usr/[^ ]*bin|sys/fs/cgroup/system.slice)/[^ ]* ' /proc/mounts | while read -r m; do umount $m; done", check=False)
             self.sh(END_HANGING, check=False)
             self.sh(
                 f"pkill -f {WORK}/[m].py; rm -rf {WORK}; [ ! -e {STATE}/control.sh ] || {{ sh {STATE}/control.sh revert-all; sh {STATE}/control.sh sweep; }}",
@@ -341,6 +341,7 @@ class Here(Target):
 NO_JOURNAL_TRACES = {
     # The journals' lock is taken just before the guards.
     "guarded": f"[ -e {STATE}/lock ] && ! flock -n {STATE}/lock true",
+    "written": f"[ -d {STATE}/.new-* ] && ! flock -n {STATE}/lock true",
     "prepared": f"[ -e {STATE}/lock ] && ! flock -n {STATE}/lock true && {{ [ ! -d /run/systemd/system ] || systemctl is-active --quiet faultline-sweep.timer; }}",  # noqa: E501
 }
 

@@ -56,6 +56,23 @@ def test_a_power_cut_at_a_step(target: Target, attack: Attack, point: str) -> No
     recovered(target, attack)
 
 
+def test_a_power_cut_between_write_and_rename(target: Target) -> None:
+    """Fault 14: the journal is written and not yet published, so nothing was changed; the boot removes what is left of it."""
+    attack = BY_NAME["process_kill"]
+    before = len(target.history())
+    with target.controller([task(attack.name, target.options(attack, duration="10m"), "hang@written")]):
+        target.wait_point(attack, "written")
+        power_cut(target)
+    target.wait(target.running(), 60)
+    assert not target.exists(f"{STATE}/{attack.module}")
+    left = target.wait_left(60)
+    assert not left, left
+    differs = target.differs()
+    assert not differs, differs
+    assert len(target.history()) == before
+    assert target.attack(attack).get("status") == "active"
+
+
 def test_a_power_cut_without_systemd(lab, weak: Target) -> None:
     if weak.name == "here":
         assert weak.attack(BY_NAME["process_kill"]).get("notes", [""])[-1].startswith("nothing here runs at boot")

@@ -2,12 +2,16 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Faults 4, 6 and 8: a step is refused or hangs, the dead-man cannot be armed, the undo fails. Real tools, broken by a bind mount."""
+"""Faults 4, 6 and 8: a step is refused or hangs, the dead-man cannot be armed, the undo fails.
+
+Real tools, broken by a bind mount; attacks that do without tools fail by themselves at each of their steps.
+"""
 
 from __future__ import annotations
 
 import pytest
-from _attacks import ATTACKS, BY_NAME, Attack
+from _attacks import ATTACKS, BY_NAME, Attack, Broken, every
+from _lab import wait_until
 from _programs import STATE
 from _target import Target
 
@@ -25,7 +29,37 @@ def replace(target: Target, path: str, script: str) -> None:
 
 
 def restore(target: Target, path: str) -> None:
-    target.sh(f"umount $(readlink -f {path}); rm -f /run/fltest-*")
+    target.sh(f"umount -l $(readlink -f {path}); rm -rf /run/fltest-*")
+
+
+def break_(target: Target, broken: Broken) -> None:
+    if broken.script:
+        replace(target, broken.path, broken.script)
+    else:
+        target.sh(f"mount --bind {broken.path} {broken.path} && mount -o remount,bind,ro {broken.path}")
+
+
+STEPS = [(attack, point) for attack, point in every() if point.startswith("inject")]
+
+
+@pytest.mark.parametrize(("attack", "point"), STEPS, ids=str)
+def test_a_failure_at_a_step_is_undone_at_once(target: Target, attack: Attack, point: str) -> None:
+    result = target.attack(attack, crash=f"fail@{point}", duration="5m")
+    assert result.get("failed") and "undone at once, nothing is left" in result["msg"], result
+    assert f"refused by the test at {point}" in result["msg"], result
+    target.nothing_happened(attack)
+    assert (target.history()[-1]["id"], target.history()[-1]["by"]) == (attack.module, "module")
+
+
+@pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack.refused], ids=str)
+def test_a_program_that_refuses_is_an_attack_undone_at_once(target: Target, attack: Attack) -> None:
+    break_(target, attack.refused)
+    result = target.attack(attack, duration="5m")
+    restore(target, attack.refused.path)
+    assert result.get("failed") and "undone at once, nothing is left" in result["msg"], result
+    assert "refused" in result["msg"] or "not permitted" in result["msg"]
+    target.nothing_happened(attack)
+    assert (target.history()[-1]["id"], target.history()[-1]["by"]) == (attack.module, "module")
 
 
 REFUSED = {
@@ -118,18 +152,28 @@ def test_a_directory_that_cannot_be_written(target: Target, path: str) -> None:
 # --- the undo fails ----------------------------------------------------------------------------------------------------
 
 
-def test_an_undo_that_fails_is_loud_and_retried_until_it_works(target: Target) -> None:
-    """Every tc fails: that must never look like nothing to undo."""
-    target.watch(NETEM)
-    assert target.attack(NETEM).get("status") == "active"
-    replace(target, "/sbin/tc", 'echo "Error: broken" >&2; exit 2')
-    target.wait(f"[ -s {STATE}/netem/stuck ]", 60)
-    info = target.module("faultline.chaos.attack_info", {"history": 1})
-    assert [each["status"] for each in info["attacks"]] == ["stuck"] and not info["clean"], info
+@pytest.mark.parametrize("attack", ATTACKS, ids=str)
+def test_an_undo_that_fails_is_loud_and_retried_until_it_works(target: Target, attack: Attack) -> None:
+    """A program that fails must never look like nothing to undo."""
+    target.watch(attack, 150)
+    assert target.attack(attack).get("status") == "active"
+    break_(target, attack.stuck)
+    target.wait(f"[ -s {STATE}/{attack.module}/stuck ]", 60)
+
+    def told() -> bool:
+        """Not in the moment in which it is tried again."""
+        info = target.module("faultline.chaos.attack_info", {"history": 1})
+        assert [each["id"] for each in info["attacks"]] == [attack.module] and not info["clean"], info
+        return info["attacks"][0]["status"] == "stuck"
+
+    wait_until(told, 60, "it is told as stuck")
     halted = target.module("faultline.chaos.revert", {"all": True})
-    assert halted.get("failed") and [each["id"] for each in halted["stuck"]] == ["netem"], halted
-    assert target.sh("ls -d /sys/class/net/fl????????????", check=False).ok or "still there" in halted["msg"] or "rc 2" in halted["msg"]
-    restore(target, "/sbin/tc")
-    found = target.measured()
-    target.row("8 undo fails until the tool works", NETEM, found)
+    assert halted.get("failed") and [each["id"] for each in halted["stuck"]] == [attack.module], halted
+    assert halted["stuck"][0]["reason"] and not halted["clean"], halted
+    restore(target, attack.stuck.path)
+    found = target.measured(180)
+    assert found.clean and found.closed, found
+    target.row("8 undo fails until the tool works", attack, found)
     target.as_before()
+    last = target.history()[-1]
+    assert (last["id"], last["result"]) == (attack.module, "reverted") and last["by"] in ("timer", "sweep"), last

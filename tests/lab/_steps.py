@@ -68,6 +68,25 @@ def _print(name: str) -> dict:
     return {"name": name, "ansible.builtin.command": {"argv": ["python3", "-"], "stdin": _fingerprint.SCRIPT}}
 
 
+def run_examples(lab: Lab, host: str, module: str) -> list[str]:
+    """Run the examples of a module as they are printed; returns the status that each told. What one has left active is over before the next begins."""
+    tasks: list[dict] = []
+    for example in examples(module):
+        if tasks and example[f"faultline.chaos.{module}"].get("state") != "absent":
+            tasks.append({"name": "between", "faultline.chaos.revert": {"all": True}})
+        tasks.append(example)
+    tasks += [{"name": "end", "faultline.chaos.revert": {"all": True}}, {"name": "info", "faultline.chaos.attack_info": {"history": 1}}]
+    before = lab.fingerprint(host)
+    try:
+        done = lab.playbook([{"name": "examples", "hosts": host, "gather_facts": False, "tasks": tasks}], must_succeed=True)
+    finally:
+        lab.module(host, "faultline.chaos.revert", {"all": True})
+    assert done.results("info", host)[0]["clean"], done.results("info", host)
+    left = _fingerprint.compare(before, lab.fingerprint(host), IGNORE)
+    assert not left, f"left after the examples:\n{left}\n{done.out}"
+    return [result["status"] for each in examples(module) for result in done.results(each["name"], host)]
+
+
 def examples(module: str) -> list[dict]:
     """The tasks that a module prints as its examples."""
     tree = ast.parse((REPO / "plugins" / "modules" / f"{module}.py").read_text())

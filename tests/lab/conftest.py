@@ -14,7 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,10 +24,25 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.append(str(Path(__file__).resolve().parents[2] / ".collections"))  # the examples of the modules
 
 import _legacy
+import _measured
 from _lab import Lab
 
 HOSTS = 3
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")  # gw0, gw1 ...
+
+
+def pytest_configure() -> None:
+    if not WORKER:
+        _measured.begin()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Asked and measured, of all workers."""
+    rows = _measured.end()
+    if rows:
+        terminalreporter.section("asked and measured on the hosts")
+        for line in _measured.aligned(rows):
+            terminalreporter.line(line)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -60,6 +75,12 @@ def lab() -> Iterator[Lab]:
     lab.up(HOSTS)
     yield lab
     lab.close()
+
+
+@pytest.fixture
+def tell() -> Callable[[str, str, float, float, str], None]:
+    """tell(attack, what, asked, measured, unit): a line of the table at the end; see _measured.py."""
+    return _measured.tell
 
 
 @pytest.fixture(autouse=True)

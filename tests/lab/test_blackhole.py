@@ -85,7 +85,7 @@ def connect(lab: Lab, host: str, address: str, port: int) -> tuple[str, float]:
 
 
 @pytest.mark.smoke
-def test_steps_and_every_packet_is_lost(lab: Lab, n1: str, n2: str, prior: str) -> None:
+def test_steps_and_every_packet_is_lost(lab: Lab, n1: str, n2: str, prior: str, tell) -> None:
     send = ["python3", "-c", SEND, "n2", "fd77::12"]
     begin = arrived(lab, n2)
     lab.run(n1, send)
@@ -97,6 +97,8 @@ def test_steps_and_every_packet_is_lost(lab: Lab, n1: str, n2: str, prior: str) 
     dropped = sum(int(packets) for packets in re.findall(r"^\s*(\d+)\s+\d+ DROP\s.*udp dpts:7000:8100", found["measured"], re.M))
     effect = found["real"]["effect"]
     print(f"sent 400: without the attack {plain} arrived, with it {during}; asked to drop 400, counted {dropped}; {effect}")
+    tell("blackhole", "packets lost, of those that arrive without it", 100, 100 * (1 - during / plain), "%")
+    tell("blackhole", "packets that the kernel counted as dropped, of 400", 400, dropped, "packets")
     assert plain > 390 and (during, dropped) == (0, 400)
     assert effect["backend"].startswith("iptables") and effect["passes"][0].startswith("ssh port") and effect["rules"] > 20
     assert lab.run(n1, SAVED).out == prior

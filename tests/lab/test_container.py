@@ -71,12 +71,13 @@ def test_blackhole_in_a_container(lab: Lab, n1: str, container: str) -> None:
     assert connects(lab, n1, container) == "open"
 
 
-def test_netem_in_a_container(lab: Lab, n1: str, container: str) -> None:
+def test_netem_in_a_container(lab: Lab, n1: str, container: str, tell) -> None:
     ping = ["nsenter", f"--net=/proc/{container}/ns/net", "ping", "-c", "8", "-i", "0.1", "-W", "2", "172.31.9.1"]
     plain = rtt(lab.run(n1, ping).out)
     found = steps(lab, n1, "netem", {"netns": container, "delay": "40ms", "duration": "10m"}, measure=ping)
     measured = rtt(found["measured"]) - plain
-    print(f"asked 40 ms, measured {measured:.2f} ms; {found['real']['effect']}")
+    print(found["real"]["effect"])
+    tell("netem", "delay in a container", 40, measured, "ms")
     assert abs(measured - 40) < 2
     assert found["real"]["resources"][0].startswith("net:eth0@")
 

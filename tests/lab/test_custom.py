@@ -23,8 +23,9 @@ OPTIONS = {
 
 
 @pytest.mark.smoke
-def test_steps(lab: Lab, n1: str) -> None:
+def test_steps(lab: Lab, n1: str, tell) -> None:
     found = steps(lab, n1, "custom", {**OPTIONS, "duration": "10m"}, measure=["cat", "/proc/sys/vm/swappiness"])
+    tell("custom", "vm.swappiness, as its program sets it", 7, int(found["measured"]), "")
     assert found["measured"] == "7" and found["real"]["effect"]["in_effect"] is True and found["real"]["notes"] == []
 
 

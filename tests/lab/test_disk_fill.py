@@ -67,7 +67,7 @@ def full(lab: Lab, n1: str) -> Iterator[str]:
     ids=str,
 )
 @pytest.mark.smoke
-def test_steps_and_df(lab: Lab, n1: str, place: str, options: dict, inodes: bool) -> None:
+def test_steps_and_df(lab: Lab, n1: str, place: str, options: dict, inodes: bool, tell) -> None:
     columns = "--output=iavail,iused" if inodes else "--output=avail,used"
     before, available_before, used_before = df(lab, n1, place, inodes)
     found = steps(lab, n1, "disk_fill", {"path": place, "duration": "10m", **options}, measure=["df", "-B1", columns, place])
@@ -75,21 +75,24 @@ def test_steps_and_df(lab: Lab, n1: str, place: str, options: dict, inodes: bool
     percent, effect = 100.0 * used / (used + available), found["real"]["effect"]
     print(f"asked {options}, module measured {effect['percent']} %, df {percent:.2f} %, {available} available, {used - used_before} added")
     if "percent" in options:
+        tell("disk_fill", "inodes in use" if inodes else "space in use", float(str(options["percent"]).rstrip("%")), percent, "%")
         assert abs(percent - float(str(options["percent"]).rstrip("%"))) <= 0.5
     elif "size" in options:
+        tell("disk_fill", "space taken, on tmpfs", 10, (used - used_before) / 2**20, "MiB")
         assert abs(used - used_before - (10 << 20)) <= 65536
     else:
+        tell("disk_fill", "space left", 8, available / 2**20, "MiB")
         assert abs(available - (8 << 20)) <= 65536
     assert effect["complete"] and effect["method"] == ("files" if inodes else "fallocate") and abs(effect["percent"] - percent) < 0.1
     assert df(lab, n1, place, inodes) == (before, available_before, used_before)
 
 
-def test_on_the_disk(lab: Lab, n1: str) -> None:
+def test_on_the_disk(lab: Lab, n1: str, tell) -> None:
     """The root file system, ext4 with reserved blocks."""
     before = df(lab, n1, "/")
     found = steps(lab, n1, "disk_fill", {"path": "/var/tmp", "size": "100MiB", "duration": "10m"}, measure=["df", "-B1", "--output=avail,used", "/"])
     available, used = (int(word) for word in found["measured"].split()[-2:])
-    print(f"asked 100 MiB on {found['real']['effect']['file_system']}, df {(used - before[2]) / 2**20:.1f} MiB")
+    tell("disk_fill", "space taken, on the root file system", 100, (used - before[2]) / 2**20, "MiB")
     assert abs(used - before[2] - (100 << 20)) < 2 << 20
     assert abs(df(lab, n1, "/")[2] - before[2]) < 2 << 20
     assert not lab.run(n1, "ls -dA /var/tmp/.faultline*", check=False).ok

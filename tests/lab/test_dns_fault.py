@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from _lab import Lab, address, wait_until
-from _steps import steps
+from _steps import run_examples, steps
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "netns"))
 
@@ -53,13 +53,18 @@ def server(lab: Lab, n1: str, n2: str):
     ids=lambda value: value.get("mode") if isinstance(value, dict) else None,
 )
 @pytest.mark.smoke
-def test_steps_and_what_programs_get(lab: Lab, n1: str, server: list[str], options: dict, expected, least: float, most: float) -> None:
+def test_steps_and_what_programs_get(lab: Lab, n1: str, server: list[str], tell, options: dict, expected, least: float, most: float) -> None:
     before = resolve(lab, n1)
     assert all(before[name][0] == TRUE for name in NAMES), before
     found = steps(lab, n1, "dns_fault", {"domains": DOMAINS, "duration": "10m", **options}, measure=["python3", "-c", RESOLVE, *NAMES])
     effect, got = found["real"]["effect"], json.loads(found["measured"])
     print(f"asked {options}, by {effect['firewall']}: module {effect['measured']}, a program got {got}")
     assert effect["resolvers"] == server
+    wrong = [name for name in NAMES if got[name][0] == expected and expected != TRUE]
+    if options["mode"] == "delay":
+        tell("dns_fault", "the quickest of 2 names that are answered late", 800, 1000 * min(got[name][1] for name in NAMES[:2]), "ms")
+    else:
+        tell("dns_fault", f"names with {options['mode']}, of {len(NAMES)}", 2, len(wrong), "names")
     for name in NAMES[:2]:
         assert got[name][0] == expected and least <= got[name][1] <= most, got
     for name in NAMES[2:]:
@@ -96,3 +101,7 @@ def test_the_ready_playbook(lab: Lab, n1: str, server: list[str], tmp_path: Path
     assert lab.module(n1, "faultline.chaos.attack_info", {"history": 1})["history"][-1]["module"] == "dns_fault"
     refused = lab.playbook("faultline.chaos.dns_fault", {**told, "fault_mode": "spoof"})
     assert refused.rc != 0 and "fault_addresses with spoof" in refused.out
+
+
+def test_examples_run_as_printed(lab: Lab, n1: str, server: list[str]) -> None:
+    assert run_examples(lab, n1, "dns_fault") == ["active", "reverted", "active", "active"]

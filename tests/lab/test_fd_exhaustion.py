@@ -83,11 +83,11 @@ def attack(lab: Lab, n1: str):
 
 @pytest.mark.parametrize("leave", [3, 20])
 @pytest.mark.smoke
-def test_steps_and_what_a_program_can_open(lab: Lab, n1: str, victim: str, leave: int) -> None:
+def test_steps_and_what_a_program_can_open(lab: Lab, n1: str, victim: str, leave: int, tell) -> None:
     before = lab.run(n1, f"grep 'open files' /proc/$(pgrep -x {victim})/limits").out
     found = steps(lab, n1, "fd_exhaustion", {"process": victim, "leave": leave, "duration": "10m"}, measure=["sh", "-c", ASK])
     measured = int(found["measured"])
-    print(f"asked {leave} more files, module measured {found['real']['effect']['measured']}, the program opened {measured} of 200")
+    tell("fd_exhaustion", "files that a program can still open, its pipe among them or not", leave, measured, "files")
     # At the moment of asking it has its pipe open, or not: one descriptor more or less.
     assert found["real"]["effect"]["measured"] == leave and leave - 1 <= measured <= leave
     assert lab.run(n1, f"grep 'open files' /proc/$(pgrep -x {victim})/limits").out == before
@@ -109,11 +109,12 @@ def test_a_program_that_ended_meanwhile_needs_no_undo(lab: Lab, n1: str, victim:
 
 
 @pytest.mark.parametrize("percent", [10, 70])
-def test_steps_and_files_of_the_host(lab: Lab, n1: str, few: int, percent: int) -> None:
+def test_steps_and_files_of_the_host(lab: Lab, n1: str, few: int, percent: int, tell) -> None:
     found = steps(lab, n1, "fd_exhaustion", {"percent": percent, "duration": "10m"}, measure=["cat", "/proc/sys/fs/file-nr"])
     effect, used = found["real"]["effect"], int(found["measured"].split()[0])
     now = few - effect["free_before"] + effect["asked"]
     print(f"asked {percent} % of {effect['free_before']} = {effect['asked']} files, module measured {effect['measured']}, kernel {used} of {few} in use")
+    tell("fd_exhaustion", f"files in use on the host, as the kernel counts them, at {percent} %", now, used, "files")
     assert effect["asked"] == int(effect["free_before"] * percent / 100) == effect["measured"]
     assert effect["limit"] == few and effect["reserve"] == 600 and abs(used - now) <= 128
 

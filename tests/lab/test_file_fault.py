@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import base64
 import importlib
 import random
 from collections.abc import Iterator
@@ -55,6 +55,21 @@ def expected(op: str, options: dict) -> bytes | None:
     return {"remove": None, "replace": b"broken\n", "append": content + b"broken\n", "truncate": content[:10], "chmod": content}[op]
 
 
+def changed(op: str, options: dict, content: bytes | None, mode: int | None) -> tuple[str, float, float, str]:
+    """What was asked for and what the file shows of it: in words, asked, measured, unit."""
+    before = TEXT.encode()
+    if op == "remove":
+        return "bytes that are there", 0, len(content or b""), "bytes"
+    assert content is not None and mode is not None
+    if op == "chmod":
+        return "mode, as a number", int(options["mode"], 8), mode, ""
+    if op == "bit_flip":
+        bits = sum(bin(a ^ b).count("1") for a, b in zip(before, content, strict=True))
+        return "bits that differ", options["count"], bits, "bits"
+    asked = {"replace": len(options.get("content", "")), "append": len(before) + len(options.get("content", "")), "truncate": options.get("size")}[op]
+    return "size", asked, len(content), "bytes"
+
+
 OPS = [
     ("remove", {}),
     ("replace", {"content": "broken\n"}),
@@ -68,18 +83,20 @@ OPS = [
 @pytest.mark.parametrize("method", ["auto", "in_place"])
 @pytest.mark.parametrize(("op", "options"), OPS, ids=[op for op, _options in OPS])
 @pytest.mark.smoke
-def test_steps_and_bytes(lab: Lab, n1: str, file: str, op: str, options: dict, method: str) -> None:
+def test_steps_and_bytes(lab: Lab, n1: str, file: str, op: str, options: dict, method: str, tell) -> None:
     if (op, method) == ("remove", "in_place"):
         method = "aside"
     told = {"path": FILE, "op": op, "method": method, "duration": "10m", **options}
-    found = steps(lab, n1, "file_fault", told, measure=["sh", "-c", f"stat -c '%a' {FILE}; sha256sum <{FILE}"])
+    found = steps(lab, n1, "file_fault", told, measure=["sh", "-c", f"stat -c '%a' {FILE}; base64 -w 0 {FILE}"])
     effect, lines = found["real"]["effect"], found["measured"].split()
-    wanted = expected(op, options)
+    wanted, content = expected(op, options), base64.b64decode(lines[1]) if lines else None
+    what, asked, measured, unit = changed(op, options, content, int(lines[0], 8) if lines else None)
+    tell("file_fault", f"{op} {method}: {what}", asked, measured, unit)
     print(f"asked {op} {options} {method}: {effect['method']}, {lines or 'gone'}, inode {effect['before']['inode']} -> {effect['after'].get('inode')}")
     if wanted is None:
         assert lines == [] and effect["after"] == {}
     else:
-        assert lines[:2] == ["0" if op == "chmod" else "2640", hashlib.sha256(wanted).hexdigest()]
+        assert lines[0] == ("0" if op == "chmod" else "2640") and content == wanted
     assert effect["method"] == ("in_place" if op == "chmod" or method == "in_place" else "aside")
     assert (effect["after"].get("inode") == effect["before"]["inode"]) == (effect["method"] == "in_place")
     assert lab.run(n1, LOOK).out == file

@@ -6,12 +6,16 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from _fingerprint import compare
 from _lab import Lab, Play, wait_until
 from _steps import IGNORE, examples, steps
 
 INFO = "faultline.chaos.attack_info"
+# When the kernel of a host began, by its clock, which is ours.
+BEGAN = "import time; print(time.time() - time.clock_gettime(time.CLOCK_BOOTTIME))"
 # A boot makes these anew, and kernels size them by the memory they find, which varies by some pages.
 BOOT = ("runtime", "sysctls", "cgroups", "mounts")
 
@@ -33,9 +37,13 @@ def restore(lab: Lab, host: str, result: dict, **variables) -> Play:
 
 
 def power(lab: Lab, host: str, **options) -> dict:
-    result = lab.module(host, "faultline.chaos.host_power", {"duration": "10m", "delay": "2s", **options})
+    """Its result, and as "at" when that was here."""
+    task = {"name": "power", "faultline.chaos.host_power": {"duration": "10m", "delay": "2s", **options}}
+    play = lab.playbook({"name": "power", "hosts": host, "gather_facts": False, "tasks": [task]}, hosts=(host,) if host == "n4" else ())
+    [event] = [each for each in play.events if each.get("task") == "power" and "result" in each]
+    result = event["result"]
     assert not result.get("failed") and not result.get("unreachable"), result
-    return result
+    return {**result, "at": event["time"]}
 
 
 @pytest.mark.parametrize("options", [{"action": "reboot"}, {"action": "poweroff", "way_back": "lab"}, {"action": "crash", "way_back": "lab"}])
@@ -59,15 +67,20 @@ def test_steps_and_cancel(lab: Lab, n2: str, options: dict) -> None:
     ],
 )
 @pytest.mark.smoke
-def test_down_and_up_again(lab: Lab, n2: str, options: dict) -> None:
+def test_down_and_up_again(lab: Lab, n2: str, options: dict, tell) -> None:
     lab.run(n2, "systemctl stop 'system-redis*.slice'", check=False)  # empty, of an earlier test; a boot would take it away
     before = lab.fingerprint(n2)
     result = power(lab, n2, **options)
     if options["action"] != "reboot":
         lab.wait_off(n2, 120)
+        down = time.time()
     done = restore(lab, n2, result)
     assert done.rc == 0, done
     assert lab.boot_id(n2) != result["effect"]["boot_id"]
+    if options["action"] == "reboot":
+        down = float(lab.run(n2, ["python3", "-c", BEGAN]).out)  # the old kernel ends and the new one begins in one moment
+    end = "at once" if "abrupt" in options or options["action"] == "crash" else "with the time for shutting down"
+    tell("host_power", f"{options['action']} {end}: from the answer to the end", 2, down - result["at"], "s")
     last = history(lab, n2)
     assert (last["id"], last["by"], last["result"]) == (result["id"], "sweep", "reverted")
     left = compare(before, lab.fingerprint(n2), (*IGNORE, *BOOT))

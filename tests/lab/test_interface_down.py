@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 from _lab import Lab, wait_until
-from _steps import steps
+from _steps import run_examples, steps
 
 # A wire of its own on the host, with all that an interface can have.
 SETUP = """
@@ -32,6 +32,20 @@ sleep 3
 """
 STATE = "cat /sys/class/net/tst0/operstate; for f in -4 -6; do ip $f -o route show table all | grep -c tst0; done; ip -o addr show tst0 | wc -l"
 
+# Sends packets to a neighbour behind the wire, and prints how many came out at its other end.
+ARRIVED = """
+import socket
+def count():
+    return int(open("/sys/class/net/tst1/statistics/rx_packets").read())
+before, sender = count(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for number in range(50):
+    try:
+        sender.sendto(b"x", ("192.0.2.77", 9))
+    except OSError:
+        pass
+print(count() - before)
+"""
+
 
 @pytest.fixture
 def wire(lab: Lab, n1: str):
@@ -42,10 +56,12 @@ def wire(lab: Lab, n1: str):
 
 
 @pytest.mark.smoke
-def test_steps(lab: Lab, n1: str, wire: str) -> None:
-    before = lab.run(n1, STATE).out.split()
-    found = steps(lab, n1, "interface_down", {"interface": wire, "duration": "10m"}, measure=["sh", "-c", STATE])
-    during = found["measured"].split()
+def test_steps(lab: Lab, n1: str, wire: str, tell) -> None:
+    before, arrived = lab.run(n1, STATE).out.split(), int(lab.run(n1, ["python3", "-c", ARRIVED]).out)
+    found = steps(lab, n1, "interface_down", {"interface": wire, "duration": "10m"}, measure=["sh", "-c", f'{STATE}; python3 -c "$0"', ARRIVED])
+    *during, still = found["measured"].split()
+    tell("interface_down", f"packets lost, of {arrived} that reach the other end without it", 100, 100 * (1 - int(still) / arrived), "%")
+    assert arrived >= 50 and int(still) == 0
     print(f"state, routes of IPv4 and IPv6, addresses: before {before}, during {during}, lost {len(found['real']['effect']['lost'])} lines")
     assert during[0] == "down" and int(during[1]) < int(before[1]) and int(during[3]) < int(before[3])
     assert any("2001:db8::1/64" in line for line in found["real"]["effect"]["lost"])
@@ -76,3 +92,12 @@ def test_interfaces_that_are_refused(lab: Lab, n1: str, interface: str, text: st
     refused = lab.module(n1, "faultline.chaos.interface_down", {"interface": interface, "duration": "60s"})
     assert refused["failed"] and text in refused["msg"], refused
     assert lab.answers(n1)
+
+
+def test_examples_run_as_printed(lab: Lab, n1: str) -> None:
+    """The host has the second interface that the examples name: eth1, with all that the other tests give to theirs."""
+    lab.run(n1, SETUP.replace("tst0", "eth1"))
+    try:
+        assert run_examples(lab, n1, "interface_down") == ["active", "reverted", "planned"]
+    finally:
+        lab.run(n1, "ip link del eth1")

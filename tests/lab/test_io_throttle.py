@@ -53,21 +53,22 @@ def service(lab: Lab, n1: str) -> Iterator[str]:
 
 
 @pytest.mark.smoke
-def test_steps_and_speed(lab: Lab, n1: str, service: str) -> None:
+def test_steps_and_speed(lab: Lab, n1: str, service: str, tell) -> None:
     """With the controller switched on for the attack, and off again."""
     before, free = controllers(lab, n1), speed(lab, n1, read=True)
     options = {"service": service, "read_bps": "1MiB", "write_bps": "512KiB", "enable_controller": True, "duration": "10m"}
     found = steps(lab, n1, "io_throttle", options, measure=["sh", "-c", METER % (FILE, "/dev/null", 64, "iflag=direct")])
     size, seconds = found["measured"].split()
     read = float(size) / float(seconds)
-    print(f"asked 1 MiB/s, dd {read / MIB:.2f} MiB/s, {free / MIB:.0f} MiB/s without; {found['real']['effect']['kernel']}")
+    print(f"dd {free / MIB:.0f} MiB/s without; {found['real']['effect']['kernel']}")
+    tell("io_throttle", "what dd reads", 1, read / MIB, "MiB/s")
     assert 0.8 < read / MIB < 1.25 < free / MIB
     assert re.search(r"rbps=1048576 wbps=524288 riops=max wiops=max$", found["real"]["effect"]["kernel"][0])
     assert controllers(lab, n1) == before
     assert speed(lab, n1, read=True) > 2 * MIB
 
 
-def test_limits_that_were_there_come_back(lab: Lab, n1: str, service: str) -> None:
+def test_limits_that_were_there_come_back(lab: Lab, n1: str, service: str, tell) -> None:
     lab.run(n1, f"systemctl set-property --runtime {UNIT} IOAccounting=yes 'IOReadBandwidthMax=/ 4M' 'IOWriteIOPSMax=/ 900'")
     before = lab.read(n1, f"{GROUP}/io.max")
     assert "rbps=4000000" in before
@@ -75,17 +76,18 @@ def test_limits_that_were_there_come_back(lab: Lab, n1: str, service: str) -> No
     assert not result.get("failed"), result
     now = lab.read(n1, f"{GROUP}/io.max")
     wrote = speed(lab, n1, read=False)
-    print(f"before {before.strip()}; during {now.strip()}; asked 1 MiB/s, dd {wrote / MIB:.2f} MiB/s")
+    print(f"before {before.strip()}; during {now.strip()}")
+    tell("io_throttle", "what dd writes", 1, wrote / MIB, "MiB/s")
     assert now == before.replace("wbps=max", "wbps=1048576") and 0.8 < wrote / MIB < 1.25
     assert lab.module(n1, "faultline.chaos.revert", {"all": True})["reverted"] == [result["id"]]
     assert lab.read(n1, f"{GROUP}/io.max") == before
 
 
-def test_operations(lab: Lab, n1: str, service: str) -> None:
+def test_operations(lab: Lab, n1: str, service: str, tell) -> None:
     result = lab.module(n1, "faultline.chaos.io_throttle", {"service": service, "read_iops": 20, "enable_controller": True, "duration": "10m"})
     assert not result.get("failed"), result
     operations = speed(lab, n1, read=True, count=100, block="4k") / 4096  # larger blocks are several operations to some disks
-    print(f"asked 20 operations/s, dd {operations:.1f}")
+    tell("io_throttle", "reads of dd", 20, operations, "operations/s")
     assert 16 < operations < 25
 
 

@@ -67,21 +67,23 @@ def attack(lab: Lab, n1: str):
 
 @pytest.mark.parametrize("percent", [40, 55, 70])
 @pytest.mark.smoke
-def test_steps_and_use_of_the_host(lab: Lab, n1: str, percent: int) -> None:
+def test_steps_and_use_of_the_host(lab: Lab, n1: str, percent: int, tell) -> None:
     found = steps(lab, n1, "memory_stress", {"percent": percent, "duration": "10m"}, measure=["python3", "-c", METER, "5"])
     effect = found["real"]["effect"]
     mean, least, most = (float(word) for word in found["measured"].split())
-    print(f"asked {percent} %, module measured {effect['measured_percent']} %, meter {mean:.2f} % ({least:.2f} to {most:.2f})")
+    print(f"module measured {effect['measured_percent']} %, meter {least:.2f} to {most:.2f} %")
+    tell("memory_stress", "use of the host over 5 s", percent, mean, "%")
     assert abs(mean - percent) <= CLOSE and abs(effect["measured_percent"] - percent) <= CLOSE
     assert effect["asked_percent"] == percent and effect["capped"] and effect["swapped_bytes"] == 0 and not effect["growing"]
 
 
 @pytest.mark.parametrize("amount", [16, 60])
-def test_steps_and_amount(lab: Lab, n1: str, amount: int) -> None:
+def test_steps_and_amount(lab: Lab, n1: str, amount: int, tell) -> None:
     found = steps(lab, n1, "memory_stress", {"amount": f"{amount}MiB", "duration": "10m"}, measure=["python3", "-c", HELD])
     resident, swapped = (float(word) for word in found["measured"].split())
     held = found["real"]["effect"]["held_bytes"] / 2**20
-    print(f"asked {amount} MiB, module measured {held:.2f} MiB, the worker has {resident:.2f} MiB with its own")
+    print(f"module measured {held:.2f} MiB")
+    tell("memory_stress", "resident memory of its worker, with its own", amount, resident, "MiB")
     assert abs(held - amount) <= 0.01 * amount + 0.5 and amount <= resident <= amount + OWN and swapped == 0
 
 

@@ -12,7 +12,7 @@ import statistics
 import _fingerprint
 import pytest
 from _lab import Lab
-from _steps import IGNORE, steps
+from _steps import IGNORE, run_examples, steps
 
 HTB = """
 tc qdisc add dev eth0 root handle 1: htb default 10
@@ -61,11 +61,12 @@ def attack(lab: Lab, n1: str):
     ({"delay": "40ms", "jitter": "1ms", "correlation": 25, "distribution": "normal", "protocols": ["icmp"]}, "n2", PING4),
 ])
 @pytest.mark.smoke
-def test_steps_and_delay(lab: Lab, n1: str, n2: str, options: dict, address: str, ping: list[str]) -> None:
+def test_steps_and_delay(lab: Lab, n1: str, n2: str, tell, options: dict, address: str, ping: list[str]) -> None:
     plain = min(float(each) for each in re.findall(r"time=([\d.]+) ms", lab.run(n1, [*ping, address]).out))
     found = steps(lab, n1, "netem", {"duration": "10m", **options}, measure=[*ping, address])
     measured = rtt(found["measured"]) - plain
-    print(f"asked 40 ms, measured {measured:.2f} ms {options}")
+    how = [options["direction"]] * ("direction" in options) + ["with jitter"] * ("jitter" in options) + ["IPv6"] * (ping is PING6)
+    tell("netem", " ".join(["delay", *how]), 40, measured, "ms")
     assert abs(measured - 40) < 2, found["measured"]
     assert found["real"]["effect"]["mechanism"] == "redirect"
 
@@ -79,7 +80,7 @@ def test_steps_of_the_other_faults(lab: Lab, n1: str, options: dict) -> None:
     steps(lab, n1, "netem", {"duration": "10m", **options})
 
 
-def test_loss_duplication_corruption_and_rate_are_as_asked(lab: Lab, n1: str, n2: str, attack) -> None:
+def test_loss_duplication_corruption_and_rate_are_as_asked(lab: Lab, n1: str, n2: str, attack, tell) -> None:
     flood = ["ping", "-c", "300", "-i", "0.01", "-W", "1", "n2"]
     lost = attack(loss="30%", id="loss")
     share = 100 - received(lab.run(n1, flood, check=False).out) / 3
@@ -92,7 +93,8 @@ def test_loss_duplication_corruption_and_rate_are_as_asked(lab: Lab, n1: str, n2
     took = float(lab.run(n1, ["python3", "-c", (
         "import socket,time; s=socket.create_connection(('n2', 8099)); t=time.monotonic(); s.sendall(bytes(500000));"
         "s.shutdown(1); s.recv(1); print(time.monotonic()-t)")]).out)
-    print(f"loss asked 30 %, measured {share:.1f} %; 4 Mbit at 2 Mbit/s took {took:.2f} s")
+    tell("netem", "loss, of 300 packets", 30, share, "%")
+    tell("netem", "rate, over 4 Mbit", 2, 4 / took, "Mbit/s")
     assert 20 < share < 40  # 300 packets: four standard deviations are 10.6 points
     assert "DUP!" in doubled
     assert 1.7 < took < 2.8
@@ -207,3 +209,7 @@ def test_bad_input_is_refused_by_name_before_any_change(lab: Lab, n1: str) -> No
     assert lab.module(n1, "faultline.chaos.attack_info", {"history": 1})["clean"]
     left = _fingerprint.compare(before, lab.fingerprint(n1), IGNORE)
     assert not left, left
+
+
+def test_examples_run_as_printed(lab: Lab, n1: str) -> None:
+    assert run_examples(lab, n1, "netem") == ["active", "active", "planned"]

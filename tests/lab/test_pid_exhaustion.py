@@ -79,10 +79,11 @@ def attack(lab: Lab, n1: str):
 
 @pytest.mark.parametrize("percent", [10, 50, 75])
 @pytest.mark.smoke
-def test_steps_and_slots(lab: Lab, n1: str, few: int, percent: int) -> None:
+def test_steps_and_slots(lab: Lab, n1: str, few: int, percent: int, tell) -> None:
     found = steps(lab, n1, "pid_exhaustion", {"percent": percent, "reserve": 100, "duration": "10m"}, measure=["python3", "-c", HELD])
     effect, measured = found["real"]["effect"], int(found["measured"])
-    print(f"asked {percent} % of {effect['free_before']} = {effect['asked']} slots, module measured {effect['measured']}, meter {measured}")
+    print(f"asked {percent} % of {effect['free_before']} = {effect['asked']} slots, module measured {effect['measured']}")
+    tell("pid_exhaustion", f"threads of its processes at {percent} % of what was free", int(effect["free_before"] * percent / 100), measured, "slots")
     assert effect["asked"] == int(effect["free_before"] * percent / 100) and effect["limited_by"] == "kernel.threads-max" and effect["capped"]
     assert abs(measured - effect["asked"]) <= 2 and abs(effect["measured"] - effect["asked"]) <= 2
     assert effect["free"] >= effect["reserve"] == 100 and effect["limit"] == few

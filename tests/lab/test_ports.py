@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import pytest
 from _lab import Lab
-from _steps import steps
+from _steps import run_examples, steps
 
-# Prints why a server cannot begin on a port, for both families, and whether the first client is answered.
+# Prints why a server cannot begin on a port, for both families, whether the first client is answered, and on how many ports nobody can begin.
 SERVE = """
 import socket
 for family, where in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
@@ -26,6 +26,16 @@ try:
     print(client.recv(1))
 except socket.timeout:
     print("silent")
+taken = 0
+for port in (8078, 8079, 8080, 8081, 8998, 8999, 9000, 9001, 9002, 9003, 9004, 9005):
+    try:
+        with socket.socket() as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server.bind(("0.0.0.0", port))
+            server.listen()
+    except OSError:
+        taken += 1
+print(taken)
 """
 # Opens connections to one server until there is no port left; prints how many and why.
 CONNECT = """
@@ -61,11 +71,12 @@ def small_range(lab: Lab, n1: str):
 
 
 @pytest.mark.smoke
-def test_steps_and_a_service_cannot_begin(lab: Lab, n1: str) -> None:
+def test_steps_and_a_service_cannot_begin(lab: Lab, n1: str, tell) -> None:
     found = steps(lab, n1, "port_occupy", {"ports": ["8080", "9000-9003"], "duration": "10m"}, measure=["python3", "-c", SERVE])
-    print(f"asked 5 ports, held {found['real']['effect']['held']}; a server on 8080: {found['measured'].split()}")
+    *lines, taken = found["measured"].splitlines()
+    tell("port_occupy", "ports that nobody can bind, of 12 around them", 5, int(taken), "ports")
     assert found["real"]["effect"]["held"] == [8080, 9000, 9001, 9002, 9003]
-    assert found["measured"].splitlines() == ["Address already in use", "Address already in use", "silent"]
+    assert lines == ["Address already in use", "Address already in use", "silent"]
 
 
 def test_steps_of_udp_on_one_address(lab: Lab, n1: str) -> None:
@@ -88,23 +99,25 @@ def test_a_port_in_use_and_ssh_are_refused(lab: Lab, n1: str) -> None:
 
 
 @pytest.mark.smoke
-def test_steps_and_programs_run_out_of_ports(lab: Lab, n1: str, small_range: None) -> None:
+def test_steps_and_programs_run_out_of_ports(lab: Lab, n1: str, small_range: None, tell) -> None:
     options = {"percent": "90", "reserve": 100, "duration": "10m"}
     found = steps(lab, n1, "socket_exhaustion", options, measure=["python3", "-c", CONNECT])
     effect = found["real"]["effect"]
     opened, reason = found["measured"].split(maxsplit=1)
-    print(f"asked {effect['asked_free']} free, module measured {effect['measured_free']}, a program opened {opened}: {reason}")
+    print(f"module measured {effect['measured_free']} free, a program opened {opened}: {reason}")
+    tell("socket_exhaustion", "connections that a program can open, of 4000 at 90 %", 400, int(opened), "connections")
     assert effect["usable"] == 4000 and abs(effect["asked_free"] - 400) <= 5
     assert abs(effect["measured_free"] - effect["asked_free"]) <= 20
     assert abs(int(opened) - effect["asked_free"]) <= 20 and "assign requested address" in reason
 
 
-def test_all_udp_ports_but_the_reserve(lab: Lab, n1: str, small_range: None) -> None:
+def test_all_udp_ports_but_the_reserve(lab: Lab, n1: str, small_range: None, tell) -> None:
     options = {"percent": 100, "protocol": "udp", "reserve": 150, "duration": "10m"}
     found = steps(lab, n1, "socket_exhaustion", options, measure=["python3", "-c", ASK])
     effect = found["real"]["effect"]
     opened, reason = found["measured"].split(maxsplit=1)
-    print(f"asked 150 free, module measured {effect['measured_free']}, a program got {opened}: {reason}")
+    print(f"module measured {effect['measured_free']} free, a program got {opened}: {reason}")
+    tell("socket_exhaustion", "UDP ports that a program gets, but the reserve all are taken", 150, int(opened), "ports")
     assert abs(effect["measured_free"] - 150) <= 10 and abs(int(opened) - 150) <= 10
     assert lab.answers(n1), "a new ssh connection was locked out"
 
@@ -120,3 +133,12 @@ def test_the_whole_range_of_a_host(lab: Lab, n1: str) -> None:
     finally:
         lab.module(n1, "faultline.chaos.revert", {"all": True})
     assert lab.run(n1, "cat /proc/[0-9]*/comm 2>/dev/null | grep -cx faultline-ports", check=False).out.strip() == "0"
+
+
+def test_examples_of_port_occupy_run_as_printed(lab: Lab, n1: str) -> None:
+    assert run_examples(lab, n1, "port_occupy") == ["active", "reverted", "active"]
+
+
+def test_examples_of_socket_exhaustion_run_as_printed(lab: Lab, n1: str, small_range: None) -> None:
+    """On a small range of ports: the whole one takes a lab host longer than the minute of the example."""
+    assert run_examples(lab, n1, "socket_exhaustion") == ["active", "reverted", "active"]

@@ -57,12 +57,14 @@ def states(lab: Lab, host: str) -> str:
 
 @pytest.mark.parametrize(("children", "during"), [(False, "TS"), (True, "TT")])
 @pytest.mark.smoke
-def test_steps_and_stop(lab: Lab, ticker: str, children: bool, during: str) -> None:
+def test_steps_and_stop(lab: Lab, ticker: str, children: bool, during: str, tell) -> None:
     look = f"cat /run/{NAME}; echo; sleep 3; cat /run/{NAME}; echo; ps -o stat= -p $(pgrep -d, -x {NAME}),$(pgrep -d, -f '^/bin/sleep 100000$') | cut -c1"
     found = steps(lab, ticker, "process_freeze", {"name": NAME, "children": children, "duration": "10m"}, measure=["sh", "-c", look])
     one, two, *stat = found["measured"].split()
     effect = found["real"]["effect"]
-    print(f"asked {effect['asked']} frozen, module measured {effect['measured']}, ticks in 3 s: {int(two) - int(one)}, states {stat}")
+    print(f"module measured {effect['measured']} frozen, states {stat}")
+    tell("process_freeze", "ticks of a frozen program in 3 s, which makes 30", 0, int(two) - int(one), "ticks")
+    tell("process_freeze", "processes that are stopped, its child among them or not", 1 + children, "".join(stat).count("T"), "processes")
     assert effect["asked"] == effect["measured"] == 1 + children and effect["newer_children"] == 0
     assert one == two and "".join(stat) == during
     again = count(lab, ticker)
@@ -70,11 +72,12 @@ def test_steps_and_stop(lab: Lab, ticker: str, children: bool, during: str) -> N
     assert states(lab, ticker) in ("SS", "RS")
 
 
-def test_on_and_off(lab: Lab, ticker: str) -> None:
+def test_on_and_off(lab: Lab, ticker: str, tell) -> None:
     result = lab.module(ticker, "faultline.chaos.process_freeze", {"name": NAME, "interval": "1s", "duration": "10m"})
     assert not result.get("failed"), result
     percent, changes = lab.run(ticker, ["python3", "-c", METER]).out.split()
-    print(f"asked 1 s on and off: stopped {float(percent):.0f} % of 10 s, {changes} changes")
+    tell("process_freeze", "share of 10 s in which it is stopped, 1 s on and off", 50, float(percent), "%")
+    tell("process_freeze", "changes in 10 s, 1 s on and off", 10, int(changes), "changes")
     assert 35 <= float(percent) <= 65 and 8 <= int(changes) <= 12
     assert lab.module(ticker, "faultline.chaos.process_freeze", {"name": NAME, "interval": "1s", "state": "absent"})["status"] == "reverted"
     percent, _changes = lab.run(ticker, ["python3", "-c", METER]).out.split()

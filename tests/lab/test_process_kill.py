@@ -40,13 +40,13 @@ def pids(lab: Lab, host: str, name: str = NAME) -> list[str]:
 
 
 @pytest.mark.smoke
-def test_steps_and_who_dies(lab: Lab, patient: str) -> None:
+def test_steps_and_who_dies(lab: Lab, patient: str, tell) -> None:
     [before], [other] = pids(lab, patient), pids(lab, patient, f"{NAME}2")
     options = {"name": NAME, "signal": "KILL", "recover": [f"{PROGRAM}-start"], "duration": "10m"}
-    found = steps(lab, patient, "process_kill", options, measure=["sh", "-c", f"pgrep -cx {NAME}"])
-    print(f"asked 1, killed {found['real']['effect']['killed']}, left {found['measured']}")
+    found = steps(lab, patient, "process_kill", options, measure=["sh", "-c", f"pgrep -cx {NAME}; pgrep -cx {NAME}2"])
+    tell("process_kill", "processes that ended, of two with like names", 1, 2 - sum(int(word) for word in found["measured"].split()), "processes")
     assert [each["pid"] for each in found["real"]["effect"]["killed"]] == [int(before)] and found["real"]["effect"]["ended"] == 1
-    assert found["measured"] == "0"
+    assert found["measured"].split() == ["0", "1"]
     assert pids(lab, patient) not in ([], [before]) and pids(lab, patient, f"{NAME}2") == [other]
 
 
@@ -72,7 +72,7 @@ def test_criteria_are_exact(lab: Lab, patient: str, criterion: str) -> None:
     lab.run(patient, "rm /run/flpatient.pid")
 
 
-def test_again_and_again_until_the_timer_ends_it(lab: Lab, patient: str) -> None:
+def test_again_and_again_until_the_timer_ends_it(lab: Lab, patient: str, tell) -> None:
     lab.run(patient, f"pkill -KILL -x {NAME}; systemd-run --quiet --unit={UNIT} -p Restart=always -p RestartSec=100ms -p StartLimitBurst=1000 {PROGRAM} 100000")
     restarts = f"systemctl show -p NRestarts --value {UNIT}"
     result = lab.module(patient, "faultline.chaos.process_kill", {"name": NAME, "signal": "KILL", "interval": "1s", "duration": "10s"})
@@ -81,7 +81,7 @@ def test_again_and_again_until_the_timer_ends_it(lab: Lab, patient: str) -> None
     [last] = lab.module(patient, "faultline.chaos.attack_info", {"history": 1})["history"]
     assert (last["id"], last["by"], last["result"]) == (result["id"], "timer", "reverted")
     killed = int(lab.run(patient, restarts).out)
-    print(f"asked once a second for 10 s: started again {killed} times")
+    tell("process_kill", "restarts by systemd in 10 s, killed once a second", 10, killed, "restarts")
     assert 7 <= killed <= 11
     lab.run(patient, "sleep 3")
     assert int(lab.run(patient, restarts).out) == killed

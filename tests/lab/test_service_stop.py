@@ -57,12 +57,15 @@ def active(lab: Lab, host: str, name: str = "fla.service") -> str:
 
 @pytest.mark.parametrize("options", [{}, {"mask": True}, {"self_heal": False, "interval": "2s"}], ids=["stop", "mask", "keep_down"])
 @pytest.mark.smoke
-def test_steps_and_states(lab: Lab, units: str, options: dict) -> None:
+def test_steps_and_states(lab: Lab, units: str, options: dict, tell) -> None:
     before = states(lab, units)
-    look = f"systemctl start fla.service; sleep 6; for u in {ALL}; do echo $u $(systemctl is-active $u) $(systemctl is-enabled $u); done"
+    still = f"systemctl list-units --plain --no-legend --state=active {ALL} | wc -l"
+    look = f"{still}; systemctl start fla.service; sleep 6; for u in {ALL}; do echo $u $(systemctl is-active $u) $(systemctl is-enabled $u); done"
     found = steps(lab, units, "service_stop", {"services": ["fla"], "duration": "10m", **options}, measure=["sh", "-c", look])
-    during = dict(line.split(None, 1) for line in found["measured"].splitlines())
+    still, *lines = found["measured"].splitlines()
+    during = dict(line.split(None, 1) for line in lines)
     print(f"{options}: after somebody started it: {during}")
+    tell("service_stop", f"units that ended, of {len(UNITS)}, with what needs it", 4, len(UNITS) - int(still), "units")
     effect = found["real"]["effect"]
     assert (effect["asked"], effect["down"], effect["init"]) == (["fla.service"], ["fla.service"], "systemd")
     assert effect["stopped_with_them"] == ["fla.socket", "flb.service", "flc.service"]

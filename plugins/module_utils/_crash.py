@@ -1,0 +1,23 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Where the fault tests let a module die, hang or fail: at every step boundary, and between the write and the rename of a file."""
+
+import errno
+import os
+import signal
+import time
+
+
+def crash_point(name):
+    """For the fault tests only: die, hang (hang@NAME) or fail (fail@NAME) here when the environment asks for it."""
+    wanted = os.environ.get("FAULTLINE_TEST_CRASH", "")
+    if wanted == name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if wanted == "hang@" + name:
+        time.sleep(600)
+    if wanted == "fail@" + name:
+        raise OSError(errno.EPERM, "refused by the test at " + name)
