@@ -32,7 +32,7 @@ def test_a_death_before_the_rename(bench, monkeypatch: pytest.MonkeyPatch, point
     assert len(left) == 1 and left.pop().startswith("control.sh." if point.endswith("control.sh") else ".new-a"), left
     assert bench.journal.ids() == [] and not [mark for mark in residue(bench.host, bench.journal) if str(bench.state) in mark]
     bench.publish("b")
-    assert bench.journal.ids() == ["b"] and set(os.listdir(bench.state)) == {"control.sh", "lock", "b"}
+    assert bench.journal.ids() == ["b"] and set(os.listdir(bench.state)) == {"control.sh", "history.jsonl", "lock", "b"}
 
 
 def test_a_file_that_was_there_keeps_its_text(bench, monkeypatch: pytest.MonkeyPatch) -> None:
