@@ -6,13 +6,13 @@
 
 """Reverting from Ansible: run the revert.sh that the timer would run, and say what came of it."""
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup, _undo_files, _undo_lines
+from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup, _undo_files, _undo_limits, _undo_lines
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import render_record
 from ansible_collections.faultline.chaos.plugins.module_utils._undo_sh import DAMAGED, DRIFTED, REVERTED
 
 # Kinds of undo steps are known once their file is imported; render_record() needs all of them.
-KINDS_IN = (_cgroup, _undo_files, _undo_lines)
+KINDS_IN = (_cgroup, _undo_files, _undo_limits, _undo_lines)
 
 
 class Outcome(object):

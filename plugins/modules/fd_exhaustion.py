@@ -52,7 +52,9 @@ options:
     type: bool
     default: true
 notes:
-  - Processes that a program starts meanwhile inherit the lowered limit, and keep it after the undo. Threads have the limit of their process.
+  - Processes that a program starts meanwhile inherit the lowered limit. The undo finds them, and theirs, by their parents, and gives those that still have
+    it the limit that the program had. A daemon that left its parent, or whose parent has ended, is not found and keeps it. Threads have the limit of
+    their process.
   - The kernel lets processes with C(CAP_SYS_ADMIN), so those of root, go beyond C(fs.file-max). The attack on the host hits all others.
   - Process 1, SSH servers and what else keeps the host or its control path alive are protected.
 seealso:
@@ -160,6 +162,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._attack import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._stress import Deadline
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Alive, Gone, OutputHas, Run, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo_limits import HasHeirs, HeirsBack
 
 DEFAULT_PERCENT = 10.0
 MOST = 1 << 40
@@ -278,7 +281,9 @@ class FdExhaustion(Attack):
             still = [Alive(victim.pid, victim.start), OutputHas(asked + ["--output", "SOFT,HARD", "--noheadings", "--raw"], "%d %s" % (lowest, hard))]
             back = [self.prlimit, "--pid", str(victim.pid), "--nofile=%s:%s" % (soft, hard)]
             undo.steps.append(Run("give pid %d (%s) its limit back" % (victim.pid, victim.name), back, still))
+            undo.steps.append(HeirsBack("and what it has started", self.prlimit, victim.pid, victim.start, lowest, soft, hard))
             undo.checks.append(Gone("the lowered limit of pid %d" % victim.pid, still))
+            undo.checks.append(Gone("the lowered limit of what pid %d has started" % victim.pid, [HasHeirs(victim.pid, victim.start, lowest, hard)]))
             lines.append(("pid %d  %s  may open files up to number" % (victim.pid, victim.name), soft, lowest))
             self.lowered.append((victim, len(used), soft, lowest))
         if not lines:
@@ -287,7 +292,7 @@ class FdExhaustion(Attack):
             before="\n".join("%s %s" % (line, soft) for line, soft, _lowest in lines),
             after="\n".join("%s %s" % (line, lowest) for line, _soft, lowest in lines),
             undo=undo,
-            notes=notes + ["processes that it starts meanwhile keep the lowered limit"],
+            notes=notes + ["processes that it starts meanwhile inherit the lowered limit; those that leave it for another parent keep it"],
         )
 
     def inject(self, plan):

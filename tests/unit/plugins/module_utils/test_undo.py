@@ -38,6 +38,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo import (
     render_record,
 )
 from ansible_collections.faultline.chaos.plugins.module_utils._undo_files import FileBack, HasLine, InPlace, IoController, IsInode, Put, RemoveOwn, Settled
+from ansible_collections.faultline.chaos.plugins.module_utils._undo_limits import HasHeirs, HeirsBack
 from ansible_collections.faultline.chaos.plugins.module_utils._undo_lines import Feed, Lacks, Misses, Until
 
 HOSTILE = [
@@ -174,6 +175,7 @@ def everything() -> Undo:
     undo.steps += [Continue("y", 7, 8), SetClock("z", -9, 10)]
     undo.steps.append(Until("k", 5, [Misses(["l"], "m"), Lacks(["n"], "o"), NetworkNamespace("4:5", "/p")]))
     undo.steps.append(Feed("o", ["p"], "q\nr"))
+    undo.steps.append(When([HasHeirs(11, 12, 13, 14)], [HeirsBack("p", "/q", 15, 16, 17, 18, 19)]))
     file = {"title": "f", "path": "/f", "parent": [1, 2], "name": "g", "file": [3, 4], "before": "h", "after": "i"}
     undo.steps.append(Put("j", "/k", "l", [IsInode("/m", 5, 6), HasLine("/r", "s"), IoController("/t"), Settled()]))
     undo.steps += [RemoveOwn("n", "/o"), FileBack(aside="p", fresh="q", **file), InPlace(how="mode", **file)]

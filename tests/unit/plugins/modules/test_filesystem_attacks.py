@@ -131,8 +131,8 @@ def test_files_are_whole_blocks(tmp_path: Path) -> None:
 
 
 def test_the_files_of_all_workers_leave_a_reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_filesystem, "space", lambda _place: _filesystem.Space(0, 1000 << 20, 1000 << 20))
-    monkeypatch.setattr(_filesystem, "refuse_memory", lambda *_args: None)
+    monkeypatch.setattr(io_stress._filesystem, "space", lambda _place: Space(0, 1000 << 20, 1000 << 20))
+    monkeypatch.setattr(io_stress._filesystem, "refuse_memory", lambda *_args: None)
     for workers, size in ((1, "950MiB"), (2, "475MiB")):
         attack = make(io_stress.IoStress, path=str(tmp_path), file_size=size, workers=workers)
         attack.validate()
