@@ -114,3 +114,16 @@ def test_nothing_dies_without_systemd(weak: Target) -> None:
     result = weak.attack(attack)
     assert (result.get("status"), result.get("deadman")) == ("active", "watcher"), result
     weak.in_time("0 nothing", attack)
+
+
+@pytest.mark.parametrize("point", ["journalled", "armed", "injected"])
+@pytest.mark.parametrize("name", ["netem", "cpu_stress"])
+def test_the_same_task_after_its_module_died(target: Target, name: str, point: str) -> None:
+    """What was begun and never finished is undone and begun anew; before, it was told as active, with no effect measured."""
+    attack = BY_NAME[name]
+    assert target.attack(attack, crash=point, duration="5m").get("failed")
+    again = target.attack(attack, duration="5m")
+    assert (again.get("status"), again.get("changed")) == ("active", True) and again["effect"], again
+    assert again["notes"][0] == f"{attack.module} was interrupted while it was applied: undone now"
+    assert target.module("faultline.chaos.revert", {"all": True})["reverted"] == [attack.module]
+    target.as_before()
