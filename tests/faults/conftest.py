@@ -68,7 +68,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def lab() -> Iterator[Lab]:
     lab = Lab()
     lab.up(WORKERS)
-    yield lab
+    with _locked(lab, "tests", fcntl.LOCK_SH):  # against tests that want the whole lab; see tests/lab/conftest.py
+        yield lab
     lab.close()
 
 
@@ -83,11 +84,12 @@ def _ready(target: Target) -> Target:
 
 
 @pytest.fixture(scope="session")
-def host(lab: Lab) -> Target:
+def host(lab: Lab) -> Iterator[Target]:
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
     target = Target(lab, f"n{int(worker[2:]) % WORKERS + 1}")
-    lab.reset(target.name)  # what other tests have left in its kernel and its systemd would be gone after a reboot
-    return _ready(target)
+    with _alone(lab, target.name):
+        lab.reset(target.name)  # what other tests have left in its kernel and its systemd would be gone after a reboot
+        yield _ready(target)
 
 
 @pytest.fixture(scope="session")
@@ -100,10 +102,16 @@ def hosts_without_systemd(lab: Lab) -> Iterator[dict[str, Target]]:
 
 
 @contextmanager
+def _locked(lab: Lab, name: str, how: int) -> Iterator[None]:
+    with (lab.dir / f"{name}.lock").open("a") as file:
+        fcntl.flock(file, how)
+        yield
+
+
+@contextmanager
 def _alone(lab: Lab, name: str) -> Iterator[None]:
-    """A host without systemd belongs to one worker at a time."""
-    with (lab.dir / f"tests-{name}.lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    """A host belongs to one worker of one session at a time."""
+    with _locked(lab, f"tests-{name}", fcntl.LOCK_EX):
         yield
 
 
@@ -132,7 +140,7 @@ def weak(lab: Lab, hosts_without_systemd: dict[str, Target], request: pytest.Fix
     """A clean host without systemd."""
     name = request.param
     assert name != "here" or here_is_possible(), "needs root on a machine without systemd as its first process"
-    with _alone(lab, name):
+    with _alone(lab, "n4" if name == "plain" else name):
         if name not in hosts_without_systemd:
             if name == "plain":
                 lab.up(4, FAULTLINE_LAB_PLAIN="4")

@@ -6,7 +6,8 @@
 `n4` is one without systemd.
 
 With `-n 2` or `-n 3` (pytest-xdist) the tests that ask for one host run side by side, each worker on a host of its own;
-those that ask for several, or for none by name, or that are marked `alone`, have the lab to themselves.
+those that ask for several, or for none by name, or that are marked `alone`, have the lab to themselves. Other sessions, and those of
+tests/faults, wait in the same way.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import fcntl
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -57,8 +58,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not _wants_one_host(item))
 
 
+def _asked_for(item: pytest.Item) -> list[str]:
+    return [name for name in ("n1", "n2", "n3", "n4") if name in item.fixturenames]
+
+
 def _wants_one_host(item: pytest.Item) -> bool:
-    return not item.get_closest_marker("alone") and sum(name in item.fixturenames for name in ("n1", "n2", "n3", "n4")) == 1
+    return not item.get_closest_marker("alone") and len(_asked_for(item)) == 1
+
+
+def _given(item: pytest.Item, name: str) -> str:
+    """The host that a test gets for the one it asks for: with workers, that of its worker."""
+    return f"n{int(WORKER[2:]) % HOSTS + 1}" if WORKER and name != "n4" and _wants_one_host(item) else name
 
 
 @contextmanager
@@ -85,17 +95,18 @@ def tell() -> Callable[[str, str, float, float, str], None]:
 
 @pytest.fixture(autouse=True)
 def turn(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Hold what a test uses: its worker's host, or the whole lab."""
+    """Hold what a test uses: one host, or the whole lab. The order is the same everywhere: first tests.lock, then one of a host."""
     if "lab" not in request.fixturenames:
         yield
         return
     lab: Lab = request.getfixturevalue("lab")
-    with _locked(lab.dir / "tests.lock", fcntl.LOCK_SH if _wants_one_host(request.node) else fcntl.LOCK_EX):
-        if "n4" not in request.fixturenames:
-            yield
-            return
-        with _locked(lab.dir / "tests-n4.lock", fcntl.LOCK_EX):
-            yield
+    one = _wants_one_host(request.node)
+    names = [_given(request.node, name) for name in _asked_for(request.node) if one or name == "n4"]
+    with ExitStack() as held:
+        held.enter_context(_locked(lab.dir / "tests.lock", fcntl.LOCK_SH if one else fcntl.LOCK_EX))
+        for name in names:
+            held.enter_context(_locked(lab.dir / f"tests-{name}.lock", fcntl.LOCK_EX))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +117,7 @@ def plain(lab: Lab) -> str:
 
 
 def _host(lab: Lab, name: str, request: pytest.FixtureRequest) -> str:
-    return _ready(lab, f"n{int(WORKER[2:]) % HOSTS + 1}" if WORKER and _wants_one_host(request.node) else name)
+    return _ready(lab, _given(request.node, name))
 
 
 def _ready(lab: Lab, name: str) -> str:
