@@ -133,7 +133,7 @@ def test_refusals(lab: Lab, n2: str) -> None:
     power(lab, n2, action="reboot", delay="9m")
     second = lab.module(n2, "faultline.chaos.host_power", {"action": "poweroff", "way_back": "lab", "duration": "10m"})
     assert lab.module(n2, "faultline.chaos.revert", {"all": True})["clean"]
-    assert second["failed"] and second["msg"].startswith("power is held")
+    assert second["failed"] and second["msg"].startswith("clock, power is held by the active attack ")
 
 
 def test_a_container_is_refused(lab: Lab, n2: str) -> None:
