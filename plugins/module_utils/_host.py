@@ -6,6 +6,7 @@
 
 """The target, as an attack sees it: run a program by argv, read the kernel's files, know the control path."""
 
+import collections
 import io
 import ipaddress
 import os
@@ -19,6 +20,8 @@ SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 SPACE = " \t\r\f\v"
 SSH_SERVERS = ("sshd", "sshd-session", "dropbear")
+ESTABLISHED, LISTENING = "01", "0A"  # TCP states as in /proc/net/tcp
+Connection = collections.namedtuple("Connection", ("address", "port", "peer", "peer_port"))  # address and port: the local end
 
 # tool -> (Debian/Ubuntu package, RHEL-family package); named in errors, never installed by an attack.
 PACKAGES = {
@@ -119,18 +122,64 @@ class Host(object):
         found = re.match(r"(\d+)\.(\d+)", os.uname()[2])
         return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
 
+    @staticmethod
+    def control_connections():
+        """The SSH connections that this task may have come by: its own where it can be told, else all there are."""
+        servers = SshServers()
+        return servers.ours() or servers.connections()
+
     def control_path(self):
-        """The TCP connections that our own SSH servers hold: [(local port, peer address)]. become strips SSH_CONNECTION, sockets stay."""
-        found = []
-        for pid in ancestors():
-            if self.read("/proc/%d/comm" % pid).strip() in SSH_SERVERS:
-                inodes = socket_inodes(pid)
-                found += [(local[1], address(peer[0])) for local, peer, inode in tcp_sockets("01") if inode in inodes]
-        return found
+        """The same as [(local port, peer address)]."""
+        return [(each.port, each.peer) for each in self.control_connections()]
 
     def control_ports(self):
-        """Local TCP ports of SSH here: the one our own connection came in by, and 22."""
-        return sorted(set([22] + [port for port, _peer in self.control_path()]))
+        """Local TCP ports of SSH here: those that servers listen on, the one our own connection came in by, and 22."""
+        servers = SshServers()
+        return sorted(set([22]) | servers.ports | set(each.port for each in servers.ours()))
+
+
+class SshServers(object):
+    """The SSH servers of this network namespace (/proc/net shows no other): their ports, and who is connected.
+
+    Our own connection is that of a parent of ours: become strips SSH_CONNECTION, sockets stay. A task with async has left its parents, and
+    without become keeps SSH_CONNECTION. With both nobody can tell which connection it is.
+    """
+
+    def __init__(self):
+        self._connected = {}
+        for local, peer, inode in tcp_sockets(ESTABLISHED):
+            self._connected[inode] = Connection(address(local[0]), local[1], address(peer[0]), peer[1])
+        listening = dict((inode, local[1]) for local, _peer, inode in tcp_sockets(LISTENING))
+        self.ports, held, self._sessions = set(), set(), []
+        for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+            if is_ssh_server(pid):
+                inodes = socket_inodes(pid)
+                held |= inodes
+                heard = set(listening[inode] for inode in inodes if inode in listening)
+                sessions = [self._connected[inode] for inode in inodes if inode in self._connected]
+                self._sessions += sessions
+                if heard.issuperset(each.port for each in sessions):  # else it is a session that listens for what it forwards (ssh -R)
+                    self.ports |= heard
+        others = set(port for inode, port in listening.items() if inode not in held)  # inetd, and systemd with Accept=yes, listen for sshd
+        self.ports |= others.intersection(each.port for each in self._sessions)
+
+    def connections(self):
+        """Those of everybody who came by SSH."""
+        found = [each for each in self._connected.values() if each.port in self.ports]
+        return found or self._sessions  # of servers that do not listen any more
+
+    def ours(self):
+        """Our own connection, as far as it can be told; more than one if it forwards as well."""
+        inodes = set().union(*[socket_inodes(pid) for pid in ancestors() if is_ssh_server(pid)])
+        found = [each for inode, each in self._connected.items() if inode in inodes]
+        peer, _space, rest = os.environ.get("SSH_CONNECTION", "").partition(" ")
+        told = [peer.partition("%")[0]] + rest.split()[0::2]  # peer, its port, our address, our port; maybe of a connection that is gone
+        found += [each for each in self._connected.values() if told == [str(each.peer), str(each.peer_port), str(each.port)]]
+        return [each for each in found if each.port in self.ports] or found
+
+
+def is_ssh_server(pid):
+    return Host.read("/proc/%d/comm" % pid).strip() in SSH_SERVERS
 
 
 def uptime():
@@ -188,7 +237,7 @@ def socket_inodes(pid):
 
 
 def tcp_sockets(state):
-    """(local, peer, inode) of each TCP socket in a state ("01" established, "0A" listening); the ends are (address in hex, port)."""
+    """(local, peer, inode) of each TCP socket in a state; the ends are (address in hex, port)."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in Host.read(table).splitlines()[1:]:
             fields = line.split()

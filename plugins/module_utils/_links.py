@@ -12,7 +12,7 @@ Each is kept as the line that ip(8) prints, which is also what ip takes to add i
 import os
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, NotRestorable
-from ansible_collections.faultline.chaos.plugins.module_utils._host import SSH_SERVERS, Host, address, ancestors, socket_inodes, tcp_sockets
+from ansible_collections.faultline.chaos.plugins.module_utils._host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import FileHolds, Gone, OutputHas, Run, SameBoot, Undo, When
 from ansible_collections.faultline.chaos.plugins.module_utils._undo_lines import Lacks, Misses, Until
 
@@ -222,15 +222,10 @@ def refuse_linked(interface):
 def control_devices(host, ip, networks):
     """{interface: why} of those that the control path needs: to the peers of our SSH servers, at their local addresses, to some networks."""
     found = {}
-    for pid in ancestors():
-        if Host.read("/proc/%d/comm" % pid).strip() in SSH_SERVERS:
-            inodes = socket_inodes(pid)
-            for local, peer, inode in tcp_sockets("01"):
-                if inode in inodes:
-                    here, there = address(local[0]), address(peer[0])
-                    found.setdefault(_way(host, ip, there), "the way back to %s" % there)
-                    for name in _owners(host, ip, here):
-                        found.setdefault(name, "this very connection comes in at its address %s" % here)
+    for each in host.control_connections():
+        found.setdefault(_way(host, ip, each.peer), "the way back to %s" % each.peer)
+        for name in _owners(host, ip, each.address):
+            found.setdefault(name, "SSH from %s comes in at its address %s" % (each.peer, each.address))
     for network in networks:
         there = network.network_address if network.num_addresses == 1 else network.network_address + 1
         found.setdefault(_way(host, ip, there), "the way to %s (control_addresses)" % network)

@@ -184,14 +184,14 @@ def port_masks(low, high):
 
 def refuse_control_path(host, option, networks, ports=(), ports_option="ports"):
     """Errors: AttackError when the option aims at the controller itself or at SSH."""
-    control = host.control_path()
-    peers = set(peer for _port, peer in control)
+    peers = set(peer for _port, peer in host.control_path())
     for each in networks:
         if each.num_addresses == 1 and each.network_address in peers:
             raise AttackError(
-                "%s: %s is where this very connection comes from: the control path is never attacked" % (option, each.network_address), option=option
+                "%s: %s is where this very connection comes from, as far as can be told: the control path is never attacked" % (option, each.network_address),
+                option=option,
             )
+    ssh = set(host.control_ports()) if ports else ()
     for low, high in ports:
-        for port in host.control_ports():
-            if low == high == port:
-                raise AttackError("%s: %d is SSH on this target: the control path is never attacked" % (ports_option, port), option=ports_option)
+        if low == high and low in ssh:
+            raise AttackError("%s: %d is SSH on this target: the control path is never attacked" % (ports_option, low), option=ports_option)

@@ -12,7 +12,7 @@ import signal
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import Host, ancestors, parent, socket_inodes, start_time, state, tcp_sockets
+from ansible_collections.faultline.chaos.plugins.module_utils._host import LISTENING, Host, ancestors, parent, socket_inodes, start_time, state, tcp_sockets
 
 # Never a victim: they keep the control path, the host or its undo alive. Names as in /proc/PID/comm (15 characters).
 _PROTECTED = frozenset(
@@ -88,7 +88,7 @@ def is_kernel_thread(pid):
 
 def listeners(port):
     """Pids that hold a listening TCP socket on a port."""
-    inodes = set(inode for local, _peer, inode in tcp_sockets("0A") if local[1] == port)
+    inodes = set(inode for local, _peer, inode in tcp_sockets(LISTENING) if local[1] == port)
     return set(int(name) for name in os.listdir("/proc") if name.isdigit() and inodes & socket_inodes(int(name)))
 
 

@@ -12,10 +12,9 @@ import signal
 import socket
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host import Host, address, socket_inodes, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host import LISTENING, Host, address, socket_inodes, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._process import processes
 
-LISTENING = "0A"  # TCP states as in /proc/net/tcp
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 RANGE = "/proc/sys/net/ipv4/ip_local_port_range"  # of IPv6 as well
 RESERVED = "/proc/sys/net/ipv4/ip_local_reserved_ports"
