@@ -23,11 +23,11 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._namespace import HERE
 from ansible_collections.faultline.chaos.plugins.module_utils._residue_net import CHAIN_PREFIX, TABLE_PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Gone, OutputHas, Run, When
-from ansible_collections.faultline.chaos.plugins.module_utils._undo_lines import Feed
+from ansible_collections.faultline.chaos.plugins.module_utils._undo_lines import Feed, Insist
+from ansible_collections.faultline.chaos.plugins.module_utils._xtables import TRIES, Locking
 
 PASS, DROP, REJECT, REDIRECT = "pass", "drop", "reject", "redirect"
 FILTER, NAT = "filter", "nat"
-WAIT = ("-w", "20")  # seconds for the lock of iptables; without it a busy firewall makes the undo fail
 MOST_RULES = 2000
 _PASSES = ("accept", "RETURN")
 
@@ -117,11 +117,14 @@ class _Firewall(object):
 
     def steps(self):
         """(argv, stdin) that put all rules in place."""
-        return [(self.place.argv(argv), stdin) for argv, stdin in self._steps()]
+        return [(self.place.argv(self._patiently(argv)), stdin) for argv, stdin in self._steps()]
 
     def more(self, rules):
         """(argv, stdin) that add rules behind those that are there, for a worker while the attack is active."""
-        return [(self.place.argv(argv), stdin) for argv, stdin in self._more(rules)]
+        return [(self.place.argv(self._patiently(argv)), stdin) for argv, stdin in self._more(rules)]
+
+    def _patiently(self, argv):
+        return argv
 
     def text(self):
         """The rules for --diff."""
@@ -130,8 +133,8 @@ class _Firewall(object):
     def _has(self, argv, text):
         return OutputHas(self.place.undo_argv(argv), text)
 
-    def _run(self, title, argv, guards):
-        return Run(title, self.place.undo_argv(argv), guards)
+    def _run(self, title, argv, guards, kind=Run):
+        return kind(title, self.place.undo_argv(argv), guards)
 
     def _finish(self, undo, steps, checks):
         if self.place.guards:  # one look for the namespace, for it costs
@@ -274,9 +277,13 @@ class Iptables(_Firewall):
 
     def _prepare(self, suffix):
         self.name = "iptables" + suffix
-        self.programs = {}
-        for family, tool in _families(self.rules, self.host).items():
+        self.programs, self.locking = {}, None
+        for family, tool in sorted(_families(self.rules, self.host).items()):
             self.programs[family] = (self.host.tool(tool + suffix), self.host.tool("%s%s-restore" % (tool, suffix)))
+            self.locking = self.locking or Locking(self.host, tool + suffix)  # both are one program
+
+    def _patiently(self, argv):
+        return self.locking.patiently(argv)
 
     def _chains(self):
         """(family, table, built-in chain, our chain), in a fixed order."""
@@ -288,17 +295,16 @@ class Iptables(_Firewall):
         return [(family, table, built_in, CHAIN_PREFIX + self.key + end) for family, table, built_in, end in sorted(found)]
 
     def _steps(self):
-        """One run of iptables-restore for each family: chains, rules and jumps of a table in one go."""
+        """One run of iptables-restore for each family and table: chains, rules and jumps in one go."""
         found = []
         for family in sorted(self.programs):
-            lines = []
             for table in (FILTER, NAT):
                 chains = [(built_in, ours) for version, name, built_in, ours in self._chains() if (version, name) == (family, table)]
                 if chains:
-                    lines += ["*" + table] + [":%s - [0:0]" % ours for _built_in, ours in chains]
+                    lines = ["*" + table] + [":%s - [0:0]" % ours for _built_in, ours in chains]
                     lines += self._lines([rule for rule in self.rules if rule.table == table], family)
                     lines += ["-I %s 1 -j %s" % chain for chain in chains] + ["COMMIT"]
-            found.append((self._restore(family), "\n".join(lines) + "\n"))
+                    found.append((self._restore(family), "\n".join(lines) + "\n"))
         return found
 
     def _more(self, rules):
@@ -350,16 +356,17 @@ class Iptables(_Firewall):
         return ["RETURN" if rule.kind == PASS else "DROP"]
 
     def _command(self, family, table):
-        return [self.programs[family][0]] + list(WAIT) + ["-t", table]
+        return [self.programs[family][0]] + self.locking.command + ["-t", table]
 
     def _restore(self, family):
-        return [self.programs[family][1], "--noflush"] + list(WAIT)
+        return [self.programs[family][1], "--noflush"] + self.locking.restore
 
     def undo(self, undo):
         """Of each table: all at once, which is quick; when that is refused, for part of it is gone, the jumps first, as with them
         the attack ends, then the chains."""
         steps, checks = [], []
         chains = self._chains()
+        kind, tries = (Run, 1) if self.locking.has_lock else (Insist, TRIES)
         for family, table in sorted(set(chain[:2] for chain in chains)):
             command = self._command(family, table)
             mine = [chain[2:] for chain in chains if chain[:2] == (family, table)]
@@ -367,14 +374,15 @@ class Iptables(_Firewall):
             inner = []
             for built_in, ours in mine:
                 jump = self._has(command + ["-S", built_in], "-A %s -j %s" % (built_in, ours))
-                inner.append(self._run("take our jump out of %s %s" % (built_in, where), command + ["-D", built_in, "-j", ours], [jump]))
+                inner.append(self._run("take our jump out of %s %s" % (built_in, where), command + ["-D", built_in, "-j", ours], [jump], kind))
             for _built_in, ours in mine:
                 there = self._has(command + ["-S"], "-N %s" % ours)
-                inner.append(self._run("empty our chain %s %s" % (ours, where), command + ["-F", ours], [there]))
-                inner.append(self._run("delete our chain %s %s" % (ours, where), command + ["-X", ours], [there]))
+                inner.append(self._run("empty our chain %s %s" % (ours, where), command + ["-F", ours], [there], kind))
+                inner.append(self._run("delete our chain %s %s" % (ours, where), command + ["-X", ours], [there], kind))
             left = self._has(command + ["-S"], CHAIN_PREFIX + self.key)
             lines = ["-D %s -j %s" % chain for chain in mine] + ["%s %s" % (act, ours) for act in ("-F", "-X") for _built_in, ours in mine]
-            at_once = Feed("take out all that is ours %s" % where, self.place.undo_argv(self._restore(family)), "\n".join(["*" + table] + lines + ["COMMIT"]))
+            text = "\n".join(["*" + table] + lines + ["COMMIT"])
+            at_once = Feed("take out all that is ours %s" % where, self.place.undo_argv(self._restore(family)), text, tries)
             steps.append(When([left], [at_once, When([left], inner)]))
             checks.append(Gone("our rules in the table %s of IPv%d" % (table, family), [left]))
         self._finish(undo, steps, checks)

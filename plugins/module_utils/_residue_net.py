@@ -9,6 +9,7 @@
 import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _namespace
+from ansible_collections.faultline.chaos.plugins.module_utils._xtables import Locking
 
 TABLE_PREFIX = "faultline_"  # of nft tables: and 12 hex digits
 CHAIN_PREFIX = "FL"  # of iptables chains: and 12 hex digits and a letter
@@ -59,7 +60,10 @@ def _rules(host, place):
         asked = dict((program, sorted(used)) for program in (family, family + "-legacy"))
         asked[family + "-nft"] = [] if host.has_tool("nft") else ["filter", "nat"]
         for program, tables in sorted(asked.items()):
-            for table in tables if host.has_tool(program) else ():
-                shown = _said(host, place, [host.tool(program), "-w", "20", "-t", table, "-S"])
+            if not tables or not host.has_tool(program):
+                continue
+            waits = Locking(host, program).command
+            for table in tables:
+                shown = _said(host, place, [host.tool(program)] + waits + ["-t", table, "-S"])
                 found += ["chain %s of %s" % (each, family) for each in _CHAIN.findall(shown)]
     return sorted(set(found))

@@ -8,7 +8,7 @@
 
 from shlex import quote
 
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import _all, _Typed, comment, typed, words
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import Run, _all, _Typed, comment, typed, words
 
 _MISSES = r"""
 misses() { # misses LINE COMMAND...: it works, and does not print exactly that line
@@ -43,6 +43,20 @@ feed() { # feed TEXT COMMAND...: a program with its input; it may refuse, the st
         printf '%s\n' "$text" | ($limiter "$@" >/dev/null 2>&1 9>&-)
     )
 }
+"""
+
+_REPEAT = r"""
+repeat() { # repeat TIMES COMMAND...: until it works, a moment apart
+    times=$1
+    shift
+    until "$@"; do
+        times=$((times - 1))
+        [ "$times" -gt 0 ] || return 1
+        sleep 0.3 2>/dev/null || sleep 1
+    done
+}
+works() { ! fails "$@"; }
+insist() { repeat 4 works "$@" || try "$@"; } # insist COMMAND...: it may be refused because somebody else is at it
 """
 
 
@@ -98,11 +112,23 @@ class Until(_Typed):
 class Feed(_Typed):
     """Give a program its input, a quick way to what the steps after it do one by one; it may refuse, which is for them to mend."""
 
-    fields = ("title", "argv", "text")
-    functions = _FEED
+    fields = ("title", "argv", "text", "tries")
+    functions = _FEED + _REPEAT
 
-    def __init__(self, title, argv, text):
-        super(Feed, self).__init__(title=title, argv=list(argv), text=text.rstrip("\n"))
+    def __init__(self, title, argv, text, tries=1):
+        super(Feed, self).__init__(title=title, argv=list(argv), text=text.rstrip("\n"), tries=int(tries))
 
     def render(self):
-        return [comment(self.title), "feed %s %s" % (quote(self.text), words(self.argv))]
+        times = "repeat %d " % self.tries if self.tries > 1 else ""
+        return [comment(self.title), "%sfeed %s %s" % (times, quote(self.text), words(self.argv))]
+
+
+@typed
+class Insist(Run):
+    """A Run that tries again, for a program that others may be in the way of; only the last failure counts."""
+
+    functions = _FEED + _REPEAT
+
+    def render(self):
+        act = "insist %s" % words(self.argv)
+        return [comment(self.title), "if %s; then %s; fi" % (_all(self.guards), act) if self.guards else act]

@@ -34,11 +34,12 @@ class Module:
     """As much of an AnsibleModule as Host uses."""
 
     check_mode = False
+    more = ""  # a directory with programs of the test
 
     def get_bin_path(self, name: str) -> str | None:
-        return shutil.which(name)
+        return shutil.which(name) or shutil.which(name, path=self.more)
 
-    def run_command(self, argv: list[str], data: str | None = None, environ_update: dict | None = None) -> tuple[int, str, str]:
+    def run_command(self, argv: list[str], data: str | None = None, environ_update: dict | None = None, handle_exceptions: bool = True) -> tuple[int, str, str]:
         done = subprocess.run(argv, input=data, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout, done.stderr
 
@@ -70,9 +71,26 @@ def lan() -> Iterator[Lan]:
     lan.close()
 
 
+# iptables-legacy as it was in 1.4.21: iptables waits for the lock, but not for so many seconds. iptables-restore takes no such word, and is refused
+# when others are at it.
+OLD = {
+    "": """case " $* " in *' -w '[0-9]*) echo "Bad argument" >&2; exit 2 ;; esac""",
+    "-restore": """case " $* " in *' --help '*) echo 'Usage: [ --noflush ]' >&2; exit 1 ;; *' -w'*) echo 'unrecognized option' >&2; exit 1 ;; esac
+flock -n /run/xtables.lock true || { echo 'Resource temporarily unavailable' >&2; exit 4; }""",
+}
+
+
 @pytest.fixture
-def host() -> Host:
-    return Host(Module())
+def host(tmp_path: Path) -> Host:
+    module = Module()
+    module.more = str(tmp_path / "programs")
+    (tmp_path / "programs").mkdir()
+    for family in ("iptables", "ip6tables"):
+        for end, refuse in OLD.items():
+            program = tmp_path / "programs" / f"{family}-old{end}"
+            program.write_text(f'#!/bin/sh\n{refuse}\nexec {family}-legacy{end} "$@"\n')
+            program.chmod(0o755)
+    return Host(module)
 
 
 @pytest.fixture

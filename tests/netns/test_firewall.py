@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -18,7 +19,12 @@ from ansible_collections.faultline.chaos.plugins.module_utils._firewall import R
 from ansible_collections.faultline.chaos.plugins.module_utils._namespace import Namespace
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo
 
-BACKENDS = {"nft": (_firewall.Nft, ""), "iptables-nft": (_firewall.Iptables, "-nft"), "iptables-legacy": (_firewall.Iptables, "-legacy")}
+BACKENDS = {
+    "nft": (_firewall.Nft, ""),
+    "iptables-nft": (_firewall.Iptables, "-nft"),
+    "iptables-legacy": (_firewall.Iptables, "-legacy"),
+    "iptables-old": (_firewall.Iptables, "-old"),
+}
 PRIOR = ["drop in 9999", "log chain", "nat"]
 
 FIREWALLD = """
@@ -255,6 +261,17 @@ def test_iptables_takes_all_out_in_one_go(lan: Lan, host, place, undoing, prior:
         undoing.publish(undo)
         assert undoing.run().returncode == 0
         assert lan.rules() == prior
+
+
+@pytest.mark.parametrize("suffix", ["-legacy", "-old"])
+def test_a_lock_that_somebody_holds_is_waited_for(lan: Lan, host, place, undoing, suffix: str) -> None:
+    firewall = _firewall.Iptables(host, "a", blackhole("drop", ["out"], [network(ADDRESSES[PEER][0])]), place, suffix)
+    undoing.publish(undo_of(firewall))
+    for what in (lambda: apply(host, firewall), lambda: undoing.run().check_returncode()):
+        with subprocess.Popen(["flock", "/run/xtables.lock", "sh", "-c", "echo held; sleep 1"], stdout=subprocess.PIPE, text=True) as holder:
+            assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+            what()
+    assert lan.connect(TARGET, ADDRESSES[PEER][0], 8000) == "open"
 
 
 def test_nft_is_chosen_before_iptables(lan: Lan, host, place) -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo import (
 )
 from ansible_collections.faultline.chaos.plugins.module_utils._undo_files import FileBack, HasLine, InPlace, IoController, IsInode, Put, RemoveOwn, Settled
 from ansible_collections.faultline.chaos.plugins.module_utils._undo_limits import HasHeirs, HeirsBack
-from ansible_collections.faultline.chaos.plugins.module_utils._undo_lines import Feed, Lacks, Misses, Until
+from ansible_collections.faultline.chaos.plugins.module_utils._undo_lines import Feed, Insist, Lacks, Misses, Until
 
 HOSTILE = [
     "",
@@ -165,6 +166,34 @@ def test_a_program_gets_its_input_and_may_refuse_it(bench, shell, tmp_path: Path
     assert not directory.exists() and not list(tmp_path.rglob("pwned"))
 
 
+# Works at the third call, and tells what it was given each time.
+BUSY = """#!/bin/sh
+cd %s
+echo "$*" >>told
+[ "$1" != fed ] || cat >>told
+[ $(grep -c "^$1 " told) -ge 3 ]
+"""
+
+
+def test_a_program_that_others_are_in_the_way_of_is_run_again(bench, shell, tmp_path: Path) -> None:
+    program = tmp_path / "busy"
+    program.write_text(BUSY % tmp_path)
+    program.chmod(0o755)
+    guard = [OutputHas(["echo", "yes"], "yes")]
+    undo = Undo([Feed("x", [str(program), "fed", "it"], "a\nb", 5), Insist("x", [str(program), "run", "a b"], guard)])
+    undo.steps += [Insist("x", [str(program), "never", "it"], [OutputHas(["echo", "no"], "yes")])]
+    done = bench.sh(shell, bench.publish(undo=undo) / "revert.sh")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "told").read_text() == "fed it\na\nb\n" * 3 + "run a b\n" * 3
+
+
+def test_a_program_that_never_works_makes_the_undo_fail_with_what_it_was(bench, shell) -> None:
+    directory = bench.publish(undo=Undo([Feed("x", ["false"], "a", 2), Insist("x", ["false", "again"])]))
+    done = bench.sh(shell, directory / "revert.sh")
+    assert done.returncode == 4
+    assert (directory / "stuck").read_text() == "rc 1 from: false again\n"
+
+
 def everything() -> Undo:
     guard = [SameBoot(), FileHolds("/a", "b"), Exists("/c"), OutputHas(["d"], "e"), OnlyOurFilters(["f"]), Alive(1, 2), Fails(["g"]), NotRunning("h")]
     guard += [Succeeds(["v"]), LinksTo("w", "x"), Stopped(5, 6)]
@@ -174,7 +203,7 @@ def everything() -> Undo:
     )
     undo.steps += [Continue("y", 7, 8), SetClock("z", -9, 10)]
     undo.steps.append(Until("k", 5, [Misses(["l"], "m"), Lacks(["n"], "o"), NetworkNamespace("4:5", "/p")]))
-    undo.steps.append(Feed("o", ["p"], "q\nr"))
+    undo.steps += [Feed("o", ["p"], "q\nr", 2), Insist("i", ["j", "k"], guard)]
     undo.steps.append(When([HasHeirs(11, 12, 13, 14)], [HeirsBack("p", "/q", 15, 16, 17, 18, 19)]))
     file = {"title": "f", "path": "/f", "parent": [1, 2], "name": "g", "file": [3, 4], "before": "h", "after": "i"}
     undo.steps.append(Put("j", "/k", "l", [IsInode("/m", 5, 6), HasLine("/r", "s"), IoController("/t"), Settled()]))
@@ -209,6 +238,16 @@ def test_an_unknown_type_or_field_is_an_error() -> None:
         _undo.from_dict({"type": "Shell", "text": "reboot"})
     with pytest.raises((AttackError, TypeError)):
         _undo.from_dict({"type": "Run", "title": "x", "argv": ["true"], "shell": "reboot"})
+
+
+def test_no_function_that_a_step_brings_along_has_the_name_of_one_of_the_machinery(bench) -> None:
+    found = []
+    for undo in (Undo(), everything()):
+        brought, _line, machinery = render_record(bench.record("a", undo), "/x").partition("# --- The machinery")
+        found.append([set(re.findall(r"^ *(\w+)\(\) *\{", text, re.MULTILINE)) for text in (brought, machinery)])
+    (none, machinery), (brought, _same) = found
+    assert none == {"undo", "check"} and len(machinery) > 20 and len(brought) > 20
+    assert not brought & machinery
 
 
 def test_every_shell_can_read_it(bench, shell, tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _blackhole, _firewall
+from ansible_collections.faultline.chaos.plugins.module_utils import _blackhole, _firewall, _xtables
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._firewall import DROP, PASS, REJECT, Rule
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo, render_record
@@ -24,8 +26,8 @@ class FakeHost:
 
     check_mode = False
 
-    def __init__(self, tools=ALL, ipv6=True, fails=()) -> None:
-        self.tools, self.ipv6, self.fails, self.ran = tools, ipv6, fails, []
+    def __init__(self, tools=ALL, ipv6=True, fails=(), restore_help=" [ --wait=<seconds>") -> None:
+        self.tools, self.ipv6, self.fails, self.restore_help, self.ran = tools, ipv6, fails, restore_help, []
 
     def has_tool(self, name):
         return name in self.tools
@@ -40,6 +42,8 @@ class FakeHost:
 
     def run(self, argv, check=True, data=None):
         self.ran.append((argv, data))
+        if argv[1:] == ["--help"]:
+            return 1, "", self.restore_help
         if any(word in argv for word in self.fails):
             return 1, "", "not in this kernel"
         return 0, LINKS if "link" in argv else "", ""
@@ -225,17 +229,61 @@ def test_ipv6_is_left_out_where_the_kernel_has_none_unless_it_is_asked_for() -> 
     assert [argv[0] for argv, _stdin in steps] == ["/sbin/ip6tables-restore"]
 
 
-def test_iptables_waits_for_its_lock_and_names_are_short_enough() -> None:
-    firewall = _firewall.choose(FakeHost(tools=ALL[1:]), "x" * 64, [Rule(kind, "in", protocol="tcp") for kind in (PASS, REJECT)])
+def undo_lines(firewall) -> str:
     undo = Undo()
     firewall.undo(undo)
     record = {"id": "a", "module": "blackhole", "started": "", "boot_id": "b", "injector": [1, 1], "began_cs": 0, "limit_cs": 0, "undo": undo.to_dict()}
-    text = render_record(record, "/s").partition("# --- The machinery")[0]
+    return render_record(record, "/s").partition("# What must be true")[0]
+
+
+def test_iptables_waits_for_its_lock_and_names_are_short_enough() -> None:
+    firewall = _firewall.choose(FakeHost(tools=ALL[1:]), "x" * 64, [Rule(kind, "in", protocol="tcp") for kind in (PASS, REJECT)])
+    text = undo_lines(firewall)
     for line in text.splitlines():
         assert line.count("/sbin/ip") == len(re.findall(r" -w 20\b", line))
     assert " -F FL" in text and " -D INPUT -j FL" in text and not any(f" -D INPUT {number}" in text for number in range(9))
     assert all(len(word) <= 28 for word in text.split() if word.startswith("FL"))
     assert all("-w" in argv for argv, _stdin in firewall.steps())
+
+
+@pytest.mark.parametrize(
+    ("fails", "words"),
+    [((), ["-w", "20"]), (("20",), ["-w"]), (("-w",), [])],
+    ids=["iptables 1.6.1", "iptables 1.4.21", "iptables 1.4.19"],
+)
+def test_an_iptables_that_does_not_know_how_to_wait_tries_again(fails: tuple[str, ...], words: list[str]) -> None:
+    host = FakeHost(tools=ALL[1:], fails=fails, restore_help="Usage: iptables-restore [-b] [-c]\n [ --noflush ]\n")
+    firewall = _firewall.choose(host, "x", [Rule(PASS, "in", table="nat"), Rule(DROP, "in")])
+    assert ["/sbin/iptables", *words, "-t", "filter"] == firewall._command(4, "filter")
+    steps = firewall.steps()
+    assert all("-w" not in argv and argv[0] == "/bin/sh" for argv, _stdin in steps)
+    assert [stdin.count("COMMIT") for _argv, stdin in steps] == [1, 1, 1, 1], "a table that is refused is tried again, and no other"
+    text = undo_lines(firewall)
+    for line in text.splitlines():
+        assert not re.search(r"-restore\b.* -w", line)
+        assert not re.search(r"\b(try|feed) ", line.replace("repeat 5 feed", "")), line
+        told = re.findall(r"/sbin/ip6?tables\b(?!-restore)((?: -w)?(?: 20)?) -t", line)
+        assert set(told) <= {"".join(f" {word}" for word in words)}
+
+
+def test_iptables_nft_has_no_lock_and_is_not_asked_further() -> None:
+    host = FakeHost(tools=ALL[1:], restore_help="Usage: iptables-restore\n [ --ipv4 ]\n [ --ipv6 ]\n")
+    firewall = _firewall.choose(host, "x", [Rule(DROP, "in")])
+    assert all("/sbin/iptables" not in argv for argv, _stdin in host.ran)
+    assert [argv for argv, _stdin in firewall.steps()] == [["/sbin/iptables-restore", "--noflush"], ["/sbin/ip6tables-restore", "--noflush"]]
+    assert "insist" not in undo_lines(firewall)
+
+
+@pytest.mark.parametrize(("busy", "code"), [(0, 0), (3, 0), (99, 4)])
+def test_what_is_refused_is_tried_again_with_the_same_input(tmp_path: Path, busy: int, code: int) -> None:
+    program = tmp_path / "iptables-restore"
+    program.write_text(f"#!/bin/sh\ncd {tmp_path}\necho $* >>told\ncat >>told\n[ $(grep -c noflush told) -gt {busy} ] || {{ echo busy >&2; exit 4; }}\n")
+    program.chmod(0o755)
+    locking = _xtables.Locking(FakeHost(tools=("iptables", "iptables-restore"), restore_help=""), "iptables")
+    argv = locking.patiently([str(program), "--noflush"])
+    done = subprocess.run(argv, input="*filter\n-A x\nCOMMIT\n", text=True, capture_output=True, check=False)
+    assert done.returncode == code and done.stderr == ("busy\n" if code else "")
+    assert (tmp_path / "told").read_text() == "--noflush\n*filter\n-A x\nCOMMIT\n" * min(busy + 1, 6)
 
 
 def test_the_kernel_has_to_show_what_was_added() -> None:

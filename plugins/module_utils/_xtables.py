@@ -1,0 +1,48 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""How the iptables of a target takes the lock that all programs of iptables share. Asked of the programs themselves, for distributions
+have brought newer options to old versions.
+
+iptables waits for the lock (-w) from 1.4.20 on, for so many seconds from 1.4.22 on, and iptables-restore from 1.6.2 on. Before, iptables-restore
+took no lock: of two programs that change a table at the same time the kernel refuses one, which has to try again. iptables-nft has no lock.
+"""
+
+WAIT = ("-w", "20")  # seconds; without it a busy firewall makes the undo fail
+TRIES = 5
+# iptables-restore with what comes on stdin, again and again; only the last failure is told.
+_PATIENTLY = r"""
+text=$(cat)
+for pause in 0.2 0.4 0.8 1.6 3.2; do
+    printf '%s\n' "$text" | "$@" >/dev/null 2>&1 && exit 0
+    sleep "$pause" 2>/dev/null || sleep 2
+done
+printf '%s\n' "$text" | "$@"
+"""
+
+
+class Locking(object):
+    """The words for the lock, for one pair of programs such as iptables-legacy and iptables-legacy-restore (which may be missing)."""
+
+    def __init__(self, host, program):
+        told = _help(host, program + "-restore")
+        self.restore = list(WAIT) if "--wait" in told else []
+        self.has_lock = "--wait" in told or "--ipv4" in told  # of both, or it is iptables-nft, which needs none
+        self.command = list(WAIT)
+        if not self.has_lock:  # only then is iptables asked itself, which is then not iptables-nft: that would load modules
+            known = [words for words in (WAIT, WAIT[:1]) if host.run([host.tool(program)] + list(words) + ["--version"], check=False)[0] == 0]
+            self.command = list(known[0]) if known else []
+
+    def patiently(self, argv):
+        """An iptables-restore that tries again where it may be refused. It has to bring one table, which it changes all at once or not at all."""
+        return argv if self.has_lock else ["/bin/sh", "-c", _PATIENTLY, "sh"] + argv
+
+
+def _help(host, program):
+    if not host.has_tool(program):
+        return ""
+    _rc, out, err = host.run([host.tool(program), "--help"], check=False)
+    return out + err
