@@ -16,7 +16,6 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host import uptim
 # Without these IPv6 dies: too big, multicast listeners (switches forward solicitations only to them), router and neighbour discovery.
 ICMPV6_PASS = (2, 130, 131, 132, 133, 134, 135, 136, 137, 143)
 ICMP_UNREACHABLE, ICMP_TOO_BIG = 3, 4
-DHCP = ((4, 68, 67), (6, 546, 547))  # family, port of the client, port of the server
 MOST_NAMES = 512  # addresses of names
 
 
@@ -27,7 +26,7 @@ def always_pass(directions, control_ports, control_addresses):
         rules.append(Rule(PASS, direction, interface="lo"))
         rules += [Rule(PASS, direction, protocol="tcp", near_ports=(port, port)) for port in control_ports]
         rules += [Rule(PASS, direction, network=each) for each in control_addresses]
-        for family, client, server in DHCP:
+        for family, client, server in _network.DHCP:
             rules.append(Rule(PASS, direction, family=family, protocol="udp", near_ports=(client, client), far_ports=(server, server)))
         rules.append(Rule(PASS, direction, family=4, protocol="icmp", icmp=ICMP_UNREACHABLE, icmp_code=ICMP_TOO_BIG))
         rules += [Rule(PASS, direction, family=6, protocol="icmp", icmp=each) for each in ICMPV6_PASS]

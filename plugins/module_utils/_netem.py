@@ -16,7 +16,7 @@ Two ways to put netem into a packet's path:
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._namespace import HERE
-from ansible_collections.faultline.chaos.plugins.module_utils._network import ICMPV6, PROTOCOLS, port_masks
+from ansible_collections.faultline.chaos.plugins.module_utils._network import DHCP, ICMPV6, PROTOCOLS, port_masks
 from ansible_collections.faultline.chaos.plugins.module_utils._residue import TC_PREF_FIRST
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, OnlyOurFilters, OutputHas, Run, When
 
@@ -26,8 +26,12 @@ _PERCENTS = (
 )
 ROOT_HANDLE = "fa17:"
 NETEM_HANDLE = "fa18:"
-# u32 matches of the ICMPv6 types 133 to 137: neighbour and router discovery, without which IPv6 dies.
-_DISCOVERY = ((133, 0xFF), (134, 0xFE), (136, 0xFE))
+# ICMPv6 types that always pass, as u32 matches them: packet too big (2), router and neighbour discovery (133 to 137).
+_DISCOVERY = ((2, 0xFF), (133, 0xFF), (134, 0xFE), (136, 0xFE))
+# Multicast listeners (130 to 132, 143), for switches forward discovery only to them. These are behind a hop-by-hop header of 8 bytes.
+_LISTENERS = ((130, 0xFE), (132, 0xFF), (143, 0xFF))
+_NO_OPTIONS = ["match", "u8", "0x05", "0x0f", "at", "0"]  # in the header of IPv4, so that all else is at its usual place
+_FIRST = ["match", "u16", "0x0000", "0x1fff", "at", "6"]  # no later fragment
 
 
 def emulation(params):
@@ -106,8 +110,14 @@ class Selection(object):
         for port in self.control_ports:
             for family in ("ip", "ipv6"):
                 yield True, family, _protocol(family, 6) + _port(family, near_port, port, 0xFFFF)
+        for version, client, server in DHCP:
+            family = "ip" if version == 4 else "ipv6"
+            yield True, family, _protocol(family, 17) + _port(family, near_port, client, 0xFFFF) + _port(family, far_port, server, 0xFFFF)
+        yield True, "ip", _protocol("ip", 1) + _byte(3, 0xFF, 20) + _byte(4, 0xFF, 21) + _NO_OPTIONS + _FIRST  # too big
         for value, mask in _DISCOVERY:
-            yield True, "ipv6", _protocol("ipv6", ICMPV6) + ["match", "u8", "0x%02x" % value, "0x%02x" % mask, "at", "40"]
+            yield True, "ipv6", _protocol("ipv6", ICMPV6) + _byte(value, mask, 40)
+        for value, mask in _LISTENERS:
+            yield True, "ipv6", _protocol("ipv6", 0) + _byte(ICMPV6, 0xFF, 40) + _byte(0, 0xFF, 41) + _byte(value, mask, 48)
         for each in self.passed:
             yield True, _family(each), _address(each, far)
         for family, address in self._hit(far):
@@ -150,11 +160,15 @@ def _protocol(family, number):
     return ["match", _word(family), "protocol", str(number), "0xff"]
 
 
+def _byte(value, mask, offset):
+    return ["match", "u8", "0x%02x" % value, "0x%02x" % mask, "at", str(offset)]
+
+
 def _port(family, end, value, mask):
     """A port match. In IPv4 only where it is at its usual place: no options in the header, and not a later fragment."""
     words = ["match", _word(family), end, str(value), "0x%04x" % mask]
     if family == "ip":
-        words += ["match", "u8", "0x05", "0x0f", "at", "0", "match", "u16", "0x0000", "0x1fff", "at", "6"]
+        words += _NO_OPTIONS + _FIRST
     return words
 
 

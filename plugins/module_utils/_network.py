@@ -22,6 +22,7 @@ INTERFACE_PREFIX = "fl"  # of the ifb devices that attacks add: fl and 12 hex di
 _OURS = re.compile("^%s[0-9a-f]{12}\\Z" % INTERFACE_PREFIX)
 PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1}
 ICMPV6 = 58
+DHCP = ((4, 68, 67), (6, 546, 547))  # family, port of the client, which is the target, and of the server; always passes
 
 
 def interface_name(option, value):

@@ -12,8 +12,9 @@ author:
 description:
   - Cuts a host off from chosen others, or from everything on an interface, by rules in the packet filter of the kernel.
   - Packets are hit that match everything given, O(interface), O(cidr) or O(names), O(ports), O(local_ports) and O(protocols). At least one of these is needed.
-  - Always pass, in IPv4 and IPv6, SSH to the target, O(control_addresses), loopback, ARP, IPv6 neighbour discovery and DHCP. So nobody is locked
-    out, and no address is lost, also when everything else is dropped.
+  - Always pass, in IPv4 and IPv6, SSH to the target, O(control_addresses), loopback, ARP, DHCP of the target as a client, IPv6 router and
+    neighbour discovery, multicast listener messages (MLD), and the ICMP messages that a packet is too big. So nobody is locked out, and no address is lost,
+    also when everything else is dropped.
   - With nft the rules are in a table of their own. Where nft is missing, or the kernel has no part for it, iptables gets chains of their own. Rules of
     others, of firewalld for example, are neither changed nor moved, and a packet that passes here is still judged by them.
   - Needs nft, or iptables and ip6tables.

@@ -11,7 +11,8 @@ author:
   - The faultline.chaos authors (@faultline-chaos)
 description:
   - Puts the kernel's network emulator in the path of chosen packets of one interface.
-  - SSH to the target, ARP and IPv6 neighbour discovery always pass, so even V(100%) loss does not lock anybody out.
+  - Always pass, in both directions, SSH to the target, O(control_addresses), ARP, DHCP of the target as a client, IPv6 router and neighbour discovery,
+    multicast listener messages (MLD), and the ICMP messages that a packet is too big. So even V(100%) loss locks nobody out, and no address is lost.
   - The interface's own queueing disciplines are not touched. Chosen packets take a detour through a device of ours, and the undo removes
     the detour. On kernels before 4.5, which have no C(clsact) hooks, the default root qdisc is replaced instead and an admin's own is refused.
   - Needs C(sch_netem). On RHEL, Rocky and Alma it is in the package C(kernel-modules-extra), and C(tc) in C(iproute-tc).

@@ -99,7 +99,8 @@ def test_the_undo_removes_what_hits_before_what_passes_and_devices_last():
     tree.redirect(["egress", "ingress"], {"egress": "fl0", "ingress": "fl1"}.get, ["delay", "1ms"], _selection())
     lines = [line for step in tree.undo for line in step.render()]
     removed = [line for line in lines if "filter del" in line]
-    hits = [number for number, line in enumerate(removed) if "pref 47006;" in line or "pref 47007;" in line]
+    assert sum(passes for passes, _family, _words in _selection().matches("egress")) == 12
+    hits = [number for number, line in enumerate(removed) if "pref 47013;" in line or "pref 47014;" in line]
     ssh = next(number for number, line in enumerate(removed) if "pref 47001;" in line)
     assert len(hits) == 2 and max(hits) < ssh
     whole = next(number for number, line in enumerate(lines) if "qdisc del dev eth0 clsact" in line)
