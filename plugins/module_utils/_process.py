@@ -18,7 +18,10 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host import LISTE
 _PROTECTED = frozenset(
     (
         "init", "dbus-daemon", "dbus-broker", "sshd", "sshd-session", "dropbear", "cron", "crond", "linux.uml",
-        "NetworkManager", "wpa_supplicant", "dhclient", "dhcpcd", "connmand", "wickedd", "netifd",
+        "NetworkManager", "wpa_supplicant", "dhclient", "dhcpcd", "udhcpc", "connmand", "wickedd", "netifd",
+        # VPNs, by which the controller may reach the host
+        "openvpn", "wireguard-go", "boringtun", "boringtun-cli", "charon", "charon-systemd", "charon-nm", "starter", "pluto", "tailscaled",
+        "zerotier-one", "nebula", "tincd", "vpnc", "openconnect",
     )
 )
 _PROTECTED_BEGINNINGS = ("systemd", "(sd-", "faultline-")

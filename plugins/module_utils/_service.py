@@ -27,6 +27,9 @@ PROTECTED = (
     "ifup@*", "net.*", "wpa_supplicant*", "iwd", "cloud-init*", "cloud-config", "cloud-final", "firewalld", "nftables", "iptables", "ip6tables", "ufw",
     "netfilter-persistent", "shorewall*", "dbus*", "systemd-*", "user@*", "user-runtime-dir@*", "faultline-*", "init", "rc-local", "sysinit", "udev",
     "devfs", "localmount", "root", "rescue", "emergency",
+    # VPNs, by which the controller may reach the host
+    "openvpn*", "wg-quick*", "wireguard*", "boringtun*", "strongswan*", "ipsec", "tailscale*", "zerotier*", "nebula", "nebula@*", "tinc", "tinc@*", "tinc.*",
+    "tincd", "vpnc*", "openconnect*",
 )  # fmt: skip
 PROTECTED_WITHOUT_SYSTEMD = ("cron", "crond", "cronie", "dcron", "fcron")  # our undo after a reboot hangs on it
 

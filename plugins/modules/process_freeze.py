@@ -14,8 +14,9 @@ description:
   - A frozen process keeps its memory, its files and its connections. To its clients it looks like a host that hangs, or like a long
     garbage collection. The kernel still accepts connections and data for it until its buffers are full.
   - The very same processes are continued, known by number, start time and boot. What was stopped before the attack stays stopped.
-  - Process 1, systemd and its daemons, SSH servers, cron, kernel threads, the parents of this very task and the dead-man of
-    any attack are protected. So are the daemons for logs and users, such as rsyslogd and sssd, because logins would hang with them.
+  - Process 1, systemd and its daemons, SSH servers, daemons of VPNs (such as openvpn, charon, tailscaled) and of DHCP, NetworkManager, cron, kernel
+    threads, the parents of this very task and the dead-man of any attack are protected.
+  - So are the daemons for logs and users, such as rsyslogd and sssd, because logins would hang with them.
 extends_documentation_fragment:
   - faultline.chaos._attack
   - faultline.chaos._processes

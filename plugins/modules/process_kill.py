@@ -11,8 +11,8 @@ author:
   - The faultline.chaos authors (@faultline-chaos)
 description:
   - Sends a signal to processes that meet every given criterion exactly. No pattern is ever used, so C(java) never hits C(javac).
-  - Process 1, systemd and its daemons, SSH servers, cron, kernel threads, the parents of this very task and the dead-man of
-    any attack are protected.
+  - Process 1, systemd and its daemons, SSH servers, daemons of VPNs (such as openvpn, charon, tailscaled) and of DHCP, NetworkManager, cron, kernel
+    threads, the parents of this very task and the dead-man of any attack are protected.
   - A dead process cannot be brought back as it was. Its supervisor should start it again, and whether it does is what you are about to learn;
     or O(recover) names the command that does, run when the attack is reverted.
 extends_documentation_fragment:

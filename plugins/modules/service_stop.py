@@ -15,7 +15,8 @@ description:
     units that cannot run without the service.
   - Whether a service is enabled at boot is not touched.
   - Services that keep the host, its network, its firewall or the control path alive are protected, such as sshd, dbus, NetworkManager,
-    firewalld and everything that begins with C(systemd-). Without systemd cron is protected too. So is the unit that this very task runs in.
+    firewalld, VPNs (openvpn, strongswan, tailscaled and so on) and everything that begins with C(systemd-).
+  - Without systemd cron is protected too. So is the unit that this very task runs in.
 extends_documentation_fragment:
   - faultline.chaos._attack
   - faultline.chaos._attributes

@@ -104,7 +104,11 @@ def test_nobody_there_is_an_error() -> None:
         attack(name="flnobody").snapshot()
 
 
-@pytest.mark.parametrize("name", ["systemd", "systemd-userdbd", "systemd-oomd", "(sd-pam)", "sshd", "NetworkManager", "dhclient", "faultline-cpu"])
+VPNS = ["openvpn", "wireguard-go", "boringtun", "charon", "charon-systemd", "starter", "tailscaled", "zerotier-one", "nebula", "tincd", "vpnc", "openconnect"]
+ADDRESSES = ["NetworkManager", "systemd-networkd", "dhclient", "dhcpcd", "udhcpc"]
+
+
+@pytest.mark.parametrize("name", ["systemd", "systemd-userdbd", "systemd-oomd", "(sd-pam)", "sshd", "faultline-cpu", *ADDRESSES, *VPNS])
 def test_what_keeps_the_host_alive_is_protected(name: str) -> None:
     assert _process.protected(name)
     selection = {"name": name, "command_line": None, "user": None, "pid_file": None, "port": None, "count": 1}

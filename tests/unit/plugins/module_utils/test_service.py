@@ -249,6 +249,18 @@ def test_a_script_is_stopped_and_started(bench, shell, scripts, tmp_path: Path, 
     assert pid.exists()
 
 
+@pytest.mark.parametrize(
+    "name", ["openvpn-client@hq", "wg-quick@wg0.service", "strongswan-starter", "ipsec", "tailscaled", "zerotier-one", "nebula@hq", "tinc@hq", "vpnc@hq"]
+)
+def test_the_network_by_which_the_controller_comes_is_protected(name: str) -> None:
+    with pytest.raises(BadOption, match="^services: .*protected"):
+        _service.check_names("services", [name])
+
+
+def test_a_name_that_only_begins_like_a_vpn_is_not_protected() -> None:
+    _service.check_names("services", ["nebula-dashboard", "tincture", "ipsec-exporter"])
+
+
 def test_scripts_that_are_refused(bench, scripts, tmp_path: Path) -> None:
     scripts("off", running=False)
     scripts("vague", running=False, down=1)
