@@ -152,3 +152,28 @@ def test_every_answer_makes_a_plan(path: Path, change: dict[str, Any]) -> None:
     assert step["hosts"] == ("localhost" if ".k8s_" in step["attack"] else "web")
     assert step["select"]["count"] == 1
     assert step["duration"] == 60
+
+
+@pytest.mark.parametrize(
+    ("name", "answers"),
+    [
+        ("network_fault", {"fault_mode": "delay"}),
+        ("network_fault", {"fault_mode": "drop", "fault_interface": "eth0"}),
+        ("dependency_down", {"dependency_host": "db.example.com"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value.values()),
+)
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [("", None), (" ", None), ("198.51.100.7", ["198.51.100.7"]), (" 198.51.100.0/24 ,2001:db8::/32,", ["198.51.100.0/24", "2001:db8::/32"])],
+)
+def test_addresses_that_always_pass(name: str, answers: dict[str, Any], told: str, expected: list[str] | None) -> None:
+    path = next(path for path in SURVEYS if path.stem == name)
+    plan = plan_of(path, {**answered(path), **answers, "fault_control": told})
+    check_attacks(plan)
+    [step] = plan["method"]
+    assert step["with"].get("control_addresses") == expected
+    if expected:
+        del step["with"]["control_addresses"]
+    [without] = plan_of(path, {**answered(path), **answers})["method"]
+    assert step["with"] == without["with"]
