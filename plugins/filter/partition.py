@@ -21,6 +21,7 @@ author:
   - The faultline.chaos authors (@faultline-chaos)
 description:
   - Says for each host of a group from which of the others it is cut off, for M(faultline.chaos.blackhole) to do it.
+  - It gives names of the inventory. What is cut off are addresses, those that the hosts use among themselves; the examples show where to take them from.
   - Who is on which side depends on nothing but the seed and the names of the hosts, as with P(faultline.chaos.blast_radius#filter).
 positional: shape, seed
 options:
@@ -61,23 +62,28 @@ EXAMPLES = r"""
   become: true
   vars:
     peers: "{{ (groups.redis | faultline.chaos.partition('one', 42))[inventory_hostname] }}"
+    # ansible_host of each peer, or its name where there is none
+    addresses: "{{ peers | map('extract', hostvars) | map(attribute='ansible_host', default='') }}"
   tasks:
     - name: Drop what comes from and goes to the other side
       faultline.chaos.blackhole:
-        names: "{{ peers | map('extract', hostvars, 'ansible_host') }}"
+        names: "{{ addresses | zip(peers) | map('select') | map('first') }}"
         duration: 1m
       when: peers | length > 0
 
-- name: One half does not hear the other half, but is heard
+- name: One half does not hear the other half, but is heard; the hosts talk over a network that Ansible does not use
   hosts: redis
   gather_facts: false
   become: true
   vars:
     peers: "{{ (groups.redis | faultline.chaos.partition('halves', 42, direction='in'))[inventory_hostname] }}"
+    # redis_address is a variable of the inventory; a host without it is known by ansible_host, or by its name
+    addresses: "{{ peers | map('extract', hostvars) | map(attribute='redis_address', default='') }}"
+    managed: "{{ peers | map('extract', hostvars) | map(attribute='ansible_host', default='') }}"
   tasks:
     - name: Drop what comes from the other half
       faultline.chaos.blackhole:
-        names: "{{ peers | map('extract', hostvars, 'ansible_host') }}"
+        names: "{{ addresses | zip(managed, peers) | map('select') | map('first') }}"
         direction: in
         duration: 1m
       when: peers | length > 0

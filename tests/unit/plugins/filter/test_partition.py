@@ -4,12 +4,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.errors import AnsibleFilterError
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible.vars.hostvars import HostVars
+from ansible.vars.manager import VariableManager
 
-from ansible_collections.faultline.chaos.plugins.filter.partition import partition
+from ansible_collections.faultline.chaos.plugins.filter.partition import EXAMPLES, partition
 
 SHAPES = ("one", "halves", "majority_ring", "bridge")
 
@@ -98,3 +105,46 @@ def test_bad_input(names: Any, shape: Any, seed: Any, options: dict, words: str)
     with pytest.raises(AnsibleFilterError) as error:
         partition(names, shape, seed, **options)
     assert words in str(error.value)
+
+
+INVENTORY = """
+redis:
+  hosts:
+    r1: {ansible_host: 192.0.2.1, redis_address: 10.0.0.1}
+    r2: {ansible_host: "{{ net }}.2", net: 192.0.2}
+    r3: {redis_address: 10.0.0.3}
+    r4:
+"""
+ADDRESSES = [
+    {"r1": "192.0.2.1", "r2": "192.0.2.2", "r3": "r3", "r4": "r4"},
+    {"r1": "10.0.0.1", "r2": "192.0.2.2", "r3": "10.0.0.3", "r4": "r4"},
+]
+
+
+def trusted(value: Any) -> Any:
+    """ansible-core from 2.19 on evaluates only templates that it was told to trust."""
+    try:
+        from ansible.template import trust_as_template
+    except ImportError:
+        return value
+    if isinstance(value, dict):
+        return {key: trusted(item) for key, item in value.items()}
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_examples_name_peers_by_the_first_address_that_there_is(tmp_path: Path, number: int) -> None:
+    (tmp_path / "inventory.yml").write_text(INVENTORY)
+    loader = DataLoader()
+    inventory = InventoryManager(loader, sources=[str(tmp_path / "inventory.yml")])
+    manager = VariableManager(loader, inventory)
+    HostVars(inventory, manager, loader)
+    play = yaml.safe_load(EXAMPLES)[number]
+    [task] = play["tasks"]
+    named = {}
+    for host in inventory.get_hosts():
+        templar = Templar(loader, {**manager.get_vars(host=host), **trusted(play["vars"])})
+        named[host.name] = list(templar.template(trusted(task["faultline.chaos.blackhole"]))["names"])
+    cut = partition(sorted(named), ("one", "halves")[number], 42, direction=task["faultline.chaos.blackhole"].get("direction", "both"))
+    assert named == {host: [ADDRESSES[number][peer] for peer in peers] for host, peers in cut.items()}
+    assert any(named.values())
