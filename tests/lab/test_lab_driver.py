@@ -80,15 +80,15 @@ def test_cable_out_and_in(lab: Lab, n1: str, n2: str) -> None:
     assert lab.run(n1, "ping -c 1 -W 5 n2").ok
 
 
-def test_hosts_reach_each_other_over_ipv6(lab: Lab, n1: str) -> None:
-    assert lab.run(n1, "ping -6 -c 1 -W 5 fd77::12 && ping -6 -c 1 -W 5 n3-v6").ok
+def test_hosts_reach_each_other_over_ipv6(lab: Lab, n1: str, n2: str, n3: str) -> None:
+    assert lab.run(n1, f"ping -6 -c 1 -W 5 fd77::12 && ping -6 -c 1 -W 5 {n3}-v6").ok
     assert lab.exec(["getent", "hosts", "n1"]).out.split() == ["10.77.0.11", "n1"]
 
 
-def test_netem_delays_packets(lab: Lab, n1: str) -> None:
+def test_netem_delays_packets(lab: Lab, n1: str, n2: str) -> None:
     lab.run(n1, "tc qdisc add dev eth0 root handle f1: netem delay 100ms")
     try:
-        out = lab.run(n1, "ping -q -c 5 -i 0.3 n2").out
+        out = lab.run(n1, f"ping -q -c 5 -i 0.3 {n2}").out
     finally:
         lab.run(n1, "tc qdisc del dev eth0 root handle f1:")
     assert float(re.search(r"= ([\d.]+)/", out).group(1)) >= 100
