@@ -110,7 +110,7 @@ def test_a_program_that_ended_meanwhile_needs_no_undo(lab: Lab, n1: str, victim:
 
 def test_what_the_program_started_meanwhile_gets_its_limit_back(lab: Lab, n1: str, attack) -> None:
     """A shell that starts a child of its own whenever it is told, and that child one."""
-    begin = "echo flheirs >/proc/$$/comm; mkfifo /srv/flheirs.in; while read -r _ </srv/flheirs.in; do sh -c 'sleep 9999 & wait' & done"
+    begin = "printf flheirs >/proc/$$/comm; mkfifo /srv/flheirs.in; while read -r _ </srv/flheirs.in; do sh -c 'sleep 9999 & wait' & done"
     lab.run(n1, f"setsid sh -c {shlex.quote(begin)} </dev/null >/dev/null 2>&1 & until [ -p /srv/flheirs.in ]; do sleep 0.1; done")
     look = "for pid in $(pgrep -x flheirs) $(pgrep -fx 'sleep 9999') $(pgrep -f '^sh -c sleep 9999'); do grep 'open files' /proc/$pid/limits; done"
     try:
