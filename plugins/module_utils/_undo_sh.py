@@ -51,7 +51,7 @@ limits=
 
 limit() { # limit [SECONDS]: so that nothing hangs for ever; some old timeout(1) has other words
     [ -n "$limits" ] || { limits=none; timeout -k 5 60 true >/dev/null 2>&1 && limits=some; }
-    limiter=exec
+    limiter='exec'
     [ "$limits" = none ] || limiter="exec timeout -k 5 ${1:-60}"
 }
 
