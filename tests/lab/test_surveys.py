@@ -103,7 +103,11 @@ def look(lab: Lab, n2: str) -> Iterator:
     def begin(line: str):
         loop = f"echo $$ >{SAMPLES}.pid; while :; do {{ {line}; }} 2>/dev/null; sleep 0.3; done"
         lab.run(n2, f"setsid sh -c {shlex.quote(loop)} </dev/null >{SAMPLES} 2>/dev/null & sleep 1")
-        return lambda: lab.run(n2, f"sleep 3; {stop}; cat {SAMPLES}").out.split()
+
+        def words() -> list[str]:
+            return lab.run(n2, f"sleep 3; {stop}; cat {SAMPLES}").out.split()
+
+        return words
 
     yield begin
     lab.run(n2, f"{stop}; rm -f {SAMPLES}", check=False)
