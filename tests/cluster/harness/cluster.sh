@@ -79,7 +79,7 @@ up() {
 		say "up already"; return
 	fi
 	check || exit 1
-	apt_install ip:iproute2 openssl:openssl curl:curl sysctl:procps python3:python3
+	apt_install ip:iproute2 nft:nftables openssl:openssl curl:curl sysctl:procps python3:python3
 	is_built || build
 	rm -rf "$RUN"
 	trap 'failed_up' EXIT
