@@ -13,7 +13,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_undo import StopStress, running_id
 
 MIB = 1024 * 1024
-OVERHEAD = 5  # MiB of a shell that holds memory, beside what it holds
+OVERHEAD = 2  # MiB of the shells, beside what one of them holds; 0.6 for busybox, up to 3 for others
 LEAST = OVERHEAD + 1
 _TICKS = 100.0  # of CPU time in a second, on every Linux that runs a kubelet
 _STARTED = "started\n"

@@ -153,7 +153,7 @@ def test_the_programs_end_before_the_deadline_and_bear_the_word(monkeypatch: pyt
     step.prepare(None)
     step.apply(None, making)
     word, seconds, cpus, mib = seen[1][4:]
-    assert word == "stress=faultline-host-1-abc" and 55 <= int(seconds) < 60 and (cpus, mib) == ("2", "35")
+    assert word == "stress=faultline-host-1-abc" and 55 <= int(seconds) < 60 and (cpus, mib) == ("2", "38")
     assert step.undo(making).word == "faultline-host-1-abc"
 
 
