@@ -85,7 +85,7 @@ def clock_tick() -> None:
 def lower(bench, victim: Victim, **values) -> int:
     """The attack: journalled and injected. Returns the lowered limit."""
     clock_tick()
-    marker = bench.start(["sleep", "0"])  # as old as the injector
+    marker = bench.start(["sleep", "60"])  # as old as the injector
     since = start_time(marker.pid)
     assert since is not None
     found = FdExhaustion({"process": "x", "leave": 2, "percent": None, "count": None, "reserve": None, "give_way": True}, bench.host)
@@ -93,6 +93,7 @@ def lower(bench, victim: Victim, **values) -> int:
     found.guard()
     process = Process(victim.pid)
     plan = found.plan([(process, _handles.descriptors(victim.pid), *_handles.limits(victim.pid))])
+    marker.kill()
     marker.communicate()
     bench.publish("a", plan.undo, injector=[marker.pid, since], **values)
     found.inject(plan)
