@@ -277,8 +277,9 @@ class FdExhaustion(Attack):
             if soft != "unlimited" and int(soft) <= lowest:
                 notes.append("pid %d has a soft limit of %s already: it is left alone" % (victim.pid, soft))
                 continue
-            asked = [self.prlimit, "--pid", str(victim.pid), "--nofile"]
-            still = [Alive(victim.pid, victim.start), OutputHas(asked + ["--output", "SOFT,HARD", "--noheadings", "--raw"], "%d %s" % (lowest, hard))]
+            asked = [self.prlimit, "--pid", str(victim.pid), "--nofile", "--output", "RESOURCE,SOFT,HARD", "--noheadings", "--raw"]
+            # With the word in front, for "4 4096" is in "1024 4096" as well.
+            still = [Alive(victim.pid, victim.start), OutputHas(asked, "NOFILE %d %s" % (lowest, hard))]
             back = [self.prlimit, "--pid", str(victim.pid), "--nofile=%s:%s" % (soft, hard)]
             undo.steps.append(Run("give pid %d (%s) its limit back" % (victim.pid, victim.name), back, still))
             undo.steps.append(HeirsBack("and what it has started", self.prlimit, victim.pid, victim.start, lowest, soft, hard))
