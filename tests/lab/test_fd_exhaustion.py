@@ -109,18 +109,18 @@ def test_a_program_that_ended_meanwhile_needs_no_undo(lab: Lab, n1: str, victim:
 
 
 def test_what_the_program_started_meanwhile_gets_its_limit_back(lab: Lab, n1: str, attack) -> None:
-    """A shell that starts a child of its own whenever it is told, and that child one. It keeps its own input at number 10 or higher."""
-    begin = "printf flheirs >/proc/$$/comm; mkfifo /srv/flheirs.in; while read -r _ </srv/flheirs.in; do sh -c 'sleep 9999 & wait' & done"
+    """A shell that starts a child of its own whenever it is told, and that child one."""
+    begin = "printf flheirs >/proc/$$/comm; mkfifo /srv/flheirs.in; exec <>/srv/flheirs.in; while read -r _; do sh -c 'sleep 9999 & wait' & done"
     lab.run(n1, f"setsid sh -c {shlex.quote(begin)} </dev/null >/dev/null 2>&1 & until [ -p /srv/flheirs.in ]; do sleep 0.1; done")
     look = "for pid in $(pgrep -x flheirs) $(pgrep -fx 'sleep 9999') $(pgrep -f '^sh -c sleep 9999'); do grep 'open files' /proc/$pid/limits; done"
     try:
         (before,) = lab.run(n1, look).out.splitlines()
-        result = attack(process="flheirs", leave=20)
+        result = attack(process="flheirs", leave=2)
         assert result["status"] == "active", result
         lab.run(n1, "echo >/srv/flheirs.in; sleep 1; echo >/srv/flheirs.in; sleep 1")
         lowered = lab.run(n1, look).out.splitlines()
         assert len(lowered) == 5 and len(set(lowered)) == 1 and before not in lowered, lowered
-        assert attack(process="flheirs", leave=20, state="absent")["status"] == "reverted"
+        assert attack(process="flheirs", leave=2, state="absent")["status"] == "reverted"
         assert lab.run(n1, look).out.splitlines() == [before] * 5
     finally:
         lab.run(n1, "pkill -x flheirs; pkill -fx 'sleep 9999'; rm -f /srv/flheirs.*", check=False)
