@@ -65,7 +65,7 @@ def test_steps_and_delay(lab: Lab, n1: str, n2: str, tell, options: dict, addres
     plain = min(float(each) for each in re.findall(r"time=([\d.]+) ms", lab.run(n1, [*ping, address]).out))
     found = steps(lab, n1, "netem", {"duration": "10m", **options}, measure=[*ping, address])
     measured = rtt(found["measured"]) - plain
-    how = [options["direction"]] * ("direction" in options) + ["with jitter"] * ("jitter" in options) + ["IPv6"] * (ping is PING6)
+    how = [options.get("direction", "egress")] + ["with jitter"] * ("jitter" in options) + ["IPv6"] * (ping is PING6)
     tell("netem", " ".join(["delay", *how]), 40, measured, "ms")
     assert abs(measured - 40) < 2, found["measured"]
     assert found["real"]["effect"]["mechanism"] == "redirect"
