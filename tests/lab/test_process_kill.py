@@ -72,6 +72,7 @@ def test_criteria_are_exact(lab: Lab, patient: str, criterion: str) -> None:
     lab.run(patient, "rm /run/flpatient.pid")
 
 
+@pytest.mark.alone  # it counts what a host manages in ten seconds
 def test_again_and_again_until_the_timer_ends_it(lab: Lab, patient: str, tell) -> None:
     lab.run(patient, f"pkill -KILL -x {NAME}; systemd-run --quiet --unit={UNIT} -p Restart=always -p RestartSec=100ms -p StartLimitBurst=1000 {PROGRAM} 100000")
     restarts = f"systemctl show -p NRestarts --value {UNIT}"
