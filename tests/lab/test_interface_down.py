@@ -13,6 +13,7 @@ from _steps import run_examples, steps
 # A wire of its own on the host, with all that an interface can have.
 SETUP = """
 ip link add tst0 type veth peer name tst1
+udevadm settle # it may give both another hardware address, and with that goes what is known of neighbours
 echo 1 >/proc/sys/net/ipv6/conf/tst1/disable_ipv6 # else the kernel lists its routes in another order afterwards
 ip link set tst1 up
 ip link set tst0 alias 'storage network'
@@ -34,15 +35,15 @@ STATE = "cat /sys/class/net/tst0/operstate; for f in -4 -6; do ip $f -o route sh
 
 # Sends packets to a neighbour behind the wire, and prints how many came out at its other end.
 ARRIVED = """
-import socket
+import socket, sys
 def count():
     return int(open("/sys/class/net/tst1/statistics/rx_packets").read())
 before, sender = count(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for number in range(50):
     try:
         sender.sendto(b"x", ("192.0.2.77", 9))
-    except OSError:
-        pass
+    except OSError as error:
+        print(error, file=sys.stderr)
 print(count() - before)
 """
 
@@ -57,11 +58,13 @@ def wire(lab: Lab, n1: str):
 
 @pytest.mark.smoke
 def test_steps(lab: Lab, n1: str, wire: str, tell) -> None:
-    before, arrived = lab.run(n1, STATE).out.split(), int(lab.run(n1, ["python3", "-c", ARRIVED]).out)
+    before, sent = lab.run(n1, STATE).out.split(), lab.run(n1, ["python3", "-c", ARRIVED])
+    arrived = int(sent.out)
+    assert arrived >= 50, (before, sent.err, lab.run(n1, "ip neigh show dev tst0; ip -s link show tst0").out)
     found = steps(lab, n1, "interface_down", {"interface": wire, "duration": "10m"}, measure=["sh", "-c", f'{STATE}; python3 -c "$0"', ARRIVED])
     *during, still = found["measured"].split()
     tell("interface_down", f"packets lost, of {arrived} that reach the other end without it", 100, 100 * (1 - int(still) / arrived), "%")
-    assert arrived >= 50 and int(still) == 0
+    assert int(still) == 0
     print(f"state, routes of IPv4 and IPv6, addresses: before {before}, during {during}, lost {len(found['real']['effect']['lost'])} lines")
     assert during[0] == "down" and int(during[1]) < int(before[1]) and int(during[3]) < int(before[3])
     assert any("2001:db8::1/64" in line for line in found["real"]["effect"]["lost"])

@@ -210,6 +210,12 @@ def test_absent_waits_for_what_is_just_being_published(attack, bench, tmp_path: 
     assert clean(bench, tmp_path)
 
 
+def test_absent_has_reverted_also_when_a_dead_man_was_faster(attack, monkeypatch: pytest.MonkeyPatch) -> None:
+    attack(id="a")
+    monkeypatch.setattr(_attack, "revert_one", lambda *those: [revert_one(*those) for _time in "12"][1])
+    assert attack(id="a", state="absent")["status"] == "reverted"
+
+
 def test_absent_needs_root_where_the_attack_does(attack, monkeypatch: pytest.MonkeyPatch) -> None:
     class Strict(Touch):
         needs_root = True
