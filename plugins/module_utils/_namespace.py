@@ -57,12 +57,14 @@ HERE = _Here()
 
 
 class Namespace(object):
-    """Another network namespace, found through a door: a file of /proc or of a directory of names."""
+    """Another network namespace, found through a door: a file of /proc or of a directory of names. Errors: AttackError."""
 
     def __init__(self, host, door, label):
         self.door = door
         self.label = label
         self.number = number(door)
+        if self.number is None:
+            raise AttackError("%s is gone: its network namespace ended meanwhile" % label)
         self.key = "@" + self.number
         self.guards = (NetworkNamespace(self.number, door),)
         self._nsenter = host.tool("nsenter")

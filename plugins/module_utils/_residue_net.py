@@ -9,6 +9,7 @@
 import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _namespace
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._xtables import Locking
 
 TABLE_PREFIX = "faultline_"  # of nft tables: and 12 hex digits
@@ -29,7 +30,10 @@ def elsewhere(host, _journal, _active, claimed):
     if not host.has_tool("nsenter"):
         return found
     for door in _namespace.doors():
-        place = _namespace.Namespace(host, door, door)
+        try:
+            place = _namespace.Namespace(host, door, door)
+        except AttackError:
+            continue  # it ended since it was found
         marks = ["rules in %s" % each for each in _rules(host, place) if _key(each) not in claimed]
         if host.has_tool("ip"):
             names = _INTERFACE.findall(_said(host, place, [host.tool("ip"), "-o", "link", "show"]))
