@@ -304,6 +304,23 @@ def test_a_sweep_leaves_alone_what_is_not_due(bench, shell) -> None:
     assert directory.exists()
 
 
+def test_a_sweep_gives_way_to_the_attack_s_own_dead_man(bench, shell) -> None:
+    """So the history says "sweep" only when the attack's own timer did not come within 2 s."""
+    directory = bench.publish("a", seconds=0)
+    sweep = bench.start([*shell, directory / "revert.sh", "sweep"])
+    assert ended(bench.start([*shell, directory / "revert.sh", "timer"]), 1.5)
+    assert ended(sweep, 3) and sweep.returncode == 0
+    assert [(each["by"], each["result"]) for each in bench.history()] == [("timer", "reverted")]
+
+
+def test_a_sweep_does_not_give_way_for_ever(bench, shell) -> None:
+    directory = bench.publish("a", seconds=0)
+    began = uptime()
+    assert bench.sh(shell, directory / "revert.sh", "sweep").returncode == 0
+    assert 1.5 < uptime() - began < 6
+    assert [each["by"] for each in bench.history()] == ["sweep"]
+
+
 def test_a_leading_zero_in_a_small_uptime_is_a_number(bench, shell, tmp_path: Path) -> None:
     (tmp_path / "uptime").write_text("0.09 0.00\n")
     directory = bench.publish("a", deadline_cs=100, began_cs=0, limit_cs=200, edit=lambda text: text.replace("/proc/uptime", str(tmp_path / "uptime")))
