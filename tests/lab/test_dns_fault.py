@@ -42,6 +42,23 @@ def server(lab: Lab, n1: str, n2: str):
     lab.run(n2, "kill $(cat /root/dns.pid); rm -f /root/dns.pid /root/dns.py")
 
 
+@pytest.fixture(params=["systemd-resolved", "nscd"])
+def cache(request: pytest.FixtureRequest, lab: Lab, n1: str, n2: str, server: list[str]):
+    """A program on n1 that keeps answers, for a minute as the server says. Its resolvers, as the module will find them."""
+    if request.param == "systemd-resolved":
+        lab.run(n1, "mkdir -p /run/systemd/resolved.conf.d && ln -sfn ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf")
+        lab.write(n1, "/run/systemd/resolved.conf.d/test.conf", f"[Resolve]\nDNS={server[0]}\nDomains=~.\nDNSSEC=no\nLLMNR=no\nMulticastDNS=no\n")
+    lab.run(n1, f"systemctl start {request.param}")
+    assert all(told[0] == TRUE for told in resolve(lab, n1).values())
+    lab.run(n2, "kill -STOP $(cat /root/dns.pid)")
+    kept = resolve(lab, n1)
+    lab.run(n2, "kill -CONT $(cat /root/dns.pid)")
+    assert all(told[0] == TRUE and told[1] < 1 for told in kept.values()), f"nothing is kept: {kept}"
+    yield ["127.0.0.53", server[0]] if request.param == "systemd-resolved" else server
+    lab.module(n1, "faultline.chaos.revert", {"all": True})
+    lab.run(n1, f"systemctl stop {request.param}; rm -rf /run/systemd/resolved.conf.d")
+
+
 @pytest.mark.parametrize(
     ("options", "expected", "least", "most"),
     [
@@ -71,6 +88,17 @@ def test_steps_and_what_programs_get(lab: Lab, n1: str, server: list[str], tell,
         assert got[name][0] == TRUE and got[name][1] < 1, got
     after = resolve(lab, n1)
     assert all(after[name][0] == TRUE for name in NAMES), after
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("nxdomain", "no such name"), ("spoof", ["203.0.113.7"])])
+def test_kept_answers_do_not_outlive_the_beginning_nor_the_end(lab: Lab, n1: str, cache: list[str], mode: str, expected) -> None:
+    options = {"domains": DOMAINS, "mode": mode, "addresses": ["203.0.113.7"] * (mode == "spoof"), "duration": "10m"}
+    found = steps(lab, n1, "dns_fault", options, measure=["python3", "-c", RESOLVE, *NAMES])
+    got = json.loads(found["measured"])
+    assert found["real"]["effect"]["resolvers"] == cache
+    assert [got[name][0] for name in NAMES] == [expected, expected, TRUE, TRUE], got
+    after = resolve(lab, n1)
+    assert all(told[0] == TRUE for told in after.values()), after
 
 
 def test_without_its_leader_it_is_undone(lab: Lab, n1: str, server: list[str]) -> None:

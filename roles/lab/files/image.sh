@@ -8,7 +8,7 @@
 
 COMMON=udev,openssh-server,python3,iproute2,nftables,iptables,procps,iputils-ping,kmod,netbase,sudo,passwd,login,mount,e2fsprogs,usr-is-merged
 COMMON+=,redis-server,redis-sentinel,redis-tools,nginx-light
-declare -A FLAVOUR=([systemd]="systemd-sysv,dbus" [plain]="sysvinit-core,sysv-rc,initscripts,cron")
+declare -A FLAVOUR=([systemd]="systemd-sysv,dbus,systemd-resolved,nscd" [plain]="sysvinit-core,sysv-rc,initscripts,cron")
 DISK=2G
 
 packages_of() { echo "$COMMON,${FLAVOUR[$1]}${EXTRA:+,$(echo "$EXTRA" | xargs | tr ' ' ,)}"; }
@@ -83,7 +83,8 @@ furnish() { # what every host has
 	install -d -m 700 "$r/root/.ssh"; install -d -m 700 -o 1000 -g 1000 "$r/home/ops/.ssh"
 	install -m 600 "$D/key.pub" "$r/root/.ssh/authorized_keys"
 	install -m 600 -o 1000 -g 1000 "$D/key.pub" "$r/home/ops/.ssh/authorized_keys"
-	echo lab >"$r/etc/hostname"; : >"$r/etc/machine-id"; : >"$r/etc/resolv.conf"
+	echo lab >"$r/etc/hostname"; : >"$r/etc/machine-id"
+	rm -f "$r/etc/resolv.conf"; : >"$r/etc/resolv.conf" # it may be a link to what only a running host has
 	{ echo 127.0.0.1 localhost; echo ::1 localhost; host_table; } >"$r/etc/hosts"
 	echo '/dev/ubda / ext4 defaults,noatime 0 1' >"$r/etc/fstab"
 	# UML has the ip and inet families of nf_tables only in a kernel made by "lab.sh kernel"
@@ -137,7 +138,7 @@ furnish_systemd() {
 		sys-fs-fuse-connections.mount dev-hugepages.mount proc-sys-fs-binfmt_misc.automount \
 		systemd-networkd-wait-online.service systemd-network-generator.service
 	chroot "$r" systemctl -q enable systemd-networkd lab-boot
-	chroot "$r" systemctl -q disable redis-server redis-sentinel nginx 2>/dev/null
+	chroot "$r" systemctl -q disable redis-server redis-sentinel nginx systemd-resolved nscd 2>/dev/null
 	chroot "$r" systemctl -q set-default multi-user.target
 }
 
