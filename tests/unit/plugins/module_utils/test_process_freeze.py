@@ -58,6 +58,11 @@ def wait(what) -> None:
         time.sleep(0.02)
 
 
+def sleeps(process) -> None:
+    """As all of these do when they are not stopped; one that begins, or was let go on, runs for a moment before."""
+    wait(lambda: state(process.pid) == "S")
+
+
 @pytest.mark.parametrize("interval", [0, "99ms", "61m", -1, "", True, math.nan, "1y", "1s; id", [1]])
 def test_intervals_that_are_refused(interval) -> None:
     with pytest.raises(BadOption, match="^interval: "):
@@ -153,7 +158,7 @@ def test_frozen_and_let_go_on(bench, shell, victim, children: bool) -> None:
     found.validate()
     plan = found.plan(found.snapshot())
     assert len(plan.victims) == 1 + children
-    assert state(victim.pid) == "S"  # planned, not done
+    sleeps(victim)  # planned, not done
     directory = bench.publish("a", plan.undo)
     found.inject(plan)
     effect = found.verify(plan)
@@ -161,7 +166,8 @@ def test_frozen_and_let_go_on(bench, shell, victim, children: bool) -> None:
     assert [state(each.pid) for each in plan.victims] == ["T"] * (1 + children)
     done = bench.sh(shell, directory / "revert.sh")
     assert done.returncode == 0, done.stderr
-    assert [state(each.pid) for each in plan.victims] == ["S"] * (1 + children)
+    for each in plan.victims:
+        sleeps(each)
 
 
 def test_what_was_stopped_before_stays_stopped(bench, shell, victim) -> None:
@@ -175,7 +181,8 @@ def test_what_was_stopped_before_stays_stopped(bench, shell, victim) -> None:
     directory = bench.publish("a", plan.undo)
     found.inject(plan)
     assert bench.sh(shell, directory / "revert.sh").returncode == 0
-    assert state(victim.pid) == "S" and state(child.pid) == "T"
+    sleeps(victim)
+    assert state(child.pid) == "T"
     os.kill(victim.pid, signal.SIGSTOP)
     wait(lambda: state(victim.pid) == "T")
     with pytest.raises(AttackError, match="stopped already"):
@@ -225,13 +232,13 @@ def test_on_and_off(victim) -> None:
     assert found.verify(plan)["measured"] == 1
     seen, until = [], time.monotonic() + 1.2
     while time.monotonic() < until:
-        seen.append(state(victim.pid))
+        seen.append(state(victim.pid) == "T")
         time.sleep(0.01)
     changes = sum(one != two for one, two in zip(seen, seen[1:], strict=False))
-    print(f"asked 200 ms: {changes} changes in 1.2 s, stopped {100 * seen.count('T') / len(seen):.0f} % of the time")
+    print(f"asked 200 ms: {changes} changes in 1.2 s, stopped {100 * seen.count(True) / len(seen):.0f} % of the time")
     assert 4 <= changes <= 7
     wait(lambda: not worker.alive())
-    assert state(victim.pid) == "S"
+    sleeps(victim)
 
 
 def test_a_thread_of_the_kernel_is_protected(monkeypatch: pytest.MonkeyPatch) -> None:
