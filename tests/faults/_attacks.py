@@ -21,7 +21,7 @@ _PLUG = "; ".join(
     [f"ip link add {WIRE} address 02:00:00:00:00:01 type veth peer name {_OTHER_END} address 02:00:00:00:00:02"]
     # Without IPv6, whose routes come in another order after each boot.
     + [f"echo 1 >/proc/sys/net/ipv6/conf/{end}/disable_ipv6; ip link set {end} up" for end in (_OTHER_END, WIRE)]
-    + [f"ip addr add 192.0.2.1/24 dev {WIRE}"]
+    + [f"ip addr add 198.18.0.1/24 dev {WIRE}"]
 )
 
 VICTIM_UNIT = f"""[Unit]

@@ -90,6 +90,7 @@ def host(lab: Lab) -> Iterator[Target]:
     with _alone(lab, target.name):
         lab.reset(target.name)  # what other tests have left in its kernel and its systemd would be gone after a reboot
         yield _ready(target)
+        lab.reset(target.name)  # the victim, and its wire, which other tests would send through
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +100,9 @@ def hosts_without_systemd(lab: Lab) -> Iterator[dict[str, Target]]:
     if "here" in made:
         with _alone(lab, "here"):
             made["here"].leave()
+    if "plain" in made:
+        with _alone(lab, "n4"):
+            lab.reset("n4")
 
 
 @contextmanager
