@@ -121,16 +121,15 @@ with open(sys.argv[3], "w") as stream:
 os.rename(sys.argv[3], sys.argv[3] + ".done")
 """
 
+# A fork is slow on a lab host, so one grep reads the files of all processes.
 # The watcher of an attack on a cluster, faultline-kube, is nothing that is left on this host.
 LEFT = f"""
 ls -A {STATE} 2>/dev/null | grep -vx -e control.sh -e lock -e history.jsonl | sed 's/^/journal /'
 ls -d /etc/systemd/system/faultline* /etc/systemd/system/*/faultline* /etc/cron.d/faultline /sys/class/net/fl???????????? 2>/dev/null
 ls -d /sys/fs/cgroup/faultline-* /sys/fs/cgroup/memory/faultline-* /sys/fs/cgroup/pids/faultline-* 2>/dev/null
 [ ! -d /run/systemd/system ] || systemctl list-units --all --plain --no-legend 'faultline*' | sed 's/^/unit /'
-for p in /proc/[0-9]*; do
-    read -r comm 2>/dev/null <$p/comm && case $comm in faultline-kube) ;; faultline-*) echo "process ${{p#/proc/}} $comm" ;; esac
-    case $(tr '\\0' ' ' 2>/dev/null <$p/cmdline) in */revert.sh\\ timer\\ ) echo "dead-man ${{p#/proc/}}" ;; esac
-done
+grep -sH '^faultline-' /proc/[0-9]*/comm | grep -v ':faultline-kube$' | sed 's/^/process /'
+grep -lszx '.*/revert\\.sh' /proc/[0-9]*/cmdline | sed 's/^/undo /'
 """
 
 ALIVE = f"pgrep -x -r S,R,D,T {VICTIM}"  # not as a zombie, which some machines keep for a while
@@ -138,8 +137,8 @@ ALIVE = f"pgrep -x -r S,R,D,T {VICTIM}"  # not as a zombie, which some machines 
 # Ends modules that a test left hanging at one of their steps.
 # Not the victim: a module that was to crash may have started it, and with its environment.
 END_HANGING = f"""
-for p in /proc/[0-9]*; do
-    [ "${{p#/proc/}}" != $$ ] && ! grep -qx {VICTIM} $p/comm 2>/dev/null || continue
-    ! tr '\\0' '\\n' 2>/dev/null <$p/environ | grep -q '^FAULTLINE_TEST_CRASH=' || kill -KILL "${{p#/proc/}}" 2>/dev/null
+for environ in $(grep -lsz '^FAULTLINE_TEST_CRASH=' /proc/[0-9]*/environ); do
+    pid=${{environ#/proc/}} pid=${{pid%/environ}}
+    grep -qsx {VICTIM} /proc/$pid/comm || kill -KILL $pid 2>/dev/null
 done
 """
