@@ -10,6 +10,7 @@ Run as root: python -m pytest -n 0 tests/netns
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import subprocess
 import sys
@@ -72,7 +73,7 @@ def lan() -> Iterator[Lan]:
 
 
 # iptables-legacy as it was in 1.4.21: iptables waits for the lock, but not for so many seconds. iptables-restore takes no such word, and is refused
-# when others are at it.
+# when others are at it. FAULTLINE_OLD_IPTABLES in the environment: a directory with the six programs of an iptables that is really old, to be taken instead.
 OLD = {
     "": """case " $* " in *' -w '[0-9]*) echo "Bad argument" >&2; exit 2 ;; esac""",
     "-restore": """case " $* " in *' --help '*) echo 'Usage: [ --noflush ]' >&2; exit 1 ;; *' -w'*) echo 'unrecognized option' >&2; exit 1 ;; esac
@@ -88,7 +89,9 @@ def host(tmp_path: Path) -> Host:
     for family in ("iptables", "ip6tables"):
         for end, refuse in OLD.items():
             program = tmp_path / "programs" / f"{family}-old{end}"
-            program.write_text(f'#!/bin/sh\n{refuse}\nexec {family}-legacy{end} "$@"\n')
+            real = os.environ.get("FAULTLINE_OLD_IPTABLES")
+            line = f"exec {real}/{family}{end}" if real else f"{refuse}\nexec {family}-legacy{end}"
+            program.write_text(f'#!/bin/sh\n{line} "$@"\n')
             program.chmod(0o755)
     return Host(module)
 
