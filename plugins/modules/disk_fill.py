@@ -55,6 +55,7 @@ options:
     type: raw
 notes:
   - Not covered are programs that hold deleted files, quotas of users, and reserved blocks, which root can still use.
+  - The quota of a directory (a project quota of XFS or ext4) counts as its file system, as it does for C(df).
   - What other programs write during the attack can use up the rest. When they delete, the attack does not fill again.
   - A file system in memory (C(tmpfs)) fills the memory. 10 % of the memory stay available, or the attack is refused.
   - Ansible needs a little space on the target for every task unless pipelining is on.
