@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C.UTF-8
 PATH=$(scripts/venv.sh "${CORE:-dev}"):$PATH
-[ -e "$1" ] || { echo "lab_test.sh: there is no $1" >&2; exit 1; }
+[ -e "${1%%::*}" ] || { echo "lab_test.sh: there is no ${1%%::*}" >&2; exit 1; }
 
 ansible-playbook faultline.chaos.lab -e lab_state=present
 exec python -m pytest "$@"
