@@ -116,7 +116,7 @@ def _watch(leader, script, until):
 
 def _undo(script):
     """Run the undo in a session of its own: it ends us."""
-    argv = ["/bin/sh", script, "hand"]
+    argv = ["/bin/sh", script, "worker"]
     detach(lambda: os.execv(argv[0], argv), oom_score=-1000)
 
 

@@ -281,7 +281,7 @@ again() { # no process can be started, which ends a shell: so the watcher begins
     while [ "$up" -lt "$patience" ]; do now; done
     exec /bin/sh "$0" timer
 }
-main() { # main [timer|sweep|module|hand] [accept] [locked]: accept a drifted state; our caller holds the lock
+main() { # main [timer|sweep|module|worker|hand] [accept] [locked]: accept a drifted state; our caller holds the lock
     how=${1:-hand} accept=0 locked=0 self=$$
     for word; do
         case $word in accept) accept=1 ;; locked) locked=1 ;; esac

@@ -77,6 +77,7 @@ class Attack:
     longer: float = 0.0  # seconds that its injection takes longer than others', for what it measures
     refused: Broken | None = None  # by which its injection is refused; those without run no program that does the change
     stuck: Broken = CLOSING  # by which its undo fails
+    reverts_itself: bool = False  # a worker of it runs the undo when no dead-man has come 5 s after the deadline
 
     @property
     def name(self) -> str:
@@ -187,6 +188,7 @@ ATTACKS = [
         "dns_fault",
         {"domains": ["fault.example.com"]},
         active="'faultline-dns' in comms()",
+        reverts_itself=True,
         refused=_FILTERS_ONCE,
         stuck=_FILTERS,
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "injected", "verified"),

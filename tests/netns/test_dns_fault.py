@@ -123,6 +123,7 @@ def test_without_its_leader_the_attack_is_undone(box: Box) -> None:
     assert box.resolve(NAMES[3])[NAMES[3]][0] == TRUE
     until(lambda: box.sh("ls /var/lib/faultline").split() == ["control.sh", "history.jsonl", "lock"], 10, "the record is closed")
     print(f"undone {took:.2f} s after the leader was killed")
+    assert '"by": "worker", "result": "reverted"' in box.sh("tail -n 1 /var/lib/faultline/history.jsonl")
     gone(box)
 
 
