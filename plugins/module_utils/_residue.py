@@ -79,7 +79,7 @@ def _units(host, _journal, active, _claimed):
 def _workers(_host, journal, active, claimed):
     found = []
     for process in processes():
-        if process.name == WORKER_NAME % CLUSTER_WATCHER:
+        if process.name == WORKER_NAME % CLUSTER_WATCHER or _in_a_container(process.pid):
             continue
         if process.name.startswith("faultline-") and '"start": %s' % process.start not in claimed:
             leader = _leader(process.pid)
@@ -90,6 +90,14 @@ def _workers(_host, journal, active, claimed):
             if attack_id not in active:
                 found.append("process %d dead-man of %s" % (process.pid, attack_id))
     return found
+
+
+def _in_a_container(pid):
+    """Whether a process is in a process namespace below ours: an attack on a container is told by an audit of the container."""
+    try:
+        return os.readlink("/proc/%d/ns/pid" % pid) != os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return False
 
 
 def _leader(pid):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 VICTIM = "flvictim"  # a harmless daemon that the tests bring along
+VICTIM_HERE = "flhere"  # its name on this machine, where those of the boxes are seen as well
 VICTIM_START = "/usr/local/sbin/flvictim-start"
 
 FILE = "/etc/debian_version"  # a file that nobody needs
@@ -54,14 +55,18 @@ class Broken(NamedTuple):
 CLOSING = Broken("/bin/mv", 'case "$*" in */.gone-*) echo "mv: refused" >&2; exit 1 ;; esac')
 _ITS_FILES = Broken("/bin/rm", 'case "$*" in *./data*) echo "rm: refused" >&2; exit 1 ;; esac')
 _ITS_GROUP = Broken("/bin/rmdir", 'case "$*" in */faultline-*) exit 1 ;; esac')
-_FILTERS = Broken("/usr/sbin/iptables-legacy", 'echo "iptables: broken" >&2; exit 2')
+# Which of the two it is depends on the kernel of the host.
+_FILTERS = tuple(Broken(path, 'echo "packet filter: broken" >&2; exit 2') for path in ("/usr/sbin/nft", "/usr/sbin/iptables-legacy"))
 # One program with many names, by which it knows what to do; refused is what comes first once there is a journal.
-_FILTERS_ONCE = Broken(
-    "/usr/sbin/iptables-legacy",
-    """mkdir -p /run/fltest-bin; ln -sf "$real" "/run/fltest-bin/${0##*/}"; real=/run/fltest-bin/${0##*/}
+_FILTERS_ONCE = tuple(
+    Broken(
+        path,
+        """mkdir -p /run/fltest-bin; ln -sf "$real" "/run/fltest-bin/${0##*/}"; real=/run/fltest-bin/${0##*/}
 if [ -d /var/lib/faultline/blackhole ] || [ -d /var/lib/faultline/dns_fault ]; then
-    [ -e /run/fltest-once ] || { : >/run/fltest-once; echo "iptables: refused" >&2; exit 2; }
+    [ -e /run/fltest-once ] || { : >/run/fltest-once; echo "packet filter: refused" >&2; exit 2; }
 fi""",
+    )
+    for path in ("/usr/sbin/nft", "/usr/sbin/iptables-legacy")
 )
 
 
@@ -72,11 +77,11 @@ class Attack:
     module: str
     options: dict
     active: str  # a Python expression over glob() and the functions of MONITOR in _programs.py
-    needs_lab: bool = True  # changes more than processes of the tests, so never on this machine
+    own_kernel: bool = False  # wants a host with a kernel of its own: for its clock, its modules or its control groups
     points: tuple[str, ...] = field(default=("guarded", "prepared", "journalled", "armed", "injected", "verified"))
     longer: float = 0.0  # seconds that its injection takes longer than others', for what it measures
-    refused: Broken | None = None  # by which its injection is refused; those without run no program that does the change
-    stuck: Broken = CLOSING  # by which its undo fails
+    refused: tuple[Broken, ...] = ()  # by which its injection is refused; those without run no program that does the change
+    stuck: tuple[Broken, ...] = (CLOSING,)  # by which its undo fails
     reverts_itself: bool = False  # a worker of it runs the undo when no dead-man has come 5 s after the deadline
 
     @property
@@ -92,45 +97,44 @@ ATTACKS = [
         "process_kill",
         {"name": VICTIM, "signal": "KILL", "interval": "1s", "recover": [VICTIM_START]},
         active=f"'{VICTIM}' not in comms() or 'faultline-kill' in comms()",
-        stuck=Broken(VICTIM_START, "exit 1"),
-        needs_lab=False,
+        stuck=(Broken(VICTIM_START, "exit 1"),),
     ),
     Attack(
         "process_freeze",
         {"name": VICTIM, "interval": "1s"},
         active=f"stopped('{VICTIM}') or 'faultline-freez' in comms()",
-        needs_lab=False,
     ),
     Attack(
         "service_stop",
         {"services": [VICTIM]},
         active=f"'{VICTIM}' not in comms()",
-        refused=Broken("/bin/systemctl", f'case "$1 $2" in "stop {VICTIM}"*) echo "Failed to stop: refused" >&2; exit 1 ;; esac'),
-        stuck=Broken("/bin/systemctl", f'case "$1 $2" in "start {VICTIM}"*) echo "Failed to start: refused" >&2; exit 1 ;; esac'),
+        refused=(Broken("/bin/systemctl", f'case "$1 $2" in "stop {VICTIM}"*) echo "Failed to stop: refused" >&2; exit 1 ;; esac'),),
+        stuck=(Broken("/bin/systemctl", f'case "$1 $2" in "start {VICTIM}"*) echo "Failed to start: refused" >&2; exit 1 ;; esac'),),
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "injected", "verified"),
     ),
     Attack(
         "clock_skew",
         {"offset": "+300s"},
         active="clock_is_wrong()",
-        stuck=Broken("/bin/date", 'case " $*" in *" -s "*) echo "date: refused" >&2; exit 1 ;; esac'),
+        own_kernel=True,
+        stuck=(Broken("/bin/date", 'case " $*" in *" -s "*) echo "date: refused" >&2; exit 1 ;; esac'),),
     ),
     Attack(
         "custom",
         {"inject": ["touch", "/run/flcustom"], "undo": ["rm", "-f", "/run/flcustom"], "check": ["test", "-e", "/run/flcustom"]},
         active="glob('/run/flcustom')",
-        refused=Broken("/bin/touch", 'case "$*" in *flcustom*) echo "touch: refused" >&2; exit 1 ;; esac'),
-        stuck=Broken("/bin/rm", 'case "$*" in *flcustom*) echo "rm: refused" >&2; exit 1 ;; esac'),
+        refused=(Broken("/bin/touch", 'case "$*" in *flcustom*) echo "touch: refused" >&2; exit 1 ;; esac'),),
+        stuck=(Broken("/bin/rm", 'case "$*" in *flcustom*) echo "rm: refused" >&2; exit 1 ;; esac'),),
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "injected", "verified"),
-        needs_lab=False,
     ),
-    Attack("cpu_stress", {"load": "20", "ramp": "1s", "cpus": ["0"]}, active="'faultline-cpu' in comms()", needs_lab=False),
+    Attack("cpu_stress", {"load": "20", "ramp": "1s", "cpus": ["0"]}, active="'faultline-cpu' in comms()"),
     Attack(
         "netem",
         {"interface": "eth0", "delay": "20ms"},
         active="glob('/sys/class/net/fl????????????')",
+        own_kernel=True,
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "inject:2", "injected", "verified"),
-        stuck=Broken("/sbin/tc", 'echo "Error: broken" >&2; exit 2'),
+        stuck=(Broken("/sbin/tc", 'echo "Error: broken" >&2; exit 2'),),
     ),
     Attack(
         "blackhole",
@@ -144,45 +148,46 @@ ATTACKS = [
         "disk_fill",
         {"path": "/var/tmp", "size": "20MiB"},
         active="glob('/var/tmp/.faultline-disk_fill.*/data/fill.*')",
-        stuck=_ITS_FILES,
+        stuck=(_ITS_FILES,),
     ),
     Attack(
         "io_stress",
         {"path": "/var/tmp", "file_size": "1MiB", "rate": "256KiB"},
         active="'faultline-io' in comms() or glob('/var/tmp/.faultline-io_stress.*')",
-        stuck=_ITS_FILES,
+        stuck=(_ITS_FILES,),
     ),
     Attack(
         "file_fault",
         {"path": FILE, "op": "remove"},
         active=f"not glob('{FILE}')",
-        stuck=Broken("/bin/mv", 'case "$*" in *" -T "*) echo "mv: refused" >&2; exit 1 ;; esac'),
+        stuck=(Broken("/bin/mv", 'case "$*" in *" -T "*) echo "mv: refused" >&2; exit 1 ;; esac'),),
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "injected", "verified"),
     ),
-    Attack("port_occupy", {"ports": ["47990"]}, active="'faultline-port' in comms()", needs_lab=False),
-    Attack("memory_stress", {"amount": "16MiB"}, active="'faultline-mem' in comms()", stuck=_ITS_GROUP),
+    Attack("port_occupy", {"ports": ["47990"]}, active="'faultline-port' in comms()"),
+    Attack("memory_stress", {"amount": "16MiB"}, active="'faultline-mem' in comms()", stuck=(_ITS_GROUP,)),
     Attack("pid_exhaustion", {"count": 200}, active="'faultline-pid' in comms()"),
     Attack(
         "fd_exhaustion",
         {"process": VICTIM, "leave": 3},
         active=f"min(soft_files('{VICTIM}'), default=1000) < 100",
-        stuck=Broken("/usr/bin/prlimit", 'echo "prlimit: broken" >&2; exit 1'),
+        stuck=(Broken("/usr/bin/prlimit", 'echo "prlimit: broken" >&2; exit 1'),),
     ),
     Attack("socket_exhaustion", {"percent": 30}, active="'faultline-ports' in comms()", longer=20.0),
     Attack(
         "io_throttle",
         {"service": VICTIM, "read_bps": "1MiB", "enable_controller": True},
         active=f"'rbps=1048576' in text('/sys/fs/cgroup/system.slice/{VICTIM}.service/io.max')",
+        own_kernel=True,
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "injected", "verified"),
-        stuck=Broken(f"/sys/fs/cgroup/system.slice/{VICTIM}.service"),
+        stuck=(Broken(f"/sys/fs/cgroup/system.slice/{VICTIM}.service"),),
     ),
     Attack(
         "interface_down",
         {"interface": WIRE},
         active=f"'down' in text('/sys/class/net/{WIRE}/operstate')",
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "injected", "verified"),
-        refused=Broken("/sbin/ip", 'case "$*" in "link set "*" down") echo "RTNETLINK answers: Operation not permitted" >&2; exit 2 ;; esac'),
-        stuck=Broken("/sbin/ip", 'echo "RTNETLINK answers: broken" >&2; exit 2'),
+        refused=(Broken("/sbin/ip", 'case "$*" in "link set "*" down") echo "RTNETLINK answers: Operation not permitted" >&2; exit 2 ;; esac'),),
+        stuck=(Broken("/sbin/ip", 'echo "RTNETLINK answers: broken" >&2; exit 2'),),
     ),
     Attack(
         "dns_fault",

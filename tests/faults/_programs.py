@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from _attacks import VICTIM
+from _attacks import VICTIM, VICTIM_HERE
 
 STATE = "/var/lib/faultline"
 WORK = "/run/fltest"
@@ -20,6 +20,13 @@ state, seconds = sys.argv[1], float(sys.argv[2])
 # By process: its name, which is read while it is young and seldom after, for all of them take as long as a sample; how many samples it was there.
 names, samples = {}, 0
 
+# A box of the lab shares the kernel with this machine, which sees what runs there.
+def foreign(pid):
+    try:
+        return os.readlink("/proc/%s/ns/pid" % pid) != os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return False
+
 def comms():
     global names, samples
     samples += 1
@@ -27,7 +34,7 @@ def comms():
     for pid in filter(str.isdigit, os.listdir("/proc")):
         name, age = names.get(pid, ("", 0))
         if age < 20 or (int(pid) + samples) % 10 == 0:
-            name = text("/proc/%s/comm" % pid).strip()
+            name = "" if foreign(pid) else text("/proc/%s/comm" % pid).strip()
         now[pid] = (name, age + 1)
     names = now
     return [name for name, _age in now.values()]
@@ -126,24 +133,32 @@ with open(sys.argv[3], "w") as stream:
 os.rename(sys.argv[3], sys.argv[3] + ".done")
 """
 
+# Of the files of processes that it reads, those of processes in our own namespace: in its boxes this machine sees others, too.
+_OURS = """ours() {
+    while IFS= read -r line; do
+        p=${line#/proc/} p=${p%%/*}
+        [ "$(readlink "/proc/$p/ns/pid")" != "$(readlink /proc/self/ns/pid)" ] || echo "$line"
+    done
+}"""
+
 # A fork is slow on a lab host, so one grep reads the files of all processes.
 # The watcher of an attack on a cluster, faultline-kube, is nothing that is left on this host.
-LEFT = f"""
+LEFT = f"""{_OURS}
 ls -A {STATE} 2>/dev/null | grep -vx -e control.sh -e lock -e history.jsonl | sed 's/^/journal /'
 ls -d /etc/systemd/system/faultline* /etc/systemd/system/*/faultline* /etc/cron.d/faultline /sys/class/net/fl???????????? 2>/dev/null
 ls -d /sys/fs/cgroup/faultline-* /sys/fs/cgroup/memory/faultline-* /sys/fs/cgroup/pids/faultline-* 2>/dev/null
 [ ! -d /run/systemd/system ] || systemctl list-units --all --plain --no-legend 'faultline*' | sed 's/^/unit /'
-grep -sH '^faultline-' /proc/[0-9]*/comm | grep -v ':faultline-kube$' | sed 's/^/process /'
-grep -lszx '.*/revert\\.sh' /proc/[0-9]*/cmdline | sed 's/^/undo /'
+grep -sH '^faultline-' /proc/[0-9]*/comm | grep -v ':faultline-kube$' | ours | sed 's/^/process /'
+grep -lszx '.*/revert\\.sh' /proc/[0-9]*/cmdline | ours | sed 's/^/undo /'
 """
 
-ALIVE = f"pgrep -x -r S,R,D,T {VICTIM}"  # not as a zombie, which some machines keep for a while
+ALIVE = "pgrep -x -r S,R,D,T"  # not as a zombie, which some machines keep for a while
 
 # Ends modules that a test left hanging at one of their steps.
 # Not the victim: a module that was to crash may have started it, and with its environment.
-END_HANGING = f"""
-for environ in $(grep -lsz '^FAULTLINE_TEST_CRASH=' /proc/[0-9]*/environ); do
+END_HANGING = f"""{_OURS}
+for environ in $(grep -lsz '^FAULTLINE_TEST_CRASH=' /proc/[0-9]*/environ | ours); do
     pid=${{environ#/proc/}} pid=${{pid%/environ}}
-    grep -qsx {VICTIM} /proc/$pid/comm || kill -KILL $pid 2>/dev/null
+    grep -qsx -e {VICTIM} -e {VICTIM_HERE} /proc/$pid/comm || kill -KILL $pid 2>/dev/null
 done
 """

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import _fingerprint
-from _attacks import VICTIM, VICTIM_SCRIPT, VICTIM_START, VICTIM_UNIT, Attack
+from _attacks import VICTIM, VICTIM_HERE, VICTIM_SCRIPT, VICTIM_START, VICTIM_UNIT, Attack
 from _lab import Lab, Play, Result, wait_until
 from _programs import ALIVE, END_HANGING, LEFT, MONITOR, STATE, WORK
 
@@ -69,6 +69,7 @@ class Target:
     """A lab host."""
 
     python = "/usr/bin/python3"
+    victim = VICTIM
 
     def __init__(self, lab: Lab, name: str) -> None:
         self.lab = lab
@@ -110,7 +111,8 @@ class Target:
         return self.module(attack.name, self.options(attack, **options), crash)
 
     def options(self, attack: Attack, **options) -> dict:
-        return {"id": attack.module, "duration": self.duration + attack.longer, **attack.options, **options}
+        named = json.loads(json.dumps(attack.options).replace(VICTIM, self.victim))
+        return {"id": attack.module, "duration": self.duration + attack.longer, **named, **options}
 
     @contextlib.contextmanager
     def controller(self, tasks: list[dict]) -> Iterator[subprocess.Popen]:
@@ -208,7 +210,7 @@ class Target:
     def watch_id(self, attack: Attack, attack_id: str, seconds: float = 100) -> None:
         argv = f"{self.python} {WORK}/m.py {STATE}/{attack_id} {seconds} {WORK}/m"
         line = f"mkdir -p {WORK}; rm -f {WORK}/*; cat >{WORK}/m.py; setsid {argv} </dev/null >/dev/null 2>&1 &"
-        self.sh(line, stdin=MONITOR.replace("ACTIVE", attack.active))
+        self.sh(line, stdin=MONITOR.replace("ACTIVE", attack.active.replace(VICTIM, self.victim)))
 
     def measured(self, seconds: float = 130) -> Measured:
         self.wait(f"[ -e {WORK}/m.done ]", seconds)
@@ -267,7 +269,7 @@ class Target:
         self.wait(self.running(), 20)
 
     def running(self) -> str:
-        return f"{ALIVE} >/dev/null"
+        return f"{ALIVE} {self.victim} >/dev/null"
 
     def clean_up(self) -> bool:
         """After a test: end what hangs, undo everything. False when that was not enough, and the host got a new disk."""
@@ -294,6 +296,8 @@ class Here(Target):
     """This machine: no systemd as its first process, Ansible without a connection. Only processes of the tests are attacked."""
 
     python = sys.executable
+    victim = VICTIM_HERE
+    start = VICTIM_START.replace(VICTIM, VICTIM_HERE)
 
     def __init__(self, lab: Lab) -> None:
         super().__init__(lab, "here")
@@ -315,13 +319,17 @@ class Here(Target):
 
     def fingerprint(self) -> dict:
         """Others work on this machine: only what is ours is compared."""
-        victim = self.sh(f"{ALIVE} | wc -l").out.strip()
+        victim = self.sh(f"{ALIVE} {self.victim} | wc -l").out.strip()
         return {"victims": [victim], "cron": self.sh("ls -la --time-style=+ /etc/cron.d").out.splitlines()}
 
     def prepare(self) -> None:
-        start = f"#!/bin/sh\nsetsid /usr/local/bin/{VICTIM} 1000000 </dev/null >/dev/null 2>&1 &\n"
-        self.sh(f"[ -e /usr/local/bin/{VICTIM} ] || cp /bin/sleep /usr/local/bin/{VICTIM}; cat >{VICTIM_START}; chmod 755 {VICTIM_START}", stdin=start)
+        start = f"#!/bin/sh\nsetsid /usr/local/bin/{self.victim} 1000000 </dev/null >/dev/null 2>&1 &\n"
+        self.sh(f"[ -e /usr/local/bin/{self.victim} ] || cp /bin/sleep /usr/local/bin/{self.victim}; cat >{self.start}; chmod 755 {self.start}", stdin=start)
         self.run_victim()
+
+    def run_victim(self) -> None:
+        self.sh(f"{self.running()} || {self.start}")
+        self.wait(self.running(), 20)
 
     def clean_up(self) -> bool:
         self.sh(END_HANGING, check=False)
@@ -334,8 +342,8 @@ class Here(Target):
 
     def leave(self) -> None:
         """Nothing of the tests stays on this machine."""
-        self.sh(f"for p in $({ALIVE}); do kill -KILL $p; done", check=False)
-        self.sh(f"rm -f /usr/local/bin/{VICTIM} {VICTIM_START} {STATE}/control.sh {STATE}/lock {STATE}/history.jsonl; rmdir {STATE}", check=False)
+        self.sh(f"for p in $({ALIVE} {self.victim}); do kill -KILL $p; done", check=False)
+        self.sh(f"rm -f /usr/local/bin/{self.victim} {self.start} {STATE}/control.sh {STATE}/lock {STATE}/history.jsonl; rmdir {STATE}", check=False)
 
 
 NO_JOURNAL_TRACES = {

@@ -4,8 +4,9 @@
 
 """Fault tests: whatever dies, every target is back in the state it was in, on time.
 
-Two workers (pytest-xdist), each with a lab host of its own. A worker's host is `target`; `weak` is a host without systemd:
-this machine, and the lab's plain host. At the end a table tells how long after its deadline each attack was gone.
+Some workers (pytest-xdist). `target` is a lab host with systemd: for what wants a kernel of its own, n1 or n2, each of which only one
+worker uses; for all else a box of the worker, which is ten times as quick. `weak` is a host without systemd: this machine, and the
+lab's plain host. At the end a table tells how long after its deadline each attack was gone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import fcntl
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from _attacks import BY_NAME
+from _attacks import BY_NAME, Attack
 from _lab import Lab
 from _target import Here, Target, here_is_possible
 
-WORKERS = 2  # more than there are processors starve the hosts, and the hosts are measured
+KERNELS = ("n1", "n2")  # more than there are processors starve each other, and they are measured
+WORKERS = 5  # those two, and boxes, which wait most of the time
+FIRST_BOX = 21
+os.environ["FAULTLINE_LAB_BOXES"] = " ".join(str(FIRST_BOX + worker) for worker in range(16))
 # What `make test` runs (-m smoke): the dead-man alone of every way to undo, and one case of most faults.
 ALIKE = {"process_kill", "process_freeze", "io_stress", "port_occupy", "pid_exhaustion", "fd_exhaustion", "socket_exhaustion"}  # undone as others are
 SMOKE = {
@@ -49,25 +53,45 @@ SMOKE = {
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """One worker a lab host, unless the command line says otherwise. A worker is asked too, and must not have workers of its own."""
+    """Workers, unless the command line says otherwise. A worker is asked too, and must not have workers of its own."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         return
-    if getattr(config.option, "numprocesses", 0) is None and not config.option.collectonly and not config.option.usepdb:
-        config.option.numprocesses = WORKERS
+    option = config.option
+    if getattr(option, "numprocesses", 0) is None and not option.collectonly and not option.usepdb:
+        option.numprocesses = WORKERS
+    if getattr(option, "numprocesses", 0) and option.dist == "no":
+        option.dist = "loadgroup"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    kernels = 0
     for item in items:
         alone = item.name.startswith("test_nothing_dies[") and item.name[len("test_nothing_dies[") : -1] not in ALIKE
         if alone or item.name in SMOKE:
             item.add_marker(pytest.mark.smoke)
+        if "weak" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group(item.callspec.params["weak"]))
+        elif _wants_a_kernel(item):
+            item.add_marker(pytest.mark.xdist_group(KERNELS[kernels % len(KERNELS)]))
+            kernels += 1
+
+
+def _wants_a_kernel(item: pytest.Item) -> bool:
+    given = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return bool(item.get_closest_marker("own_kernel")) or any(isinstance(each, Attack) and each.own_kernel for each in given)
+
+
+def _name_of_host(item: pytest.Item) -> str:
+    group = item.get_closest_marker("xdist_group")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return group.args[0] if group else f"n{FIRST_BOX + int(worker[2:])}"
 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     lab = Lab()
-    lab.up(WORKERS)
+    lab.up(len(KERNELS))
     with _locked(lab, "tests", fcntl.LOCK_SH):  # against tests that want the whole lab; see tests/lab/conftest.py
         yield lab
     lab.close()
@@ -83,39 +107,52 @@ def _ready(target: Target) -> Target:
     return target
 
 
-@pytest.fixture(scope="session")
-def host(lab: Lab) -> Iterator[Target]:
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-    target = Target(lab, f"n{int(worker[2:]) % WORKERS + 1}")
-    with _alone(lab, target.name):
-        lab.reset(target.name)  # what other tests have left in its kernel and its systemd would be gone after a reboot
-        yield _ready(target)
-        lab.reset(target.name)  # the victim, and its wire, which other tests would send through
+class Hosts:
+    """The hosts of this worker: each is made ready when it is asked for, and belongs to the worker until that is done."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._made: dict[str, Target] = {}
+        self._held = ExitStack()
+
+    def get(self, name: str) -> Target:
+        if name not in self._made:
+            self._held.enter_context(_locked(self._lab, f"tests-{'n4' if name == 'plain' else name}", fcntl.LOCK_EX))
+            self._made[name] = _ready(self._fresh(name))
+        return self._made[name]
+
+    def _fresh(self, name: str) -> Target:
+        if name == "here":
+            return Here(self._lab)
+        if name == "plain":
+            self._lab.up(4, FAULTLINE_LAB_PLAIN="4")
+            return Target(self._lab, "n4")
+        self._lab.reset(name)  # what other tests have left in its kernel and its systemd would be gone after a reboot
+        return Target(self._lab, name)
+
+    def leave(self) -> None:
+        """The victim goes, and its wire, which other tests would send through."""
+        with self._held:
+            for target in self._made.values():
+                if isinstance(target, Here):
+                    target.leave()
+                elif int(target.name[1:]) >= FIRST_BOX:
+                    self._lab.driver("forget", target.name[1:])
+                else:
+                    self._lab.reset(target.name)
 
 
 @pytest.fixture(scope="session")
-def hosts_without_systemd(lab: Lab) -> Iterator[dict[str, Target]]:
-    made: dict[str, Target] = {}
-    yield made
-    if "here" in made:
-        with _alone(lab, "here"):
-            made["here"].leave()
-    if "plain" in made:
-        with _alone(lab, "n4"):
-            lab.reset("n4")
+def hosts(lab: Lab) -> Iterator[Hosts]:
+    hosts = Hosts(lab)
+    yield hosts
+    hosts.leave()
 
 
 @contextmanager
 def _locked(lab: Lab, name: str, how: int) -> Iterator[None]:
     with (lab.dir / f"{name}.lock").open("a") as file:
         fcntl.flock(file, how)
-        yield
-
-
-@contextmanager
-def _alone(lab: Lab, name: str) -> Iterator[None]:
-    """A host belongs to one worker of one session at a time."""
-    with _locked(lab, f"tests-{name}", fcntl.LOCK_EX):
         yield
 
 
@@ -134,23 +171,16 @@ def _used(target: Target, request: pytest.FixtureRequest) -> Iterator[Target]:
 
 
 @pytest.fixture
-def target(host: Target, request: pytest.FixtureRequest) -> Iterator[Target]:
+def target(hosts: Hosts, request: pytest.FixtureRequest) -> Iterator[Target]:
     """A clean lab host with systemd; clean again after the test, or the test fails."""
-    yield from _used(host, request)
+    yield from _used(hosts.get(_name_of_host(request.node)), request)
 
 
 @pytest.fixture(params=["here", "plain"])
-def weak(lab: Lab, hosts_without_systemd: dict[str, Target], request: pytest.FixtureRequest) -> Iterator[Target]:
+def weak(hosts: Hosts, request: pytest.FixtureRequest) -> Iterator[Target]:
     """A clean host without systemd."""
-    name = request.param
-    assert name != "here" or here_is_possible(), "needs root on a machine without systemd as its first process"
-    with _alone(lab, "n4" if name == "plain" else name):
-        if name not in hosts_without_systemd:
-            if name == "plain":
-                lab.up(4, FAULTLINE_LAB_PLAIN="4")
-            hosts_without_systemd[name] = _ready(Here(lab) if name == "here" else Target(lab, "n4"))
-        hosts_without_systemd[name].prepare()  # another worker may have left
-        yield from _used(hosts_without_systemd[name], request)
+    assert request.param != "here" or here_is_possible(), "needs root on a machine without systemd as its first process"
+    yield from _used(hosts.get(request.param), request)
 
 
 FAILED = pytest.StashKey[bool]()

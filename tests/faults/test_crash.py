@@ -117,10 +117,9 @@ def test_nothing_dies_without_systemd(weak: Target) -> None:
 
 
 @pytest.mark.parametrize("point", ["journalled", "armed", "injected"])
-@pytest.mark.parametrize("name", ["netem", "cpu_stress"])
-def test_the_same_task_after_its_module_died(target: Target, name: str, point: str) -> None:
+@pytest.mark.parametrize("attack", [BY_NAME["netem"], BY_NAME["cpu_stress"]], ids=str)
+def test_the_same_task_after_its_module_died(target: Target, attack: Attack, point: str) -> None:
     """What was begun and never finished is undone and begun anew; before, it was told as active, with no effect measured."""
-    attack = BY_NAME[name]
     assert target.attack(attack, crash=point, duration="5m").get("failed")
     again = target.attack(attack, duration="5m")
     assert (again.get("status"), again.get("changed")) == ("active", True) and again["effect"], again

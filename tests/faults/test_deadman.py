@@ -96,6 +96,7 @@ def test_many_undos_at_once(target: Target, attack: Attack) -> None:
     target.as_before()
 
 
+@pytest.mark.own_kernel
 @pytest.mark.parametrize("step", ["+1 hour", "-1 hour"])
 @pytest.mark.parametrize("attack", ATTACKS, ids=str)
 def test_the_clock_is_stepped(target: Target, attack: Attack, step: str) -> None:

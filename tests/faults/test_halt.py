@@ -59,6 +59,7 @@ def test_the_link_is_cut(target: Target, how: str) -> None:
     target.as_before()
 
 
+@pytest.mark.own_kernel
 def test_damaged_journals_do_not_keep_the_others_from_being_undone(target: Target) -> None:
     for attack in (KILL, CPU, NETEM):
         assert target.attack(attack, duration="5m").get("status") == "active"
@@ -106,6 +107,7 @@ def test_a_user_without_root_has_a_place_of_his_own(target: Target) -> None:
     target.as_before()
 
 
+@pytest.mark.own_kernel
 def test_halt_from_another_checkout(target: Target, tmp_path: Path) -> None:
     """Nothing of the controller that made the attacks is needed: only the journals on the target."""
     for attack in (KILL, NETEM):

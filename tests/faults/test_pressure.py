@@ -14,6 +14,7 @@ from _attacks import BY_NAME
 from _programs import STATE
 from _target import Target, task
 
+pytestmark = pytest.mark.own_kernel  # whose memory and slots are its own
 MEMORY = BY_NAME["memory_stress"]
 SLOTS = BY_NAME["pid_exhaustion"]
 # Starts threads (cheap, and each needs a slot) until none can be started any more, says how many, and ends after so many seconds.

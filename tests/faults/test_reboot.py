@@ -24,6 +24,7 @@ def power_cut(target: Target) -> None:
     target.lab.start(target.name)
 
 
+pytestmark = pytest.mark.own_kernel  # which forgets what it is told to forget
 HOW = {"systemctl reboot": reboot, "power cut": power_cut}
 
 

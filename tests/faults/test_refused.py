@@ -32,13 +32,20 @@ def restore(target: Target, path: str) -> None:
     target.sh(f"umount -l $(readlink -f {path}); rm -rf /run/fltest-*")
 
 
-def break_(target: Target, broken: Broken) -> None:
-    if broken.script:
-        replace(target, broken.path, broken.script)
-    else:
-        target.sh(f"mount --bind {broken.path} {broken.path} && mount -o remount,bind,ro {broken.path}")
+def break_(target: Target, all_of: tuple[Broken, ...]) -> None:
+    for broken in all_of:
+        if broken.script:
+            replace(target, broken.path, broken.script)
+        else:
+            target.sh(f"mount --bind {broken.path} {broken.path} && mount -o remount,bind,ro {broken.path}")
 
 
+def mend(target: Target, all_of: tuple[Broken, ...]) -> None:
+    for broken in all_of:
+        restore(target, broken.path)
+
+
+own_kernel = pytest.mark.own_kernel
 STEPS = [(attack, point) for attack, point in every() if point.startswith("inject")]
 
 
@@ -55,7 +62,7 @@ def test_a_failure_at_a_step_is_undone_at_once(target: Target, attack: Attack, p
 def test_a_program_that_refuses_is_an_attack_undone_at_once(target: Target, attack: Attack) -> None:
     break_(target, attack.refused)
     result = target.attack(attack, duration="5m")
-    restore(target, attack.refused.path)
+    mend(target, attack.refused)
     assert result.get("failed") and "undone at once, nothing is left" in result["msg"], result
     assert "refused" in result["msg"] or "not permitted" in result["msg"]
     target.nothing_happened(attack)
@@ -73,6 +80,7 @@ REFUSED = {
 }
 
 
+@own_kernel
 @pytest.mark.parametrize("step", REFUSED)
 def test_a_refused_step_is_undone_with_those_before_it(target: Target, step: str) -> None:
     tool, script = REFUSED[step]
@@ -87,6 +95,7 @@ def test_a_refused_step_is_undone_with_those_before_it(target: Target, step: str
     assert target.history()[-1]["by"] == "module"
 
 
+@own_kernel
 def test_a_tool_that_hangs_is_ended_with_the_module(target: Target) -> None:
     """The dead-man comes while the tool hangs; it must not finish its work afterwards."""
     replace(target, "/sbin/tc", '[ "$1" != -batch ] || [ "$(readlink /proc/self/ns/net)" != "$(readlink /proc/1/ns/net)" ] || sleep 20')
@@ -170,7 +179,7 @@ def test_an_undo_that_fails_is_loud_and_retried_until_it_works(target: Target, a
     halted = target.module("faultline.chaos.revert", {"all": True})
     assert halted.get("failed") and [each["id"] for each in halted["stuck"]] == [attack.module], halted
     assert halted["stuck"][0]["reason"] and not halted["clean"], halted
-    restore(target, attack.stuck.path)
+    mend(target, attack.stuck)
     found = target.measured(180)
     assert found.clean and found.closed, found
     target.row("8 undo fails until the tool works", attack, found)

@@ -12,11 +12,13 @@
 #   lab.sh freeze I       let it hang                               lab.sh thaw I       let it go on
 #   lab.sh net-cut I      unplug its network cable                  lab.sh net-heal I   plug it in again
 #   lab.sh reset I        start it with a new disk                  lab.sh pid I        its process on this machine
+#   lab.sh forget I       pull its cord, throw its disk away
 #   lab.sh exec CMD..     run CMD in the network of the lab         lab.sh kernel       build a kernel with nft and PSI (slow)
 #   lab.sh down           stop the hosts, forget their disks        lab.sh purge        the same, and forget the image
 #
 # Root on amd64 Debian or Ubuntu. Environment: FAULTLINE_LAB_DIR, _NS, _NET (first three numbers), _MEMORY, _PACKAGES
-# (extra, space separated), _PLAIN (numbers of the hosts that boot sysvinit and cron instead of systemd), _MIRROR, _TIMEOUT.
+# (extra, space separated), _PLAIN (numbers of the hosts that boot sysvinit and cron instead of systemd), _BOXES (numbers of the
+# hosts that share the kernel of this machine, see box.sh), _MIRROR, _TIMEOUT.
 set -euo pipefail
 umask 022
 export LC_ALL=C.UTF-8 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -31,11 +33,20 @@ setting() { # setting NAME DEFAULT: the environment, else what the last "up" wro
 	else echo "$2"; fi
 }
 NS=$(setting NS faultline-lab) NET=$(setting NET 10.77.0) NET6=fd77:
-MEM=$(setting MEMORY 256M) EXTRA=$(setting PACKAGES '') PLAIN=$(setting PLAIN '') MIRROR=$(setting MIRROR '')
+MEM=$(setting MEMORY 256M) EXTRA=$(setting PACKAGES '') PLAIN=$(setting PLAIN '') BOXES=$(setting BOXES '') MIRROR=$(setting MIRROR '')
 
 die() { echo "lab: $*" >&2; exit 1; }
 ip_of() { echo "$NET.$((10 + $1))"; }
+mac_of() { printf '02:00:00:00:77:%02x' "$1"; }
+id_of() { printf '%032x' $((0x77000 + $1)); }
 is_plain() { [[ " ${PLAIN//,/ } " == *" $1 "* ]]; }
+is_box() { [[ " ${BOXES//,/ } " == *" $1 "* ]]; }
+origin_of() { # of a disk: the image, and whether it is a box's
+	local o
+	o=$(readlink "$D/$(flavour_of "$1").ext4")
+	if is_box "$1"; then o+=' box'; fi
+	echo "$o"
+}
 flavours() { local i; for i in $(seq "$1"); do flavour_of "$i"; done | sort -ru; } # of hosts 1 to N
 flavour_of() { if is_plain "$1"; then echo plain; else echo systemd; fi; }
 disks() { find "$D" -maxdepth 1 -name 'n*.cow' 2>/dev/null | sed -n 's/.*\/n\([0-9]*\)\.cow$/\1/p' | sort -n; }
@@ -49,7 +60,7 @@ mark() { # mark STAGE [TEXT]: a stage of "up" is over; subshells share the time 
 pid_of() { # the process of a host of this lab, if it runs
 	local p
 	p=$(cat "$D/run/n$1/pid" 2>/dev/null) && [ -n "$p" ] || return 1
-	tr '\0' '\n' 2>/dev/null <"/proc/$p/cmdline" | grep -qx "uml_dir=$D/run" && echo "$p"
+	tr '\0' '\n' 2>/dev/null <"/proc/$p/cmdline" | grep -qxF -e "uml_dir=$D/run" -e "box_dir=$D/run" && echo "$p"
 }
 
 state_of() { # up, frozen, no-ssh or off
@@ -82,6 +93,10 @@ check() { # every missing thing on a line of its own, with what to do about it
 		free=$(df --output=avail -m "$i" | tail -1) need=$((100 + 50 * n))
 		compgen -G "$D/systemd-*.ext4" >/dev/null || need=$((1500 + need))
 		((free >= need)) || lacks "$D has $free MB free, image and disks need $need: free some, set FAULTLINE_LAB_DIR, or start fewer hosts"
+		for i in $(seq "$n"); do
+			! is_box "$i" || unshare --mount --net --pid --uts --ipc --cgroup --fork true 2>/dev/null ||
+				lacks "n$i shall be a box, and this machine allows no such namespaces: leave FAULTLINE_LAB_BOXES empty, or give the container all capabilities"
+		done
 		need=0
 		for i in $(seq "$n"); do pid_of "$i" >/dev/null || need=$((need + 100)); done
 		free=$(awk '/^MemAvailable/{print int($2 / 1024)}' /proc/meminfo)
@@ -172,33 +187,41 @@ cpu_of() { # one host, one CPU: ptrace between CPUs costs twice the time
 	echo "${c[$((($1 - 1) % ${#c[@]}))]}"
 }
 
-start() { # power on; the disk of a host is a copy-on-write file and outlives its power
-	local i=$1 n=n$1 base envs=() kernel=linux.uml
+start() { # power on; the disk of a host is a file of its own and outlives its power
+	local i=$1 n=n$1 base kind
 	pid_of "$i" >/dev/null && return
-	if [ ! -e "$D/$n.cow" ]; then readlink "$D/$(flavour_of "$i").ext4" >"$D/$n.base" || die "no image yet: run lab.sh up"; fi
-	base=$(cat "$D/$n.base")
+	if [ ! -e "$D/$n.cow" ]; then
+		[ -e "$D/$(flavour_of "$i").ext4" ] || die "no image yet: run lab.sh up"
+		origin_of "$i" >"$D/$n.base"
+	fi
+	read -r base kind <"$D/$n.base" || true
 	[ -e "$D/$base" ] || die "the image of $n is gone: run lab.sh up"
+	net
+	hang_up "$i"
+	rm -rf "$D/run/$n"
+	if [ "$kind" = box ]; then box_start "$i" "$base"; else uml_start "$i" "$base"; fi
+	echo "$n started"
+}
+
+uml_start() { # a process that is a kernel; its disk is a copy-on-write file over the image
+	local i=$1 n=n$1 base=$2 envs=() kernel=linux.uml
 	[ -x "$D/linux" ] && kernel=$D/linux
 	[ -e "$D/umlfp.so" ] && envs+=("LD_PRELOAD=$D/umlfp.so")
 	# the memory of a host is a file in /dev/shm, unless that is noexec or too small, as in containers
 	if findmnt -no OPTIONS /dev/shm | grep -qw noexec || (($(df --output=avail -m /dev/shm | tail -1) < 2 * ${MEM%M})); then envs+=("TMPDIR=$D"); fi
-	net
 	ip -n "$NS" link show "tap$i" >/dev/null 2>&1 || ip -n "$NS" tuntap add dev "tap$i" mode tap
 	ip -n "$NS" link set "tap$i" master br0 up
-	hang_up "$i"
-	rm -rf "$D/run/$n"
 	(
 		ulimit -c 0; cd "$D"
 		for fd in /proc/self/fd/*; do fd=${fd##*/}; ((fd > 2)) && eval "exec $fd>&-"; done 2>/dev/null
 		exec ip netns exec "$NS" setsid taskset -c "$(cpu_of "$i")" env "${envs[@]}" "$kernel" \
 			umid="$n" uml_dir="$D/run" mem="$MEM" ubd0="$D/$n.cow,$D/$base" root=/dev/ubda rw \
-			eth0="tuntap,tap$i,$(printf '02:00:00:00:77:%02x' "$i")" \
+			eth0="tuntap,tap$i,$(mac_of "$i")" \
 			lab.name="$n" lab.ip4="$(ip_of "$i")" lab.ip6="${NET6}:$((10 + i))" lab.gw="$NET.1" net.ifnames=0 audit=0 \
-			systemd.hostname="$n" systemd.machine_id="$(printf '%032x' $((0x77000 + i)))" \
+			systemd.hostname="$n" systemd.machine_id="$(id_of "$i")" \
 			con=null con0=null,fd:1 ssl=null
 	) </dev/null >>"$D/$n.log" 2>&1 &
 	disown
-	echo "$n started"
 }
 
 cut_power() { # the whole process group: the children of a killed main process would stay behind
@@ -206,8 +229,11 @@ cut_power() { # the whole process group: the children of a killed main process w
 	p=$(pid_of "$1") || return 0
 	kill -KILL -- "-$p"
 	while pid_of "$1" >/dev/null; do sleep 0.05; done
+	box_over "$1"
 	hang_up "$1"
 }
+
+forget() { cut_power "$1"; rm -f "$D/n$1.cow" "$D/n$1.base"; }
 
 wait_ssh() {
 	local until=$((SECONDS + $(setting TIMEOUT 120)))
@@ -221,20 +247,19 @@ wait_ssh() {
 }
 
 up() {
-	local n=$1 i f base
+	local n=$1 i f
 	mkdir -p "$D/run"; chmod 700 "$D"; : >"$D/progress"
 	check "$n" || exit 1
 	packages; mark packages
-	printf '%s\n' "NS=$NS" "NET=$NET" "MEMORY=$MEM" "PACKAGES=$EXTRA" "PLAIN=$PLAIN" "MIRROR=$MIRROR" >"$D/settings.tmp"
+	printf '%s\n' "NS=$NS" "NET=$NET" "MEMORY=$MEM" "PACKAGES=$EXTRA" "PLAIN=$PLAIN" "BOXES=$BOXES" "MIRROR=$MIRROR" >"$D/settings.tmp"
 	mv "$D/settings.tmp" "$D/settings"
 	ssh_config
-	if [ "$HERE" != "$D" ]; then install -m 755 "$HERE"/{lab,image,kernel}.sh "$D"; install -m 644 "$HERE/umlfp.c" "$D"; fi
+	if [ "$HERE" != "$D" ]; then install -m 755 "$HERE"/{lab,image,box,kernel}.sh "$D"; install -m 644 "$HERE/umlfp.c" "$D"; fi
 	# shellcheck source=image.sh
 	. "$HERE/image.sh"
 	for f in $(flavours "$n"); do image "$f"; done
 	for i in $(seq "$n"); do # a disk is worth nothing without the image it was made on
-		base=$(readlink "$D/$(flavour_of "$i").ext4")
-		[ ! -e "$D/n$i.cow" ] || [ "$(cat "$D/n$i.base" 2>/dev/null)" = "$base" ] || { cut_power "$i"; rm -f "$D/n$i.cow"; echo "n$i gets a new disk"; }
+		[ ! -e "$D/n$i.cow" ] || [ "$(cat "$D/n$i.base" 2>/dev/null)" = "$(origin_of "$i")" ] || { cut_power "$i"; rm -f "$D/n$i.cow"; echo "n$i gets a new disk"; }
 	done
 	for i in $(seq "$n"); do start "$i"; done
 	for i in $(seq "$n"); do wait_ssh "$i"; done
@@ -289,6 +314,9 @@ host() { [[ ${1-} =~ ^[1-9][0-9]?$|^100$ ]] || { echo "lab: which host? (1..100)
 count() { [[ $1 =~ ^[1-9][0-9]?$|^100$ ]] || { echo "lab: $1 hosts? 1 to 100 are possible" >&2; exit 2; }; }
 runs() { host "${1-}"; pid_of "$1" || die "n$1 is off"; }
 
+# shellcheck source=box.sh
+. "$HERE/box.sh"
+
 verb=${1-}; shift || true
 case $verb in
 check) count "${1:-3}"; check "${1:-3}" ;;
@@ -297,9 +325,11 @@ up) count "${1:-3}"; lock; trap failed EXIT; up "${1:-3}" ;;
 await) await "$1" ;;
 start) host "${1-}"; lock; start "$1"; wait_ssh "$1" ;;
 cut) host "${1-}"; lock; cut_power "$1" ;;
-reset) host "${1-}"; lock; cut_power "$1"; rm -f "$D/n$1.cow" "$D/n$1.base"; start "$1"; wait_ssh "$1" ;;
-freeze) p=$(runs "${1-}"); kill -STOP "$p" ;; # the main process only: the guest panics if its children stop too
-thaw) p=$(runs "${1-}"); kill -CONT "$p" ;;
+reset) host "${1-}"; lock; forget "$1"; start "$1"; wait_ssh "$1" ;;
+forget) host "${1-}"; lock; forget "$1" ;;
+freeze) p=$(runs "${1-}"); kill -STOP "$p"; box_freeze "$1" ;; # of a kernel the main process only: it panics if its children stop too
+thaw) p=$(runs "${1-}"); kill -CONT "$p"; box_freeze "$1" thaw ;;
+box-run | box-enter | box-boot) "${verb/-/_}" "$2" ;; # of box.sh itself
 pid) runs "${1-}" ;;
 net-cut) host "${1-}"; ip -n "$NS" link set "tap$1" nomaster ;;
 net-heal) host "${1-}"; ip -n "$NS" link set "tap$1" master br0 ;;
@@ -311,5 +341,5 @@ inventory) inventory ;;
 down) lock; down ;;
 purge) lock; down; rm -rf --one-file-system "$D"/{*.sh,umlfp.c,*.ext4,root.tmp,linux,umlfp.so,key,key.pub,ssh_config,settings,apt.log,image-*.log,kernel.log} ;;
 kernel) mkdir -p "$D"; apt_install flex bison bc make gcc libc6-dev xz-utils linux-source; bash "$HERE/kernel.sh" "$D" ;;
-*) sed -n '6,20s/^# \{0,1\}//p' "$0"; exit 2 ;;
+*) sed -n '6,22s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +36,19 @@ def test_a_worker_is_residue_and_the_watcher_of_a_cluster_is_not(detached: dict[
     found = _residue._workers(None, JOURNAL, [], "")
     assert f"process {detached['test']} faultline-test" in found
     assert not [line for line in found if line.startswith(f"process {detached[_process.CLUSTER_WATCHER]} ")]
+
+
+def test_a_worker_in_a_container_is_told_by_its_own_audit() -> None:
+    """Its journal is in there too: it may well be active."""
+    program = "import time; open('/proc/self/comm', 'w').write('faultline-test'); print(flush=True); time.sleep(60)"
+    apart = ["unshare", *(["--user", "--map-root-user"] if os.geteuid() else []), "--pid", "--fork", "--kill-child"]
+    with subprocess.Popen([*apart, sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"\n"
+        inside = [each.pid for each in _process.processes() if each.name == "faultline-test" and _process.parent(each.pid) == process.pid]
+        found = _residue._workers(None, JOURNAL, [], "")
+        process.kill()
+    assert len(inside) == 1
+    assert not [line for line in found if line.startswith(f"process {inside[0]} ")]
 
 
 def test_an_attack_whose_journal_was_deleted_is_residue_until_its_line_is_removed(bench) -> None:
