@@ -28,7 +28,7 @@ from _lab import Lab
 from _target import Here, Target, here_is_possible
 
 KERNELS = ("n1", "n2")  # more than there are processors starve each other, and they are measured
-WORKERS = 5  # those two, and boxes, which wait most of the time
+WORKERS = 6  # those two, and boxes, which wait most of the time
 FIRST_BOX = 21
 os.environ["FAULTLINE_LAB_BOXES"] = " ".join(str(FIRST_BOX + worker) for worker in range(16))
 # What `make test` runs (-m smoke): the dead-man alone of every way to undo, and one case of most faults.
@@ -59,8 +59,6 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     option = config.option
     if getattr(option, "numprocesses", 0) is None and not option.collectonly and not option.usepdb:
         option.numprocesses = WORKERS
-    if getattr(option, "numprocesses", 0) and option.dist == "no":
-        option.dist = "loadgroup"
 
 
 @pytest.hookimpl(tryfirst=True)
