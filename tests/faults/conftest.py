@@ -14,11 +14,13 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab"))
 sys.path.insert(0, str(Path(__file__).parent))
@@ -30,24 +32,25 @@ from _target import Here, Target, here_is_possible
 KERNELS = ("n1", "n2")  # more than there are processors starve each other, and they are measured
 WORKERS = 6  # those two, and boxes, which wait most of the time
 FIRST_BOX = 21
+WEAK = ("here", "plain")
 os.environ["FAULTLINE_LAB_BOXES"] = " ".join(str(FIRST_BOX + worker) for worker in range(16))
 # What `make test` runs (-m smoke): the dead-man alone of every way to undo, and one case of most faults.
 ALIKE = {"process_kill", "process_freeze", "io_stress", "port_occupy", "pid_exhaustion", "fd_exhaustion", "socket_exhaustion"}  # undone as others are
 SMOKE = {
-    "test_controller_dies_between_injection_and_revert[netem-KILL]",
-    "test_module_dies_at_a_step[cpu_stress-injected]",
-    "test_module_dies_at_a_step[netem-journalled]",
+    "test_controller_dies_between_injection_and_revert[kernel-netem-KILL]",
+    "test_module_dies_at_a_step[box-cpu_stress-injected]",
+    "test_module_dies_at_a_step[kernel-netem-journalled]",
     "test_nothing_dies_without_systemd[here]",
     "test_both_watchers_are_killed[here]",
-    "test_a_reboot_in_the_middle[file_fault-systemctl reboot]",
-    "test_a_power_cut_at_a_step[netem-injected]",
-    "test_many_undos_at_once[blackhole]",
-    "test_the_timer_is_stopped[clock_skew]",
-    "test_the_link_is_cut[cable]",
-    "test_damaged_journals_do_not_keep_the_others_from_being_undone",
-    "test_without_a_dead_man_nothing_is_injected[netem-systemd-run fails]",
-    "test_an_undo_that_fails_is_loud_and_retried_until_it_works[netem]",
-    "test_the_deadman_comes_while_memory_and_slots_are_at_their_caps",
+    "test_a_reboot_in_the_middle[kernel-file_fault-systemctl reboot]",
+    "test_a_power_cut_at_a_step[kernel-netem-injected]",
+    "test_many_undos_at_once[box-blackhole]",
+    "test_the_timer_is_stopped[kernel-clock_skew]",
+    "test_the_link_is_cut[box-cable]",
+    "test_damaged_journals_do_not_keep_the_others_from_being_undone[kernel]",
+    "test_without_a_dead_man_nothing_is_injected[kernel-netem-systemd-run fails]",
+    "test_an_undo_that_fails_is_loud_and_retried_until_it_works[kernel-netem]",
+    "test_the_deadman_comes_while_memory_and_slots_are_at_their_caps[kernel]",
 }
 
 
@@ -61,29 +64,42 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         option.numprocesses = WORKERS
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "target" in metafunc.fixturenames:
+        metafunc.parametrize("target", ["kernel", "box"], indirect=True)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    kernels = 0
+    items[:] = [item for item in items if "target" not in item.fixturenames or item.callspec.params["target"] == _kind_of_host(item)]
     for item in items:
-        alone = item.name.startswith("test_nothing_dies[") and item.name[len("test_nothing_dies[") : -1] not in ALIKE
+        attack = item.callspec.params.get("attack") if hasattr(item, "callspec") else None
+        alone = item.name.startswith("test_nothing_dies[") and str(attack) not in ALIKE
         if alone or item.name in SMOKE:
             item.add_marker(pytest.mark.smoke)
-        if "weak" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group(item.callspec.params["weak"]))
-        elif _wants_a_kernel(item):
-            item.add_marker(pytest.mark.xdist_group(KERNELS[kernels % len(KERNELS)]))
-            kernels += 1
 
 
-def _wants_a_kernel(item: pytest.Item) -> bool:
-    given = item.callspec.params.values() if hasattr(item, "callspec") else ()
-    return bool(item.get_closest_marker("own_kernel")) or any(isinstance(each, Attack) and each.own_kernel for each in given)
+def _kind_of_host(item: pytest.Item) -> str:
+    wanted = any(isinstance(each, Attack) and each.own_kernel for each in item.callspec.params.values())
+    return "kernel" if wanted or item.get_closest_marker("own_kernel") else "box"
 
 
-def _name_of_host(item: pytest.Item) -> str:
-    group = item.get_closest_marker("xdist_group")
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-    return group.args[0] if group else f"n{FIRST_BOX + int(worker[2:])}"
+def _shared_host(nodeid: str) -> str | None:
+    """The host of a test by its name; a box is the worker's own, all other hosts have one worker at a time."""
+    words = nodeid.partition("[")[2].rstrip("]").split("-")
+    if "kernel" in words:
+        return KERNELS[zlib.crc32(nodeid.encode()) % len(KERNELS)]
+    return next((word for word in words if word in WEAK), None)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> LoadScopeScheduling:
+    """All tests of such a host go to one worker."""
+
+    class ByHost(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _shared_host(nodeid) or nodeid
+
+    return ByHost(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -171,10 +187,11 @@ def _used(target: Target, request: pytest.FixtureRequest) -> Iterator[Target]:
 @pytest.fixture
 def target(hosts: Hosts, request: pytest.FixtureRequest) -> Iterator[Target]:
     """A clean lab host with systemd; clean again after the test, or the test fails."""
-    yield from _used(hosts.get(_name_of_host(request.node)), request)
+    box = f"n{FIRST_BOX + int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0')[2:])}"
+    yield from _used(hosts.get(_shared_host(request.node.nodeid) or box), request)
 
 
-@pytest.fixture(params=["here", "plain"])
+@pytest.fixture(params=WEAK)
 def weak(hosts: Hosts, request: pytest.FixtureRequest) -> Iterator[Target]:
     """A clean host without systemd."""
     assert request.param != "here" or here_is_possible(), "needs root on a machine without systemd as its first process"
