@@ -70,8 +70,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items[:] = [item for item in items if "target" not in item.fixturenames or item.callspec.params["target"] == _kind_of_host(item)]
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    here = [item for item in items if "target" not in item.fixturenames or item.callspec.params["target"] == _kind_of_host(item)]
+    config.hook.pytest_deselected(items=[*{*items} - {*here}])
+    items[:] = here
     for item in items:
         attack = item.callspec.params.get("attack") if hasattr(item, "callspec") else None
         alone = item.name.startswith("test_nothing_dies[") and str(attack) not in ALIKE

@@ -6,7 +6,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from _fingerprint import compare
@@ -146,6 +150,64 @@ def test_plain_host_has_no_systemd_and_obeys_cron_at_reboot(lab: Lab, n4: str) -
     lab.wait_reboot(n4, boot)
     lab.run(n4, "for i in $(seq 100); do test -e /run/booted && break; sleep 0.2; done; test -e /run/booted && rm /etc/cron.d/mark")
     assert lab.module(n4, "ansible.builtin.ping")["ping"] == "pong"
+
+
+@pytest.fixture(params=["systemd", "plain"])
+def box(lab: Lab, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A host that shares the kernel of this machine, with either image."""
+    if request.param == "plain":
+        request.getfixturevalue("plain")  # builds the image
+        monkeypatch.setenv("FAULTLINE_LAB_PLAIN", "4 41")
+    monkeypatch.setenv("FAULTLINE_LAB_BOXES", "41")
+    lab.reset("n41")
+    yield "n41"
+    lab.driver("forget", "41")
+
+
+def test_a_box_has_power_cable_and_disk_like_every_host(lab: Lab, box: str) -> None:
+    boot = lab.boot_id(box)
+    lab.run(box, "echo kept >/root/mark; reboot", check=False)
+    lab.wait_reboot(box, boot)
+    assert lab.state(box) == "up" and lab.boot_id(box) != boot
+    lab.run(box, "poweroff", check=False)
+    lab.wait_off(box)
+    lab.start(box)
+    boot = lab.boot_id(box)
+    lab.cut(box)
+    assert lab.pid(box) is None and lab.state(box) == "off"
+    lab.start(box)
+    assert lab.boot_id(box) != boot
+    assert lab.read(box, "/root/mark") == "kept\n"
+    lab.net_cut(box)
+    assert not lab.answers(box)
+    lab.net_heal(box)
+    lab.freeze(box)
+    assert lab.state(box) == "frozen" and not lab.answers(box)
+    lab.thaw(box)
+    lab.wait_ssh(box)
+    lab.reset(box)
+    assert not lab.run(box, "test -e /root/mark", check=False).ok
+
+
+def test_a_box_cannot_reach_beyond_itself(lab: Lab, box: str) -> None:
+    """Not the clock of this machine, its settings and processes, nor its memory."""
+    before = time.time()
+    assert not lab.run(box, "date -s 2001-01-01", check=False).ok and abs(time.time() - before) < 60
+    assert not lab.run(box, "echo 1 >/proc/sys/kernel/threads-max", check=False).ok
+    assert not lab.run(box, "[ -w /proc/sysrq-trigger ] && echo h >/proc/sysrq-trigger; grep -q . /proc/sysrq-trigger", check=False).ok
+    assert not lab.run(box, ["test", "-e", f"/proc/{os.getpid()}/root{Path(__file__)}"], check=False).ok
+    assert not lab.run(box, "mount | grep -v sys/kernel/random/boot_id | grep -v /proc/cmdline | grep '^/dev/[vs]d'", check=False).ok
+    assert not lab.run(box, ["python3", "-c", "print(len(b'x' * (2 << 30)))"], check=False).ok
+    assert lab.answers(box)
+
+
+def test_a_box_leaves_nothing_on_this_machine(lab: Lab, box: str) -> None:
+    assert lab.run(box, "cat /proc/1/comm").out.strip() in ("systemd", "init")
+    lab.driver("forget", "41")
+    groups = [path for path in Path("/sys/fs/cgroup").glob("**/box-*-n41*")]
+    assert groups == []
+    assert str(lab.dir / "n41.cow") not in lab.local(["losetup", "-a"]).out + Path("/proc/mounts").read_text()
+    assert "tap41" not in lab.exec(["ip", "-o", "link"]).out
 
 
 def test_bad_host_numbers_are_refused() -> None:
