@@ -5,6 +5,7 @@
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
 """A room for stressors: one control group (version 1 or 2) for an attack, with caps; and the limits of the groups around us.
+Its undo steps serve other groups of ours as well.
 
 The room is named faultline-ID and lies at the top of what is mounted here: the host's top, or the container's. It is optional. Where
 control groups cannot be written, or lack a controller, the stressors are a process group, as always, with the caps they set themselves.
@@ -20,6 +21,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exist
 
 PREFIX = "faultline-"
 CONTROLLERS = ("memory", "pids")
+WITH_MARKS = CONTROLLERS + ("blkio",)  # where groups of ours may be
 NO_LIMIT = 1 << 60  # version 1 writes "none" as a number near 2^63
 
 _REMOVE = r"""
@@ -32,6 +34,37 @@ remove_cgroup() { # remove_cgroup DIR: once its last process is gone
     done
 }
 """
+
+
+_EMPTY = r"""
+empty_cgroup() { # empty_cgroup FROM TO TOP: its processes go back to where they came from, or to the top when that is gone
+    to=$2
+    [ -d "$to" ] || to=$3
+    tries=0
+    while [ "$tries" -lt 50 ] && [ -n "$(cat "$1/cgroup.procs" 2>/dev/null)" ]; do # what they start meanwhile is in there, too
+        [ "$tries" = 0 ] || sleep 0.1 2>/dev/null || sleep 1
+        tries=$((tries + 1))
+        for pid in $(cat "$1/cgroup.procs" 2>/dev/null); do
+            (echo "$pid" >"$to/cgroup.procs") 2>/dev/null # it may have ended
+        done
+    done
+}
+"""
+
+
+@typed
+class EmptyCgroup(_Typed):
+    """Put the processes of a control group of ours back into the group that they came from."""
+
+    fields = ("title", "path", "back", "top", "guards")
+    functions = _EMPTY
+
+    def __init__(self, title, path, back, top, guards):
+        super(EmptyCgroup, self).__init__(title=title, path=path, back=back, top=top, guards=list(guards))
+
+    def render(self):
+        words = " ".join(quote(each) for each in (self.path, self.back, self.top))
+        return [comment(self.title), "if %s; then empty_cgroup %s; fi" % (_all(self.guards), words)]
 
 
 @typed
@@ -75,7 +108,7 @@ class Hierarchy(object):
         return found
 
 
-def hierarchies(mountinfo=None):
+def hierarchies(mountinfo=None, controllers=CONTROLLERS):
     """{controller: Hierarchy} of what is mounted; a controller of version 1 is never in version 2 as well."""
     text = Host.read("/proc/self/mountinfo") if mountinfo is None else mountinfo
     found, unified = {}, None
@@ -87,9 +120,9 @@ def hierarchies(mountinfo=None):
         if kind[0] == "cgroup2" and unified is None:
             unified = Hierarchy(fields[4], fields[3], 2)
         elif kind[0] == "cgroup":
-            for controller in set(kind[2].split(",")) & set(CONTROLLERS):
+            for controller in set(kind[2].split(",")) & set(controllers):
                 found.setdefault(controller, Hierarchy(fields[4], fields[3], 1))
-    for controller in CONTROLLERS:
+    for controller in controllers:
         if unified is not None:
             found.setdefault(controller, unified)
     return found
@@ -208,7 +241,7 @@ class Room(object):
 def rooms():
     """Directories of all rooms on this host, whoever made them."""
     found = set()
-    for hierarchy in hierarchies().values():
+    for hierarchy in hierarchies(controllers=WITH_MARKS).values():
         try:
             names = os.listdir(hierarchy.point)
         except OSError:

@@ -9,7 +9,7 @@
 import os
 import stat
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _filesystem, _process
+from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup, _filesystem, _process
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import Host, ancestors
 
@@ -43,12 +43,17 @@ def refuse_group(option, value, directory, point):
     if directory == point or not _filesystem.below(directory, point):
         raise BadOption(option, value, "the top of all control groups cannot be limited")
     if not os.path.isdir(directory):
-        raise BadOption(option, value, "there is no control group %s; is it running?" % directory)
+        raise BadOption(option, value, "there is no control group %s" % directory)
     if os.path.basename(directory) in ("system.slice", "init.scope") or os.path.basename(directory).startswith("faultline-"):
         raise BadOption(option, value, "the dead-man timers run in there: choose one of its services")
     pids = set()
     for place, _directories, _files in os.walk(directory):
         pids.update(int(word) for word in Host.read(os.path.join(place, "cgroup.procs")).split())
+    return refuse_processes(option, value, pids)
+
+
+def refuse_processes(option, value, pids):
+    """The same pids, sorted. Errors: BadOption when one of them keeps the host, the control path or an undo going."""
     ours = set(ancestors())
     for process in _process.processes():
         if process.pid in pids and (process.pid in ours or process.pid == 1 or _process.protected(process.name)):
@@ -68,6 +73,48 @@ def without_controller(directory, point):
             break
         place = os.path.dirname(place)
     return found
+
+
+class OwnGroup(object):
+    """A control group of ours (version 1) for a unit that has none in this hierarchy, as is usual where nobody asked systemd for one.
+
+    unit: what systemd calls the unit's group. The processes of the unit go in and, in the undo, back to the one group that all of them were in.
+    """
+
+    def __init__(self, attack_id, unit, point):
+        self.path = os.path.join(point, _cgroup.PREFIX + attack_id)
+        self.unit = unit.rstrip("/")
+        self.point = point
+        self._hierarchy = _cgroup.hierarchies(controllers=("blkio",))["blkio"]
+
+    def processes(self):
+        """{pid: directory of its group here} of the unit."""
+        found = {}
+        for process in _process.processes():
+            groups = _cgroup.membership(Host.read("/proc/%d/cgroup" % process.pid))
+            if any((groups.get(tree, "") + "/").startswith(self.unit + "/") for tree in ("name=systemd", "")):
+                found[process.pid] = self._hierarchy.directory(groups.get("blkio", "/"))
+        return found
+
+    def back(self):
+        """Where its processes are. Errors: AttackError unless that is one group."""
+        places = sorted(set(self.processes().values()) - set([self.path]))
+        if len(places) != 1:
+            told = "%s has its processes in %d control groups of blkio (%s): use the option cgroup for one of them"
+            raise AttackError(told % (self.unit, len(places), ", ".join(places) or "none"), option="service")
+        if os.path.basename(places[0]).startswith(_cgroup.PREFIX):
+            raise AttackError("another attack has %s in %s: revert it first, or ask one attack for all limits" % (self.unit, places[0]), option="service")
+        return places[0]
+
+    def fill(self):
+        """Errors: AttackError when the unit starts processes quicker than they can be moved."""
+        for _again in range(20):
+            outside = [pid for pid, place in self.processes().items() if place != self.path]
+            if not outside:
+                return
+            for pid in outside:
+                _process.write_proc(os.path.join(self.path, "cgroup.procs"), str(pid))
+        raise AttackError("%s starts processes quicker than they can be moved into %s" % (self.unit, self.path))
 
 
 def device(option, value, real):

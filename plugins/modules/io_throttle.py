@@ -55,6 +55,8 @@ options:
         uses it by then.
       - Without this, such a target is refused, for on hosts with systemd it is systemd who should switch it on (C(IOAccounting=yes)). It may switch it off
         again during the attack, which ends the effect.
+      - On control groups of version 1 (RHEL 7 and 8) a service usually has no group of its own for its disk. Then the attack makes one, and puts the
+        processes of the service into it; the undo puts them back and removes it.
     type: bool
     default: false
 notes:
@@ -171,6 +173,7 @@ import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _filesystem, _throttle, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._cgroup import EmptyCgroup, RemoveCgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, SameBoot, Undo
@@ -198,6 +201,7 @@ class IoThrottle(Attack):
     }
 
     _found = None
+    own = None  # the OwnGroup that the attack makes, where the unit has no group
 
     def validate(self):
         params = self.params
@@ -241,7 +245,17 @@ class IoThrottle(Attack):
     def guard(self):
         directory, point, version, number = self._where()
         option = "cgroup" if self.params["service"] is None else "service"
-        self.pids = _throttle.refuse_group(option, self.params[option], directory, point)
+        if version == 1 and option == "service" and not os.path.isdir(directory):
+            self.own = _throttle.OwnGroup(self.id, directory[len(point) :], point)
+            self.back = directory = self.own.back()
+            self.pids = _throttle.refuse_processes(option, self.params[option], set(self.own.processes()))
+            if not self.params["enable_controller"]:
+                raise AttackError(
+                    "%s has no control group of blkio: set BlockIOAccounting=yes for the unit (systemctl set-property --runtime UNIT BlockIOAccounting=yes), "
+                    "or enable_controller: true" % self.params["service"], option="enable_controller"
+                )
+        else:
+            self.pids = _throttle.refuse_group(option, self.params[option], directory, point)
         self.off = _throttle.without_controller(directory, point) if version == 2 else []
         if self.off and not self.params["enable_controller"]:
             raise AttackError(
@@ -251,11 +265,17 @@ class IoThrottle(Attack):
         if version == 1 and not os.path.exists(os.path.join(directory, _throttle.V1_FILES["rbps"])):
             raise AttackError("the kernel of the target cannot throttle (CONFIG_BLK_DEV_THROTTLING): %s has no blkio.throttle files" % directory)
 
+    @property
+    def directory(self):
+        return self.own.path if self.own else self._where()[0]
+
     def snapshot(self):
-        directory, _point, version, number = self._where()
-        return _throttle.changes(directory, version, number, self.limits)
+        _directory, _point, version, number = self._where()
+        return _throttle.changes(self.directory, version, number, self.limits)
 
     def plan(self, before):
+        if self.own:
+            return self._plan_own(before)
         directory, _point, _version, number = self._where()
         undo, identity = Undo(), os.stat(directory)
         ours = [SameBoot(), IsInode(directory, identity.st_dev, identity.st_ino)]
@@ -281,8 +301,25 @@ class IoThrottle(Attack):
         plan.changes = before
         return plan
 
+    def _plan_own(self, before):
+        path, there = self.own.path, [SameBoot(), Exists(self.own.path)]
+        undo = Undo()
+        undo.steps.append(EmptyCgroup("the processes of %s go back" % self.params["service"], path, self.back, self.own.point, there))
+        undo.steps.append(RemoveCgroup("remove the control group of the attack", path, there))
+        undo.checks.append(Gone("the control group %s" % path, there))
+        who = "%d processes of %s" % (len(self.pids), self.params["service"])
+        plan = Plan(
+            before="%s  %s" % (self.back, who),
+            after="\n".join(["%s  %s" % (change.path, change.after) for change in before] + ["%s  %s" % (path, who)]),
+            undo=undo,
+        )
+        plan.changes = before
+        return plan
+
     def inject(self, plan):
         try:
+            if self.own:
+                os.mkdir(self.own.path, 0o755)
             for place in self.off:
                 _write(os.path.join(place, "cgroup.subtree_control"), "+io")
             crash_point("inject:0")
@@ -290,10 +327,12 @@ class IoThrottle(Attack):
                 _write(change.path, change.write)
         except (IOError, OSError) as error:
             raise AttackError("%s: %s" % (error.filename or "the kernel refuses it", error.strerror))
+        if self.own:
+            self.own.fill()
         crash_point("inject:1")
 
     def verify(self, plan):
-        directory, _point, _version, number = self._where()
+        number = self._where()[3]
         kernel = [_throttle.line_of(self.host.read(change.path), number) for change in plan.changes]
         for change, line in zip(plan.changes, kernel):
             if line != change.after:
@@ -302,7 +341,7 @@ class IoThrottle(Attack):
             "asked": self.limits,
             "kernel": kernel,
             "before": [change.before for change in plan.changes if change.before],
-            "cgroup": directory,
+            "cgroup": self.directory,
             "device": _throttle.device_name(number),
             "processes": len(self.pids),
         }

@@ -77,6 +77,7 @@ class Attack:
     module: str
     options: dict
     active: str  # a Python expression over glob() and the functions of MONITOR in _programs.py
+    variant: str = ""  # of a module that is here more than once
     own_kernel: bool = False  # wants a host with a kernel of its own: for its clock, its modules or its control groups
     points: tuple[str, ...] = field(default=("guarded", "prepared", "journalled", "armed", "injected", "verified"))
     longer: float = 0.0  # seconds that its injection takes longer than others', for what it measures
@@ -89,7 +90,7 @@ class Attack:
         return f"faultline.chaos.{self.module}"
 
     def __str__(self) -> str:
-        return self.module
+        return f"{self.module}_{self.variant}" if self.variant else self.module
 
 
 ATTACKS = [
@@ -136,13 +137,19 @@ ATTACKS = [
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "inject:2", "injected", "verified"),
         stuck=(Broken("/sbin/tc", 'echo "Error: broken" >&2; exit 2'),),
     ),
-    Attack(
-        "blackhole",
-        {"names": ["n2"], "ports": ["8000"], "direction": "out"},
-        active="'faultline-names' in comms()",
-        refused=_FILTERS_ONCE,
-        stuck=_FILTERS,
-        points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "injected", "verified"),
+    *(
+        # The kernels of the lab have iptables only, as old hosts do; boxes have nftables, which takes all rules in one step.
+        Attack(
+            "blackhole",
+            {"names": ["n2"], "ports": ["8000"], "direction": "out"},
+            active="'faultline-names' in comms()",
+            variant=filters,
+            own_kernel=filters == "iptables",
+            refused=_FILTERS_ONCE,
+            stuck=_FILTERS,
+            points=("guarded", "prepared", "journalled", "armed", *steps, "injected", "verified"),
+        )
+        for filters, steps in (("iptables", ("inject:0", "inject:1")), ("nft", ("inject:0",)))
     ),
     Attack(
         "disk_fill",
@@ -164,7 +171,7 @@ ATTACKS = [
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "injected", "verified"),
     ),
     Attack("port_occupy", {"ports": ["47990"]}, active="'faultline-port' in comms()"),
-    Attack("memory_stress", {"amount": "16MiB"}, active="'faultline-mem' in comms()", stuck=(_ITS_GROUP,)),
+    Attack("memory_stress", {"amount": "16MiB"}, active="'faultline-mem' in comms()", own_kernel=True, stuck=(_ITS_GROUP,)),
     Attack("pid_exhaustion", {"count": 200}, active="'faultline-pid' in comms()"),
     Attack(
         "fd_exhaustion",
@@ -189,17 +196,22 @@ ATTACKS = [
         refused=(Broken("/sbin/ip", 'case "$*" in "link set "*" down") echo "RTNETLINK answers: Operation not permitted" >&2; exit 2 ;; esac'),),
         stuck=(Broken("/sbin/ip", 'echo "RTNETLINK answers: broken" >&2; exit 2'),),
     ),
-    Attack(
-        "dns_fault",
-        {"domains": ["fault.example.com"]},
-        active="'faultline-dns' in comms()",
-        reverts_itself=True,
-        refused=_FILTERS_ONCE,
-        stuck=_FILTERS,
-        points=("guarded", "prepared", "journalled", "armed", "inject:0", "injected", "verified"),
+    *(
+        Attack(
+            "dns_fault",
+            {"domains": ["fault.example.com"]},
+            active="'faultline-dns' in comms()",
+            variant=filters,
+            own_kernel=filters == "iptables",
+            reverts_itself=True,
+            refused=_FILTERS_ONCE,
+            stuck=_FILTERS,
+            points=("guarded", "prepared", "journalled", "armed", "inject:0", "injected", "verified"),
+        )
+        for filters in ("iptables", "nft")
     ),
 ]
-BY_NAME = {attack.module: attack for attack in ATTACKS}
+BY_NAME = {str(attack): attack for attack in ATTACKS}
 
 # Steps before which nothing is in the journal, and before which nothing is changed.
 NO_JOURNAL = ("guarded", "prepared", "written")

@@ -146,7 +146,7 @@ _OURS = """ours() {
 LEFT = f"""{_OURS}
 ls -A {STATE} 2>/dev/null | grep -vx -e control.sh -e lock -e history.jsonl | sed 's/^/journal /'
 ls -d /etc/systemd/system/faultline* /etc/systemd/system/*/faultline* /etc/cron.d/faultline /sys/class/net/fl???????????? 2>/dev/null
-ls -d /sys/fs/cgroup/faultline-* /sys/fs/cgroup/memory/faultline-* /sys/fs/cgroup/pids/faultline-* 2>/dev/null
+ls -d /sys/fs/cgroup/faultline-* /sys/fs/cgroup/memory/faultline-* /sys/fs/cgroup/pids/faultline-* /sys/fs/cgroup/blkio/faultline-* 2>/dev/null
 [ ! -d /run/systemd/system ] || systemctl list-units --all --plain --no-legend 'faultline*' | sed 's/^/unit /'
 grep -sH '^faultline-' /proc/[0-9]*/comm | grep -v ':faultline-kube$' | ours | sed 's/^/process /'
 grep -lszx '.*/revert\\.sh' /proc/[0-9]*/cmdline | ours | sed 's/^/undo /'

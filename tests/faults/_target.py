@@ -21,7 +21,7 @@ from pathlib import Path
 
 import _fingerprint
 from _attacks import VICTIM, VICTIM_HERE, VICTIM_SCRIPT, VICTIM_START, VICTIM_UNIT, Attack
-from _lab import Lab, Play, Result, wait_until
+from _lab import Lab, Play, Result, beyond_the_inventory, wait_until
 from _programs import ALIVE, END_HANGING, LEFT, MONITOR, STATE, WORK
 
 PROMISE = 2.0  # seconds after the deadline, on a host that is not starved
@@ -94,7 +94,7 @@ class Target:
     @property
     def known(self) -> tuple[str, ...]:
         """What the inventory of the lab does not know by itself."""
-        return () if self.name in ("n1", "n2", "n3") else (self.name,)
+        return beyond_the_inventory(self.name)
 
     def play(self, tasks: list[dict]) -> list[dict]:
         return [{"name": "fault", **self.play_on, "tasks": tasks}]

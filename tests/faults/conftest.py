@@ -44,7 +44,7 @@ SMOKE = {
     "test_both_watchers_are_killed[here]",
     "test_a_reboot_in_the_middle[kernel-file_fault-systemctl reboot]",
     "test_a_power_cut_at_a_step[kernel-netem-injected]",
-    "test_many_undos_at_once[box-blackhole]",
+    "test_many_undos_at_once[box-blackhole_nft]",
     "test_the_timer_is_stopped[kernel-clock_skew]",
     "test_the_link_is_cut[box-cable]",
     "test_damaged_journals_do_not_keep_the_others_from_being_undone[kernel]",

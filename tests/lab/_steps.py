@@ -11,7 +11,7 @@ from typing import Any
 
 import _fingerprint
 import yaml
-from _lab import REPO, Lab, Play
+from _lab import REPO, Lab, Play, beyond_the_inventory
 
 # The history grows by design, and what is active is asserted apart. The clock is compared when it is read, which is not here.
 IGNORE = ("/var/lib/faultline", "time", "_payload_")
@@ -31,7 +31,7 @@ def steps(lab: Lab, host: str, module: str, options: dict, measure: list[str] | 
         tasks.append({"name": "measure", "ansible.builtin.command": {"argv": measure}, "failed_when": False})
     tasks += [_do("revert check", module, {**target, "state": "absent"}, check=True), _do("revert", module, {**target, "state": "absent"})]
     tasks += [_do("revert again", module, {**target, "state": "absent"}), {"name": "info", "faultline.chaos.attack_info": {"history": 1}}, _print("after")]
-    play = lab.playbook([{"name": "steps", "hosts": host, "gather_facts": False, "become": become, "tasks": tasks}])
+    play = lab.playbook([{"name": "steps", "hosts": host, "gather_facts": False, "become": become, "tasks": tasks}], hosts=beyond_the_inventory(host))
     found: dict[str, Any] = {}
     for event in play.events:
         if event.get("host") == host and "result" in event:

@@ -143,5 +143,17 @@ def n3(lab: Lab, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+def box(lab: Lab, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """n41, new, and gone after the test: a host that shares the kernel of this machine. Its parameter may be the flavour of its image."""
+    if getattr(request, "param", "systemd") == "plain":
+        request.getfixturevalue("plain")  # builds the image
+        monkeypatch.setenv("FAULTLINE_LAB_PLAIN", "4 41")
+    monkeypatch.setenv("FAULTLINE_LAB_BOXES", "41")
+    lab.reset("n41")
+    yield "n41"
+    lab.driver("forget", "41")
+
+
+@pytest.fixture
 def n4(lab: Lab, plain: str) -> str:
     return _ready(lab, plain)

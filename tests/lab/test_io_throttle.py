@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from _lab import Lab
+from _lab import Lab, wait_until
 from _steps import steps
 
 UNIT = "mydatabase"
@@ -29,6 +29,8 @@ METER = (
     "sed -n 's/^\\([0-9]*\\) bytes.* copied, \\([0-9.e+-]*\\) s.*/\\1 \\2/p'"
 )
 MIB = 1 << 20
+# A young process of the service is where the attack has put its parent.
+IN_OURS = f"grep -q blkio:/faultline- /proc/$(tail -n 1 /sys/fs/cgroup/systemd/system.slice/{UNIT}.service/cgroup.procs)/cgroup && echo inside"
 
 
 def speed(lab: Lab, host: str, read: bool, count: int = 64, block: str = "64k") -> float:
@@ -113,6 +115,47 @@ def test_refused(lab: Lab, n1: str, service: str) -> None:
     ):
         refused = lab.module(n1, "faultline.chaos.io_throttle", {**told, **options})
         assert refused.get("failed") and words in refused["msg"], (options, refused)
+
+
+def in_blkio(lab: Lab, host: str) -> list[str]:
+    """In which groups of blkio the processes of the service are."""
+    line = f"for p in $(cat /sys/fs/cgroup/systemd/system.slice/{UNIT}.service/cgroup.procs); do grep -s blkio /proc/$p/cgroup; done; true"
+    return sorted({words.split(":")[2] for words in lab.run(host, line).out.splitlines()})
+
+
+def test_a_service_without_a_group_in_version_1(lab: Lab, box: str, tell) -> None:
+    """As on RHEL 7 and 8: systemd makes no group of blkio unless it is asked to."""
+    if not lab.run(box, "[ -d /sys/fs/cgroup/blkio ]", check=False).ok:
+        pytest.skip("this machine has control groups of version 2 only, and a box has its kernel")
+    lab.write(box, f"/etc/systemd/system/{UNIT}.service", SERVICE.replace("sleep 1000000", "sh -c 'while :; do sleep 0.2; done'"))
+    lab.run(box, f"systemctl daemon-reload; systemctl start {UNIT}; dd if=/dev/urandom of={FILE} bs=1M count=8 conv=fsync 2>/dev/null")
+    assert in_blkio(lab, box) == ["/"]
+    told = {"service": UNIT, "read_bps": "1MiB", "write_bps": "512KiB", "duration": "10m"}
+    refused = lab.module(box, "faultline.chaos.io_throttle", told)
+    assert refused.get("failed") and "BlockIOAccounting=yes" in refused["msg"] and in_blkio(lab, box) == ["/"], refused
+    group = "/sys/fs/cgroup/blkio/faultline-t"
+    meter = METER.replace(GROUP, group) % (FILE, "/dev/null", 64, "iflag=direct")
+    found = steps(lab, box, "io_throttle", {**told, "enable_controller": True, "id": "t"}, measure=["sh", "-c", f"{meter}; {IN_OURS}"])
+    speed_line, inside = found["measured"].splitlines()
+    size, seconds = speed_line.split()
+    tell("io_throttle, version 1", "what dd reads", 1, float(size) / float(seconds) / MIB, "MiB/s")
+    assert 0.8 < float(size) / float(seconds) / MIB < 1.25
+    assert inside == "inside", "what the service starts is limited as well"
+    assert found["real"]["effect"]["cgroup"] == group and in_blkio(lab, box) == ["/"]
+
+
+def test_the_timer_puts_the_processes_back_in_version_1(lab: Lab, box: str) -> None:
+    if not lab.run(box, "[ -d /sys/fs/cgroup/blkio ]", check=False).ok:
+        pytest.skip("this machine has control groups of version 2 only, and a box has its kernel")
+    lab.write(box, f"/etc/systemd/system/{UNIT}.service", SERVICE)
+    lab.run(box, f"systemctl daemon-reload; systemctl start {UNIT}; mkdir /sys/fs/cgroup/blkio/admins")
+    lab.run(box, f"systemctl show -p MainPID --value {UNIT} >/sys/fs/cgroup/blkio/admins/cgroup.procs")
+    told = {"service": UNIT, "read_iops": 5, "enable_controller": True, "duration": "4s"}
+    assert lab.module(box, "faultline.chaos.io_throttle", told)["status"] == "active"
+    assert in_blkio(lab, box)[0].startswith("/faultline-")
+    wait_until(lambda: in_blkio(lab, box) == ["/admins"], 15, "they are back where somebody had put them")
+    wait_until(lambda: lab.module(box, "faultline.chaos.attack_info", {"history": 1})["clean"], 15, "clean", interval=1)
+    assert not lab.run(box, "ls -d /sys/fs/cgroup/blkio/faultline-*", check=False).ok
 
 
 def test_examples_run_as_printed(lab: Lab, n1: str, service: str) -> None:

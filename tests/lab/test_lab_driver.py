@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -152,18 +151,10 @@ def test_plain_host_has_no_systemd_and_obeys_cron_at_reboot(lab: Lab, n4: str) -
     assert lab.module(n4, "ansible.builtin.ping")["ping"] == "pong"
 
 
-@pytest.fixture(params=["systemd", "plain"])
-def box(lab: Lab, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A host that shares the kernel of this machine, with either image."""
-    if request.param == "plain":
-        request.getfixturevalue("plain")  # builds the image
-        monkeypatch.setenv("FAULTLINE_LAB_PLAIN", "4 41")
-    monkeypatch.setenv("FAULTLINE_LAB_BOXES", "41")
-    lab.reset("n41")
-    yield "n41"
-    lab.driver("forget", "41")
+either = pytest.mark.parametrize("box", ["systemd", "plain"], indirect=True)
 
 
+@either
 def test_a_box_has_power_cable_and_disk_like_every_host(lab: Lab, box: str) -> None:
     boot = lab.boot_id(box)
     lab.run(box, "echo kept >/root/mark; reboot", check=False)
@@ -189,6 +180,7 @@ def test_a_box_has_power_cable_and_disk_like_every_host(lab: Lab, box: str) -> N
     assert not lab.run(box, "test -e /root/mark", check=False).ok
 
 
+@either
 def test_a_box_cannot_reach_beyond_itself(lab: Lab, box: str) -> None:
     """Not the clock of this machine, its settings and processes, nor its memory."""
     before = time.time()
@@ -201,6 +193,7 @@ def test_a_box_cannot_reach_beyond_itself(lab: Lab, box: str) -> None:
     assert lab.answers(box)
 
 
+@either
 def test_a_box_leaves_nothing_on_this_machine(lab: Lab, box: str) -> None:
     assert lab.run(box, "cat /proc/1/comm").out.strip() in ("systemd", "init")
     lab.driver("forget", "41")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _undo
-from ansible_collections.faultline.chaos.plugins.module_utils._cgroup import RemoveCgroup
+from ansible_collections.faultline.chaos.plugins.module_utils._cgroup import EmptyCgroup, RemoveCgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._undo import (
     Alive,
@@ -201,7 +201,7 @@ def everything() -> Undo:
         [Run("i", ["j", "k"], guard), KillGroup("l", 3, 4), RemoveCgroup("w", "/x", guard), When(guard, [Run("m", ["n"], [Exists("o")])])],
         [Gone("p", guard), ComesBack("q", "r")],
     )
-    undo.steps += [Continue("y", 7, 8), SetClock("z", -9, 10)]
+    undo.steps += [Continue("y", 7, 8), SetClock("z", -9, 10), EmptyCgroup("a", "/b", "/c", "/d", guard)]
     undo.steps.append(Until("k", 5, [Misses(["l"], "m"), Lacks(["n"], "o"), NetworkNamespace("4:5", "/p")]))
     undo.steps += [Feed("o", ["p"], "q\nr", 2), Insist("i", ["j", "k"], guard)]
     undo.steps.append(When([HasHeirs(11, 12, 13, 14)], [HeirsBack("p", "/q", 15, 16, 17, 18, 19)]))

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -204,6 +205,25 @@ def test_lines_of_version_1() -> None:
     read, write = io_throttle._throttle.changes("/g", 1, "8:0", {"rbps": 9, "wiops": 3}, files.__getitem__)
     assert (read.before, read.write, read.restore) == ("8:0 5", "8:0 9", "8:0 5")
     assert (write.before, write.write, write.restore) == (None, "8:0 3", "8:0 0")
+
+
+@pytest.mark.parametrize(
+    ("groups", "words"),
+    [({}, "in 0 control groups of blkio .none."), ({4: "/a", 5: "/b"}, "in 2 control groups of blkio"), ({4: "/faultline-other"}, "another attack has ")],
+)
+def test_a_unit_whose_processes_cannot_be_limited_together_is_refused(groups, words, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    files = {"/proc/self/mountinfo": f"36 24 0:31 / {tmp_path} rw - cgroup cgroup rw,blkio\n"}
+    for pid, group in groups.items():
+        (tmp_path / group.strip("/")).mkdir()
+        files[f"/proc/{pid}/cgroup"] = f"9:name=systemd:/system.slice/app.service/below\n7:blkio:{group}\n0::/\n"
+    files["/proc/6/cgroup"] = "9:name=systemd:/system.slice/app.service2\n7:blkio:/\n"
+    throttle = io_throttle._throttle
+    monkeypatch.setattr(throttle.Host, "read", staticmethod(lambda path, default="": files.get(path, default)))
+    monkeypatch.setattr(throttle._process, "processes", lambda: [SimpleNamespace(pid=pid) for pid in (4, 5, 6)])
+    own = throttle.OwnGroup("a", "/system.slice/app.service", str(tmp_path))
+    assert own.processes() == {pid: str(tmp_path / group.strip("/")) for pid, group in groups.items()}
+    with pytest.raises(AttackError, match=words):
+        own.back()
 
 
 def test_hierarchies() -> None:
