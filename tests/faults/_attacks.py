@@ -27,6 +27,8 @@ _PLUG = "; ".join(
 
 VICTIM_UNIT = f"""[Unit]
 Description=A victim for the fault tests
+# It is started and stopped more often than systemd likes to.
+StartLimitIntervalSec=0
 [Service]
 ExecStartPre=-/bin/sh -c '[ -e /sys/class/net/{WIRE} ] || {{ {_PLUG}; }}'
 ExecStart=/usr/local/bin/{VICTIM} 1000000
