@@ -42,7 +42,7 @@ SMOKE = {
     "test_module_dies_at_a_step[kernel-netem-journalled]",
     "test_nothing_dies_without_systemd[here]",
     "test_both_watchers_are_killed[here]",
-    "test_a_reboot_in_the_middle[kernel-file_fault-systemctl reboot]",
+    "test_a_reboot_in_the_middle[box-file_fault-systemctl reboot]",
     "test_a_power_cut_at_a_step[kernel-netem-injected]",
     "test_many_undos_at_once[box-blackhole_nft]",
     "test_the_timer_is_stopped[kernel-clock_skew]",
