@@ -38,14 +38,19 @@ def hierarchy(text=None):
     return unified, 2
 
 
-def refuse_group(option, value, directory, point):
-    """Errors: BadOption for a group that is not there, or that holds what keeps the host, the control path or an undo going."""
+def refuse_place(option, value, directory, point):
+    """Errors: BadOption for the place of a group that is never limited, whether it is there or not."""
     if directory == point or not _filesystem.below(directory, point):
         raise BadOption(option, value, "the top of all control groups cannot be limited")
-    if not os.path.isdir(directory):
-        raise BadOption(option, value, "there is no control group %s" % directory)
     if os.path.basename(directory) in ("system.slice", "init.scope") or os.path.basename(directory).startswith("faultline-"):
         raise BadOption(option, value, "the dead-man timers run in there: choose one of its services")
+
+
+def refuse_group(option, value, directory, point):
+    """The pids in a group. Errors: BadOption when it is not there, or holds what keeps the host, the control path or an undo going."""
+    refuse_place(option, value, directory, point)
+    if not os.path.isdir(directory):
+        raise BadOption(option, value, "there is no control group %s" % directory)
     pids = set()
     for place, _directories, _files in os.walk(directory):
         pids.update(int(word) for word in Host.read(os.path.join(place, "cgroup.procs")).split())

@@ -246,6 +246,7 @@ class IoThrottle(Attack):
         directory, point, version, number = self._where()
         option = "cgroup" if self.params["service"] is None else "service"
         if version == 1 and option == "service" and not os.path.isdir(directory):
+            _throttle.refuse_place(option, self.params[option], directory, point)
             self.own = _throttle.OwnGroup(self.id, directory[len(point) :], point)
             self.back = directory = self.own.back()
             self.pids = _throttle.refuse_processes(option, self.params[option], set(self.own.processes()))
