@@ -118,8 +118,9 @@ box_boot() { # process 1 of box I, until it becomes init
 		fi
 		mount -t "$type" ${opts:+-o "$opts"} "$type" "$r$h"
 	done < <(box_groups)
+	# always of the same number, which the box sees as that of its other end
 	nsenter --net="/run/netns/$NS" bash -ec "ip link del tap$i 2>/dev/null || true
-		ip link add tap$i type veth peer name eth0 address $(mac_of "$i") netns 1
+		ip link add tap$i index $((1000 + i)) type veth peer name eth0 address $(mac_of "$i") netns 1
 		ip link set tap$i master br0 up"
 	cd "$r" || exit
 	mkdir -p .outside
