@@ -197,7 +197,7 @@ def test_a_box_cannot_reach_beyond_itself(lab: Lab, box: str) -> None:
 def test_a_box_leaves_nothing_on_this_machine(lab: Lab, box: str) -> None:
     assert lab.run(box, "cat /proc/1/comm").out.strip() in ("systemd", "init")
     lab.driver("forget", "41")
-    groups = [path for path in Path("/sys/fs/cgroup").glob("**/box-*-n41*")]
+    groups = list(Path("/sys/fs/cgroup").glob("**/box-*-n41*"))
     assert groups == []
     assert str(lab.dir / "n41.cow") not in lab.local(["losetup", "-a"]).out + Path("/proc/mounts").read_text()
     assert "tap41" not in lab.exec(["ip", "-o", "link"]).out
