@@ -21,6 +21,15 @@ REQUIRED: t.Any = object()
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
+def _plain(text: str) -> str:
+    """The same text as a str and nothing else.
+
+    What a task returned is a subclass of str until ansible-core 2.19, and so is every part of it; libraries that ask for the type by its
+    name, as the functions of jmespath do, do not take it for text.
+    """
+    return str.__str__(text)
+
+
 class Missing(BadOption):
     """An option that must be given is not there."""
 
@@ -77,7 +86,7 @@ class Options:
             raise self.refusal(name, value, f"{fix}; put it in quotes")
         if not value.strip() or len(value) > most or _CONTROL.search(value):
             raise self.refusal(name, value, f"{fix}; one line of 1 to {most} characters")
-        return value
+        return _plain(value)
 
     def choice(self, name: str, choices: Sequence[str], default: t.Any = None) -> t.Any:
         """One of a few words."""
@@ -103,7 +112,7 @@ class Options:
         words = [value] if isinstance(value, str) else value
         if not isinstance(words, (list, tuple)) or not words or any(not isinstance(word, str) or not word.strip() for word in words):
             raise self.refusal(name, value, fix)
-        return list(words)
+        return [_plain(word) for word in words]
 
     def whole(self, name: str, minimum: int, maximum: int, default: t.Any = None) -> t.Any:
         """A whole number in a range."""

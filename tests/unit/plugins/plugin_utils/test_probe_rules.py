@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+import typing as t
+from collections.abc import Iterator
 
 import pytest
 
@@ -60,6 +62,27 @@ def test_true(expression: str) -> None:
 )
 def test_what_was_found_is_told(expression: str, words: str) -> None:
     assert problem(expression) == words
+
+
+class Unsafe(str):
+    """As ansible-core before 2.19 marks what a task returned: the parts of the text are marked as well."""
+
+    def __iter__(self) -> Iterator[Unsafe]:  # type: ignore[override]
+        return map(Unsafe, super().__iter__())
+
+    def __radd__(self, other: str) -> Unsafe:
+        return Unsafe(other.__add__(self))
+
+    def __str__(self) -> Unsafe:
+        return self
+
+    def replace(self, *parts: t.Any) -> Unsafe:
+        return Unsafe(super().replace(*parts))
+
+
+def test_text_that_ansible_has_marked() -> None:
+    # Not the expression of another test: jmespath keeps what it has compiled.
+    assert problem(Unsafe("intact || join(' ', [to_string(lost), 'are lost'])")) == "1347 are lost"
 
 
 def test_no_json() -> None:
