@@ -73,9 +73,6 @@ class Unsafe(str):
     def __radd__(self, other: str) -> Unsafe:
         return Unsafe(other.__add__(self))
 
-    def __str__(self) -> Unsafe:
-        return self
-
     def replace(self, *parts: t.Any) -> Unsafe:
         return Unsafe(super().replace(*parts))
 
