@@ -64,7 +64,8 @@ mirror() { # the one that this machine uses, when it is a bookworm
 
 fetch_packages() {
 	local from=${FAULTLINE_CLUSTER_MIRROR:-$(mirror)}
-	printf '%s [signed-by=%s] %s bookworm main\n' deb $KEYRING "${from:=http://deb.debian.org/debian}" deb-src $KEYRING "$from" >"$WORK/apt/sources.list"
+	[ -n "$from" ] || die "apt of this machine names no mirror of Debian 12 (bookworm): give the address of one in FAULTLINE_CLUSTER_MIRROR"
+	printf '%s [signed-by=%s] %s bookworm main\n' deb $KEYRING "$from" deb-src $KEYRING "$from" >"$WORK/apt/sources.list"
 	cat >"$WORK/apt/apt.conf" <<-E
 		Dir::Etc::sourcelist "$WORK/apt/sources.list";
 		Dir::Etc::sourceparts "-";
