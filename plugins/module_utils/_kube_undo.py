@@ -9,6 +9,8 @@
 Each says what came of it: DONE, GONE (nothing of ours is left) or DRIFTED (somebody else changed it since; theirs is kept).
 """
 
+from abc import ABC, abstractmethod
+
 from ansible_collections.faultline.chaos.plugins.module_utils import _kube_exec, _kube_stress_sh
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
 from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import Conflict, NotFound
@@ -23,7 +25,7 @@ NONCE = "faultline.chaos/nonce"  # the annotation on objects of ours: which maki
 _TRIES = 10
 
 
-class Step(object):
+class Step(ABC):
     """One undo step. fields are the arguments of the constructor, all of them JSON."""
 
     fields = ()
@@ -34,13 +36,13 @@ class Step(object):
         told["step"] = type(self).__name__
         return told
 
+    @abstractmethod
     def render(self):
         """What it does, for people."""
-        raise NotImplementedError
 
+    @abstractmethod
     def run(self, cluster):
         """(DONE | GONE | DRIFTED, a sentence). Errors: AttackError, and it is tried again later."""
-        raise NotImplementedError
 
 
 class DeleteCreated(Step):

@@ -13,6 +13,7 @@ import json
 import os
 import socket
 import traceback
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -59,8 +60,9 @@ class ControllerAction(ActionBase):
             result.update(failed=True, msg=f"{type(error).__name__}: {error}", exception=traceback.format_exc())
         return result
 
+    @abstractmethod
     def work(self, given: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Result:
-        raise NotImplementedError
+        """What the action is for: its result. May raise."""
 
     def say(self, line: str, mood: str = PLAIN) -> None:
         """A line for people, whatever callback shows the tasks."""
