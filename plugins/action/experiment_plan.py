@@ -12,17 +12,22 @@ from typing import Any
 from ansible.template import Templar
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.plugin_utils import _controller, _summary, _targets, _windows
-from ansible_collections.faultline.chaos.plugins.plugin_utils._attack_docs import check_attacks
-from ansible_collections.faultline.chaos.plugins.plugin_utils._controller import BAD, GOOD, PLAIN
-from ansible_collections.faultline.chaos.plugins.plugin_utils._host_values import refuse_host_values
-from ansible_collections.faultline.chaos.plugins.plugin_utils._inventory import Inventory
-from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import OPTION, Plan, normalise, planned_seconds
-from ansible_collections.faultline.chaos.plugins.plugin_utils._run import Run, now
-from ansible_collections.faultline.chaos.plugins.plugin_utils._targets import Check, check
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment import (
+    controller as experiment_controller,
+    summary,
+    targets,
+    windows as experiment_windows,
+)
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.attack_docs import check_attacks
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.controller import BAD, GOOD, PLAIN
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.host_values import refuse_host_values
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import OPTION, Plan, normalise, planned_seconds
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.run import Run, now
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.targets import Check, check
+from ansible_collections.faultline.chaos.plugins.plugin_utils._selection.inventory import Inventory
 
 
-class ActionModule(_controller.ControllerAction):
+class ActionModule(experiment_controller.ControllerAction):
     """From a plan to a schedule, or to the reason why not. Touches no host."""
 
     arguments = {"plan": {"type": "raw"}}
@@ -36,10 +41,10 @@ class ActionModule(_controller.ControllerAction):
             return {"go": False, "verdict": "refused", "reason": str(error), "reports": {}}
         reports = self._publish(run)
         if run.stopped:
-            for line, bad in _summary.experiment(run.record, reports):
+            for line, bad in summary.experiment(run.record, reports):
                 self.say(line, BAD if bad else PLAIN)
             return {"go": False, "verdict": run.record["verdict"], "reason": run.record["verdict_reason"], "reports": reports}
-        state = _controller.temporary_directory() / f"{run.record['run_id']}.json"
+        state = experiment_controller.temporary_directory() / f"{run.record['run_id']}.json"
         run.save(state)
         numbered = list(enumerate(run.record["schedule"], 1))
         hosts = sorted({host for entry in run.record["schedule"] for host in entry["blast_radius"]["selected"]})
@@ -58,27 +63,27 @@ class ActionModule(_controller.ControllerAction):
         when = now()
         run_id = f"{when:%Y%m%dt%H%M%Sz}-{secrets.token_hex(3)}"
         local = self._task.connection == "local"
-        found = _targets.draw(
+        found = targets.draw(
             plan,
             Inventory(task_vars["groups"]),
             set(task_vars["ansible_play_hosts"]),
-            lambda host: _controller.connection_variables(task_vars, host, local),
+            lambda host: experiment_controller.connection_variables(task_vars, host, local),
             run_id,
         )
         refuse_host_values(task_vars, found.hosts, lambda value, variables: Templar(loader=self._loader, variables=variables).template(value))
-        _targets.refuse_lost_leases(plan, found.targets, lambda host: _controller.connection_variables(task_vars, host, local))
-        windows = [_windows.parse_window("window", text) for text in plan["safety"]["window"]]
-        forbidden = [_windows.parse_forbidden("forbid", text) for text in plan["safety"]["forbid"]]
-        allowed, detail = _windows.check(windows, forbidden, when, planned_seconds(plan))
-        directory = None if self.check_mode else _controller.report_directory(plan["report"]["dir"])
+        targets.refuse_lost_leases(plan, found.targets, lambda host: experiment_controller.connection_variables(task_vars, host, local))
+        windows = [experiment_windows.parse_window("window", text) for text in plan["safety"]["window"]]
+        forbidden = [experiment_windows.parse_forbidden("forbid", text) for text in plan["safety"]["forbid"]]
+        allowed, detail = experiment_windows.check(windows, forbidden, when, planned_seconds(plan))
+        directory = None if self.check_mode else experiment_controller.report_directory(plan["report"]["dir"])
         checks = [
             *found.checks,
             check("change window", allowed, detail),
             _one_batch(task_vars),
             *([_reports_can_be_written(directory)] if directory else []),
         ]
-        schedule = _targets.schedule(plan, found.targets, run_id)
-        controller = _controller.who_runs_this(task_vars)
+        schedule = targets.schedule(plan, found.targets, run_id)
+        controller = experiment_controller.who_runs_this(task_vars)
         run = Run.begin(
             str(directory) if directory else None,
             run_id=run_id, plan=plan, checks=checks, schedule=schedule, controller=controller, when=when,

@@ -9,17 +9,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils import _controller, _outcomes, _summary, _verdict
-from ansible_collections.faultline.chaos.plugins.plugin_utils._controller import BAD, GOOD, PLAIN
-from ansible_collections.faultline.chaos.plugins.plugin_utils._report_clean import clean
-from ansible_collections.faultline.chaos.plugins.plugin_utils._round_kinds import ON_HOST
-from ansible_collections.faultline.chaos.plugins.plugin_utils._run import Run, now
-from ansible_collections.faultline.chaos.plugins.plugin_utils._targets import listed
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment import controller, outcomes, summary, verdict as experiment_verdict
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.controller import BAD, GOOD, PLAIN
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.round_kinds import ON_HOST
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.run import Run, now
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.targets import listed
+from ansible_collections.faultline.chaos.plugins.plugin_utils._report.clean import clean
 
 Result = dict[str, Any]
 
 
-class ActionModule(_controller.ControllerAction):
+class ActionModule(controller.ControllerAction):
     """Takes what a task found into the record of the run, and decides what comes next. One method per moment of a run."""
 
     arguments = {
@@ -43,7 +43,7 @@ class ActionModule(_controller.ControllerAction):
         return result
 
     def _results(self, hosts: list[str]) -> dict[str, Result]:
-        return _controller.registered(self.task_vars, hosts, self.given["results"])
+        return controller.registered(self.task_vars, hosts, self.given["results"])
 
     # --- the moments, in their order ------------------------------------------------------------
 
@@ -100,7 +100,7 @@ class ActionModule(_controller.ControllerAction):
         seconds = run.injected(results, now())
         for one in run.attacks[-1]["hosts"]:
             if one["error"]:
-                what = "not attacked" if one["outcome"] == _outcomes.NOT_INJECTED else "perhaps attacked"
+                what = "not attacked" if one["outcome"] == outcomes.NOT_INJECTED else "perhaps attacked"
                 self.say(f"  {one['host']}: {what}: {one['error']}", BAD)
         if not seconds:
             self._say_stop()
@@ -115,9 +115,9 @@ class ActionModule(_controller.ControllerAction):
     def _planned(self, hosts: list[str], results: Mapping[str, Result]) -> Result:
         for host in hosts:
             result = results.get(host) or {}
-            if not _outcomes.is_planned(result):
-                self.run_of.stop(_verdict.REFUSED, f"{host} would refuse the attack: {_outcomes.problem(result)}")
-                self.say(f"  {host}: would be refused: {_outcomes.problem(result)}", BAD)
+            if not outcomes.is_planned(result):
+                self.run_of.stop(experiment_verdict.REFUSED, f"{host} would refuse the attack: {outcomes.problem(result)}")
+                self.say(f"  {host}: would be refused: {outcomes.problem(result)}", BAD)
         return {"observe": False}
 
     def _reverted(self) -> Result:
@@ -127,9 +127,9 @@ class ActionModule(_controller.ControllerAction):
         already = run.stopped
         run.reverted(self._results(self._selected()), self.steady, now())
         for one in run.attacks[-1]["hosts"]:
-            if one["outcome"] == _outcomes.STUCK:
+            if one["outcome"] == outcomes.STUCK:
                 self.say(f"  {one['host']}: the undo is STUCK: {one['error']}", BAD)
-            elif one["outcome"] == _outcomes.LEFT_TO_TIMER:
+            elif one["outcome"] == outcomes.LEFT_TO_TIMER:
                 self.say(f"  {one['host']}: left to its timer, until {one['deadline']}: {one['error']}", BAD)
         if not already:
             self._say_stop()
@@ -144,7 +144,7 @@ class ActionModule(_controller.ControllerAction):
         return {"left": [{**each, "revert": run.entry_of(each["round"])["revert"]} for each in found]}
 
     def _swept(self) -> Result:
-        self.run_of.swept(self.given["round"], self._results(sorted(_verdict.troubled_hosts(self.run_of.record))))
+        self.run_of.swept(self.given["round"], self._results(sorted(experiment_verdict.troubled_hosts(self.run_of.record))))
         return {}
 
     def _end(self) -> Result:
@@ -154,10 +154,10 @@ class ActionModule(_controller.ControllerAction):
         run.finish(now())
         paths, warning = run.publish(run.plan["report"]["formats"])
         self.warn(warning)
-        for line, bad in _summary.experiment(run.record, paths):
+        for line, bad in summary.experiment(run.record, paths):
             self.say(line, BAD if bad else (GOOD if line.endswith("HELD") else PLAIN))
         return {
-            "passed": _verdict.passed(run.record["verdict"]),
+            "passed": experiment_verdict.passed(run.record["verdict"]),
             "verdict": run.record["verdict"],
             "reason": run.record["verdict_reason"],
             "run_id": run.record["run_id"],

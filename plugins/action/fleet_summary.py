@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils import _controller, _summary
-from ansible_collections.faultline.chaos.plugins.plugin_utils._controller import BAD, GOOD, PLAIN
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment import controller, summary
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.controller import BAD, GOOD, PLAIN
 
 
-class ActionModule(_controller.ControllerAction):
+class ActionModule(controller.ControllerAction):
     """Reads what a halt or an audit found on every host of the play, and prints it once."""
 
     arguments = {
@@ -21,9 +21,9 @@ class ActionModule(_controller.ControllerAction):
 
     def work(self, given: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         hosts = list(task_vars["ansible_play_hosts_all"])
-        results = _controller.registered(task_vars, hosts, given["results"])
-        fleet = _summary.audit(hosts, results) if given["subject"] == "audit" else _summary.halt(hosts, results, self.check_mode)
-        lines = _summary.fleet_lines(given["subject"].capitalize(), fleet, len(hosts))
+        results = controller.registered(task_vars, hosts, given["results"])
+        fleet = summary.audit(hosts, results) if given["subject"] == "audit" else summary.halt(hosts, results, self.check_mode)
+        lines = summary.fleet_lines(given["subject"].capitalize(), fleet, len(hosts))
         for line, bad in lines:
             self.say(line, BAD if bad else PLAIN if line is not lines[-1][0] else GOOD)
         return {"ok": fleet.ok, "lists": fleet.lists, "summary": lines[-1][0]}

@@ -13,15 +13,15 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
-from ansible_collections.faultline.chaos.plugins.plugin_utils import _steady_state as steady_state
-from ansible_collections.faultline.chaos.plugins.plugin_utils._host_shell import HostShells
-from ansible_collections.faultline.chaos.plugins.plugin_utils._progress import BAD, GOOD
+from ansible_collections.faultline.chaos.plugins.plugin_utils._observation import steady_state
+from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.progress import BAD, GOOD
+from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.host_shell import HostShells
 
 display = Display()
 
 
 class ActionModule(ActionBase):
-    """Options in, result out; see plugin_utils/_steady_state.py for what happens in between."""
+    """Options in, result out; see plugin_utils/_observation/steady_state.py for what happens in between."""
 
     _requires_connection = False
     _supports_check_mode = True

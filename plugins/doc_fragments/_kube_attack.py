@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    # Mirrors COMMON_OPTIONS in module_utils/_kube_attack.py.
+    # Mirrors COMMON_OPTIONS in module_utils/_kube/lifecycle/attack.py.
     DOCUMENTATION = r"""
 options:
   state:

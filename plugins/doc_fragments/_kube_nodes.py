@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    # Mirrors NODE_OPTIONS in module_utils/_kube_nodes.py.
+    # Mirrors NODE_OPTIONS in module_utils/_kube/targets/nodes.py.
     DOCUMENTATION = r"""
 options:
   names:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    # Mirrors POD_OPTIONS in module_utils/_kube_select.py.
+    # Mirrors POD_OPTIONS in module_utils/_kube/targets/select.py.
     DOCUMENTATION = r"""
 options:
   namespaces:

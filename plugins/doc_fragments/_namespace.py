@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    # Mirrors OPTIONS in module_utils/_namespace.py.
+    # Mirrors OPTIONS in module_utils/_host/namespace.py.
     DOCUMENTATION = r"""
 options:
   netns:

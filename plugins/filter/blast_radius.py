@@ -10,9 +10,9 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.plugin_utils._blast_radius import caps, select
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import read_select
 from ansible_collections.faultline.chaos.plugins.plugin_utils._levels import Level, plain
-from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import read_select
+from ansible_collections.faultline.chaos.plugins.plugin_utils._selection.blast_radius import caps, select
 
 DOCUMENTATION = r"""
 name: blast_radius

@@ -9,9 +9,9 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import read_select
 from ansible_collections.faultline.chaos.plugins.plugin_utils._levels import Level, plain
-from ansible_collections.faultline.chaos.plugins.plugin_utils._partition import DIRECTIONS, SHAPES, cut
-from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import read_select
+from ansible_collections.faultline.chaos.plugins.plugin_utils._selection.partition import DIRECTIONS, SHAPES, cut
 
 DOCUMENTATION = r"""
 name: partition

@@ -11,7 +11,7 @@ from ansible import context
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.plugin_utils._inventory import Inventory
+from ansible_collections.faultline.chaos.plugins.plugin_utils._selection.inventory import Inventory
 
 DOCUMENTATION = r"""
 name: pattern_hosts

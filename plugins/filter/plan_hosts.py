@@ -11,8 +11,8 @@ from ansible import context
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.plugin_utils._inventory import Inventory
-from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import OPTION, normalise
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import OPTION, normalise
+from ansible_collections.faultline.chaos.plugins.plugin_utils._selection.inventory import Inventory
 
 DOCUMENTATION = r"""
 name: plan_hosts

@@ -9,7 +9,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.plugin_utils._kube_hosts import add_hosts
+from ansible_collections.faultline.chaos.plugins.plugin_utils._selection.kube_hosts import add_hosts
 
 DOCUMENTATION = r"""
 name: pod_hosts

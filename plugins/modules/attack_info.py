@@ -107,11 +107,11 @@ history:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils._control import attacks, unseen
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._host import Host
-from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._residue import residue
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import attacks, unseen
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.residue import residue
 
 
 def main():

@@ -204,11 +204,13 @@ effect:
 
 import ipaddress
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _blackhole, _firewall, _namespace, _network, _process, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace, process
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._network import blackhole, firewall as network_firewall, options as network_options
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 TARGETS = ("interface", "cidr", "names", "ports", "local_ports", "protocols")
 _LOOPBACK = "loopback always passes: stop the service, or cut it off from its other hosts"
@@ -217,7 +219,7 @@ _LOOPBACK = "loopback always passes: stop the service, or cut it off from its ot
 class Blackhole(Attack):
     name = "blackhole"
     options = dict(
-        _namespace.OPTIONS,
+        namespace.OPTIONS,
         action={"type": "str", "choices": ["drop", "reject"], "default": "drop"},
         direction={"type": "str", "choices": ["in", "out", "both"], "default": "both"},
         interface={"type": "str"},
@@ -230,7 +232,7 @@ class Blackhole(Attack):
         exclude_cidr={"type": "list", "elements": "str", "default": []},
         exclude_ports={"type": "list", "elements": "str", "default": []},
     )
-    constraints = {"mutually_exclusive": _namespace.EXCLUSIVE}
+    constraints = {"mutually_exclusive": namespace.EXCLUSIVE}
 
     _found = None  # the place of the attack
 
@@ -238,23 +240,23 @@ class Blackhole(Attack):
         params = self.params
         if not any(params[option] for option in TARGETS):
             raise AttackError("nothing says which packets: give at least one of %s" % ", ".join(TARGETS), option="cidr")
-        _namespace.check_options(params)
+        namespace.check_options(params)
         if params["interface"] is not None:
-            _network.interface_name("interface", params["interface"])
+            network_options.interface_name("interface", params["interface"])
             if params["interface"] == "lo":
                 raise BadOption("interface", "lo", _LOOPBACK)
         for each in params["cidr"]:
             if each.endswith("/0"):
                 raise BadOption("cidr", each, "leave cidr out; interface, ports or protocols alone mean everybody, and the control path passes")
-        self.networks = [_network.network("cidr", each) for each in params["cidr"]]
-        _network.check_peers("names", params["names"])
-        self.passed = [_network.network("exclude_cidr", each) for each in params["exclude_cidr"]]
-        self.control = [_network.network("control_addresses", each) for each in params["control_addresses"]]
+        self.networks = [network_options.network("cidr", each) for each in params["cidr"]]
+        network_options.check_peers("names", params["names"])
+        self.passed = [network_options.network("exclude_cidr", each) for each in params["exclude_cidr"]]
+        self.control = [network_options.network("control_addresses", each) for each in params["control_addresses"]]
         self.interval = _units.duration("resolve_interval", params["resolve_interval"], 0.0, 3600.0)
         if 0 < self.interval < 1:
             raise BadOption("resolve_interval", params["resolve_interval"], "the least is 1s; 0 is never")
         self.ports, self.local_ports, self.passed_ports = [
-            [_network.port_range(option, each) for each in params[option]] for option in ("ports", "local_ports", "exclude_ports")
+            [network_options.port_range(option, each) for each in params[option]] for option in ("ports", "local_ports", "exclude_ports")
         ]
         for option in ("ports", "local_ports"):
             if params[option] and params["protocols"] == ["icmp"]:
@@ -269,7 +271,7 @@ class Blackhole(Attack):
 
     def _place(self):
         if self._found is None:
-            self._found = _namespace.find(self.host, self.params)
+            self._found = namespace.find(self.host, self.params)
         return self._found
 
     def resources(self):
@@ -281,26 +283,26 @@ class Blackhole(Attack):
     def guard(self):
         host, params, place = self.host, self.params, self._place()
         if params["interface"] is not None:
-            _network.ShownInterface(host, place, params["interface"]).check()
-        self.addresses = dict((name, _network.resolve("names", [name])) for name in params["names"])
+            network_options.ShownInterface(host, place, params["interface"]).check()
+        self.addresses = dict((name, network_options.resolve("names", [name])) for name in params["names"])
         resolved = [each for name in params["names"] for each in self.addresses[name]]
         for name in params["names"]:
             if all(each.network_address.is_loopback for each in self.addresses[name]):
                 raise AttackError("names: %s is the target itself: %s" % (name, _LOOPBACK), option="names")
         control_ports = []
-        if place is _namespace.HERE:
+        if place is namespace.HERE:
             control_ports = host.control_ports()
             anybody = not (params["cidr"] or params["names"])
-            _network.refuse_control_path(host, "cidr", self.networks, self.ports if anybody else ())
-            _network.refuse_control_path(host, "names", resolved, self.local_ports, "local_ports")
+            network_options.refuse_control_path(host, "cidr", self.networks, self.ports if anybody else ())
+            network_options.refuse_control_path(host, "names", resolved, self.local_ports, "local_ports")
         self.hit = sorted(set(self.networks + resolved), key=lambda each: (each.version, each))
-        self.targets = _blackhole.Targets(
+        self.targets = blackhole.Targets(
             params["action"], self._directions, params["interface"], self.ports, self.local_ports, params["protocols"], self.passed, self.passed_ports
         )
-        passes = _blackhole.always_pass(self._directions, control_ports, self.control)
+        passes = blackhole.always_pass(self._directions, control_ports, self.control)
         rules = passes + self.targets.exceptions() + self.targets.hits(self.hit or [None])
-        self.firewall = _firewall.choose(host, self.id, rules, place)
-        self.connections = host.control_path() if place is _namespace.HERE else []
+        self.firewall = network_firewall.choose(host, self.id, rules, place)
+        self.connections = host.control_path() if place is namespace.HERE else []
         self.passes = ["ssh port %d" % port for port in control_ports] + [str(each) for each in self.control + self.passed]
 
     def plan(self, before):
@@ -312,7 +314,7 @@ class Blackhole(Attack):
         if names and self.interval:
             until = uptime() + self.duration
             life = (self.host, firewall, self.targets, names, self.hit, self.interval, until)
-            workers.append(_process.Worker("names", lambda: _blackhole.follow(*life)))
+            workers.append(process.Worker("names", lambda: blackhole.follow(*life)))
         return Plan(
             before="no rules of this attack",
             after="%s\n%s" % (firewall.name, firewall.text()),
@@ -334,7 +336,7 @@ class Blackhole(Attack):
 
     def verify(self, plan):
         effect = self.firewall.read()
-        if self._place() is not _namespace.HERE:
+        if self._place() is not namespace.HERE:
             self._place().check()
         elif self.connections and not self.host.control_path():
             raise AttackError("the SSH connection that this task came by is gone")

@@ -162,11 +162,13 @@ effect:
 import random
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _clock, _process, _service, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import SetClock, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._host import process as host_process
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._state import clock, service
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import SetClock, Undo
 
 CLOSE = 0.05  # seconds between what was asked and what is measured
 LOOK = 0.3  # seconds after which nobody may have set the clock right
@@ -187,22 +189,22 @@ class ClockSkew(Attack):
         self.interval = _units.duration("interval", self.params["interval"], 0.05, 3600.0)
         self.jitter = _units.percent("jitter", self.params["jitter"], 0.0, 90.0) / 100
         for where in self.params["certificates"]:
-            _clock.check_place("certificates", where)
+            clock.check_place("certificates", where)
 
     def resources(self):
         return ["clock"]
 
     def guard(self):
-        _clock.refuse_not_ours(self.host)
-        _clock.refuse_other_date(self.host)
+        clock.refuse_not_ours(self.host)
+        clock.refuse_other_date(self.host)
         self.certificates = [where for where in self.params["certificates"] if self._stays_valid(where, True)]
-        self.certificates += [path for path in _clock.ssh_host_certificates(self.host) if self._stays_valid(path, False)]
+        self.certificates += [path for path in clock.ssh_host_certificates(self.host) if self._stays_valid(path, False)]
 
     def _stays_valid(self, where, asked):
         """False for one of the host's own that is not valid even now. Errors: BadOption when the attack would make it invalid."""
         now = time.time()
         try:
-            first, last = _clock.validity("certificates", where)
+            first, last = clock.validity("certificates", where)
         except BadOption:
             if asked:
                 raise
@@ -218,17 +220,17 @@ class ClockSkew(Attack):
         return True
 
     def snapshot(self):
-        daemons = [process for process in _process.processes() if process.name in _clock.TIME_DAEMONS]
+        daemons = [process for process in host_process.processes() if process.name in clock.TIME_DAEMONS]
         try:
-            self.manager = _service.manager(self.host)
-            stopped = self.manager.active(_clock.TIME_SERVICES)
+            self.manager = service.manager(self.host)
+            stopped = self.manager.active(clock.TIME_SERVICES)
         except AttackError:
             if daemons:
                 raise
             self.manager, stopped = None, []
         if daemons and not stopped:
             raise AttackError("%s (pid %d) keeps the clock, and no service that is known here runs it: stop it first" % (daemons[0].name, daemons[0].pid))
-        return {"offset": _clock.offset(), "slow": _clock.slow(self.host), "stopped": stopped}
+        return {"offset": clock.offset(), "slow": clock.slow(self.host), "stopped": stopped}
 
     def plan(self, before):
         stopped = before["stopped"]
@@ -242,19 +244,19 @@ class ClockSkew(Attack):
             steps=self.manager.stop_alone("offset", stopped) if stopped else [],
             undo=undo,
         )
-        if _clock.trusts_user_certificates(self.host):
+        if clock.trusts_user_certificates(self.host):
             plan.notes.append("sshd lets users in by certificates: those not valid at the wrong time cannot log in until the undo")
         plan.right = before["offset"]
         plan.stopped = stopped
         if self.params["mode"] == "strobe":
             until = uptime() + self.duration
-            plan.workers.append(_process.Worker("clock", lambda: self._strobe(plan.right, until)))
+            plan.workers.append(host_process.Worker("clock", lambda: self._strobe(plan.right, until)))
         return plan
 
     def inject(self, plan):
         for argv, _stdin in plan.steps:
             self.host.run(argv)
-        _clock.set_offset(plan.right + int(self.offset * 1e9))
+        clock.set_offset(plan.right + int(self.offset * 1e9))
         for worker in plan.workers:
             worker.release()
 
@@ -264,20 +266,20 @@ class ClockSkew(Attack):
         while uptime() < until:
             time.sleep(self.interval * (1 + self.jitter * random.uniform(-1, 1)))
             wrong = not wrong
-            _clock.set_offset(right + (int(self.offset * 1e9) if wrong else 0))
-        _clock.set_offset(right)
+            clock.set_offset(right + (int(self.offset * 1e9) if wrong else 0))
+        clock.set_offset(right)
 
     def verify(self, plan):
         looks, until = [], time.monotonic() + LOOK
         if plan.workers:
             until += min(10.0, 3 * self.interval)
         while time.monotonic() < until:
-            looks.append((_clock.offset() - plan.right) / 1e9)
+            looks.append((clock.offset() - plan.right) / 1e9)
             if plan.workers and abs(looks[-1] - self.offset) <= CLOSE:
                 break
             time.sleep(0.02)
         measured = min(looks, key=lambda look: abs(look - self.offset)) if plan.workers else looks[-1]
-        daemons = [process for process in _process.processes() if process.name in _clock.TIME_DAEMONS]
+        daemons = [process for process in host_process.processes() if process.name in clock.TIME_DAEMONS]
         if daemons:
             raise AttackError("%s (pid %d) keeps the clock in spite of it: it was started again, or is no service" % (daemons[0].name, daemons[0].pid))
         if abs(measured - self.offset) > CLOSE:

@@ -144,10 +144,12 @@ effect:
       sample: 2
 """
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _cpu, _process, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host import process
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._resources import cpu as resources_cpu
 
 LOOK_BEFORE = 0.4  # seconds over which the load before the attack is measured
 LOOK_AFTER = 1.0  # seconds over which the load is verified
@@ -170,9 +172,9 @@ class CpuStress(Attack):
         self.load = _units.percent("load", self.params["load"], 1.0, 100.0)
         self.ramp = _units.duration("ramp", self.params["ramp"], 0.0)
         if self.params["cpus"] is None:
-            self.cpus = _cpu.allowed()
+            self.cpus = resources_cpu.allowed()
         else:
-            self.cpus = _cpu.numbers("cpus", self.params["cpus"])
+            self.cpus = resources_cpu.numbers("cpus", self.params["cpus"])
 
     def resources(self):
         return ["cpu:%d" % cpu for cpu in self.cpus]
@@ -180,27 +182,27 @@ class CpuStress(Attack):
     def guard(self):
         if self.ramp > self.duration:
             raise BadOption("ramp", self.params["ramp"], "the most is the duration, %s" % _units.human(self.duration))
-        online = _cpu.look()
+        online = resources_cpu.look()
         for cpu in self.cpus:
             if cpu not in online:
-                raise BadOption("cpus", cpu, "it is offline or does not exist; online are %s" % _cpu.ranges(online))
-            if not _cpu.usable(cpu):
-                raise BadOption("cpus", cpu, "the task may not use it (a cpuset); it may use %s" % _cpu.ranges(_cpu.allowed()))
+                raise BadOption("cpus", cpu, "it is offline or does not exist; online are %s" % resources_cpu.ranges(online))
+            if not resources_cpu.usable(cpu):
+                raise BadOption("cpus", cpu, "the task may not use it (a cpuset); it may use %s" % resources_cpu.ranges(resources_cpu.allowed()))
 
     def snapshot(self):
-        found = _cpu.measure(self.cpus, LOOK_BEFORE)
+        found = resources_cpu.measure(self.cpus, LOOK_BEFORE)
         return dict((cpu, found.get(cpu, 0.0)) for cpu in self.cpus)
 
     def plan(self, before):
         over = [cpu for cpu in self.cpus if before[cpu] >= self.load]
         until = uptime() + self.duration
-        worker = _process.Worker("cpu", lambda: _cpu.drive(before, self.load, self.ramp, until))
+        worker = process.Worker("cpu", lambda: resources_cpu.drive(before, self.load, self.ramp, until))
         slowly = ", reached over %s" % _units.human(self.ramp) if self.ramp else ""
         plan = Plan(
             before="\n".join("cpu %d  load %.0f %%" % (cpu, before[cpu]) for cpu in self.cpus),
             after="\n".join("cpu %d  load %g %%%s" % (cpu, self.load, slowly) for cpu in self.cpus),
             workers=[worker],
-            notes=["CPU %s is at the load asked for already: nothing is added there until that ends" % _cpu.ranges(over)] if over else [],
+            notes=["CPU %s is at the load asked for already: nothing is added there until that ends" % resources_cpu.ranges(over)] if over else [],
         )
         plan.others = before
         return plan
@@ -210,14 +212,14 @@ class CpuStress(Attack):
         most = min(PATIENCE, self.duration / LOOK_AFTER / 3)
         looks = 0
         while True:
-            measured = _cpu.measure(self.cpus, LOOK_AFTER)
+            measured = resources_cpu.measure(self.cpus, LOOK_AFTER)
             mean = sum(measured.values()) / max(1, len(measured))
             looks += 1
             if self.ramp or not leader.alive() or abs(mean - self.load) <= CLOSE:
                 break
             if looks >= (TRIES if mean >= self.load - TOO_LOW else most):
                 break
-        burners = len(_cpu.burners(leader.pid))
+        burners = len(resources_cpu.burners(leader.pid))
         if burners < len(self.cpus):
             raise AttackError("%d of %d burners run: the target is out of processes or memory" % (burners, len(self.cpus)))
         if not self.ramp and mean < self.load - TOO_LOW:

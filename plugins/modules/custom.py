@@ -158,11 +158,12 @@ effect:
 
 import os
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _filesystem, _program, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Fails, Gone, Run, Succeeds, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem, program
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Fails, Gone, Run, Succeeds, Undo
 
 PROGRAMS = ("inject", "undo", "check", "undo_check")
 SHOWN = 4096  # characters of the output
@@ -183,7 +184,7 @@ class Custom(Attack):
     def validate(self):
         for option in PROGRAMS:
             if self.params[option] is not None:
-                _program.check(option, self.params[option])
+                program.check(option, self.params[option])
         self.undo_seconds = int(_units.duration("undo_timeout", self.params["undo_timeout"], 1.0, 3600.0))
         name = self.params["resource"]
         if name is not None and (not name.strip() or not name.isprintable() or len(name) > 200):
@@ -199,8 +200,8 @@ class Custom(Attack):
 
     def _found(self, option, argv):
         """The argv with the real place of its program. Errors: BadOption."""
-        found = _program.find(self.host, option, argv)
-        mount = _filesystem.mount_of(os.path.realpath(found[0]))
+        found = program.find(self.host, option, argv)
+        mount = filesystem.mount_of(os.path.realpath(found[0]))
         if option != "inject" and mount.in_memory and mount.point != "/":
             raise BadOption(option, argv[0], "it is on a file system in memory, and an undo after a reboot needs it: put it on a disk")
         return found

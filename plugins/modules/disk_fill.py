@@ -182,12 +182,14 @@ effect:
       sample: ext4
 """
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _filesystem, _fill, _process, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, Undo
-from ansible_collections.faultline.chaos.plugins.module_utils._undo_files import RemoveOwn
+from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem, process
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._resources import disk_fill
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import RemoveOwn
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Undo
 
 AMOUNTS = ("percent", "size", "leave_free")
 LONGEST_WAIT = 120.0  # seconds; slow disks go on filling in the background
@@ -214,7 +216,7 @@ class DiskFill(Attack):
 
     def validate(self):
         params = self.params
-        self.path = _filesystem.path("path", params["path"])
+        self.path = filesystem.path("path", params["path"])
         self.asked = {}
         if params["percent"] is not None:
             self.asked["percent"] = _units.percent("percent", params["percent"], 1.0, 100.0)
@@ -232,8 +234,8 @@ class DiskFill(Attack):
     def _where(self):
         """Real path and mount of the directory."""
         if self._place is None:
-            place = _filesystem.directory("path", self.path)
-            self._place = (place, _filesystem.mount_of(place))
+            place = filesystem.directory("path", self.path)
+            self._place = (place, filesystem.mount_of(place))
         return self._place
 
     def resources(self):
@@ -244,12 +246,12 @@ class DiskFill(Attack):
         place, mount = self._where()
         inodes, option = self.params["inodes"], list(self.asked)[0]
         mount.refuse("path", self.path)
-        self.before = _filesystem.space(place, inodes)
+        self.before = filesystem.space(place, inodes)
         if self.before.total <= 0:
             raise BadOption("inodes" if inodes else "path", self.path, "%s (%s) does not tell how many it has" % (mount.point, mount.kind))
-        hard = _filesystem.hard_floor(place, self.journal.path, inodes)
+        hard = filesystem.hard_floor(place, self.journal.path, inodes)
         if self.floor is None:
-            self.floor = _filesystem.default_floor(self.before, inodes)
+            self.floor = filesystem.default_floor(self.before, inodes)
         self.floor = max(self.floor, hard)
         self.add = self.before.to_add(**self.asked)
         told = self.params[option]
@@ -264,7 +266,7 @@ class DiskFill(Attack):
             )
         if inodes and self.add > MOST_FILES:
             raise BadOption(option, told, "that would be %d files, the most is %d" % (self.add, MOST_FILES))
-        _filesystem.refuse_memory(option, told, mount, self.add * 1024 if inodes else self.add)
+        filesystem.refuse_memory(option, told, mount, self.add * 1024 if inodes else self.add)
 
     def _human(self, amount):
         return "%d inodes" % amount if self.params["inodes"] else _units.human_size(amount)
@@ -275,20 +277,20 @@ class DiskFill(Attack):
     def plan(self, before):
         place, mount = self._where()
         until = uptime() + self.duration
-        directory = _filesystem.OwnDirectory(place, self.id)
-        progress = _fill.Progress()
+        directory = filesystem.OwnDirectory(place, self.id)
+        progress = disk_fill.Progress()
         exact = self.add if "size" in self.asked else None
-        goal = _fill.Goal(exact, before.available - self.add, self.floor)
-        worker = _process.Worker("fill", lambda: _fill.fill(directory, goal, self.params["inodes"], until, progress))
+        goal = disk_fill.Goal(exact, before.available - self.add, self.floor)
+        worker = process.Worker("fill", lambda: disk_fill.fill(directory, goal, self.params["inodes"], until, progress))
         holds = {"files" if self.params["inodes"] else "size": self.add}
-        after = _filesystem.Space(before.used + self.add, before.available - self.add, before.total)
+        after = filesystem.Space(before.used + self.add, before.available - self.add, before.total)
         plan = Plan(
             before=self._line(mount, before),
             after="%s\n%s holds %s" % (self._line(mount, after), directory.path, self._human(self.add)),
             undo=Undo([RemoveOwn("remove what fills %s" % mount.point, directory.path, **holds)], [Gone(directory.path, [Exists(directory.path)])]),
             workers=[worker],
         )
-        if mount.kind in _filesystem.NETWORK:
+        if mount.kind in filesystem.NETWORK:
             plan.notes.append("%s is a network file system: everybody who uses it is hit" % mount.point)
         plan.directory, plan.progress = directory, progress
         return plan
@@ -302,17 +304,17 @@ class DiskFill(Attack):
 
     def verify(self, plan):
         _place, mount = self._where()
-        progress = _fill.wait(plan.progress, plan.workers[0].alive, min(LONGEST_WAIT, self.duration / 2))
-        now = _filesystem.space(_place, self.params["inodes"])
-        if progress.phase == _fill.FAILED:
-            raise AttackError("%s cannot be filled: %s" % (mount.point, _fill.reason(progress)))
-        if progress.phase == _fill.FILLING and not plan.workers[0].alive():
+        progress = disk_fill.wait(plan.progress, plan.workers[0].alive, min(LONGEST_WAIT, self.duration / 2))
+        now = filesystem.space(_place, self.params["inodes"])
+        if progress.phase == disk_fill.FAILED:
+            raise AttackError("%s cannot be filled: %s" % (mount.point, disk_fill.reason(progress)))
+        if progress.phase == disk_fill.FILLING and not plan.workers[0].alive():
             raise AttackError("the filling process was ended by somebody, or by the kernel for want of memory")
         missing = 100.0 * (self.add - progress.added) / self.before.total
-        if progress.phase == _fill.STOPPED and missing > CLOSE:
+        if progress.phase == disk_fill.STOPPED and missing > CLOSE:
             raise AttackError(
                 "%s stops at %s of %s: %s; is there a quota?"
-                % (mount.point, self._human(progress.added), self._human(self.add), _fill.reason(progress))
+                % (mount.point, self._human(progress.added), self._human(self.add), disk_fill.reason(progress))
             )
         return {
             "asked": self.asked,
@@ -320,8 +322,8 @@ class DiskFill(Attack):
             "available": now.available,
             "added": progress.added,
             "before_percent": round(self.before.percent, 2),
-            "method": _fill.HOW[progress.how],
-            "complete": progress.phase != _fill.FILLING,
+            "method": disk_fill.HOW[progress.how],
+            "complete": progress.phase != disk_fill.FILLING,
             "mount": mount.point,
             "file_system": mount.kind,
         }

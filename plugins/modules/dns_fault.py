@@ -169,12 +169,14 @@ import os
 import pwd
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _dns, _dns_forwarder, _firewall, _process, _sockets, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Run, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._host import process
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._network import dns, dns_forwarder, firewall, sockets
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Run, Undo
 
 FIRST_UID = 47053  # the first number without a user runs the server; its queries are known by it
 FIRST_PORT = 20053
@@ -208,8 +210,8 @@ class DnsFault(Attack):
         self.mode = params["mode"]
         if not params["domains"]:
             raise BadOption("domains", params["domains"], "name at least one domain")
-        self.domains = [_dns.domain("domains", each) for each in params["domains"]]
-        if OTHER in _dns.Domains(self.domains):
+        self.domains = [dns.domain("domains", each) for each in params["domains"]]
+        if OTHER in dns.Domains(self.domains):
             raise BadOption("domains", params["domains"], "%s tells whether other names still pass: leave it out" % OTHER)
         self.delay = 0.0
         if params["delay"] is not None:
@@ -232,11 +234,11 @@ class DnsFault(Attack):
 
     def guard(self):
         host = self.host
-        self.resolvers = _dns.resolvers(host.read(_dns.RESOLV_CONF), host.read(_dns.UPSTREAM_CONF))
+        self.resolvers = dns.resolvers(host.read(dns.RESOLV_CONF), host.read(dns.UPSTREAM_CONF))
         self.uid = self._free_uid()
         ports = self._free_ports(len(self.resolvers))
-        self.endpoints = [_dns_forwarder.Endpoint(resolver, port) for resolver, port in zip(self.resolvers, ports)]
-        self.firewall = _firewall.choose(host, self.id, self._rules())
+        self.endpoints = [dns_forwarder.Endpoint(resolver, port) for resolver, port in zip(self.resolvers, ports)]
+        self.firewall = firewall.choose(host, self.id, self._rules())
 
     @staticmethod
     def _free_uid():
@@ -251,31 +253,31 @@ class DnsFault(Attack):
     @staticmethod
     def _free_ports(count):
         wanted = range(FIRST_PORT, FIRST_PORT + 1000)
-        used = set(port for protocol in ("tcp", "udp") for port in _sockets.ports_in_use(protocol, wanted))
+        used = set(port for protocol in ("tcp", "udp") for port in sockets.ports_in_use(protocol, wanted))
         return [port for port in wanted if port not in used][:count]
 
     def _rules(self):
         """The forwarder's own queries pass; those of everybody else to a resolver go to its stand-in."""
         found = []
         for family in sorted(set(each.address.version for each in self.resolvers)):
-            found.append(_firewall.Rule(_firewall.PASS, "out", family=family, uid=self.uid, table=_firewall.NAT))
+            found.append(firewall.Rule(firewall.PASS, "out", family=family, uid=self.uid, table=firewall.NAT))
         for each in self.endpoints:
             network = ipaddress.ip_network(each.resolver.address)
             for protocol in ("udp", "tcp"):
                 found.append(
-                    _firewall.Rule(_firewall.REDIRECT, "out", network=network, protocol=protocol, far_ports=(_dns.PORT, _dns.PORT), to_port=each.port)
+                    firewall.Rule(firewall.REDIRECT, "out", network=network, protocol=protocol, far_ports=(dns.PORT, dns.PORT), to_port=each.port)
                 )
         return found
 
     def snapshot(self):
         """Which resolvers answer at all: what did not answer before proves nothing."""
-        return dict((str(each.address), _dns.ask(each.address, OTHER, _dns.A, SILENCE)) for each in self.resolvers)
+        return dict((str(each.address), dns.ask(each.address, OTHER, dns.A, SILENCE)) for each in self.resolvers)
 
     def plan(self, before):
         until = uptime() + self.duration
-        fault = _dns_forwarder.Fault(self.mode, _dns.Domains(self.domains), self.delay, self.addresses)
+        fault = dns_forwarder.Fault(self.mode, dns.Domains(self.domains), self.delay, self.addresses)
         script = self.journal.script(self.id)
-        worker = _process.Worker("dns", lambda: _dns_forwarder.run(self.endpoints, fault, self.uid, script, until))
+        worker = process.Worker("dns", lambda: dns_forwarder.run(self.endpoints, fault, self.uid, script, until))
         undo = Undo()
         self.firewall.undo(undo)
         for argv, sign in self._caches():
@@ -323,14 +325,14 @@ class DnsFault(Attack):
     def _wait_for_forwarder(self, worker):
         ports = set(each.port for each in self.endpoints)
         until = time.monotonic() + READY
-        while any(_sockets.ports_in_use(protocol, ports) != ports for protocol in ("udp", "tcp")):
+        while any(sockets.ports_in_use(protocol, ports) != ports for protocol in ("udp", "tcp")):
             if not worker.alive() or time.monotonic() > until:
                 raise AttackError("the forwarder does not listen: the target is out of memory, processes or ports")
             time.sleep(0.05)
 
     def verify(self, plan):
         measured, others = {}, {}
-        kind = _dns.AAAA if self.mode == "spoof" and self.addresses[0].version == 6 else _dns.A
+        kind = dns.AAAA if self.mode == "spoof" and self.addresses[0].version == 6 else dns.A
         name = self.domains[0].replace("*", "faultline-probe")
         for each in self.resolvers:
             address = str(each.address)
@@ -338,7 +340,7 @@ class DnsFault(Attack):
             reply = self._ask(each, name, kind, self._patience(), lambda reply, ok=answers: self._as_asked(reply, kind, ok))
             if not self._as_asked(reply, kind, answers):
                 raise AttackError("%s asked for %s should be %s, and is: %s" % (address, name, self._told(), reply))
-            other = self._ask(each, OTHER, _dns.A, LOOK, lambda reply, ok=answers: reply.rcode is not None or not ok)
+            other = self._ask(each, OTHER, dns.A, LOOK, lambda reply, ok=answers: reply.rcode is not None or not ok)
             if other.rcode is None and answers:
                 raise AttackError("%s answered to other names before, and does not any more" % address)
             measured[address], others[address] = str(reply), str(other)
@@ -356,7 +358,7 @@ class DnsFault(Attack):
     def _ask(resolver, name, kind, patience, good):
         """A Reply; asked again when it is not good, for the network may lose a packet."""
         for _each in range(TRIES):
-            reply = _dns.ask(resolver.address, name, kind, patience)
+            reply = dns.ask(resolver.address, name, kind, patience)
             if good(reply):
                 break
         return reply
@@ -371,7 +373,7 @@ class DnsFault(Attack):
         if self.mode == "delay":
             late = reply.seconds >= min(self.delay, self._patience()) - 0.005
             return late and (reply.rcode is not None or not answered or self.delay > LONGEST)
-        wanted = [each for each in self.addresses if each.version == (4 if kind == _dns.A else 6)]
+        wanted = [each for each in self.addresses if each.version == (4 if kind == dns.A else 6)]
         return reply.rcode == EXPECTED[self.mode] and reply.addresses == wanted
 
 

@@ -157,12 +157,14 @@ effect:
       elements: dict
 """
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _handles, _holders, _memory, _process, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._stress import Deadline
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Alive, Gone, OutputHas, Run, Undo
-from ansible_collections.faultline.chaos.plugins.module_utils._undo_limits import HasHeirs, HeirsBack
+from ansible_collections.faultline.chaos.plugins.module_utils._host import process
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._resources import file_handles, holders, memory
+from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadline import Deadline
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.limits import HasHeirs, HeirsBack
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Alive, Gone, OutputHas, Run, Undo
 
 DEFAULT_PERCENT = 10.0
 MOST = 1 << 40
@@ -199,13 +201,13 @@ class FdExhaustion(Attack):
             self.percent = DEFAULT_PERCENT if params["percent"] is None else _units.percent("percent", params["percent"], 0.1, 100.0)
         self.reserve = params["reserve"]
         if self.reserve is not None:
-            _units.integer("reserve", self.reserve, _handles.LEAST_RESERVE, MOST)
+            _units.integer("reserve", self.reserve, file_handles.LEAST_RESERVE, MOST)
 
     @staticmethod
     def _check_name(name):
         if not name.strip() or set(name) & set("*?[]^$|/\\\n\0"):
             raise BadOption("process", name, "give the exact name of the program; patterns and paths are not used")
-        if _process.protected(name):
+        if process.protected(name):
             raise BadOption("process", name, "it keeps the host or its control path alive and is protected")
 
     def resources(self):
@@ -215,15 +217,15 @@ class FdExhaustion(Attack):
         if self.params["process"] is not None:
             self.prlimit = self.host.tool("prlimit")
             return
-        table = self.table = _handles.table()
-        free = _handles.free(table)
+        table = self.table = file_handles.table()
+        free = file_handles.free(table)
         option = "count" if self.percent is None else "percent"
         value = DEFAULT_PERCENT if self.params[option] is None else self.params[option]
         if self.count is None:
             self.count = max(1, int(free * self.percent / 100.0))
         self._check_possible()
         if self.reserve is None:
-            self.reserve = _handles.default_reserve(table.limit)
+            self.reserve = file_handles.default_reserve(table.limit)
         most = max(0, free - self.reserve)
         if self.count > most:
             most = "%d" % most if option == "count" else "%.3g" % (int(1000.0 * most / max(1, free)) / 10.0)
@@ -231,28 +233,28 @@ class FdExhaustion(Attack):
 
     def _check_possible(self):
         """Errors: AttackError where the limit is none in practice."""
-        view = _memory.look()
-        spare = max(0, view.available - _memory.default_reserve(view.total))
-        if self.count * _handles.COST > spare or self.count > _handles.MOST_HOLDERS * _handles.per_holder():
+        view = memory.look()
+        spare = max(0, view.available - memory.default_reserve(view.total))
+        if self.count * file_handles.COST > spare or self.count > file_handles.MOST_HOLDERS * file_handles.per_holder():
             raise AttackError(
                 "fs.file-max of the target is %d: to take %d file handles needs %s of memory, and %s can be spared. The file handles of this host "
                 "cannot be used up safely: use the option process, which lowers the limit of one program"
-                % (self.table.limit, self.count, _units.human_size(self.count * _handles.COST), _units.human_size(spare))
+                % (self.table.limit, self.count, _units.human_size(self.count * file_handles.COST), _units.human_size(spare))
             )
 
     def snapshot(self):
         if self.params["process"] is None:
             return self.table
-        victims = _process.choose(name=self.params["process"])
+        victims = process.choose(name=self.params["process"])
         if not victims:
             raise AttackError("no process on the target has the name %s" % self.params["process"])
-        _process.refuse_protected(victims)
-        return [(victim, _handles.descriptors(victim.pid)) + self._limits(victim) for victim in victims]
+        process.refuse_protected(victims)
+        return [(victim, file_handles.descriptors(victim.pid)) + self._limits(victim) for victim in victims]
 
     @staticmethod
     def _limits(victim):
         try:
-            return _handles.limits(victim.pid)
+            return file_handles.limits(victim.pid)
         except (OSError, ValueError) as error:
             raise AttackError("the limit of pid %d (%s) cannot be read: %s; set become: true" % (victim.pid, victim.name, error))
 
@@ -266,14 +268,14 @@ class FdExhaustion(Attack):
         return Plan(
             before=line % (table.used, table.limit),
             after=(line + ", %d of them held; %d %s") % (table.used + count, table.limit, count, self.reserve, left),
-            workers=[_process.Worker("fd", lambda: _handles.hold(count, reserve, end.over))],
+            workers=[process.Worker("fd", lambda: file_handles.hold(count, reserve, end.over))],
             notes=["processes of root (CAP_SYS_ADMIN) may go beyond fs.file-max: all others are hit"],
         )
 
     def _plan_process(self, found):
         undo, lines, self.lowered, notes = Undo(), [], [], []
         for victim, used, soft, hard in found:
-            lowest = _handles.ceiling(used, self.params["leave"])
+            lowest = file_handles.ceiling(used, self.params["leave"])
             if soft != "unlimited" and int(soft) <= lowest:
                 notes.append("pid %d has a soft limit of %s already: it is left alone" % (victim.pid, soft))
                 continue
@@ -302,7 +304,7 @@ class FdExhaustion(Attack):
                 if not victim.alive():
                     raise AttackError("pid %d (%s) has ended meanwhile" % (victim.pid, victim.name))
                 try:
-                    _handles.set_soft(victim.pid, lowest)
+                    file_handles.set_soft(victim.pid, lowest)
                 except (OSError, ValueError) as error:
                     raise AttackError("the limit of pid %d (%s) cannot be changed: %s; set become: true" % (victim.pid, victim.name, error))
         super(FdExhaustion, self).inject(plan)
@@ -311,18 +313,18 @@ class FdExhaustion(Attack):
         return self._verify_host(plan.workers[0]) if self.params["process"] is None else self._verify_process()
 
     def _verify_host(self, leader):
-        measured, growing = _holders.settle(lambda: _handles.held(leader.pid), self.count, CLOSE, min(WAIT, self.duration / 2))
+        measured, growing = holders.settle(lambda: file_handles.held(leader.pid), self.count, CLOSE, min(WAIT, self.duration / 2))
         if not leader.alive():
             raise AttackError("the worker was ended, by the kernel for lack of memory or by somebody else")
         if not growing and measured < self.count * (1 - TOO_FEW) - 2:
             raise AttackError("asked for %d file handles, measured %d: others took them meanwhile, or a limit stands in the way" % (self.count, measured))
-        table = _handles.table()
+        table = file_handles.table()
         return {
             "asked": self.count,
             "measured": measured,
             "growing": growing,
-            "free_before": _handles.free(self.table),
-            "free": _handles.free(table),
+            "free_before": file_handles.free(self.table),
+            "free": file_handles.free(table),
             "reserve": self.reserve,
             "limit": table.limit,
         }
@@ -333,7 +335,7 @@ class FdExhaustion(Attack):
             now = self._limits(victim)[0]
             if now != str(lowest):
                 raise AttackError("the limit of pid %d (%s) is %s after setting it to %d" % (victim.pid, victim.name, now, lowest))
-            below = len([each for each in _handles.descriptors(victim.pid) if each < lowest])
+            below = len([each for each in file_handles.descriptors(victim.pid) if each < lowest])
             most = max(most, lowest - below)
             told.append({"pid": victim.pid, "open": used, "before": soft, "now": now})
         return {"asked": self.params["leave"], "measured": most, "processes": told}

@@ -192,11 +192,13 @@ import os
 import re
 import stat
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _file, _filesystem, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Fails, Gone, SameBoot, Undo, When
-from ansible_collections.faultline.chaos.plugins.module_utils._undo_files import FileBack, InPlace, Settled
+from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._state import file as state_file
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, Settled
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Fails, Gone, SameBoot, Undo, When
 
 # Which operation uses which option.
 USES = {"content": ("replace", "append"), "size": ("truncate",), "mode": ("chmod",), "count": ("bit_flip",), "seed": ("bit_flip",)}
@@ -225,7 +227,7 @@ class FileFault(Attack):
     def validate(self):
         params = self.params
         self.op = params["op"]
-        self.path = _file.path("path", params["path"])
+        self.path = state_file.path("path", params["path"])
         self.most = _units.size("max_size", params["max_size"], 1, MOST)
         for option, users in USES.items():
             if params[option] is not None and self.op not in users:
@@ -254,7 +256,7 @@ class FileFault(Attack):
 
     def _real(self):
         if self._place is None:
-            parent = _filesystem.directory("path", os.path.dirname(self.path), _file.TREES)
+            parent = filesystem.directory("path", os.path.dirname(self.path), state_file.TREES)
             self._place = os.path.join(parent, os.path.basename(self.path))
         return self._place
 
@@ -262,17 +264,17 @@ class FileFault(Attack):
         return ["file:%s" % self._real()]
 
     def guard(self):
-        self.file = file = _file.File("path", self.params["path"], self.path, self.most)
+        self.file = file = state_file.File("path", self.params["path"], self.path, self.most)
         self.method, self.why = self._method()
         size = len(file.content)
         if self.op == "bit_flip" and self.told["count"] > size * 8:
             raise BadOption("count", self.told["count"], "the file has only %d bits" % (size * 8))
-        self.after = _file.change(self.op, file.content, self.told)
+        self.after = state_file.change(self.op, file.content, self.told)
         self.mode = "%o" % int(self.params["mode"], 8) if self.op == "chmod" else file.mode
         if self.op != "remove" and self.after == file.content and self.mode == file.mode:
             raise BadOption("op", self.op, "the file is like that already")
         for place, needed in ((self._journal_place(), size), (file.parent, len(self.after) if self.op not in ("remove", "chmod") else 0)):
-            free = _filesystem.space(place).available
+            free = filesystem.space(place).available
             if free < needed + SPARE:
                 raise AttackError("%s has %s available, %s are needed for a copy" % (place, _units.human_size(free), _units.human_size(needed + SPARE)))
         if self.method == "in_place" and self.op != "chmod" and "--attributes-only" not in self.host.run([self.host.tool("cp"), "--help"], check=False)[1]:
@@ -302,10 +304,10 @@ class FileFault(Attack):
 
     def plan(self, before):
         file = self.file
-        after = "absent" if self.op == "remove" else _file.checksum(self.after)
+        after = "absent" if self.op == "remove" else state_file.checksum(self.after)
         told = {"path": file.parent, "parent": file.parent_id, "name": file.name, "file": file.id}
         undo = Undo()
-        aside, fresh = (_filesystem.own_name(self.id, suffix) for suffix in (".old", ".new"))
+        aside, fresh = (filesystem.own_name(self.id, suffix) for suffix in (".old", ".new"))
         if self.op == "chmod":
             undo.steps.append(InPlace(title="the mode of %s" % file.path, how="mode", before=file.mode, after=self.mode, **told))
         elif self.method == "in_place":
@@ -356,8 +358,8 @@ class FileFault(Attack):
         if os.path.lexists(file.path):
             with open(file.path, "rb") as stream:
                 content, found = stream.read(), os.fstat(stream.fileno())
-            after = {"size": found.st_size, "mode": "%o" % stat.S_IMODE(found.st_mode), "sha256": _file.checksum(content), "inode": found.st_ino}
-        expected = {} if self.op == "remove" else {"mode": self.mode, "sha256": _file.checksum(self.after)}
+            after = {"size": found.st_size, "mode": "%o" % stat.S_IMODE(found.st_mode), "sha256": state_file.checksum(content), "inode": found.st_ino}
+        expected = {} if self.op == "remove" else {"mode": self.mode, "sha256": state_file.checksum(self.after)}
         if any(after.get(key) != value for key, value in expected.items()) or bool(after) != bool(expected):
             raise AttackError("%s is not what it should be after %s: somebody else changes it as well" % (file.path, self.op))
         return {

@@ -178,12 +178,14 @@ effect:
 import os
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _power, _process, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import start_time
-from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import FileHolds, Gone, Run
+from ansible_collections.faultline.chaos.plugins.module_utils._host import process
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import start_time
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._state import power
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds, Gone, Run
 
 SHUTDOWN = 180.0  # seconds that a shutdown may take: systemd alone gives a service 90
 NOT_FOR_A_HANG = ("none", "rtcwake", "wake_on_lan")
@@ -219,16 +221,16 @@ class HostPower(Attack):
             raise BadOption("delay", self.params["delay"], "it must be shorter than the duration, at whose end it is cancelled")
         if self.way_back == "rtcwake" and self.duration < self.delay + SHUTDOWN:
             raise BadOption("duration", self.params["duration"], "with rtcwake, leave %s more than the delay for shutting down" % _units.human(SHUTDOWN))
-        _power.refuse_no_host()
-        if self.action == "crash" and self.way_back in NOT_FOR_A_HANG and _power.after_crash() is None:
+        power.refuse_no_host()
+        if self.action == "crash" and self.way_back in NOT_FOR_A_HANG and power.after_crash() is None:
             raise BadOption(
                 "way_back", self.way_back, "kernel.panic is 0 and kdump is not loaded, so a crashed host hangs; name what can switch it off and on"
             )
 
     def snapshot(self):
-        self.argv = None if self.params["abrupt"] else _power.command(self.host, self.action)
-        self.keys = _power.keys(self.action) if self.argv is None else ""
-        return {"alarm": _power.clock_now() + int(self.duration) if self.way_back == "rtcwake" else None}
+        self.argv = None if self.params["abrupt"] else power.command(self.host, self.action)
+        self.keys = power.keys(self.action) if self.argv is None else ""
+        return {"alarm": power.clock_now() + int(self.duration) if self.way_back == "rtcwake" else None}
 
     def plan(self, before):
         self.module = (os.getpid(), start_time(os.getpid()))
@@ -236,19 +238,19 @@ class HostPower(Attack):
         plan = Plan(
             before="up, boot %s" % self.host.boot_id,
             after="%s in %s, by %s" % (self.action, _units.human(self.delay), by),
-            workers=[_process.Worker("power", self._fire)],
+            workers=[process.Worker("power", self._fire)],
         )
         plan.by = by
         plan.alarm = before["alarm"]
         if plan.alarm is not None:
-            path = _power.CLOCK + "/wakealarm"
+            path = power.CLOCK + "/wakealarm"
             ours = [FileHolds(path, str(plan.alarm))]
             plan.after += "\nalarm of the hardware clock at %d (its own seconds)" % plan.alarm
             plan.undo.steps.append(Run("take back the alarm", ["sh", "-c", 'echo 0 >"$1"', "sh", path], ours))
             plan.undo.checks.append(Gone("the alarm of the hardware clock", ours))
         if self.action == "crash":
             plan.notes.append("a crash ends services without warning, and what they had not written is lost")
-            plan.notes += [_power.after_crash()] if _power.after_crash() else []
+            plan.notes += [power.after_crash()] if power.after_crash() else []
         others = [each for each in Journal().ids() if each != self.id]
         if others:
             plan.notes.append("active here as well: %s; they end with this boot and are undone at the next" % ", ".join(others))
@@ -256,7 +258,7 @@ class HostPower(Attack):
 
     def inject(self, plan):
         if plan.alarm is not None:
-            _power.set_alarm(plan.alarm)
+            power.set_alarm(plan.alarm)
         super(HostPower, self).inject(plan)
 
     def _fire(self):
@@ -266,7 +268,7 @@ class HostPower(Attack):
         time.sleep(self.delay)
         if self.argv:
             os.execv(self.argv[0], self.argv)
-        _power.press(self.keys)
+        power.press(self.keys)
 
     def verify(self, plan):
         if not plan.workers[0].alive():

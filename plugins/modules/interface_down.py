@@ -121,10 +121,10 @@ effect:
       elements: str
 """
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _links, _network
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, NotRestorable
-from ansible_collections.faultline.chaos.plugins.module_utils._residue import ALIAS_PREFIX
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.residue import ALIAS_PREFIX
+from ansible_collections.faultline.chaos.plugins.module_utils._network import links, options as network_options
 
 
 class InterfaceDown(Attack):
@@ -132,8 +132,8 @@ class InterfaceDown(Attack):
     options = {"interface": {"type": "str", "required": True}}
 
     def validate(self):
-        _network.interface_name("interface", self.params["interface"])
-        self.control = [_network.network("control_addresses", each) for each in self.params["control_addresses"]]
+        network_options.interface_name("interface", self.params["interface"])
+        self.control = [network_options.network("control_addresses", each) for each in self.params["control_addresses"]]
 
     def resources(self):
         return ["net:%s" % self.params["interface"]]
@@ -141,10 +141,10 @@ class InterfaceDown(Attack):
     def guard(self):
         host = self.host
         self.ip = host.tool("ip")
-        self.interface = _network.Interface(self.params["interface"])
+        self.interface = network_options.Interface(self.params["interface"])
         self.interface.check()
-        _links.refuse_linked(self.interface)
-        needed = _links.control_devices(host, self.ip, self.control)
+        links.refuse_linked(self.interface)
+        needed = links.control_devices(host, self.ip, self.control)
         self.known = any(needed)
         if self.interface.name in needed:
             raise AttackError(
@@ -155,8 +155,8 @@ class InterfaceDown(Attack):
             raise NotRestorable("interface: %s has next hop objects, which the kernel would forget" % self.interface.name, option="interface")
 
     def snapshot(self):
-        state = _links.read(self.host, self.ip, self.interface.name)
-        _links.refuse_unrestorable(state, self.interface.name)
+        state = links.read(self.host, self.ip, self.interface.name)
+        links.refuse_unrestorable(state, self.interface.name)
         return state
 
     def plan(self, before):
@@ -164,10 +164,10 @@ class InterfaceDown(Attack):
         alias, mark = self.host.read(self.interface.path + "/ifalias").rstrip("\n"), ALIAS_PREFIX + self.id
         down = [[self.ip, "link", "set", "dev", name, "alias", mark], [self.ip, "link", "set", "dev", name, "down"]]
         plan = Plan(
-            before="%s up\n%s" % (name, _links.text(before)),
+            before="%s up\n%s" % (name, links.text(before)),
             after="%s down" % name,
             steps=[(argv, None) for argv in down],
-            undo=_links.undo(self.host, self.ip, self.interface, before, alias, mark),
+            undo=links.undo(self.host, self.ip, self.interface, before, alias, mark),
             notes=[] if self.known else ["this connection is not SSH, so nobody knows whether it needs %s" % name],
         )
         plan.state = before
@@ -176,8 +176,8 @@ class InterfaceDown(Attack):
     def verify(self, plan):
         if int(self.host.read(self.interface.path + "/flags", "0x0"), 16) & 1:
             raise AttackError("%s is still up, or was set up again at once: is there a daemon that does?" % self.interface.name)
-        now = _links.read(self.host, self.ip, self.interface.name)
-        lost = [line for part in _links.PARTS for line in plan.state[part] if line not in now[part]]
+        now = links.read(self.host, self.ip, self.interface.name)
+        lost = [line for part in links.PARTS for line in plan.state[part] if line not in now[part]]
         return {
             "interface": self.interface.name,
             "operstate": self.host.read(self.interface.path + "/operstate").strip(),

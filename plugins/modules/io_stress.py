@@ -190,12 +190,14 @@ effect:
       sample: /dev/sda2
 """
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _filesystem, _io, _process, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, Undo
-from ansible_collections.faultline.chaos.plugins.module_utils._undo_files import RemoveOwn
+from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem, process
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._resources import disk_io
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import RemoveOwn
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Undo
 
 PAGE = 4096  # the alignment that O_DIRECT needs everywhere
 LONGEST_WAIT = 120.0  # seconds, for the files to be there
@@ -219,7 +221,7 @@ class IoStress(Attack):
 
     def validate(self):
         params = self.params
-        self.path = _filesystem.path("path", params["path"])
+        self.path = filesystem.path("path", params["path"])
         self.workers = _units.integer("workers", params["workers"], 1, 64)
         self.block_size = _units.size("block_size", params["block_size"], PAGE, 16 << 20)
         if self.block_size % PAGE:
@@ -231,8 +233,8 @@ class IoStress(Attack):
     def _where(self):
         """Real path and mount of the directory."""
         if self._place is None:
-            place = _filesystem.directory("path", self.path)
-            self._place = (place, _filesystem.mount_of(place))
+            place = filesystem.directory("path", self.path)
+            self._place = (place, filesystem.mount_of(place))
         return self._place
 
     def resources(self):
@@ -242,21 +244,21 @@ class IoStress(Attack):
     def guard(self):
         place, mount = self._where()
         mount.refuse("path", self.path)
-        figures, total = _filesystem.space(place), self.workers * self.file_size
-        floor = _filesystem.default_floor(figures)
+        figures, total = filesystem.space(place), self.workers * self.file_size
+        floor = filesystem.default_floor(figures)
         if figures.available - total < floor:
             raise BadOption(
                 "file_size", self.params["file_size"], "%d files of it leave %s of %s available, and the floor is %s"
                 % (self.workers, _units.human_size(max(0, figures.available - total)), mount.point, _units.human_size(floor))
             )
-        _filesystem.refuse_memory("file_size", self.params["file_size"], mount, total)
+        filesystem.refuse_memory("file_size", self.params["file_size"], mount, total)
 
     def plan(self, before):
         place, mount = self._where()
-        directory = _filesystem.OwnDirectory(place, self.id)
-        counts = _io.Counts(self.workers)
+        directory = filesystem.OwnDirectory(place, self.id)
+        counts = disk_io.Counts(self.workers)
         each = None if self.rate is None else self.rate / float(self.workers)
-        job = _io.Job(
+        job = disk_io.Job(
             self.params["mode"], self.params["pattern"] == "random", self.block_size, self.file_size, each, self.params["fsync"], uptime() + self.duration
         )
         limit = "" if self.rate is None else ", at most %s/s" % _units.human_size(self.rate)
@@ -267,11 +269,11 @@ class IoStress(Attack):
             % (mount.point, mount.source, self.params["mode"], self.params["pattern"], self.workers, _units.human_size(self.block_size),
                _units.human_size(self.file_size), directory.path, limit),
             undo=Undo([remove], [Gone(directory.path, [Exists(directory.path)])]),
-            workers=[_process.Worker("io", lambda: _io.drive(directory, job, counts))],
+            workers=[process.Worker("io", lambda: disk_io.drive(directory, job, counts))],
         )
         if mount.in_memory:
             plan.notes.append("%s is in memory: this stresses no disk" % mount.point)
-        if mount.kind in _filesystem.NETWORK:
+        if mount.kind in filesystem.NETWORK:
             plan.notes.append("%s is a network file system: everybody who uses it is hit" % mount.point)
         plan.directory, plan.counts = directory, counts
         return plan
@@ -283,17 +285,17 @@ class IoStress(Attack):
     def verify(self, plan):
         _place, mount = self._where()
         leader, counts = plan.workers[0], plan.counts
-        running = _io.wait_running(counts, leader.alive, min(LONGEST_WAIT, self.duration / 2))
-        why = _io.failure(counts)
+        running = disk_io.wait_running(counts, leader.alive, min(LONGEST_WAIT, self.duration / 2))
+        why = disk_io.failure(counts)
         if why:
             raise AttackError("path: %s: %s" % (self.path, why))
         if not leader.alive():
             raise AttackError("the workers were ended by somebody, or by the kernel for want of memory")
         if not running:
             raise AttackError("file_size: the files could not be written in time: make them smaller, or the duration longer")
-        read, written, operations = _io.measure(counts, min(LOOK, self.duration / 4))
-        if _io.failure(counts) or not leader.alive():
-            raise AttackError("the workers ended at once: %s" % (_io.failure(counts) or "killed"))
+        read, written, operations = disk_io.measure(counts, min(LOOK, self.duration / 4))
+        if disk_io.failure(counts) or not leader.alive():
+            raise AttackError("the workers ended at once: %s" % (disk_io.failure(counts) or "killed"))
         return {
             "asked": {"mode": self.params["mode"], "rate": self.rate},
             "read_bytes_per_second": int(read),

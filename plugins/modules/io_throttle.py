@@ -171,13 +171,15 @@ effect:
 import os
 import re
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _filesystem, _throttle, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._cgroup import EmptyCgroup, RemoveCgroup
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Exists, Gone, SameBoot, Undo
-from ansible_collections.faultline.chaos.plugins.module_utils._undo_files import HasLine, IoController, IsInode, Put
+from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
+from ansible_collections.faultline.chaos.plugins.module_utils._host.cgroup import EmptyCgroup, RemoveCgroup
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._resources import io_limits
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import HasLine, IoController, IsInode, Put
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, SameBoot, Undo
 
 LIMITS = {"read_bps": "rbps", "write_bps": "wbps", "read_iops": "riops", "write_iops": "wiops"}
 UNIT = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]*\Z")
@@ -209,8 +211,8 @@ class IoThrottle(Attack):
             if not UNIT.match(params["service"]) or len(params["service"]) > 200:
                 raise BadOption("service", params["service"], "give the name of a systemd unit, such as postgresql")
         else:
-            _filesystem.path("cgroup", params["cgroup"], trees=())
-        self.device = _filesystem.path("device", params["device"], trees=("/proc", "/sys"))
+            filesystem.path("cgroup", params["cgroup"], trees=())
+        self.device = filesystem.path("device", params["device"], trees=("/proc", "/sys"))
         self.limits = {}
         for option, key in LIMITS.items():
             if params[option] is not None:
@@ -220,13 +222,13 @@ class IoThrottle(Attack):
     def _where(self):
         """Directory of the group, mount point and version of the hierarchy, number of the device."""
         if self._found is None:
-            point, version = _throttle.hierarchy()
+            point, version = io_limits.hierarchy()
             group = self.params["cgroup"]
             if group is None:
                 group = self._group_of(self.params["service"])
             directory = os.path.normpath(os.path.join(point, group.strip("/")))
-            real = _filesystem.real_path("device", self.device, trees=("/proc", "/sys"))
-            self._found = (directory, point, version, _throttle.device("device", self.params["device"], real))
+            real = filesystem.real_path("device", self.device, trees=("/proc", "/sys"))
+            self._found = (directory, point, version, io_limits.device("device", self.params["device"], real))
         return self._found
 
     def _group_of(self, unit):
@@ -246,24 +248,24 @@ class IoThrottle(Attack):
         directory, point, version, number = self._where()
         option = "cgroup" if self.params["service"] is None else "service"
         if version == 1 and option == "service" and not os.path.isdir(directory):
-            _throttle.refuse_place(option, self.params[option], directory, point)
-            self.own = _throttle.OwnGroup(self.id, directory[len(point) :], point)
+            io_limits.refuse_place(option, self.params[option], directory, point)
+            self.own = io_limits.OwnGroup(self.id, directory[len(point) :], point)
             self.back = directory = self.own.back()
-            self.pids = _throttle.refuse_processes(option, self.params[option], set(self.own.processes()))
+            self.pids = io_limits.refuse_processes(option, self.params[option], set(self.own.processes()))
             if not self.params["enable_controller"]:
                 raise AttackError(
                     "%s has no control group of blkio: set BlockIOAccounting=yes for the unit (systemctl set-property --runtime UNIT BlockIOAccounting=yes), "
                     "or enable_controller: true" % self.params["service"], option="enable_controller"
                 )
         else:
-            self.pids = _throttle.refuse_group(option, self.params[option], directory, point)
-        self.off = _throttle.without_controller(directory, point) if version == 2 else []
+            self.pids = io_limits.refuse_group(option, self.params[option], directory, point)
+        self.off = io_limits.without_controller(directory, point) if version == 2 else []
         if self.off and not self.params["enable_controller"]:
             raise AttackError(
                 "the io controller is off in %s: set IOAccounting=yes for the unit (systemctl set-property --runtime UNIT IOAccounting=yes), or "
                 "enable_controller: true" % ", ".join(self.off), option="enable_controller"
             )
-        if version == 1 and not os.path.exists(os.path.join(directory, _throttle.V1_FILES["rbps"])):
+        if version == 1 and not os.path.exists(os.path.join(directory, io_limits.V1_FILES["rbps"])):
             raise AttackError("the kernel of the target cannot throttle (CONFIG_BLK_DEV_THROTTLING): %s has no blkio.throttle files" % directory)
 
     @property
@@ -272,7 +274,7 @@ class IoThrottle(Attack):
 
     def snapshot(self):
         _directory, _point, version, number = self._where()
-        return _throttle.changes(self.directory, version, number, self.limits)
+        return io_limits.changes(self.directory, version, number, self.limits)
 
     def plan(self, before):
         if self.own:
@@ -334,7 +336,7 @@ class IoThrottle(Attack):
 
     def verify(self, plan):
         number = self._where()[3]
-        kernel = [_throttle.line_of(self.host.read(change.path), number) for change in plan.changes]
+        kernel = [io_limits.line_of(self.host.read(change.path), number) for change in plan.changes]
         for change, line in zip(plan.changes, kernel):
             if line != change.after:
                 raise AttackError("%s says %s after writing %s" % (change.path, line, change.write))
@@ -343,7 +345,7 @@ class IoThrottle(Attack):
             "kernel": kernel,
             "before": [change.before for change in plan.changes if change.before],
             "cgroup": self.directory,
-            "device": _throttle.device_name(number),
+            "device": io_limits.device_name(number),
             "processes": len(self.pids),
         }
 

@@ -149,12 +149,14 @@ import json
 import os
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube_deadman, _kube_pressure, _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube import Cluster
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import CONFIG_MAP, POD, path
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import Cluster
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import CONFIG_MAP, POD, path
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import pressure
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman as kube_deadman
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
 
 LISTS = {"pods": POD, "config_maps": CONFIG_MAP}
 _FIRST = 3.0  # seconds of which the effect is told
@@ -203,7 +205,7 @@ class ApiPressure(KubeAttack):
             raise AttackError("it was reverted while it was being applied")
         read_end, write_end = os.pipe()
         try:
-            self.pid = _kube_deadman.detach_with_certificates(self.cluster.settings, lambda: self._send(entry, write_end), "kube-api", write_end)
+            self.pid = kube_deadman.detach_with_certificates(self.cluster.settings, lambda: self._send(entry, write_end), "kube-api", write_end)
         finally:
             os.close(write_end)
         self.pipe = read_end
@@ -213,8 +215,8 @@ class ApiPressure(KubeAttack):
         self._surge(Cluster(self.params, self.cluster.settings), entry, write_end)  # connections must not be shared with the parent
 
     def _surge(self, cluster, entry, write_end):
-        journal = Journal(Cluster(self.params, cluster.settings, timeout=_kube_pressure.LOOK_TIMEOUT, tries=1))
-        surge = _kube_pressure.Surge(cluster, self.where, self.query, self.params["rate"], self.params["workers"])
+        journal = Journal(Cluster(self.params, cluster.settings, timeout=pressure.LOOK_TIMEOUT, tries=1))
+        surge = pressure.Surge(cluster, self.where, self.query, self.params["rate"], self.params["workers"])
         state = {"pipe": write_end}
 
         def still_wanted(until):

@@ -113,18 +113,18 @@ clean:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube_residue
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._kube import AUTH_OPTIONS, Cluster
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert import describe
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import AUTH_OPTIONS, Cluster
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import residue
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import describe
 
 
 def look(cluster, namespaces):
     journal, unseen = Journal(cluster), []
     entries = [entry for entry in journal.entries(namespaces) if not namespaces or entry.namespace in namespaces]
     found = [describe(cluster, entry) for entry in entries]
-    left = [str(each) for each in _kube_residue.find(cluster, journal, namespaces, unseen)]
+    left = [str(each) for each in residue.find(cluster, journal, namespaces, unseen)]
     # Who may list some kinds of some namespaces only asks about those; who asks about everything must have seen everything.
     return {"attacks": found, "residue": left, "not_looked_at": unseen, "clean": not found and not left and bool(namespaces or not unseen)}
 

@@ -157,13 +157,16 @@ effect:
 
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube_capacity, _kube_nodes, _kube_quantity, _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_capacity import RESOURCES
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import POD, Kind
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_labels import check_name
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_steps import Create
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import quantity
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD, Kind
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import capacity
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults.capacity import RESOURCES
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import Create
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import nodes as kube_nodes
 
 PRIORITY_CLASS = Kind("scheduling.k8s.io/v1", "PriorityClass", "priorityclasses", False)
 _SETTLED = ("Running", "Succeeded", "Failed")
@@ -173,7 +176,7 @@ class Capacity(KubeAttack):
     name = "k8s_capacity"
     deadman = CLUSTER
     options = dict(
-        dict(NAMESPACE_OPTION, **_kube_nodes.NODE_OPTIONS),
+        dict(NAMESPACE_OPTION, **kube_nodes.NODE_OPTIONS),
         fill_cpu={"type": "raw"},
         fill_memory={"type": "raw"},
         leave_cpu={"type": "str"},
@@ -183,13 +186,13 @@ class Capacity(KubeAttack):
         wait={"type": "raw", "default": "30s"},
     )
     constraints = {
-        "mutually_exclusive": _kube_nodes.NODE_CONSTRAINTS["mutually_exclusive"] + [("fill_cpu", "leave_cpu"), ("fill_memory", "leave_memory")],
+        "mutually_exclusive": kube_nodes.NODE_CONSTRAINTS["mutually_exclusive"] + [("fill_cpu", "leave_cpu"), ("fill_memory", "leave_memory")],
         "required_one_of": [("fill_cpu", "leave_cpu", "fill_memory", "leave_memory")],
     }
 
     def validate(self):
         params = self.params
-        _kube_nodes.check_nodes(params)
+        kube_nodes.check_nodes(params)
         self.wanted = {}
         for resource in RESOURCES:
             fill, leave = params["fill_" + resource], params["leave_" + resource]
@@ -198,7 +201,7 @@ class Capacity(KubeAttack):
                     raise BadOption("fill_" + resource, fill, "write a percentage above 0")
                 self.wanted[resource] = {"fill": _units.percent("fill_" + resource, fill)}
             elif leave is not None:
-                self.wanted[resource] = {"leave": _kube_quantity.amount("leave_" + resource, leave)}
+                self.wanted[resource] = {"leave": quantity.amount("leave_" + resource, leave)}
         if params["priority_class"] is not None:
             check_name("priority_class", params["priority_class"])
         if not params["image"] or len(params["image"]) > 512 or any(not 33 <= ord(letter) <= 126 for letter in params["image"]):
@@ -206,7 +209,7 @@ class Capacity(KubeAttack):
         self.wait = _units.duration("wait", params["wait"], 1.0, 300.0)
 
     def resources(self):
-        return _kube_nodes.describe_nodes(self.params)
+        return kube_nodes.describe_nodes(self.params)
 
     def guard(self):
         """A pod of low priority gives way; one of high priority would push others out."""
@@ -221,17 +224,17 @@ class Capacity(KubeAttack):
                 raise BadOption("priority_class", named, "with %s, whose value is %d, the pods would push others out: take one of 0 or less" % (name, value))
 
     def snapshot(self):
-        selection, nodes = _kube_nodes.take_nodes(self.cluster, self.params, self.id)
+        selection, nodes = kube_nodes.take_nodes(self.cluster, self.params, self.id)
         notes, usable = [], []
         for node in nodes:
-            why = _kube_capacity.why_not(node)
+            why = capacity.why_not(node)
             if why is None:
                 usable.append(node)
             else:
                 notes.append("%s %s, and is left out" % (node["metadata"]["name"], why))
         if not usable:
             raise AttackError("no node can take a pod: %s" % "; ".join(notes))
-        return {"selection": selection, "nodes": usable, "rooms": _kube_capacity.room(self.cluster, usable), "notes": notes}
+        return {"selection": selection, "nodes": usable, "rooms": capacity.room(self.cluster, usable), "notes": notes}
 
     def plan(self, before):
         self.selection, self.placed, steps, lines, notes = before["selection"], [], [], [], before["notes"]
@@ -243,7 +246,7 @@ class Capacity(KubeAttack):
             if room.slots < 1:
                 raise AttackError("the node %s takes no more pods, whatever they request" % room.name)
             name = "faultline-%s-%d" % (self.id, len(steps))
-            body = _kube_capacity.placeholder(name, self.params["namespace"], node, wants, self.params["image"], self.params["priority_class"])
+            body = capacity.placeholder(name, self.params["namespace"], node, wants, self.params["image"], self.params["priority_class"])
             steps.append(Create(POD, body))
             self.placed.append((name, node, room))
             told = ", ".join("%s of %s" % pair[::-1] for pair in sorted(body["spec"]["containers"][0]["resources"]["requests"].items()))
@@ -264,7 +267,7 @@ class Capacity(KubeAttack):
         idle = sorted(name for name, pod in seen.items() if (pod.get("status") or {}).get("phase") != "Running")
         if idle:
             plan.notes.append("not running yet, but counted: %s; can the nodes fetch %s?" % (", ".join(idle), self.params["image"]))
-        now = _kube_capacity.room(self.cluster, [node for _name, node, _room in self.placed])
+        now = capacity.room(self.cluster, [node for _name, node, _room in self.placed])
         told = []
         for (name, _node, before), after in zip(self.placed, now):
             line = {"node": before.name, "pod": name, "running": name not in idle}
@@ -273,7 +276,7 @@ class Capacity(KubeAttack):
                 asked = wish["fill"] if "fill" in wish else round(float(100 * (given - wish["leave"]) / given), 2)
                 line[resource] = {"before": before.percent(resource), "asked": asked, "measured": after.percent(resource)}
             told.append(line)
-        return dict(_kube_nodes.describe(self.selection), nodes=told)
+        return dict(kube_nodes.describe(self.selection), nodes=told)
 
     def _settle(self):
         """{name: pod}, when all have a node and run, or the time is over."""

@@ -203,14 +203,16 @@ effect:
       sample: {"endpoints": 0}
 """
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube_faults, _kube_observe, _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_faults import FAULTS, WORKLOADS
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import AUTOSCALER, SERVICE, label
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_pointer import ABSENT, read
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import spared
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_steps import SetFields
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import AUTOSCALER, SERVICE, label
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.pointer import ABSENT, read
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import config
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults.config import FAULTS, WORKLOADS
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import SetFields
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import observe
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import spared
 
 
 class ConfigFault(KubeAttack):
@@ -228,7 +230,7 @@ class ConfigFault(KubeAttack):
     )
 
     def validate(self):
-        _kube_faults.check(self.params)
+        config.check(self.params)
         self.wait = _units.duration("wait", self.params["wait"], 0.0, 300.0)
 
     def resources(self):
@@ -266,13 +268,13 @@ class ConfigFault(KubeAttack):
                 "StatefulSet %s has ordered pods: Kubernetes does not replace a broken one when the fault is gone, so it could not be put back"
                 % self.params["name"]
             )
-        self.endpoints = _kube_observe.endpoints(self.cluster, found) if self.kind == SERVICE else []
+        self.endpoints = observe.endpoints(self.cluster, found) if self.kind == SERVICE else []
         return found
 
     def plan(self, before):
         private = FAULTS[self.params["fault"]].private
         self.before = before
-        self.changes = _kube_faults.changes_of(before, self.params)
+        self.changes = config.changes_of(before, self.params)
 
         def told(value):
             return "%r" % (value,) if not private or value is ABSENT else "a value that is not shown"
@@ -296,9 +298,9 @@ class ConfigFault(KubeAttack):
         patience = min(self.wait, self.first / 2)
         observed = {}
         if self.kind.kind in WORKLOADS:
-            observed = _kube_observe.workload(self.cluster, self.kind, self.before, patience)
+            observed = observe.workload(self.cluster, self.kind, self.before, patience)
         elif self.kind == SERVICE:
-            observed = _kube_observe.service(self.cluster, self.before, self.endpoints, patience)
+            observed = observe.service(self.cluster, self.before, self.endpoints, patience)
         named = label(self.kind, self.params["namespace"], self.params["name"])
         return {"object": named, "changed": sorted(self.changes), "observed": observed}
 

@@ -188,14 +188,16 @@ effect:
 
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube_signal, _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube import in_pool
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import Unreachable, may_be_done
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import POD
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_labels import check_name
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import (
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import in_pool
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Unreachable, may_be_done
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import signal
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults.signal import FIRST, OTHERS, Victim
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import (
     POD_CONSTRAINTS,
     POD_OPTIONS,
     check_pods,
@@ -203,7 +205,6 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube_select impor
     respect_budgets,
     select_pods,
 )
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_signal import FIRST, OTHERS, Victim
 
 _LOOK = 0.25  # seconds
 
@@ -245,12 +246,12 @@ class ContainerKill(KubeAttack):
         pod = self.cluster.get(POD, row["metadata"]["name"], row["metadata"]["namespace"])
         if pod["metadata"]["uid"] != row["metadata"]["uid"]:
             raise AttackError("the pod %s/%s is another one by now" % (row["metadata"]["namespace"], row["metadata"]["name"]))
-        _kube_signal.refuse_shared(pod)
-        name = _kube_signal.choose_container(pod, self.params["container"])
-        if "running" not in (_kube_signal.status_of(pod, name).get("state") or {}):
+        signal.refuse_shared(pod)
+        name = signal.choose_container(pod, self.params["container"])
+        if "running" not in (signal.status_of(pod, name).get("state") or {}):
             raise AttackError("%s/%s: its container %s does not run" % (pod["metadata"]["namespace"], pod["metadata"]["name"], name))
         victim = Victim(pod, name)
-        _kube_signal.prepare(self.cluster, victim, self.params["signal"], self.target)
+        signal.prepare(self.cluster, victim, self.params["signal"], self.target)
         return victim
 
     def plan(self, before):
@@ -270,7 +271,7 @@ class ContainerKill(KubeAttack):
         pod = self.cluster.find(POD, victim.pod, victim.namespace)
         if pod is None or pod["metadata"]["uid"] != victim.uid:
             return None  # not the one that was chosen; ended() says so
-        return _kube_signal.send(self.cluster, victim, self.params["signal"], self.target)
+        return signal.send(self.cluster, victim, self.params["signal"], self.target)
 
     def done(self):
         told = {"signalled": [], "uncertain": []}
@@ -303,7 +304,7 @@ class ContainerKill(KubeAttack):
     def _outcome(self, victim, until):
         """Look until it runs again or the time is over."""
         while True:
-            seen = _kube_signal.ended(victim, self.cluster.find(POD, victim.pod, victim.namespace))
+            seen = signal.ended(victim, self.cluster.find(POD, victim.pod, victim.namespace))
             now = time.monotonic()
             if seen is not None and (seen["restarted"] or seen["pod_gone"]) or now >= until:
                 break

@@ -164,13 +164,13 @@ effect:
 
 import ipaddress
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube_reach
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import NETWORK_POLICY, POD
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_labels import matches, to_selector
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import opted_out
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_steps import Create
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NETWORK_POLICY, POD
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import matches, to_selector
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import reach
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import Create
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import opted_out
 
 TYPES = {"ingress": ["Ingress"], "egress": ["Egress"], "both": ["Ingress", "Egress"]}
 
@@ -254,20 +254,20 @@ class NetworkPartition(KubeAttack):
         self.path, self.why = None, "probe: skip"
         if self.params["probe"] != "skip":
             inbound = self.params["direction"] != "egress"
-            self.path, self.why = _kube_reach.find_path(self.cluster, self.params["namespace"], self.selector, inbound, self.peers)
+            self.path, self.why = reach.find_path(self.cluster, self.params["namespace"], self.selector, inbound, self.peers)
             if self.path is None and self.params["probe"] == "require":
                 raise AttackError("whether the cluster enforces policies cannot be tried: %s" % self.why)
         super(NetworkPartition, self).inject(plan, making)
 
     def verify(self, plan):
-        told = {"policy": self.policy, "pods": self.before["pods"], "others": self.before["others"], "enforcement": _kube_reach.UNKNOWN, "probe": self.why}
+        told = {"policy": self.policy, "pods": self.before["pods"], "others": self.before["others"], "enforcement": reach.UNKNOWN, "probe": self.why}
         if self.path is None:
             plan.notes.append("whether the cluster enforces the policy is not known: %s" % self.why)
             return told
-        if not _kube_reach.enforced(self.path):
+        if not reach.enforced(self.path):
             others = "; or another policy allows it: %s" % ", ".join(self.before["others"]) if self.before["others"] else ""
-            raise AttackError("this cluster does not enforce network policies: %s still connects%s; or %s" % (self.path, others, _kube_reach.SIDECARS))
-        told.update(enforcement=_kube_reach.ENFORCED, probe=str(self.path))
+            raise AttackError("this cluster does not enforce network policies: %s still connects%s; or %s" % (self.path, others, reach.SIDECARS))
+        told.update(enforcement=reach.ENFORCED, probe=str(self.path))
         return told
 
 

@@ -201,13 +201,15 @@ effect:
 
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube_drain, _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import KubeAttack, KubePlan, run_kube_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_drain import named
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import NODE
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_labels import check_label_selector, check_namespace
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_nodes import (
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_label_selector, check_namespace
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import cordon
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import drain
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.drain import named
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.nodes import (
     NODE_CONSTRAINTS,
     NODE_OPTIONS,
     check_nodes,
@@ -216,8 +218,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube_nodes import
     schedulable_elsewhere,
     take_nodes,
 )
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import namespaces_out
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_steps import cordon
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import namespaces_out
 
 
 class NodeDrain(KubeAttack):
@@ -243,7 +244,7 @@ class NodeDrain(KubeAttack):
             check_namespace("namespaces", namespace, params["protected"])
         if params["pod_selector"] is not None:
             check_label_selector("pod_selector", params["pod_selector"])
-        self.grace = _kube_drain.grace_seconds(params["grace"])
+        self.grace = drain.grace_seconds(params["grace"])
         self.timeout = _units.duration("timeout", params["timeout"], 1.0, 1800.0)
 
     def namespaces(self):
@@ -260,12 +261,12 @@ class NodeDrain(KubeAttack):
     def snapshot(self):
         self.selection, nodes = take_nodes(self.cluster, self.params, self.id)
         self.is_out = namespaces_out(self.cluster)
-        self.has_daemon_set = _kube_drain.daemon_sets(self.cluster)
+        self.has_daemon_set = drain.daemon_sets(self.cluster)
         return [(node, self._sorted_out(node)) for node in nodes]
 
     def _sorted_out(self, node):
         name = node["metadata"]["name"]
-        pods = _kube_drain.for_drain(_kube_drain.on_node(self.cluster, name, self.params["pod_selector"]), self.params, self.has_daemon_set, self.is_out)
+        pods = drain.for_drain(drain.on_node(self.cluster, name, self.params["pod_selector"]), self.params, self.has_daemon_set, self.is_out)
         pods.check("draining %s" % name)
         return pods
 
@@ -293,9 +294,9 @@ class NodeDrain(KubeAttack):
         # Once more, for until the cordon pods could still come here.
         found = [self._sorted_out(node) for node in self.nodes]
         self.stay = dict(pair for pods in found for pair in pods.stay.items())
-        self.eviction = _kube_drain.Eviction()
-        _kube_drain.evict(self.cluster, [pod for pods in found for pod in pods.go], self.grace, until, self._check, self.eviction)
-        self.left = _kube_drain.wait_gone(self.cluster, self.eviction.evicted, [node["metadata"]["name"] for node in self.nodes], until)
+        self.eviction = drain.Eviction()
+        drain.evict(self.cluster, [pod for pods in found for pod in pods.go], self.grace, until, self._check, self.eviction)
+        self.left = drain.wait_gone(self.cluster, self.eviction.evicted, [node["metadata"]["name"] for node in self.nodes], until)
         self.seconds = time.monotonic() - began
 
     def done(self):

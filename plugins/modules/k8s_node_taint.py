@@ -172,12 +172,14 @@ effect:
 import re
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube_drain, _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import KubeAttack, KubePlan, run_kube_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_drain import named
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import NODE
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_nodes import (
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import AddTaint
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import drain
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.drain import named
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.nodes import (
     NODE_CONSTRAINTS,
     NODE_OPTIONS,
     check_nodes,
@@ -185,8 +187,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube_nodes import
     describe_nodes,
     take_nodes,
 )
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import namespaces_out, respect_budgets
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_steps import AddTaint
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import namespaces_out, respect_budgets
 
 _KEY = re.compile(r"^(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
 _VALUE = re.compile(r"^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
@@ -234,11 +235,11 @@ class NodeTaint(KubeAttack):
         going, is_out = [], namespaces_out(self.cluster)
         for node in nodes:
             name = node["metadata"]["name"]
-            pods = _kube_drain.for_taint(_kube_drain.on_node(self.cluster, name), self.params, self.taint, is_out)
+            pods = drain.for_taint(drain.on_node(self.cluster, name), self.params, self.taint, is_out)
             pods.check("tainting %s" % name)
             going += pods.go
         if not self.params["ignore_pdb"]:
-            respect_budgets(self.cluster, [pod for pod in going if not _kube_drain.is_finished(pod)])
+            respect_budgets(self.cluster, [pod for pod in going if not drain.is_finished(pod)])
         return going
 
     def plan(self, before):
@@ -264,7 +265,7 @@ class NodeTaint(KubeAttack):
     def done(self):
         """The pods of NoExecute: the cluster ends them, and tells nobody which."""
         names = [node["metadata"]["name"] for node in self.tainted]
-        return _kube_drain.lost("ended", [], [pod for pod in self.going if pod["spec"].get("nodeName") in names])
+        return drain.lost("ended", [], [pod for pod in self.going if pod["spec"].get("nodeName") in names])
 
     def verify(self, plan):
         names = [node["metadata"]["name"] for node in self.nodes]
@@ -274,7 +275,7 @@ class NodeTaint(KubeAttack):
         told = dict(describe(self.selection), taint=self.taint, going=sorted(named(pod) for pod in self.going), not_gone=[], seconds=None)
         if self.going:
             wait = min(self.wait, self.first / 2)
-            left = _kube_drain.wait_gone(self.cluster, self.going, names, time.monotonic() + wait)
+            left = drain.wait_gone(self.cluster, self.going, names, time.monotonic() + wait)
             told["not_gone"] = sorted(named(pod) for pod in left)
             if not left:
                 told["seconds"] = round(time.monotonic() - self.began, 2)

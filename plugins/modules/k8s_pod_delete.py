@@ -174,11 +174,11 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_drain import grace_seconds, lost, named
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_errors import may_be_done
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_recovery import Recovery
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import (
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import may_be_done
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.drain import grace_seconds, lost, named
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.recovery import Recovery
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import (
     POD_CONSTRAINTS,
     POD_OPTIONS,
     check_pods,

@@ -153,12 +153,12 @@ effect:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube_signal
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._kube import AUTH_OPTIONS, Cluster
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import NODE, POD
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_labels import check_name
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import (
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import AUTH_OPTIONS, Cluster
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE, POD
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import signal
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import (
     POD_CONSTRAINTS,
     POD_OPTIONS,
     check_exists,
@@ -224,8 +224,8 @@ def describe(pod, node, wanted):
 def _chosen_id(pod, containers, wanted):
     running = dict((each["name"], each["id"]) for each in containers if each["running"])
     if wanted is not None:
-        return running.get(_kube_signal.choose_container(pod, wanted))
-    default = (pod["metadata"].get("annotations") or {}).get(_kube_signal.DEFAULT)
+        return running.get(signal.choose_container(pod, wanted))
+    default = (pod["metadata"].get("annotations") or {}).get(signal.DEFAULT)
     return running.get(default) or next((each["id"] for each in containers if each["running"]), None)
 
 

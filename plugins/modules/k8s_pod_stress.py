@@ -156,14 +156,15 @@ effect:
 
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube_stress, _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube import in_pool
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, WATCHER, KubeAttack, KubePlan, run_kube_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import POD
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_labels import check_name
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import (
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import in_pool
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import stress
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, WATCHER, KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import (
     POD_CONSTRAINTS,
     POD_OPTIONS,
     check_pods,
@@ -194,9 +195,9 @@ class PodStress(KubeAttack):
         if params["container"] is not None:
             check_name("container", params["container"])
         wishes = {"cpus": _units.integer("cpus", params["cpus"], 0, 64), "memory": None, "percent": None}
-        wishes["reserve"] = _units.size("reserve", params["reserve"], 4 * _kube_stress.MIB)
+        wishes["reserve"] = _units.size("reserve", params["reserve"], 4 * stress.MIB)
         if params["memory"] is not None:
-            wishes["memory"] = _units.size("memory", params["memory"], _kube_stress.LEAST * _kube_stress.MIB, 64 * 1024 * _kube_stress.MIB)
+            wishes["memory"] = _units.size("memory", params["memory"], stress.LEAST * stress.MIB, 64 * 1024 * stress.MIB)
         if params["memory_percent"] is not None:
             wishes["percent"] = _units.percent("memory_percent", params["memory_percent"], 1, 95)
         if not wishes["cpus"] and wishes["memory"] is None and wishes["percent"] is None:
@@ -222,7 +223,7 @@ class PodStress(KubeAttack):
         for _row, pod in found:
             if isinstance(pod, AttackError):
                 raise pod
-            step = _kube_stress.Container(pod, _kube_stress.choose_container(pod, self.params["container"]), self.wishes)
+            step = stress.Container(pod, stress.choose_container(pod, self.params["container"]), self.wishes)
             if step.id is None:
                 raise AttackError("the container %s does not run" % step)
             if step.limit is None and (self.wishes["memory"] is not None or self.wishes["percent"] is not None):

@@ -127,11 +127,12 @@ effect:
 import re
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube_quantity, _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import CLUSTER, NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import RESOURCE_QUOTA
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_steps import Create
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import quantity
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import RESOURCE_QUOTA
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import Create
 
 # What a quota without a prefix may count; a server takes others and never counts them, so a word that was mistyped would do nothing.
 PLAIN = frozenset(
@@ -154,7 +155,7 @@ def check_hard(hard):
     for name, value in sorted(hard.items(), key=lambda pair: str(pair[0])):
         if not isinstance(name, str) or name not in PLAIN and not _OTHERS.match(name):
             raise BadOption("hard", name, "a quota does not count this; take pods, requests.cpu, limits.memory, count/deployments.apps and the like")
-        number = _kube_quantity.amount("hard", value)
+        number = quantity.amount("hard", value)
         if "cpu" not in name and number != number.to_integral_value():
             raise BadOption("hard", "%s: %s" % (name, value), "only CPUs come in fractions")
         checked[name] = str(value)
@@ -163,7 +164,7 @@ def check_hard(hard):
 
 def exhausted(hard, used):
     """The limits of which nothing is left."""
-    return sorted(name for name in hard if _kube_quantity.known(used.get(name)) >= _kube_quantity.known(hard[name]))
+    return sorted(name for name in hard if quantity.known(used.get(name)) >= quantity.known(hard[name]))
 
 
 class ResourceQuota(KubeAttack):
@@ -189,7 +190,7 @@ class ResourceQuota(KubeAttack):
             "%s of %s" % (name, each["metadata"]["name"])
             for each in before
             for name, limit in ((each.get("spec") or {}).get("hard") or {}).items()
-            if name in self.hard and _kube_quantity.known(limit) <= _kube_quantity.known(self.hard[name])
+            if name in self.hard and quantity.known(limit) <= quantity.known(self.hard[name])
         )
         return KubePlan(
             before="%d quotas: %s" % (len(before), ", ".join(sorted(each["metadata"]["name"] for each in before)) or "none"),

@@ -114,12 +114,12 @@ clean:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube_residue
-from ansible_collections.faultline.chaos.plugins.module_utils._control import check_choice
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._kube import AUTH_OPTIONS, Cluster
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_journal import Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_revert import chosen, revert_entry
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import AUTH_OPTIONS, Cluster
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import residue
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import chosen, revert_entry
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import check_choice
 
 
 def revert(module):
@@ -158,7 +158,7 @@ def _revert_one(cluster, journal, entry, result):
 def _remove_residue(cluster, journal, namespaces, check_mode, result):
     """What cannot be removed keeps nothing else from being removed."""
     try:
-        left = _kube_residue.find(cluster, journal, namespaces, result["not_looked_at"])
+        left = residue.find(cluster, journal, namespaces, result["not_looked_at"])
     except AttackError as error:
         left = []
         result["stuck"].append({"id": "residue", "reason": "what was left behind cannot be looked for: %s" % error})

@@ -135,11 +135,11 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_attack import NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import AUTOSCALER, DEPLOYMENT, STATEFUL_SET
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_labels import check_name
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_select import spared
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_steps import SetFields
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import AUTOSCALER, DEPLOYMENT, STATEFUL_SET
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import SetFields
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import spared
 
 KINDS = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL_SET}
 

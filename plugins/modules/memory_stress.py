@@ -172,11 +172,13 @@ effect:
 
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup, _memory, _process, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._stress import Deadline
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup, process
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._resources import memory
+from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadline import Deadline
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 DEFAULT_PERCENT = 70.0
 CLOSE = 0.01  # of what was asked: close enough to return
@@ -201,7 +203,7 @@ class MemoryStress(Attack):
         params = self.params
         self.amount = self.percent = self.reserve = self.rate = None
         if params["amount"] is not None:
-            self.amount = _units.size("amount", params["amount"], _memory.MIB)
+            self.amount = _units.size("amount", params["amount"], memory.MIB)
             if params["of"] != "total":
                 raise BadOption("of", params["of"], "it says what a percentage is of; with amount leave it out")
         else:
@@ -215,10 +217,10 @@ class MemoryStress(Attack):
         return ["memory"]
 
     def guard(self):
-        view = self.view = _memory.look()
-        least = _memory.least_reserve(view.total)
+        view = self.view = memory.look()
+        least = memory.least_reserve(view.total)
         if self.reserve is None:
-            self.reserve = _memory.default_reserve(view.total)
+            self.reserve = memory.default_reserve(view.total)
         if self.reserve < least:
             raise BadOption("reserve", self.params["reserve"], "the least on this target is %s" % _units.human_size(least))
         self.goal = self._goal(view)
@@ -231,13 +233,13 @@ class MemoryStress(Attack):
             if used > view.total - self.reserve:
                 most = 100.0 * (view.total - self.reserve) / view.total
                 raise self._too_much("percent", "%.0f%% on this target" % (most - 0.5))
-            return _memory.Goal(self.reserve, used=used, rate=self.rate)
+            return memory.Goal(self.reserve, used=used, rate=self.rate)
         amount = self.amount if self.percent is None else int(view.available * self.percent / 100.0)
         if amount > spare:
             if self.percent is None:
                 raise self._too_much("amount", "%s now" % _units.human_size(max(0, spare)))
             raise self._too_much("percent", "%.0f%% now" % max(0, 100.0 * spare / view.available - 0.5))
-        return _memory.Goal(self.reserve, amount=amount, rate=self.rate)
+        return memory.Goal(self.reserve, amount=amount, rate=self.rate)
 
     def _too_much(self, option, most):
         value = DEFAULT_PERCENT if self.params[option] is None else self.params[option]
@@ -248,11 +250,11 @@ class MemoryStress(Attack):
 
     def plan(self, before):
         goal, end = self.goal, Deadline(self.id, self.duration)
-        self.room = _cgroup.Room(self.id, memory=goal.most + goal.most // 50 + _memory.WORKER, tasks=8)
+        self.room = cgroup.Room(self.id, memory=goal.most + goal.most // 50 + memory.WORKER, tasks=8)
         undo = Undo()
         self.room.undo(undo)
         # With a room there is no limit around us, and the room's own must not count.
-        worker = _process.Worker("mem", lambda: _memory.hold(goal, before.limited, end.over))
+        worker = process.Worker("mem", lambda: memory.hold(goal, before.limited, end.over))
         slowly = ", %s in a second" % _units.human_size(self.rate) if self.rate else ""
         if goal.used is None:
             after = "memory  %s more in use, held" % _units.human_size(goal.amount)
@@ -272,7 +274,7 @@ class MemoryStress(Attack):
             notes.append("a control group limits this target to %s: that is its total" % _units.human_size(view.total))
         if self.goal.used is not None and view.total - view.available >= self.goal.used:
             notes.append("the memory use is at what was asked for already: nothing is added until that ends")
-        swap = _memory.meminfo().get("SwapTotal", 0)
+        swap = memory.meminfo().get("SwapTotal", 0)
         if swap:
             notes.append("the target has %s of swap: the kernel may move other programs there" % _units.human_size(swap))
         return notes
@@ -280,7 +282,7 @@ class MemoryStress(Attack):
     def inject(self, plan):
         worker = plan.workers[0]
         self.capped = self.room.enter(worker.pid)
-        self.own = _memory.resident(worker.pid)[0]
+        self.own = memory.resident(worker.pid)[0]
         super(MemoryStress, self).inject(plan)
 
     def verify(self, plan):
@@ -288,8 +290,8 @@ class MemoryStress(Attack):
         until = time.monotonic() + min(WAIT, self.duration / 2)
         best, since = -1, time.monotonic()
         while True:
-            view = _memory.look()
-            here, swapped = _memory.resident(worker.pid)
+            view = memory.look()
+            here, swapped = memory.resident(worker.pid)
             held = max(0, here + swapped - self.own)
             if not worker.alive():
                 raise AttackError("the worker was ended, by the kernel for lack of memory or by somebody else")
@@ -300,7 +302,7 @@ class MemoryStress(Attack):
                 best, since = held, time.monotonic()
             elif time.monotonic() - since > STALLED:
                 break
-            time.sleep(_memory.LOOK)
+            time.sleep(memory.LOOK)
         growing = measured < asked * (1 - CLOSE)
         if growing and not self.rate and time.monotonic() - since > STALLED and measured < asked * (1 - TOO_LOW):
             raise AttackError(

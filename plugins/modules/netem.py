@@ -246,11 +246,12 @@ effect:
 
 import hashlib
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _namespace, _netem_kernel, _network
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
-from ansible_collections.faultline.chaos.plugins.module_utils._netem import FAULTS, NETEM_HANDLE, Selection, Tree, count, emulation
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo, When
+from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._network import netem_kernel, options as network_options
+from ansible_collections.faultline.chaos.plugins.module_utils._network.netem import FAULTS, NETEM_HANDLE, Selection, Tree, count, emulation
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo, When
 
 MAX_FILTERS = 256
 COUNTERS = ("direct_packets_stat", "refcnt")  # of qdiscs; they change by themselves
@@ -259,8 +260,8 @@ COUNTERS = ("direct_packets_stat", "refcnt")  # of qdiscs; they change by themse
 class Netem(Attack):
     name = "netem"
     options = {
-        "netns": _namespace.OPTIONS["netns"],
-        "container": _namespace.OPTIONS["container"],
+        "netns": namespace.OPTIONS["netns"],
+        "container": namespace.OPTIONS["container"],
         "interface": {"type": "str"},
         "direction": {"type": "str", "choices": ["egress", "ingress", "both"], "default": "egress"},
         "delay": {"type": "str"},
@@ -294,7 +295,7 @@ class Netem(Attack):
     }
     constraints = {
         "required_one_of": [FAULTS],
-        "mutually_exclusive": [("loss", "gilbert_elliott")] + _namespace.EXCLUSIVE,
+        "mutually_exclusive": [("loss", "gilbert_elliott")] + namespace.EXCLUSIVE,
         "required_by": {
             "jitter": "delay", "correlation": "jitter", "loss_correlation": "loss", "corrupt_correlation": "corrupt",
             "duplicate_correlation": "duplicate", "reorder": "delay", "reorder_correlation": "reorder", "reorder_gap": "reorder",
@@ -306,26 +307,26 @@ class Netem(Attack):
 
     def validate(self):
         params = self.params
-        _namespace.check_options(params)
+        namespace.check_options(params)
         if params["interface"] is not None:
-            _network.interface_name("interface", params["interface"])
+            network_options.interface_name("interface", params["interface"])
         self.words = emulation(params)
-        _network.check_peers("peers", params["peers"])
-        _network.check_peers("exclude", params["exclude"])
+        network_options.check_peers("peers", params["peers"])
+        network_options.check_peers("exclude", params["exclude"])
         for each in params["control_addresses"]:
-            _network.network("control_addresses", each)
-        self.ports = [_network.port_range("ports", each) for each in params["ports"]]
+            network_options.network("control_addresses", each)
+        self.ports = [network_options.port_range("ports", each) for each in params["ports"]]
         if self.ports and params["protocols"] == ["icmp"]:
             raise BadOption("ports", params["ports"], "ICMP has no ports")
 
     def _place(self):
         if self._found is None:
-            self._found = _namespace.find(self.host, self.params)
+            self._found = namespace.find(self.host, self.params)
         return self._found
 
     def _interface_name(self):
         if self._chosen is None:
-            self._chosen = self.params["interface"] or _network.default_interface(self.host, self._place())
+            self._chosen = self.params["interface"] or network_options.default_interface(self.host, self._place())
         return self._chosen
 
     def resources(self):
@@ -335,17 +336,17 @@ class Netem(Attack):
         host = self.host
         self.tc, self.ip = host.tool("tc"), host.tool("ip")
         place, control_ports = self._place(), []
-        if place is _namespace.HERE:
+        if place is namespace.HERE:
             control_ports = host.control_ports()
-            self.interface = _network.Interface(self._interface_name())
+            self.interface = network_options.Interface(self._interface_name())
         else:
-            self.interface = _network.ShownInterface(host, place, self._interface_name())
+            self.interface = network_options.ShownInterface(host, place, self._interface_name())
         self.interface.check()
-        self.hit = _network.resolve("peers", self.params["peers"])
-        self.passed = _network.resolve("exclude", self.params["exclude"])
-        self.passed += [_network.network("control_addresses", each) for each in self.params["control_addresses"]]
+        self.hit = network_options.resolve("peers", self.params["peers"])
+        self.passed = network_options.resolve("exclude", self.params["exclude"])
+        self.passed += [network_options.network("control_addresses", each) for each in self.params["control_addresses"]]
         if control_ports:
-            _network.refuse_control_path(host, "peers", self.hit, self.ports)
+            network_options.refuse_control_path(host, "peers", self.hit, self.ports)
         self.selection = Selection(control_ports, self.passed, self.hit, self.ports, self.params["protocols"])
         self.directions = ["egress", "ingress"] if self.params["direction"] == "both" else [self.params["direction"]]
         total = sum(count(self.selection.matches(direction)) for direction in self.directions)
@@ -360,7 +361,7 @@ class Netem(Attack):
         hooked = [line for line in qdiscs if line.startswith(("qdisc clsact", "qdisc ingress"))]
         root = [line.split()[1:3] for line in qdiscs if " root" in line]
         owned = [kind for kind, handle in root if handle != "0:"]
-        why = _netem_kernel.lacks_redirect(self.host, self.words)
+        why = netem_kernel.lacks_redirect(self.host, self.words)
         if why is None and not hooked:
             return "redirect"
         if hooked and (why is not None or "ingress" in self.directions or owned):
@@ -373,7 +374,7 @@ class Netem(Attack):
 
     def _device(self, direction):
         digest = hashlib.sha256(("%s %s" % (self.id, direction)).encode("utf-8")).hexdigest()
-        return _network.INTERFACE_PREFIX + digest[:12]
+        return network_options.INTERFACE_PREFIX + digest[:12]
 
     def snapshot(self):
         name = self.interface.name

@@ -158,11 +158,13 @@ effect:
       type: bool
 """
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup, _holders, _memory, _process, _slots, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._stress import Deadline
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup, process
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._resources import holders, memory, process_slots
+from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadline import Deadline
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 DEFAULT_PERCENT = 10.0
 MOST = 1 << 22  # the kernel's own limit of process numbers
@@ -191,18 +193,18 @@ class PidExhaustion(Attack):
             self.percent = DEFAULT_PERCENT if params["percent"] is None else _units.percent("percent", params["percent"], 0.1, 100.0)
         self.reserve = params["reserve"]
         if self.reserve is not None:
-            _units.integer("reserve", self.reserve, _slots.LEAST_RESERVE, MOST)
+            _units.integer("reserve", self.reserve, process_slots.LEAST_RESERVE, MOST)
 
     def resources(self):
         return ["pids"]
 
     def guard(self):
         # Where there is a room it is at the top, so the limits of a login's own group do not count.
-        self.from_top = bool(_cgroup.Room("any", 0, 0).directories)
-        pool = self.pool = _slots.tightest(_slots.pools(self.from_top))
+        self.from_top = bool(cgroup.Room("any", 0, 0).directories)
+        pool = self.pool = process_slots.tightest(process_slots.pools(self.from_top))
         if self.reserve is None:
-            self.reserve = _slots.default_reserve(pool.limit)
-        free = _slots.free(pool)
+            self.reserve = process_slots.default_reserve(pool.limit)
+        free = process_slots.free(pool)
         if self.count is None:
             self.count = max(1, int(free * self.percent / 100.0))
         option = "count" if self.percent is None else "percent"
@@ -216,9 +218,9 @@ class PidExhaustion(Attack):
         self._check_memory(option, value)
 
     def _check_memory(self, option, value):
-        view = _memory.look()
-        spare = view.available - _memory.default_reserve(view.total)
-        cost = self.count * _slots.COST + len(_slots.parts(self.count)) * _slots.HOLDER
+        view = memory.look()
+        spare = view.available - memory.default_reserve(view.total)
+        cost = self.count * process_slots.COST + len(process_slots.parts(self.count)) * process_slots.HOLDER
         if cost > spare:
             raise BadOption(
                 option, value, "%d slots take %s of memory, and %s can be spared" % (self.count, _units.human_size(cost), _units.human_size(max(0, spare)))
@@ -231,7 +233,7 @@ class PidExhaustion(Attack):
     def plan(self, before):
         count, from_top, end = self.count, self.from_top, Deadline(self.id, self.duration)
         reserve = self.reserve if self.params["give_way"] else None
-        self.room = _cgroup.Room(self.id, memory=self.cap, tasks=count + 16)
+        self.room = cgroup.Room(self.id, memory=self.cap, tasks=count + 16)
         undo = Undo()
         self.room.undo(undo)
         line = "process slots  %%d of %d in use (%s)%%s" % (before.limit, before.name)
@@ -240,7 +242,7 @@ class PidExhaustion(Attack):
             before=line % (before.used, ""),
             after=line % (before.used + count, held),
             undo=undo,
-            workers=[_process.Worker("pid", lambda: _slots.hold(count, reserve, from_top, end.over))],
+            workers=[process.Worker("pid", lambda: process_slots.hold(count, reserve, from_top, end.over))],
             notes=self.room.notes() if self.host.is_root else ["without root only the programs of the same user are short of processes"],
         )
 
@@ -250,18 +252,18 @@ class PidExhaustion(Attack):
 
     def verify(self, plan):
         leader = plan.workers[0]
-        measured, growing = _holders.settle(lambda: _slots.held(leader.pid), self.count, CLOSE, min(WAIT, self.duration / 2))
+        measured, growing = holders.settle(lambda: process_slots.held(leader.pid), self.count, CLOSE, min(WAIT, self.duration / 2))
         if not leader.alive():
             raise AttackError("the worker was ended, by the kernel for lack of memory or by somebody else")
         if not growing and measured < self.count * (1 - TOO_FEW) - 2:
             raise AttackError("asked for %d process slots, measured %d: a limit stands in the way, or others took them meanwhile" % (self.count, measured))
-        pool = _slots.tightest(_slots.pools(self.from_top))
+        pool = process_slots.tightest(process_slots.pools(self.from_top))
         return {
             "asked": self.count,
             "measured": measured,
             "growing": growing,
-            "free_before": _slots.free(self.pool),
-            "free": _slots.free(pool),
+            "free_before": process_slots.free(self.pool),
+            "free": process_slots.free(pool),
             "reserve": self.reserve,
             "limit": pool.limit,
             "limited_by": pool.name,

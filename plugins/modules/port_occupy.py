@@ -134,10 +134,11 @@ effect:
 import ipaddress
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _network, _process, _sockets
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import socket_inodes, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host import process
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import socket_inodes, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._network import options as network_options, sockets
 
 MOST = 256  # of ports; the worker has a file descriptor for each
 UNPRIVILEGED = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
@@ -159,7 +160,7 @@ class PortOccupy(Attack):
             raise BadOption("ports", self.params["ports"], "name at least one port")
         found = set()
         for each in self.params["ports"]:
-            low, high = _network.port_range("ports", each)
+            low, high = network_options.port_range("ports", each)
             found.update(range(low, high + 1))
         if len(found) > MOST:
             raise BadOption("ports", self.params["ports"], "these are %d ports, the most is %d" % (len(found), MOST))
@@ -186,10 +187,10 @@ class PortOccupy(Attack):
         first = int(self.host.read(UNPRIVILEGED, "1024"))
         if self.ports[0] < first and not self.host.is_root:
             raise AttackError("ports: %d and all others below %d need root on the target: set become: true" % (self.ports[0], first), option="ports")
-        problem = _sockets.problem_of(self.ip) if self.ip is not None else None
+        problem = sockets.problem_of(self.ip) if self.ip is not None else None
         if problem:
             raise AttackError("address: %s cannot be bound on the target: %s" % (self.ip, problem), option="address")
-        self._refuse_used(_sockets.in_the_way(self.protocol, self.ip, set(self.ports)))
+        self._refuse_used(sockets.in_the_way(self.protocol, self.ip, set(self.ports)))
 
     @staticmethod
     def _refuse_used(used):
@@ -203,7 +204,7 @@ class PortOccupy(Attack):
 
     def plan(self, before):
         until = uptime() + self.duration
-        worker = _process.Worker("port", lambda: _sockets.occupy(self.protocol, self.ip, self.ports, until))
+        worker = process.Worker("port", lambda: sockets.occupy(self.protocol, self.ip, self.ports, until))
         lines = ["%s %s port %d" % (self.protocol, self._where, port) for port in self.ports]
         return Plan(
             before="\n".join(line + "  free" for line in lines),
@@ -217,14 +218,14 @@ class PortOccupy(Attack):
         while True:
             ended = not worker.alive()
             inodes = socket_inodes(worker.pid)
-            ready = _sockets.sockets(self.protocol)
-            held = sorted(set(each.port for each in ready if each.inode in inodes and (self.protocol == "udp" or each.state == _sockets.LISTENING)))
+            ready = sockets.sockets(self.protocol)
+            held = sorted(set(each.port for each in ready if each.inode in inodes and (self.protocol == "udp" or each.state == sockets.LISTENING)))
             if held == self.ports:
                 return {"asked": len(self.ports), "held": held, "address": self._where}
             if ended or time.monotonic() > until:
                 break
             time.sleep(0.05)
-        self._refuse_used(_sockets.in_the_way(self.protocol, self.ip, set(self.ports) - set(held), connected=True))
+        self._refuse_used(sockets.in_the_way(self.protocol, self.ip, set(self.ports) - set(held), connected=True))
         raise AttackError("ports: %d of %d could be held: the target is out of memory, or does not allow it" % (len(held), len(self.ports)), option="ports")
 
 

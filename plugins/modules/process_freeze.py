@@ -137,11 +137,12 @@ import os
 import signal
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _process, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._host import state, uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Continue, Gone, Stopped, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._host import process as host_process
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import state, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Continue, Gone, Stopped, Undo
 
 # Whoever logs or asks for a user waits for these, sshd and sudo included.
 WAITED_FOR = ("rsyslogd", "syslogd", "syslog-ng", "auditd", "sssd", "sssd_be", "sssd_nss", "sssd_pam", "nscd", "nslcd")
@@ -151,26 +152,26 @@ WAIT_FOR_STOP = 3.0  # seconds; a process that waits for a disk stops when that 
 class ProcessFreeze(Attack):
     name = "process_freeze"
     needs_root = False
-    options = dict(_process.SELECTION, children={"type": "bool", "default": False}, interval={"type": "raw"})
-    constraints = _process.SELECTION_NEEDS
+    options = dict(host_process.SELECTION, children={"type": "bool", "default": False}, interval={"type": "raw"})
+    constraints = host_process.SELECTION_NEEDS
 
     def validate(self):
-        _process.check_selection(self.params)
+        host_process.check_selection(self.params)
         if self.params["interval"] is not None:
             self.interval = _units.duration("interval", self.params["interval"], 0.1, 3600.0)
 
     def resources(self):
-        return ["process:" + _process.selection(self.params)]
+        return ["process:" + host_process.selection(self.params)]
 
     def snapshot(self):
         """The chosen processes that run, and those that do not."""
-        told = _process.selection(self.params)
-        chosen = _process.selected(self.params)
+        told = host_process.selection(self.params)
+        chosen = host_process.selected(self.params)
         if not chosen:
             raise AttackError("no process on the target meets %s" % told)
         if self.params["children"]:
-            chosen += _process.descendants(chosen)
-        _process.refuse_protected(chosen)
+            chosen += host_process.descendants(chosen)
+        host_process.refuse_protected(chosen)
         for process in chosen:
             if process.name in WAITED_FOR:
                 raise AttackError("%s (pid %d) is protected: logins would hang with it" % (process.name, process.pid))
@@ -195,7 +196,7 @@ class ProcessFreeze(Attack):
         plan.victims = victims
         if self.params["interval"] is not None:
             until = uptime() + self.duration
-            plan.workers.append(_process.Worker("freeze", lambda: self._strobe(victims, until)))
+            plan.workers.append(host_process.Worker("freeze", lambda: self._strobe(victims, until)))
         return plan
 
     def inject(self, plan):
@@ -221,7 +222,7 @@ class ProcessFreeze(Attack):
         if measured < len(alive):
             raise AttackError("%d of %d processes did not stop: they hang in the kernel, or somebody continues them" % (len(alive) - measured, len(alive)))
         frozen = set(victim.pid for victim in plan.victims)
-        newer = [each for each in _process.descendants(plan.victims) if each.pid not in frozen] if self.params["children"] else []
+        newer = [each for each in host_process.descendants(plan.victims) if each.pid not in frozen] if self.params["children"] else []
         return {
             "asked": len(plan.victims),
             "measured": measured,

@@ -131,11 +131,12 @@ import os
 import signal
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _process, _program, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import ComesBack, NotRunning, Run, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._host import process, program
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import ComesBack, NotRunning, Run, Undo
 
 RECOVER_SECONDS = 300  # what starts a service may wait until it is up
 WAIT_FOR_END = 3.0  # seconds; a program may take its time after TERM, and that is not ours to judge
@@ -145,32 +146,32 @@ class ProcessKill(Attack):
     name = "process_kill"
     needs_root = False
     options = dict(
-        _process.SELECTION,
+        process.SELECTION,
         signal={"type": "str", "choices": ["TERM", "KILL", "INT", "HUP", "QUIT", "ABRT", "USR1", "USR2"], "default": "TERM"},
         interval={"type": "raw"},
         recover={"type": "list", "elements": "str"},
     )
-    constraints = _process.SELECTION_NEEDS
+    constraints = process.SELECTION_NEEDS
 
     def validate(self):
         params = self.params
-        _process.check_selection(params)
+        process.check_selection(params)
         if params["interval"] is not None:
             self.interval = _units.duration("interval", params["interval"], 1.0, 3600.0)
         if params["recover"] is not None:
-            _program.check("recover", params["recover"])
+            program.check("recover", params["recover"])
 
     def resources(self):
-        return ["process:" + _process.selection(self.params)]
+        return ["process:" + process.selection(self.params)]
 
     def guard(self):
-        self.recover = None if self.params["recover"] is None else _program.find(self.host, "recover", self.params["recover"])
+        self.recover = None if self.params["recover"] is None else program.find(self.host, "recover", self.params["recover"])
 
     def snapshot(self):
-        victims = _process.selected(self.params)
+        victims = process.selected(self.params)
         if not victims:
-            raise AttackError("no process on the target meets %s" % _process.selection(self.params))
-        _process.refuse_protected(victims)
+            raise AttackError("no process on the target meets %s" % process.selection(self.params))
+        process.refuse_protected(victims)
         return victims
 
     def plan(self, before):
@@ -191,7 +192,7 @@ class ProcessKill(Attack):
         plan.victims = victims
         if params["interval"] is not None:
             until = uptime() + self.duration
-            plan.workers.append(_process.Worker("kill", lambda: self._again(until)))
+            plan.workers.append(process.Worker("kill", lambda: self._again(until)))
         return plan
 
     def inject(self, plan):
@@ -213,8 +214,8 @@ class ProcessKill(Attack):
         while uptime() + self.interval < until:
             time.sleep(self.interval)
             try:
-                victims = _process.selected(self.params)
-                _process.refuse_protected(victims)
+                victims = process.selected(self.params)
+                process.refuse_protected(victims)
                 self._send(victims)
             except AttackError:
                 continue  # nothing there at this moment

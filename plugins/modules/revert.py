@@ -99,11 +99,11 @@ clean:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils._control import check_choice, chosen, unseen
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._host import Host
-from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._revert import revert_one
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import check_choice, chosen, unseen
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
 
 
 def revert(module):

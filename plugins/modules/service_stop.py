@@ -156,11 +156,13 @@ effect:
 
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _process, _service, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._host import process
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._state import service
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 
 class ServiceStop(Attack):
@@ -173,14 +175,14 @@ class ServiceStop(Attack):
     }
 
     def validate(self):
-        _service.check_names("services", self.params["services"])
+        service.check_names("services", self.params["services"])
         self.interval = _units.duration("interval", self.params["interval"], 1.0, 3600.0)
 
     def resources(self):
-        return sorted("service:" + _service.short(name) for name in self.params["services"])
+        return sorted("service:" + service.short(name) for name in self.params["services"])
 
     def guard(self):
-        self.manager = _service.manager(self.host)
+        self.manager = service.manager(self.host)
         if self.params["mask"] and self.manager.kind != "systemd":
             raise BadOption("mask", True, "only systemd masks services; use self_heal: false instead")
 
@@ -204,7 +206,7 @@ class ServiceStop(Attack):
         if not self.params["self_heal"]:
             until = uptime() + self.duration
             plan.after += "\nand stopped again every %s" % _units.human(self.interval)
-            plan.workers.append(_process.Worker("service", lambda: self._again(found, until)))
+            plan.workers.append(process.Worker("service", lambda: self._again(found, until)))
         return plan
 
     def _again(self, found, until):

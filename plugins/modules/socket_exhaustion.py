@@ -152,10 +152,12 @@ effect:
 
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _process, _sockets, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host import process
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._network import sockets
 
 LEAST_FREE = 50  # ports, whatever is asked for
 MOST_PROCESSES = 64
@@ -182,9 +184,9 @@ class SocketExhaustion(Attack):
         return ["ephemeral:%s" % self.protocol]
 
     def guard(self):
-        self.usable = _sockets.ephemeral(self.host.read(_sockets.RANGE), self.host.read(_sockets.RESERVED))
-        self.in_use = _sockets.ports_in_use(self.protocol, self.usable)
-        self.count = _sockets.to_take(len(self.usable), len(self.in_use), self.percent, self.reserve)
+        self.usable = sockets.ephemeral(self.host.read(sockets.RANGE), self.host.read(sockets.RESERVED))
+        self.in_use = sockets.ports_in_use(self.protocol, self.usable)
+        self.count = sockets.to_take(len(self.usable), len(self.in_use), self.percent, self.reserve)
         free = len(self.usable) - len(self.in_use)
         if self.count == 0 and free <= self.reserve:
             raise BadOption("reserve", self.reserve, "only %d of %d ephemeral ports are free on the target" % (free, len(self.usable)))
@@ -194,7 +196,7 @@ class SocketExhaustion(Attack):
 
     def _refuse_too_much(self):
         """Errors: AttackError when memory or descriptors would run short before the ports do."""
-        needed = self.count * _sockets.BYTES_PER_SOCKET
+        needed = self.count * sockets.BYTES_PER_SOCKET
         memory = dict(line.split(":", 1) for line in self.host.read("/proc/meminfo").splitlines())
         available, total = [int(memory[name].split()[0]) * 1024 for name in ("MemAvailable", "MemTotal")]
         if available - needed < max(32 * MIB, total // 20):
@@ -202,28 +204,28 @@ class SocketExhaustion(Attack):
                 "percent: %d ports take about %d MiB of memory, and the target has %d MiB left: ask for less"
                 % (self.count, needed // MIB, available // MIB), option="percent"
             )
-        self.processes = -(-self.count // max(1, _sockets.files_allowed()))
+        self.processes = -(-self.count // max(1, sockets.files_allowed()))
         opened, _free, most = [int(word) for word in self.host.read("/proc/sys/fs/file-nr").split()]
         if self.processes > MOST_PROCESSES or opened + self.count > most * 0.8:
             raise AttackError(
                 "percent: %d ports need as many file descriptors; a process may have %d here, the target %d, and %d are in use: ask for less"
-                % (self.count, _sockets.files_allowed(), most, opened), option="percent"
+                % (self.count, sockets.files_allowed(), most, opened), option="percent"
             )
 
     def plan(self, before):
         until = uptime() + self.duration
         free = [port for port in self.usable if port not in self.in_use]
-        worker = _process.Worker("ports", lambda: _sockets.exhaust(self.protocol, free, self.count, self.processes, until))
+        worker = process.Worker("ports", lambda: sockets.exhaust(self.protocol, free, self.count, self.processes, until))
         line = "%s  %%d of %d ephemeral ports free" % (self.protocol, len(self.usable))
         return Plan(before=line % len(free), after=line % (len(free) - self.count), workers=[worker])
 
     def verify(self, plan):
         leader, until = plan.workers[0].pid, time.monotonic() + PATIENCE
-        held, last = _sockets.held_by(leader), -1
+        held, last = sockets.held_by(leader), -1
         while plan.workers[0].alive() and time.monotonic() < until and held < self.count and (held > last or held == 0):
             time.sleep(0.5)
-            held, last = _sockets.held_by(leader), held
-        measured = _sockets.free_ports(self.protocol, self.usable)
+            held, last = sockets.held_by(leader), held
+        measured = sockets.free_ports(self.protocol, self.usable)
         asked = len(self.usable) - len(self.in_use) - self.count
         if measured - asked > max(16, SLACK * len(self.usable)):
             raise AttackError(

@@ -14,7 +14,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -22,15 +21,9 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab"))
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.append(str(Path(__file__).resolve().parents[2] / ".collections"))
-
-from _cluster import Cluster, driver
-from _kube_fingerprint import compare
-from _kube_fingerprint import fingerprint as kube_fingerprint
-from _kube_steps import steps as kube_steps
-from _kube_steps import wait_same
+from tests.cluster.support.cluster import Cluster, driver
+from tests.cluster.support.fingerprint import compare, fingerprint as kube_fingerprint
+from tests.cluster.support.steps import steps as kube_steps, wait_same
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +48,7 @@ def own_cluster() -> Iterator[bool]:
 
 @pytest.fixture(scope="session")
 def cluster(own_cluster: bool) -> Iterator[Cluster]:
-    """The cluster (see _cluster.py). At the end, no namespace of ours is left."""
+    """The cluster (see support/cluster.py). At the end, no namespace of ours is left."""
     cluster = Cluster(os.environ["KUBECONFIG"])
     yield cluster
     cluster.wait_gone()
@@ -112,5 +105,5 @@ def compare_fixture() -> Callable[..., list[str]]:
 
 @pytest.fixture
 def steps(cluster: Cluster, namespace: str) -> Callable[..., dict]:
-    """steps(module, options, measure=None, ...): the pattern of every attack, in the namespace of the test. See _kube_steps.py."""
+    """steps(module, options, measure=None, ...): the pattern of every attack, in the namespace of the test. See support/steps.py."""
     return partial(kube_steps, cluster, namespace)

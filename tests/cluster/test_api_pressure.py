@@ -10,10 +10,10 @@ import json
 import re
 import time
 
-from _cluster import as_task
-from _kube_account import Account
-from _lab import wait_until
-from test_control import journals, kill, playbook
+from tests.cluster.support.account import Account
+from tests.cluster.support.cluster import as_task
+from tests.cluster.test_control import journals, kill, playbook
+from tests.lab.support.lab import wait_until
 
 OPTIONS = {"request": "pods", "rate": 20, "workers": 4}
 

@@ -13,11 +13,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from _cluster import as_task
-from _kube_account import Account
-from _kube_steps import wait_same
-from _lab import wait_until
-from test_control import LATE, journals, kill, playbook
+
+from tests.cluster.support.account import Account
+from tests.cluster.support.cluster import as_task
+from tests.cluster.support.steps import wait_same
+from tests.cluster.test_control import LATE, journals, kill, playbook
+from tests.lab.support.lab import wait_until
 
 SECRET = "correct horse battery staple"
 RECREATE = {"strategy": {"type": "Recreate", "rollingUpdate": None}}

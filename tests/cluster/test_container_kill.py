@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from _cluster import SHELL_LESS_IMAGE
-from _kube_account import Account
+from tests.cluster.support.account import Account
+from tests.cluster.support.cluster import SHELL_LESS_IMAGE
 
 HANDLES_TERM = ["sh", "-c", "trap 'exit 7' TERM; while :; do sleep 1 & wait $!; done"]
 WAITS_FOR_CHILD = ["sh", "-c", "sleep 1000 & wait $!; exit 9"]

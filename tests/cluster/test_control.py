@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from _cluster import REPO, as_task
-from _lab import wait_until
+
+from tests.cluster.support.cluster import REPO, as_task
+from tests.lab.support.lab import wait_until
 
 PARTITION = {"label_selector": "app=web", "direction": "both", "probe": "skip"}
 SCALE = {"name": "web", "replicas": 0, "wait": "0s"}

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _cluster import MANAGED, Cluster
-from _kube_play import command, environment, plan, record_of, run_playbook
-from _lab import wait_until
+
+from tests.cluster.support.cluster import MANAGED, Cluster
+from tests.cluster.support.play import command, environment, plan, record_of, run_playbook
+from tests.lab.support.lab import wait_until
 
 DELETE = {"attack": "k8s_pod_delete", "with": {"label_selector": "app=web", "count": 1, "grace": "0s", "recovery_timeout": "0s"}}
 

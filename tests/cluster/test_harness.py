@@ -10,9 +10,10 @@ import copy
 import subprocess
 
 import pytest
-from _cluster import DRIVER, SHELL_LESS_IMAGE, Cluster, driver
-from _kube_fingerprint import compare, fingerprint
-from _lab import wait_until
+
+from tests.cluster.support.cluster import DRIVER, SHELL_LESS_IMAGE, Cluster, driver
+from tests.cluster.support.fingerprint import compare, fingerprint
+from tests.lab.support.lab import wait_until
 
 
 @pytest.fixture

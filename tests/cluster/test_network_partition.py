@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import pytest
-from _lab import wait_until
+
+from tests.lab.support.lab import wait_until
 
 
 def pods_of(cluster, namespace: str, deployment) -> tuple[dict, dict]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 
 import pytest
-from _cluster import as_task
-from _kube_account import Account
-from _lab import wait_until
-from test_control import LATE, journals, kill, playbook
+
+from tests.cluster.support.account import Account
+from tests.cluster.support.cluster import as_task
+from tests.cluster.test_control import LATE, journals, kill, playbook
+from tests.lab.support.lab import wait_until
 
 OURS = {"key": "faultline.chaos/taint", "value": "x", "effect": "NoSchedule"}
 

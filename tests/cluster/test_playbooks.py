@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _kube_play import record_of, run_playbook
+
+from tests.cluster.support.play import record_of, run_playbook
 
 QUICK = {"fault_duration": "6s", "fault_settle": "120s", "fault_ready": "1", "fault_success": "50%"}
 

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from _kube_account import Account
-from _lab import wait_until
+from tests.cluster.support.account import Account
+from tests.lab.support.lab import wait_until
 
 
 def budget(cluster, namespace: str, least: int) -> None:

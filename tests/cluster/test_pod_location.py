@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from _cluster import REPO, Cluster
-from _kube_account import Account
-from _lab import Result, events_env, read_events
+
+from tests.cluster.support.account import Account
+from tests.cluster.support.cluster import REPO, Cluster
+from tests.lab.support.lab import Result, events_env, read_events
 
 # What a login on the node would give: its namespaces. The directory of cron is kept from it, for /etc is this machine's.
 ENTER = """#!/bin/sh

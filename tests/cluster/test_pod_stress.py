@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 
 import pytest
-from _cluster import SHELL_LESS_IMAGE, as_task
-from _kube_account import Account
-from _lab import wait_until
-from test_control import LATE, journals, kill, playbook
+
+from tests.cluster.support.account import Account
+from tests.cluster.support.cluster import SHELL_LESS_IMAGE, as_task
+from tests.cluster.test_control import LATE, journals, kill, playbook
+from tests.lab.support.lab import wait_until
 
 MIB = 1024 * 1024
 LIMITED = {"resources": {"requests": {"cpu": "10m", "memory": "8Mi"}, "limits": {"cpu": "200m", "memory": "96Mi"}}}

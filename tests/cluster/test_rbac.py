@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 import yaml
-from _cluster import REPO, Cluster
-from _kube_account import Account
+
+from tests.cluster.support.account import Account
+from tests.cluster.support.cluster import REPO, Cluster
 
 MANIFESTS = REPO / "docs/rbac"
 CONTROL = {"k8s_revert", "k8s_pod_location"}

@@ -13,21 +13,16 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab"))
-sys.path.insert(0, str(Path(__file__).parent))
-
-from _attacks import BY_NAME, Attack
-from _lab import Lab
-from _target import Here, Target, here_is_possible
+from tests.faults.support.attacks import BY_NAME, Attack
+from tests.faults.support.target import Here, Target, here_is_possible
+from tests.lab.support.lab import Lab
 
 KERNELS = ("n1", "n2")  # more than there are processors starve each other, and they are measured
 WORKERS = 6  # those two, and boxes, which wait most of the time

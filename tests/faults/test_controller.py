@@ -11,9 +11,10 @@ import signal
 import time
 
 import pytest
-from _attacks import ATTACKS, BY_NAME, NO_JOURNAL, Attack, every
-from _programs import STATE
-from _target import Target, task
+
+from tests.faults.support.attacks import ATTACKS, BY_NAME, NO_JOURNAL, Attack, every
+from tests.faults.support.programs import STATE
+from tests.faults.support.target import Target, task
 
 SIGNALS = ("INT", "TERM", "HUP", "KILL")
 KILL = BY_NAME["process_kill"]

@@ -10,9 +10,10 @@ Before the injection nothing has changed; after it the timer reverts on time.
 from __future__ import annotations
 
 import pytest
-from _attacks import ATTACKS, BY_NAME, NO_JOURNAL, Attack, every
-from _programs import STATE
-from _target import Target
+
+from tests.faults.support.attacks import ATTACKS, BY_NAME, NO_JOURNAL, Attack, every
+from tests.faults.support.programs import STATE
+from tests.faults.support.target import Target
 
 
 def module_dies_at(target: Target, attack: Attack, point: str) -> None:

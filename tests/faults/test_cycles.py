@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 
 import pytest
-from _attacks import ATTACKS, Attack
-from _programs import STATE, WORK
-from _target import Target, task
+
+from tests.faults.support.attacks import ATTACKS, Attack
+from tests.faults.support.programs import STATE, WORK
+from tests.faults.support.target import Target, task
 
 CYCLES = int(os.environ.get("FAULTLINE_CYCLES", "200"))
-HISTORY_KEPT = 1000  # lines; see _journal.py
+HISTORY_KEPT = 1000  # lines; see _lifecycle/journal.py
 LONGEST = 15.0  # seconds that one cycle may take on a starved lab host
 
 # Everything that could grow besides what the fingerprint compares.
@@ -32,7 +33,6 @@ NAMES = ("state", "units", "cgroups", "processes", "unit files")
 DRIVER = """
 import json, os, runpy, sys
 code, name, cycles, options = sys.argv[1], sys.argv[2], int(sys.argv[3]), [open(path, "rb").read() for path in sys.argv[4:]]
-sys.path.insert(0, code)
 from ansible.module_utils import basic
 import importlib
 importlib.import_module(name)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from _attacks import ATTACKS, BY_NAME, Attack
-from _programs import STATE
-from _target import Target, task
+
+from tests.faults.support.attacks import ATTACKS, BY_NAME, Attack
+from tests.faults.support.programs import STATE
+from tests.faults.support.target import Target, task
 
 KILL = BY_NAME["process_kill"]
 CPU = BY_NAME["cpu_stress"]

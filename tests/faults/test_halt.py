@@ -10,10 +10,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from _attacks import BY_NAME
-from _lab import REPO
-from _programs import STATE
-from _target import Target
+
+from tests.faults.support.attacks import BY_NAME
+from tests.faults.support.programs import STATE
+from tests.faults.support.target import Target
+from tests.lab.support.lab import REPO
 
 KILL = BY_NAME["process_kill"]
 NETEM = BY_NAME["netem"]

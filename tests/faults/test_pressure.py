@@ -10,9 +10,10 @@ import shlex
 from collections.abc import Iterator
 
 import pytest
-from _attacks import BY_NAME
-from _programs import STATE
-from _target import Target, task
+
+from tests.faults.support.attacks import BY_NAME
+from tests.faults.support.programs import STATE
+from tests.faults.support.target import Target, task
 
 pytestmark = pytest.mark.own_kernel  # whose memory and slots are its own
 MEMORY = BY_NAME["memory_stress"]

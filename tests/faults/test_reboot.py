@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import pytest
-from _attacks import ATTACKS, BY_NAME, Attack, every
-from _lab import wait_until
-from _programs import STATE
-from _target import Target, task
+
+from tests.faults.support.attacks import ATTACKS, BY_NAME, Attack, every
+from tests.faults.support.programs import STATE
+from tests.faults.support.target import Target, task
+from tests.lab.support.lab import wait_until
 
 
 def reboot(target: Target) -> None:

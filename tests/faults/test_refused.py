@@ -10,10 +10,11 @@ Real tools, broken by a bind mount; attacks that do without tools fail by themse
 from __future__ import annotations
 
 import pytest
-from _attacks import ATTACKS, BY_NAME, Attack, Broken, every
-from _lab import wait_until
-from _programs import STATE
-from _target import Target
+
+from tests.faults.support.attacks import ATTACKS, BY_NAME, Attack, Broken, every
+from tests.faults.support.programs import STATE
+from tests.faults.support.target import Target
+from tests.lab.support.lab import wait_until
 
 NETEM = BY_NAME["netem"]
 KILL = BY_NAME["process_kill"]

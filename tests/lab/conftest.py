@@ -14,19 +14,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.append(str(Path(__file__).resolve().parents[2] / ".collections"))  # the examples of the modules
-
-import _legacy
-import _measured
-from _lab import Lab
+from tests.lab.support import legacy, measured
+from tests.lab.support.lab import Lab
 
 HOSTS = 3
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")  # gw0, gw1 ...
@@ -34,15 +29,15 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER")  # gw0, gw1 ...
 
 def pytest_configure() -> None:
     if not WORKER:
-        _measured.begin()
+        measured.begin()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Asked and measured, of all workers."""
-    rows = _measured.end()
+    rows = measured.end()
     if rows:
         terminalreporter.section("asked and measured on the hosts")
-        for line in _measured.aligned(rows):
+        for line in measured.aligned(rows):
             terminalreporter.line(line)
 
 
@@ -89,8 +84,8 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture
 def tell() -> Callable[[str, str, float, float, str], None]:
-    """tell(attack, what, asked, measured, unit): a line of the table at the end; see _measured.py."""
-    return _measured.tell
+    """tell(attack, what, asked, measured, unit): a line of the table at the end; see measured.py."""
+    return measured.tell
 
 
 @pytest.fixture(autouse=True)
@@ -122,8 +117,8 @@ def _host(lab: Lab, name: str, request: pytest.FixtureRequest) -> str:
 
 def _ready(lab: Lab, name: str) -> str:
     lab.ready(name)
-    if _legacy.ASKED_FOR:
-        _legacy.install(lab, name)
+    if legacy.ASKED_FOR:
+        legacy.install(lab, name)
     return name
 
 

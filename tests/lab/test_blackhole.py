@@ -15,8 +15,9 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from _lab import Lab, wait_until
-from _steps import steps
+
+from tests.lab.support.lab import Lab, wait_until
+from tests.lab.support.steps import steps
 
 PRIOR = """
 iptables-legacy -N OTHERS

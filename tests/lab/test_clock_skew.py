@@ -11,8 +11,9 @@ import json
 
 import pytest
 import yaml
-from _lab import Lab, wait_until
-from _steps import steps
+
+from tests.lab.support.lab import Lab, wait_until
+from tests.lab.support.steps import steps
 
 # Prints the clock minus the time since boot in nanoseconds: it changes with every step of the clock, and with nothing else.
 METER = "import time; b = time.clock_gettime_ns; print(min((b(7) - a, r - a) for a, r in ((b(7), b(0)) for _ in range(50)))[1])"

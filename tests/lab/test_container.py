@@ -14,8 +14,9 @@ import statistics
 from collections.abc import Iterator
 
 import pytest
-from _lab import Lab
-from _steps import steps
+
+from tests.lab.support.lab import Lab
+from tests.lab.support.steps import steps
 
 ID = "0123456789abcdef" * 4
 BEGIN = f"""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import shlex
 
 import pytest
-from _lab import Lab, wait_until
-from _steps import examples, steps
+
+from tests.lab.support.lab import Lab, wait_until
+from tests.lab.support.steps import examples, steps
 
 pytestmark = pytest.mark.alone
 

@@ -10,8 +10,9 @@ import importlib
 
 import pytest
 import yaml
-from _lab import Lab, wait_until
-from _steps import steps
+
+from tests.lab.support.lab import Lab, wait_until
+from tests.lab.support.steps import steps
 
 ATTACK = "faultline.chaos.custom"
 OPTIONS = {

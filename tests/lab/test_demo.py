@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from _lab import REPO, Lab
+
+from tests.lab.support.lab import REPO, Lab
 
 DEMO = REPO / "scripts" / "demo.sh"
 NOBODY = 65534

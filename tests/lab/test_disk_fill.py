@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from _lab import Lab, wait_until
-from _steps import steps
+
+from tests.lab.support.lab import Lab, wait_until
+from tests.lab.support.steps import steps
 
 PLACE = "/srv/flfs"
 STATE = "/var/lib/faultline"

@@ -11,8 +11,9 @@ import shlex
 
 import pytest
 import yaml
-from _lab import Lab, wait_until
-from _steps import steps
+
+from tests.lab.support.lab import Lab, wait_until
+from tests.lab.support.steps import steps
 
 VICTIM = "flfiles"
 # A program that opens files whenever it is told, and says how many it could open; its name is told first.

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from _lab import Lab, wait_until
-from _steps import steps
+
+from tests.lab.support.lab import Lab, wait_until
+from tests.lab.support.steps import steps
 
 DIRECTORY = "/etc/flapp"
 FILE = f"{DIRECTORY}/app.conf"

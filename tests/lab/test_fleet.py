@@ -14,10 +14,11 @@ import threading
 import time
 from pathlib import Path
 
-import _fingerprint
 import pytest
-from _lab import Lab, wait_until
-from _steps import IGNORE
+
+from tests.lab.support import fingerprint
+from tests.lab.support.lab import Lab, wait_until
+from tests.lab.support.steps import IGNORE
 
 # On the third host the kernel takes no emulation when it comes to it. A look beforehand, elsewhere, finds that it would.
 TC = """#!/bin/sh
@@ -102,4 +103,4 @@ def test_one_host_lost_and_one_failing(lab: Lab, n1: str, n2: str, n3: str, tc_t
     assert (last["result"], last["by"]) == ("reverted", "timer"), last
     lab.run(n3, "umount /usr/sbin/tc")
     for host, found in before.items():
-        assert not _fingerprint.compare(found, lab.fingerprint(host), IGNORE), host
+        assert not fingerprint.compare(found, lab.fingerprint(host), IGNORE), host

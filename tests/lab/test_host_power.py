@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from _fingerprint import compare
-from _lab import Lab, Play, wait_until
-from _steps import IGNORE, examples, steps
+
+from tests.lab.support.fingerprint import compare
+from tests.lab.support.lab import Lab, Play, wait_until
+from tests.lab.support.steps import IGNORE, examples, steps
 
 INFO = "faultline.chaos.attack_info"
 # When the kernel of a host began, by its clock, which is ours.

@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import pytest
-from _lab import Lab, wait_until
-from _steps import run_examples, steps
+
+from tests.lab.support.lab import Lab, wait_until
+from tests.lab.support.steps import run_examples, steps
 
 # A wire of its own on the host, with all that an interface can have.
 SETUP = """

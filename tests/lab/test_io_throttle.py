@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from _lab import Lab, wait_until
-from _steps import steps
+
+from tests.lab.support.lab import Lab, wait_until
+from tests.lab.support.steps import steps
 
 UNIT = "mydatabase"
 GROUP = f"/sys/fs/cgroup/system.slice/{UNIT}.service"

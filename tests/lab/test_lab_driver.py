@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from _fingerprint import compare
-from _lab import DRIVER, Lab, LabError
+
+from tests.lab.support.fingerprint import compare
+from tests.lab.support.lab import DRIVER, Lab, LabError
 
 
 def test_a_running_lab_is_left_as_it_is(lab: Lab, n1: str, n2: str) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import statistics
 
-import _fingerprint
 import pytest
-from _lab import Lab
-from _steps import IGNORE, run_examples, steps
+
+from tests.lab.support import fingerprint
+from tests.lab.support.lab import Lab
+from tests.lab.support.steps import IGNORE, run_examples, steps
 
 HTB = """
 tc qdisc add dev eth0 root handle 1: htb default 10
@@ -207,7 +208,7 @@ def test_bad_input_is_refused_by_name_before_any_change(lab: Lab, n1: str) -> No
         assert name in result["msg"], (options, result["msg"])
         assert "Traceback" not in str(result), (options, result)
     assert lab.module(n1, "faultline.chaos.attack_info", {"history": 1})["clean"]
-    left = _fingerprint.compare(before, lab.fingerprint(n1), IGNORE)
+    left = fingerprint.compare(before, lab.fingerprint(n1), IGNORE)
     assert not left, left
 
 

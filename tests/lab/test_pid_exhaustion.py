@@ -11,8 +11,9 @@ import shlex
 
 import pytest
 import yaml
-from _lab import Lab, wait_until
-from _steps import steps
+
+from tests.lab.support.lab import Lab, wait_until
+from tests.lab.support.steps import steps
 
 # Prints how many threads the processes of the attack have.
 HELD = """

@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import pytest
-from _lab import Lab
-from _steps import run_examples, steps
+
+from tests.lab.support.lab import Lab
+from tests.lab.support.steps import run_examples, steps
 
 # Prints why a server cannot begin on a port, for both families, whether the first client is answered, and on how many ports nobody can begin.
 SERVE = """

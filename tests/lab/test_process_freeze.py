@@ -10,8 +10,9 @@ import importlib
 
 import pytest
 import yaml
-from _lab import Lab, wait_until
-from _steps import steps
+
+from tests.lab.support.lab import Lab, wait_until
+from tests.lab.support.steps import steps
 
 NAME = "flticker"
 # Counts ten times a second in a file; a child sleeps.

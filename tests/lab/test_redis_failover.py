@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _lab import Lab, Play, wait_until
+
+from tests.lab.support.lab import Lab, Play, wait_until
 
 SCENARIO = "faultline.chaos.scenarios.redis_failover"
 LOSS = "no acknowledged write is lost"

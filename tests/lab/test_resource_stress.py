@@ -10,7 +10,8 @@ import json
 from pathlib import Path
 
 import pytest
-from _lab import Lab
+
+from tests.lab.support.lab import Lab
 
 PLAYBOOK = "faultline.chaos.resource_stress"
 ASKED = {

@@ -11,8 +11,9 @@ import shlex
 
 import pytest
 import yaml
-from _lab import Lab, wait_until
-from _steps import steps
+
+from tests.lab.support.lab import Lab, wait_until
+from tests.lab.support.steps import steps
 
 ATTACK = "faultline.chaos.service_stop"
 # fla needs its socket and is needed by flb; flc is a part of fla. Their files are where a package has them.

@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from _lab import Lab, address
+
+from tests.lab.support.lab import Lab, address
 
 COMMON = {"fault_count": "1", "fault_percent": "", "fault_seed": "7", "fault_duration": "8s", "fault_settle": "20s", "fault_protected": "n3"}
 

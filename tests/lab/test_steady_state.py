@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from _lab import Lab, wait_until
+
+from tests.lab.support.lab import Lab, wait_until
 
 RUN = "steady-state-test"
 SLOW = "20s"  # a login on a busy machine

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from _lab import REPO, Lab, address
+
+from tests.lab.support.lab import REPO, Lab, address
 
 SAMPLES = "/run/flsamples"
 PLACE = "/srv/flfs"

@@ -13,20 +13,15 @@ import itertools
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".collections"))
-
-from _lan import Lan
-
-from ansible_collections.faultline.chaos.plugins.module_utils._host import Host, uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._journal import VERSION, Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo, render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import VERSION, Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo, render_record
+from tests.netns.support.lan import Lan
 
 NO_PROCESS = itertools.count(2**22 + 1)  # the injector of a record; nobody has such a number
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from tests.support.paths import CHECKOUT
 
 WITHOUT = {"nft": "", "iptables": "cover nft"}  # programs that are there and fail
 HOST = """

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from _box import SERVER4, SERVER6, Box, until
+
+from tests.netns.support.box import SERVER4, SERVER6, Box, until
 
 TRUE = ["192.0.2.1", "2001:db8::1"]
 NAMES = ("db.example.com", "a.b.wild.org", "wild.org", "other.example.com")

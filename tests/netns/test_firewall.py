@@ -12,18 +12,19 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
-from _lan import ADDRESSES, MORE, PEER, TARGET, Lan
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _blackhole, _firewall, _residue_net
-from ansible_collections.faultline.chaos.plugins.module_utils._firewall import Rule
-from ansible_collections.faultline.chaos.plugins.module_utils._namespace import Namespace
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._host.namespace import Namespace
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue_net
+from ansible_collections.faultline.chaos.plugins.module_utils._network import blackhole as network_blackhole, firewall as network_firewall
+from ansible_collections.faultline.chaos.plugins.module_utils._network.firewall import Rule
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
+from tests.netns.support.lan import ADDRESSES, MORE, PEER, TARGET, Lan
 
 BACKENDS = {
-    "nft": (_firewall.Nft, ""),
-    "iptables-nft": (_firewall.Iptables, "-nft"),
-    "iptables-legacy": (_firewall.Iptables, "-legacy"),
-    "iptables-old": (_firewall.Iptables, "-old"),
+    "nft": (network_firewall.Nft, ""),
+    "iptables-nft": (network_firewall.Iptables, "-nft"),
+    "iptables-legacy": (network_firewall.Iptables, "-legacy"),
+    "iptables-old": (network_firewall.Iptables, "-old"),
 }
 PRIOR = ["drop in 9999", "log chain", "nat"]
 
@@ -94,8 +95,8 @@ def undo_of(firewall) -> Undo:
 
 
 def blackhole(action: str, directions: list[str], networks=(None,), **what) -> list[Rule]:
-    targets = _blackhole.Targets(action, directions, **what)
-    return _blackhole.always_pass(directions, [22], []) + targets.exceptions() + targets.hits(networks)
+    targets = network_blackhole.Targets(action, directions, **what)
+    return network_blackhole.always_pass(directions, [22], []) + targets.exceptions() + targets.hits(networks)
 
 
 def network(text: str):
@@ -152,8 +153,8 @@ def test_reject_answers_at_once_in_both_directions(lan: Lan, host, backend, plac
 @pytest.mark.parametrize("version", [4, 6])
 def test_the_control_path_and_the_neighbours_survive_a_total_blackhole(lan: Lan, host, backend, place, undoing, prior: str, version: int) -> None:
     peer, target, other = ADDRESSES[PEER][version == 6], ADDRESSES[TARGET][version == 6], MORE[PEER][version == 6]
-    rules = _blackhole.always_pass(["in", "out"], [22], [network(other)])
-    firewall = backend(rules + _blackhole.Targets("drop", ["in", "out"], interface="eth0").hits(), place)
+    rules = network_blackhole.always_pass(["in", "out"], [22], [network(other)])
+    firewall = backend(rules + network_blackhole.Targets("drop", ["in", "out"], interface="eth0").hits(), place)
     undoing.publish(undo_of(firewall))
     apply(host, firewall)
     lan.forget_neighbours()  # ARP and neighbour discovery begin anew
@@ -202,13 +203,13 @@ def test_rules_that_a_worker_adds_are_undone_with_the_others(lan: Lan, host, bac
     undoing.publish(undo_of(firewall))
     apply(host, firewall)
     assert lan.connect(TARGET, ADDRESSES[PEER][0], 8000) == "open"
-    targets = _blackhole.Targets("drop", ["out"])
-    assert _blackhole.add(host, firewall, targets.hits([network(ADDRESSES[PEER][0]), network(ADDRESSES[PEER][1])]))
+    targets = network_blackhole.Targets("drop", ["out"])
+    assert network_blackhole.add(host, firewall, targets.hits([network(ADDRESSES[PEER][0]), network(ADDRESSES[PEER][1])]))
     assert [lan.connect(TARGET, each, 8000) for each in ADDRESSES[PEER]] == ["silent", "silent"]
     assert firewall.read()["dropped"] >= 2
     assert undoing.run().returncode == 0
     assert lan.rules() == prior
-    assert not _blackhole.add(host, firewall, targets.hits([network("203.0.113.10")]))  # and cannot come back
+    assert not network_blackhole.add(host, firewall, targets.hits([network("203.0.113.10")]))  # and cannot come back
     assert lan.rules() == prior
 
 
@@ -253,7 +254,7 @@ def test_an_undo_that_was_interrupted_goes_on(lan: Lan, host, backend, place, un
 def test_iptables_takes_all_out_in_one_go(lan: Lan, host, place, undoing, prior: str) -> None:
     """The quick way alone, without the single steps for what it refuses."""
     for suffix in ("-legacy", "-nft"):
-        firewall = _firewall.Iptables(host, "a", blackhole("drop", ["in", "out"], protocols=["tcp"]), place, suffix)
+        firewall = network_firewall.Iptables(host, "a", blackhole("drop", ["in", "out"], protocols=["tcp"]), place, suffix)
         apply(host, firewall)
         undo = undo_of(firewall)
         for table in undo.steps[0].steps:
@@ -265,7 +266,7 @@ def test_iptables_takes_all_out_in_one_go(lan: Lan, host, place, undoing, prior:
 
 @pytest.mark.parametrize("suffix", ["-legacy", "-old"])
 def test_a_lock_that_somebody_holds_is_waited_for(lan: Lan, host, place, undoing, suffix: str) -> None:
-    firewall = _firewall.Iptables(host, "a", blackhole("drop", ["out"], [network(ADDRESSES[PEER][0])]), place, suffix)
+    firewall = network_firewall.Iptables(host, "a", blackhole("drop", ["out"], [network(ADDRESSES[PEER][0])]), place, suffix)
     undoing.publish(undo_of(firewall))
     for what in (lambda: apply(host, firewall), lambda: undoing.run().check_returncode()):
         with subprocess.Popen(["flock", "/run/xtables.lock", "sh", "-c", "echo held; sleep 1"], stdout=subprocess.PIPE, text=True) as holder:
@@ -275,17 +276,17 @@ def test_a_lock_that_somebody_holds_is_waited_for(lan: Lan, host, place, undoing
 
 
 def test_nft_is_chosen_before_iptables(lan: Lan, host, place) -> None:
-    assert _firewall.choose(host, "a", blackhole("drop", ["out"], interface="eth0"), place).name == "nft"
+    assert network_firewall.choose(host, "a", blackhole("drop", ["out"], interface="eth0"), place).name == "nft"
 
 
 def test_rules_without_a_journal_are_residue(lan: Lan, host, backend, place, undoing) -> None:
     firewall = backend(blackhole("drop", ["out"], [network(ADDRESSES[PEER][0])]), place)
     undo = undo_of(firewall)
     apply(host, firewall)
-    found = _residue_net.elsewhere(host, undoing.journal, [], "")
+    found = residue_net.elsewhere(host, undoing.journal, [], "")
     ours = [each for each in found if firewall.key in each and f"/{lan.pids[TARGET]}/" in each]
     assert len(ours) >= 1 and ours == found
-    assert not _residue_net.elsewhere(host, undoing.journal, ["a"], json.dumps(undo.to_dict()))
+    assert not residue_net.elsewhere(host, undoing.journal, ["a"], json.dumps(undo.to_dict()))
     undoing.publish(undo)
     assert undoing.run().returncode == 0
-    assert not _residue_net.elsewhere(host, undoing.journal, [], "")
+    assert not residue_net.elsewhere(host, undoing.journal, [], "")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from _box import Box, until
+
+from tests.netns.support.box import Box, until
 
 SETUP = """
 ip link add v0 type veth peer name v1

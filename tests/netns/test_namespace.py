@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _namespace
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Gone, NetworkNamespace, OutputHas, Run, Undo, When
+from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, NetworkNamespace, OutputHas, Run, Undo, When
 
 SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
 NAME = "fltest-ns"
@@ -71,7 +71,7 @@ def enter(shell: list[str], number: str, door: str, tmp_path: Path) -> str:
 def test_the_guard(shell: list[str], processes: Processes, tmp_path: Path) -> None:
     first, other = processes.start("unshare", "--net"), processes.start("unshare", "--net")
     door = f"/proc/{first}/ns/net"
-    number = _namespace.number(door)
+    number = namespace.number(door)
     assert enter(shell, number, door, tmp_path) == number
     second = processes.start("nsenter", f"--net={door}")
     processes.end(first)
@@ -86,7 +86,7 @@ def test_the_guard(shell: list[str], processes: Processes, tmp_path: Path) -> No
 def test_a_name_keeps_a_namespace_in_reach(shell: list[str], tmp_path: Path) -> None:
     subprocess.run(["ip", "netns", "add", NAME], check=True)
     try:
-        number = _namespace.number(f"/run/netns/{NAME}")
+        number = namespace.number(f"/run/netns/{NAME}")
         assert enter(shell, number, "/proc/999999999/ns/net", tmp_path) == number
     finally:
         subprocess.run(["ip", "netns", "delete", NAME], check=True)
@@ -95,7 +95,7 @@ def test_a_name_keeps_a_namespace_in_reach(shell: list[str], tmp_path: Path) -> 
 
 def test_an_undo_in_a_namespace(host, undoing, processes: Processes) -> None:
     pid = processes.start("unshare", "--net")
-    place = _namespace.find(host, {"netns": str(pid), "container": None})
+    place = namespace.find(host, {"netns": str(pid), "container": None})
     there = OutputHas(place.undo_argv(["ip", "rule", "show"]), "lookup 4711")
     steps = [When(place.guards, [Run("remove it", place.undo_argv(["ip", "rule", "del", "lookup", "4711"]), [there])])]
     undo = Undo(steps, [When(place.guards, [Gone("the rule", [there])])])
@@ -110,7 +110,7 @@ def test_an_undo_in_a_namespace(host, undoing, processes: Processes) -> None:
 
 
 def test_after_a_reboot_nothing_is_looked_for(host, undoing, processes: Processes) -> None:
-    place = _namespace.find(host, {"netns": str(processes.start("unshare", "--net")), "container": None})
+    place = namespace.find(host, {"netns": str(processes.start("unshare", "--net")), "container": None})
     undoing.publish(Undo([When(place.guards, [Run("never", ["false"])])], []), boot_id="another boot")
     assert undoing.run().returncode == 0
 
@@ -118,6 +118,6 @@ def test_after_a_reboot_nothing_is_looked_for(host, undoing, processes: Processe
 def test_every_namespace_has_one_door(processes: Processes) -> None:
     pids = [processes.start("unshare", "--net")]
     pids.append(processes.start("nsenter", f"--net=/proc/{pids[0]}/ns/net"))
-    numbers = [_namespace.number(door) for door in _namespace.doors()]
-    assert numbers.count(_namespace.number(f"/proc/{pids[0]}/ns/net")) == 1
-    assert _namespace.number(_namespace.OWN) not in numbers
+    numbers = [namespace.number(door) for door in namespace.doors()]
+    assert numbers.count(namespace.number(f"/proc/{pids[0]}/ns/net")) == 1
+    assert namespace.number(namespace.OWN) not in numbers

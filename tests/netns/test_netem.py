@@ -11,9 +11,9 @@ import re
 import sys
 
 import pytest
-from _lan import ADDRESSES, PEER, TARGET, Lan
 
-from ansible_collections.faultline.chaos.plugins.module_utils._netem import Selection
+from ansible_collections.faultline.chaos.plugins.module_utils._network.netem import Selection
+from tests.netns.support.lan import ADDRESSES, PEER, TARGET, Lan
 
 # Sends one frame as it is: protocol, destination and the bytes after the Ethernet header, all in hex.
 SEND = """

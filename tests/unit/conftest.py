@@ -2,20 +2,57 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Makes ``ansible_collections.faultline.chaos`` importable for a plain ``pytest tests/unit``, the way ansible-core imports it."""
+"""Fixtures that unit tests of every room share."""
 
 from __future__ import annotations
 
-import sys
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-from ansible.plugins.loader import init_plugin_loader
-from ansible.utils.collection_loader import AnsibleCollectionConfig
+import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from tests.unit.support.bench import SHELLS, Bench
 
-# ansible-test has already done it, from a real ansible_collections tree.
-if not AnsibleCollectionConfig.collection_finder:
-    root = str(CHECKOUT / ".collections")
-    sys.path.insert(0, root)
-    init_plugin_loader([root])
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(argv, id=name, marks=pytest.mark.skipif(not shutil.which(argv[0]), reason=f"{name} is not installed")) for name, argv in SHELLS.items()
+    ]
+)
+def shell(request: pytest.FixtureRequest) -> list[str]:
+    return request.param
+
+
+@pytest.fixture
+def kube() -> Iterator:
+    """A small API server over HTTP (kube_server.py) and, as its member cluster, a connection to it."""
+    pytest.importorskip("kubernetes")
+    from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import Cluster
+    from tests.unit.support.kube_server import KubeServer
+
+    server = KubeServer()
+    server.cluster = Cluster({"host": server.url})
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def calm_kube(kube, monkeypatch: pytest.MonkeyPatch):
+    """The small API server with its namespace shop, for attacks on pods and nodes: no pauses, and a watcher that only says it runs."""
+    from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster
+    from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman
+    from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import drain
+
+    monkeypatch.setattr(cluster, "_WAIT", 0.001)
+    monkeypatch.setattr(drain, "_AGAIN", (0.01, 0.02))
+    monkeypatch.setattr(deadman, "start_watcher", lambda _cluster, _entry: 1)
+    kube.put("/api/v1/namespaces", "shop")
+    return kube

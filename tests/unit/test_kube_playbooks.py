@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
+from tests.support.paths import CHECKOUT
+
+PLAYBOOKS = CHECKOUT / "playbooks"
 
 
 @pytest.mark.parametrize("name", ["network_partition", "pod_delete", "node_drain", "capacity_squeeze"])

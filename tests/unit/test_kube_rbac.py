@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _kube_residue
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_kinds import NAMESPACE, OWNERS, Kind
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NAMESPACE, OWNERS, Kind
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import residue
+from tests.support.paths import CHECKOUT
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 MANIFESTS = sorted((CHECKOUT / "docs/rbac").glob("k8s_*.yml"))
 CHOOSE_PODS = [path for path in MANIFESTS if "POD_OPTIONS" in (CHECKOUT / "plugins/modules" / f"{path.stem}.py").read_text()]
 
@@ -31,8 +31,8 @@ def right(kind: Kind, verb: str) -> tuple[str, str, str]:
 
 
 def test_a_halt_may_revert_and_remove_everything() -> None:
-    wanted = {right(kind, verb) for kind in _kube_residue._OURS for verb in ("get", "list", "delete")}
-    wanted |= {right(kind, verb) for kind in _kube_residue._MARKED for verb in ("get", "list", "patch")}
+    wanted = {right(kind, verb) for kind in residue._OURS for verb in ("get", "list", "delete")}
+    wanted |= {right(kind, verb) for kind in residue._MARKED for verb in ("get", "list", "patch")}
     wanted |= {("", "pods/exec", "get"), ("", "pods/exec", "create")}  # ending the programs of k8s_pod_stress
     assert wanted - granted(CHECKOUT / "docs/rbac/k8s_revert.yml") == set()
 

@@ -14,14 +14,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from tests.support.paths import CHECKOUT
+
 LAB = CHECKOUT / "tests" / "lab"
 ATTACKS = yaml.safe_load((CHECKOUT / "meta" / "runtime.yml").read_text())["action_groups"]["attacks"]
 
 
 @pytest.fixture
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    spec = importlib.util.spec_from_file_location("_measured", LAB / "_measured.py")
+    spec = importlib.util.spec_from_file_location("measured", LAB / "support/measured.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "OUTPUT", tmp_path / "output")

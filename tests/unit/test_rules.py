@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from tests.support.paths import CHECKOUT
+
 PLUGINS = CHECKOUT / "plugins"
 LONGEST_FILE = 450
 ATTACK_GROUP = "faultline.chaos._attributes.actiongroup_attacks"

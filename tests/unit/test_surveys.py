@@ -16,10 +16,10 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._attack_docs import check_attacks
-from ansible_collections.faultline.chaos.plugins.plugin_utils._plan import normalise
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.attack_docs import check_attacks
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import normalise
+from tests.support.paths import CHECKOUT
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 PLAYBOOKS = CHECKOUT / "playbooks"
 SURVEYS = sorted((CHECKOUT / "docs/surveys").glob("*.json"))
 NOT_FOR_SURVEYS = {"audit", "cluster_audit", "cluster_halt", "experiment", "halt", "lab"}

@@ -16,16 +16,14 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1] / "integration/experiment"))
 
-from _fleet import Fleet, build_tree  # noqa: E402
+from tests.integration.experiment.support.fleet import Fleet, build_tree  # noqa: E402
 
 HOSTS = int(os.environ.get("FLEET_HOSTS", "100"))
 REPEAT = int(os.environ.get("FLEET_REPEAT", "3"))

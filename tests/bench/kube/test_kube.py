@@ -29,10 +29,8 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parents[2]
-sys.path.insert(0, str(REPO / "tests/lab"))
-sys.path.insert(0, str(REPO / "tests/cluster"))
 
-from _cluster import IMAGE, Cluster  # noqa: E402
+from tests.cluster.support.cluster import IMAGE, Cluster  # noqa: E402
 
 PODS = int(os.environ.get("KUBE_PODS", "10000"))
 TAKEN = 10

@@ -7,7 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from _fleet import Fleet, build_tree
+
+from tests.integration.experiment.support.fleet import Fleet, build_tree
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,8 @@ import time
 from typing import Any
 
 import pytest
-from _fleet import Fleet
+
+from tests.integration.experiment.support.fleet import Fleet
 
 ALL_REVERTED = dict.fromkeys(("n1", "n2", "n3", "n4"), "reverted")
 

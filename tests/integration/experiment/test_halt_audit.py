@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import pytest
-from _fleet import Fleet
+
+from tests.integration.experiment.support.fleet import Fleet
 
 HALT, AUDIT = "faultline.chaos.halt", "faultline.chaos.audit"
 

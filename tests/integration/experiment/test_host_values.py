@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from _fleet import Fleet, Result
+
+from tests.integration.experiment.support.fleet import Fleet, Result
 
 OWN_PLAY = [
     {

@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from _fleet import Fleet
+from tests.integration.experiment.support.fleet import Fleet
 
 SENTENCE = "1347 of 3164 acknowledged writes are gone"
 

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[3]
+from tests.support.paths import CHECKOUT
+
 SCRIPT = CHECKOUT / "roles/power/files/wake_on_lan.py"
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 CARD = "02:00:00:00:77:01"

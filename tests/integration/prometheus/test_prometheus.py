@@ -29,7 +29,8 @@ from typing import Any
 import pytest
 import yaml
 
-CHECKOUT = Path(__file__).resolve().parents[3]
+from tests.support.paths import CHECKOUT
+
 CACHE = Path(os.environ.get("FAULTLINE_CACHE", Path.home() / ".cache/faultline")) / "prometheus"
 
 

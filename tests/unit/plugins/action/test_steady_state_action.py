@@ -17,11 +17,11 @@ import pytest
 import yaml
 
 from ansible_collections.faultline.chaos.plugins.modules import steady_state as module
-from ansible_collections.faultline.chaos.plugins.plugin_utils import _probe_certificate, _probe_host, _probe_http, _probe_k8s, _probe_net, _probe_prometheus
-from ansible_collections.faultline.chaos.plugins.plugin_utils._local_command import descendants, marked
+from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.steady_state import read_settings
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import Options
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes import TYPES
-from ansible_collections.faultline.chaos.plugins.plugin_utils._steady_state import read_settings
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes import certificate, host, http, k8s, net, prometheus
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import TYPES
+from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.local import descendants, marked
 
 PROBES = [
     {"name": "http", "type": "http", "url": "http://x"},
@@ -62,14 +62,14 @@ def test_what_is_documented_is_what_is_taken(taken: dict[str, set[str]]) -> None
 
 def test_choices_and_defaults_are_the_same() -> None:
     assert set(module.PROBE["type"]["choices"]) == set(TYPES)
-    assert tuple(module.PROBE["method"]["choices"]) == _probe_http.METHODS
-    assert tuple(module.PROBE["record"]["choices"]) == _probe_net.RECORDS
-    assert tuple(module.EXPECT["state"]["choices"]) == _probe_host.SERVICE_STATES
-    assert tuple(module.EXPECT["no_data"]["choices"]) == _probe_prometheus.NO_DATA
-    assert tuple(module.PROBE["reduce"]["choices"]) == _probe_prometheus.REDUCTIONS
-    assert tuple(module.PROBE["series"]["choices"]) == _probe_prometheus.SERIES
-    assert tuple(module.PROBE["kind"]["choices"]) == _probe_k8s.KINDS
-    assert tuple(module.PROBE["starttls"]["choices"]) == _probe_certificate.STARTTLS
+    assert tuple(module.PROBE["method"]["choices"]) == http.METHODS
+    assert tuple(module.PROBE["record"]["choices"]) == net.RECORDS
+    assert tuple(module.EXPECT["state"]["choices"]) == host.SERVICE_STATES
+    assert tuple(module.EXPECT["no_data"]["choices"]) == prometheus.NO_DATA
+    assert tuple(module.PROBE["reduce"]["choices"]) == prometheus.REDUCTIONS
+    assert tuple(module.PROBE["series"]["choices"]) == prometheus.SERIES
+    assert tuple(module.PROBE["kind"]["choices"]) == k8s.KINDS
+    assert tuple(module.PROBE["starttls"]["choices"]) == certificate.STARTTLS
     defaults = {name: option["default"] for name, option in module.ARGUMENT_SPEC.items() if "default" in option}
     probe_defaults = {name: option["default"] for name, option in module.PROBE.items() if "default" in option}
     implied, given = read_settings({"probes": PROBES[:1]}), read_settings({"probes": [{**PROBES[0], **probe_defaults}], **defaults})

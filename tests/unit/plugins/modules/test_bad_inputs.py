@@ -19,9 +19,10 @@ import pytest
 import yaml
 from ansible.module_utils import basic
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _attack, _host, _journal
+from ansible_collections.faultline.chaos.plugins.module_utils._host import host
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import attack as lifecycle_attack, journal
+from tests.support.paths import CHECKOUT
 
-CHECKOUT = Path(__file__).resolve().parents[4]
 ATTACKS = yaml.safe_load((CHECKOUT / "meta" / "runtime.yml").read_text())["action_groups"]["attacks"]
 
 # Options with which each attack has nothing to complain about before it looks at the target.
@@ -143,8 +144,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         arguments = {"ANSIBLE_MODULE_ARGS": {**given, "_ansible_check_mode": check_mode, "_ansible_diff": True, "_ansible_remote_tmp": str(tmp_path)}}
         monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps(arguments).encode())
         monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
-        monkeypatch.setattr(_journal, "state_dir", lambda: str(tmp_path / "state"))
-        monkeypatch.setattr(_host.Host, "is_root", root)
+        monkeypatch.setattr(journal, "state_dir", lambda: str(tmp_path / "state"))
+        monkeypatch.setattr(host.Host, "is_root", root)
         told: list[str] = []
 
         def fail(_module: basic.AnsibleModule, msg: str, **_details: Any) -> None:
@@ -155,7 +156,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             raise Passed
 
         monkeypatch.setattr(basic.AnsibleModule, "fail_json", fail)
-        monkeypatch.setattr(_attack._Lifecycle, "_present", go_on)
+        monkeypatch.setattr(lifecycle_attack._Lifecycle, "_present", go_on)
         with pytest.raises(Refused):
             module.main()
         [message] = told
@@ -202,7 +203,7 @@ def test_what_is_missing_is_named(run, attack: str, missing: str) -> None:
 @pytest.mark.parametrize("attack", sorted(GOOD))
 def test_without_become_it_is_said_what_is_needed(run, attack: str) -> None:
     module = importlib.import_module(f"ansible_collections.faultline.chaos.plugins.modules.{attack}")
-    [kind] = [each for each in vars(module).values() if isinstance(each, type) and issubclass(each, _attack.Attack) and each.name == attack]
+    [kind] = [each for each in vars(module).values() if isinstance(each, type) and issubclass(each, lifecycle_attack.Attack) and each.name == attack]
     for check_mode in (True, False):
         if kind.needs_root:
             assert run(attack, {**GOOD[attack], "duration": "1m"}, check_mode, root=False) == f"{attack} needs root on the target: set become: true"

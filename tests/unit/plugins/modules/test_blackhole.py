@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _blackhole, _firewall, _xtables
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._firewall import DROP, PASS, REJECT, Rule
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import Undo, render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._network import blackhole, firewall as network_firewall, xtables
+from ansible_collections.faultline.chaos.plugins.module_utils._network.firewall import DROP, PASS, REJECT, Rule
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo, render_record
 from ansible_collections.faultline.chaos.plugins.modules.blackhole import Blackhole
 
 ALL = ("nft", "iptables", "ip6tables", "iptables-restore", "ip6tables-restore", "ip", "unshare", "nsenter")
@@ -180,7 +180,7 @@ def test_a_note_for_who_means_the_other_ports() -> None:
 
 
 def test_names_have_a_worker_and_addresses_have_none(monkeypatch) -> None:
-    monkeypatch.setattr(_blackhole._network, "resolve", lambda _option, _values: [ipaddress.ip_network("198.51.100.9")])
+    monkeypatch.setattr(blackhole.options, "resolve", lambda _option, _values: [ipaddress.ip_network("198.51.100.9")])
     assert [worker.name for worker in planned(names=["db.example"]).workers] == ["names"]
     assert not planned(names=["198.51.100.9"]).workers
     assert not planned(names=["db.example"], resolve_interval="0").workers
@@ -202,30 +202,30 @@ def test_two_targets_hold_different_things_and_the_same_holds_the_same() -> None
 
 
 def test_backends_are_tried_in_order() -> None:
-    rules = _blackhole.always_pass(["out"], [22], [])
-    assert _firewall.choose(FakeHost(), "x", rules).name == "nft"
-    assert _firewall.choose(FakeHost(fails=("/sbin/nft",)), "x", rules).name == "iptables"
-    assert _firewall.choose(FakeHost(tools=ALL[1:]), "x", rules).name == "iptables"
+    rules = blackhole.always_pass(["out"], [22], [])
+    assert network_firewall.choose(FakeHost(), "x", rules).name == "nft"
+    assert network_firewall.choose(FakeHost(fails=("/sbin/nft",)), "x", rules).name == "iptables"
+    assert network_firewall.choose(FakeHost(tools=ALL[1:]), "x", rules).name == "iptables"
     with pytest.raises(AttackError, match="nft: not in this kernel; iptables: not in this kernel"):
-        _firewall.choose(FakeHost(fails=("unshare", "/sbin/unshare")), "x", rules)
+        network_firewall.choose(FakeHost(fails=("unshare", "/sbin/unshare")), "x", rules)
     with pytest.raises(AttackError, match="install the package nftables"):
-        _firewall.choose(FakeHost(tools=("unshare",)), "x", rules)
+        network_firewall.choose(FakeHost(tools=("unshare",)), "x", rules)
 
 
 def test_check_mode_tries_nothing() -> None:
     host = FakeHost()
     host.check_mode = True
-    _firewall.choose(host, "x", _blackhole.always_pass(["out"], [22], []))
+    network_firewall.choose(host, "x", blackhole.always_pass(["out"], [22], []))
     assert not host.ran
 
 
 def test_ipv6_is_left_out_where_the_kernel_has_none_unless_it_is_asked_for() -> None:
     rules = [Rule(DROP, "out", protocol="tcp")]
     no_nft = ALL[1:]
-    assert len(_firewall.choose(FakeHost(tools=no_nft, ipv6=False), "x", rules).steps()) == 1
-    assert len(_firewall.choose(FakeHost(tools=no_nft), "x", rules).steps()) == 2
+    assert len(network_firewall.choose(FakeHost(tools=no_nft, ipv6=False), "x", rules).steps()) == 1
+    assert len(network_firewall.choose(FakeHost(tools=no_nft), "x", rules).steps()) == 2
     six = [Rule(DROP, "out", network=ipaddress.ip_network("2001:db8::/32"))]
-    steps = _firewall.choose(FakeHost(tools=no_nft, ipv6=False), "x", six).steps()
+    steps = network_firewall.choose(FakeHost(tools=no_nft, ipv6=False), "x", six).steps()
     assert [argv[0] for argv, _stdin in steps] == ["/sbin/ip6tables-restore"]
 
 
@@ -237,7 +237,7 @@ def undo_lines(firewall) -> str:
 
 
 def test_iptables_waits_for_its_lock_and_names_are_short_enough() -> None:
-    firewall = _firewall.choose(FakeHost(tools=ALL[1:]), "x" * 64, [Rule(kind, "in", protocol="tcp") for kind in (PASS, REJECT)])
+    firewall = network_firewall.choose(FakeHost(tools=ALL[1:]), "x" * 64, [Rule(kind, "in", protocol="tcp") for kind in (PASS, REJECT)])
     text = undo_lines(firewall)
     for line in text.splitlines():
         assert line.count("/sbin/ip") == len(re.findall(r" -w 20\b", line))
@@ -253,7 +253,7 @@ def test_iptables_waits_for_its_lock_and_names_are_short_enough() -> None:
 )
 def test_an_iptables_that_does_not_know_how_to_wait_tries_again(fails: tuple[str, ...], words: list[str]) -> None:
     host = FakeHost(tools=ALL[1:], fails=fails, restore_help="Usage: iptables-restore [-b] [-c]\n [ --noflush ]\n")
-    firewall = _firewall.choose(host, "x", [Rule(PASS, "in", table="nat"), Rule(DROP, "in")])
+    firewall = network_firewall.choose(host, "x", [Rule(PASS, "in", table="nat"), Rule(DROP, "in")])
     assert ["/sbin/iptables", *words, "-t", "filter"] == firewall._command(4, "filter")
     steps = firewall.steps()
     assert all("-w" not in argv and argv[0] == "/bin/sh" for argv, _stdin in steps)
@@ -268,7 +268,7 @@ def test_an_iptables_that_does_not_know_how_to_wait_tries_again(fails: tuple[str
 
 def test_iptables_nft_has_no_lock_and_is_not_asked_further() -> None:
     host = FakeHost(tools=ALL[1:], restore_help="Usage: iptables-restore\n [ --ipv4 ]\n [ --ipv6 ]\n")
-    firewall = _firewall.choose(host, "x", [Rule(DROP, "in")])
+    firewall = network_firewall.choose(host, "x", [Rule(DROP, "in")])
     assert all("/sbin/iptables" not in argv for argv, _stdin in host.ran)
     assert [argv for argv, _stdin in firewall.steps()] == [["/sbin/iptables-restore", "--noflush"], ["/sbin/ip6tables-restore", "--noflush"]]
     assert "insist" not in undo_lines(firewall)
@@ -279,7 +279,7 @@ def test_what_is_refused_is_tried_again_with_the_same_input(tmp_path: Path, busy
     program = tmp_path / "iptables-restore"
     program.write_text(f"#!/bin/sh\ncd {tmp_path}\necho $* >>told\ncat >>told\n[ $(grep -c noflush told) -gt {busy} ] || {{ echo busy >&2; exit 4; }}\n")
     program.chmod(0o755)
-    locking = _xtables.Locking(FakeHost(tools=("iptables", "iptables-restore"), restore_help=""), "iptables")
+    locking = xtables.Locking(FakeHost(tools=("iptables", "iptables-restore"), restore_help=""), "iptables")
     argv = locking.patiently([str(program), "--noflush"])
     done = subprocess.run(argv, input="*filter\n-A x\nCOMMIT\n", text=True, capture_output=True, check=False)
     assert done.returncode == code and done.stderr == ("busy\n" if code else "")
@@ -292,10 +292,10 @@ def test_the_kernel_has_to_show_what_was_added() -> None:
             return 0, "table inet x {\n\tchain filter_out {\n\t\tcounter packets 3 bytes 9 drop\n\t}\n}\n", ""
 
     rules = [Rule(PASS, "out", protocol="tcp"), Rule(DROP, "out")]
-    firewall = _firewall.choose(Other(), "x", rules)
+    firewall = network_firewall.choose(Other(), "x", rules)
     with pytest.raises(AttackError, match="other rules in inet faultline_"):
         firewall.read()
-    assert _firewall.choose(Other(), "x", rules[1:]).read() == {"rules": 1, "dropped": 3, "passed": 0}
+    assert network_firewall.choose(Other(), "x", rules[1:]).read() == {"rules": 1, "dropped": 3, "passed": 0}
 
 
 def test_a_control_path_that_is_gone_is_an_error(monkeypatch) -> None:
@@ -320,17 +320,17 @@ def test_the_worker_adds_what_is_new_and_never_stops_for_a_resolver(monkeypatch)
         return [ipaddress.ip_network(each) for each in answer]
 
     host = FakeHost()
-    firewall = _firewall.choose(host, "x", [Rule(DROP, "out", network=ipaddress.ip_network("10.0.0.1"))])
+    firewall = network_firewall.choose(host, "x", [Rule(DROP, "out", network=ipaddress.ip_network("10.0.0.1"))])
     host.ran.clear()
     clock = iter([0, 0, 1, 1, 2, 2, 3, 3, 4])
-    monkeypatch.setattr(_blackhole, "uptime", lambda: next(clock))
-    monkeypatch.setattr(_blackhole.time, "sleep", lambda _seconds: None)
-    monkeypatch.setattr(_blackhole._network, "resolve", resolve)
-    _blackhole.follow(host, firewall, _blackhole.Targets("drop", ["out"]), ["db"], [ipaddress.ip_network("10.0.0.1")], 1, 4)
+    monkeypatch.setattr(blackhole, "uptime", lambda: next(clock))
+    monkeypatch.setattr(blackhole.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(blackhole.options, "resolve", resolve)
+    blackhole.follow(host, firewall, blackhole.Targets("drop", ["out"]), ["db"], [ipaddress.ip_network("10.0.0.1")], 1, 4)
     assert not answers and len(host.ran) == 1 and "10.0.0.2" in host.ran[0][1] and "10.0.0.1" not in host.ran[0][1]
 
 
 def test_reject_in_both_directions_lets_its_own_answers_out() -> None:
-    targets = _blackhole.Targets("reject", ["in", "out"])
+    targets = blackhole.Targets("reject", ["in", "out"])
     assert [rule.direction for rule in targets.exceptions()] == ["out"] * 3
-    assert not _blackhole.Targets("reject", ["in"]).exceptions()
+    assert not blackhole.Targets("reject", ["in"]).exceptions()

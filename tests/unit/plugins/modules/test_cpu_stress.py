@@ -10,8 +10,8 @@ import math
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _cpu
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._resources import cpu as resources_cpu
 from ansible_collections.faultline.chaos.plugins.modules.cpu_stress import CpuStress
 
 
@@ -65,7 +65,7 @@ def test_it_holds_each_cpu_once() -> None:
     assert found.resources() == ["cpu:0", "cpu:1"]
     found = attack()
     found.validate()
-    assert found.resources() == [f"cpu:{cpu}" for cpu in _cpu.allowed()]
+    assert found.resources() == [f"cpu:{cpu}" for cpu in resources_cpu.allowed()]
 
 
 def test_plan_says_where_nothing_is_added() -> None:

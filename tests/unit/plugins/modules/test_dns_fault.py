@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _dns, _dns_forwarder, _firewall
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._network import dns, dns_forwarder, firewall
 from ansible_collections.faultline.chaos.plugins.modules.dns_fault import DnsFault
 
 DEFAULT = {"domains": ["db.example.com"], "mode": "nxdomain", "delay": None, "addresses": []}
@@ -60,41 +60,41 @@ def test_options(params: dict) -> None:
 def test_the_forwarders_own_queries_pass_first() -> None:
     found = attack()
     found.uid = 47053
-    found.resolvers = [_dns.Resolver(ipaddress.ip_address(each), False) for each in ("192.0.2.53", "2001:db8::53")]
-    found.endpoints = [_dns_forwarder.Endpoint(resolver, 20053 + number) for number, resolver in enumerate(found.resolvers)]
+    found.resolvers = [dns.Resolver(ipaddress.ip_address(each), False) for each in ("192.0.2.53", "2001:db8::53")]
+    found.endpoints = [dns_forwarder.Endpoint(resolver, 20053 + number) for number, resolver in enumerate(found.resolvers)]
     rules = [(rule.kind, rule.family, rule.uid, str(rule.network), rule.protocol, rule.to_port) for rule in found._rules()]
     assert rules == [
-        (_firewall.PASS, 4, 47053, "None", None, None),
-        (_firewall.PASS, 6, 47053, "None", None, None),
-        (_firewall.REDIRECT, 4, None, "192.0.2.53/32", "udp", 20053),
-        (_firewall.REDIRECT, 4, None, "192.0.2.53/32", "tcp", 20053),
-        (_firewall.REDIRECT, 6, None, "2001:db8::53/128", "udp", 20054),
-        (_firewall.REDIRECT, 6, None, "2001:db8::53/128", "tcp", 20054),
+        (firewall.PASS, 4, 47053, "None", None, None),
+        (firewall.PASS, 6, 47053, "None", None, None),
+        (firewall.REDIRECT, 4, None, "192.0.2.53/32", "udp", 20053),
+        (firewall.REDIRECT, 4, None, "192.0.2.53/32", "tcp", 20053),
+        (firewall.REDIRECT, 6, None, "2001:db8::53/128", "udp", 20054),
+        (firewall.REDIRECT, 6, None, "2001:db8::53/128", "tcp", 20054),
     ]
-    assert all(rule.table == _firewall.NAT and rule.direction == "out" for rule in found._rules())
+    assert all(rule.table == firewall.NAT and rule.direction == "out" for rule in found._rules())
 
 
 @pytest.mark.parametrize(
     ("params", "reply", "expected"),
     [
-        ({}, _dns.Reply("NXDOMAIN", 0.1), True),
-        ({}, _dns.Reply("NOERROR", 0.1), False),
-        ({}, _dns.Reply(None, 2), False),
-        ({"mode": "timeout"}, _dns.Reply(None, 1), True),
-        ({"mode": "timeout"}, _dns.Reply("SERVFAIL", 0.1), False),
-        ({"mode": "delay", "delay": "300ms"}, _dns.Reply("NOERROR", 0.31), True),
-        ({"mode": "delay", "delay": "300ms"}, _dns.Reply("NOERROR", 0.1), False),
-        ({"mode": "delay", "delay": "300ms"}, _dns.Reply(None, 2.3), False),
-        ({"mode": "delay", "delay": "30s"}, _dns.Reply(None, 5), True),
-        ({"mode": "delay", "delay": "30s"}, _dns.Reply("NOERROR", 0.1), False),
-        ({"mode": "spoof", "addresses": ["192.0.2.1"]}, _dns.Reply("NOERROR", 0.1, [ipaddress.ip_address("192.0.2.1")]), True),
-        ({"mode": "spoof", "addresses": ["192.0.2.1"]}, _dns.Reply("NOERROR", 0.1, [ipaddress.ip_address("192.0.2.2")]), False),
+        ({}, dns.Reply("NXDOMAIN", 0.1), True),
+        ({}, dns.Reply("NOERROR", 0.1), False),
+        ({}, dns.Reply(None, 2), False),
+        ({"mode": "timeout"}, dns.Reply(None, 1), True),
+        ({"mode": "timeout"}, dns.Reply("SERVFAIL", 0.1), False),
+        ({"mode": "delay", "delay": "300ms"}, dns.Reply("NOERROR", 0.31), True),
+        ({"mode": "delay", "delay": "300ms"}, dns.Reply("NOERROR", 0.1), False),
+        ({"mode": "delay", "delay": "300ms"}, dns.Reply(None, 2.3), False),
+        ({"mode": "delay", "delay": "30s"}, dns.Reply(None, 5), True),
+        ({"mode": "delay", "delay": "30s"}, dns.Reply("NOERROR", 0.1), False),
+        ({"mode": "spoof", "addresses": ["192.0.2.1"]}, dns.Reply("NOERROR", 0.1, [ipaddress.ip_address("192.0.2.1")]), True),
+        ({"mode": "spoof", "addresses": ["192.0.2.1"]}, dns.Reply("NOERROR", 0.1, [ipaddress.ip_address("192.0.2.2")]), False),
     ],
 )
-def test_what_counts_as_the_effect(params: dict, reply: _dns.Reply, expected: bool) -> None:
+def test_what_counts_as_the_effect(params: dict, reply: dns.Reply, expected: bool) -> None:
     found = attack(**params)
     found.validate()
-    assert found._as_asked(reply, _dns.A, answered=True) is expected
+    assert found._as_asked(reply, dns.A, answered=True) is expected
 
 
 def test_the_redirect_goes_before_the_forwarder() -> None:
@@ -103,8 +103,8 @@ def test_the_redirect_goes_before_the_forwarder() -> None:
     found.id, found.duration = "dns_fault-x", 30.0
     found.host = SimpleNamespace(has_tool=lambda _name: False, read=lambda _path, default="": default)
     found.journal = SimpleNamespace(script=lambda attack_id: f"/state/{attack_id}/revert.sh")
-    found.uid, found.resolvers, found.endpoints = 47053, _dns.resolvers(""), []
+    found.uid, found.resolvers, found.endpoints = 47053, dns.resolvers(""), []
     found.firewall = SimpleNamespace(steps=lambda: [], undo=lambda undo: None, text=lambda: "rules")
-    plan = found.plan({"127.0.0.1": _dns.Reply(None, 1)})
+    plan = found.plan({"127.0.0.1": dns.Reply(None, 1)})
     assert plan.workers_last and "did not answer before" in plan.notes[0]
     assert "everything else passes" in plan.after

@@ -11,8 +11,9 @@ import os
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup, _handles, _memory, _process, _slots
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup, process
+from ansible_collections.faultline.chaos.plugins.module_utils._resources import file_handles, memory, process_slots
 from ansible_collections.faultline.chaos.plugins.modules.fd_exhaustion import FdExhaustion
 from ansible_collections.faultline.chaos.plugins.modules.pid_exhaustion import PidExhaustion
 
@@ -29,11 +30,11 @@ class Host:
 @pytest.fixture(autouse=True)
 def target(monkeypatch: pytest.MonkeyPatch) -> None:
     """A target with 10000 process slots and file handles, 1000 of each in use, 8 GiB of memory and no control groups."""
-    monkeypatch.setattr(_cgroup, "hierarchies", lambda mountinfo=None: {})
-    monkeypatch.setattr(_slots, "pools", lambda from_top: [_slots.Pool("kernel.threads-max", 10000, 1000)])
-    monkeypatch.setattr(_handles, "table", lambda: _handles.Table(10000, 1000))
-    monkeypatch.setattr(_handles, "per_holder", lambda: 100000)
-    monkeypatch.setattr(_memory, "look", lambda limited=True: _memory.View(8 * GIB, 7 * GIB, False))
+    monkeypatch.setattr(cgroup, "hierarchies", lambda mountinfo=None: {})
+    monkeypatch.setattr(process_slots, "pools", lambda from_top: [process_slots.Pool("kernel.threads-max", 10000, 1000)])
+    monkeypatch.setattr(file_handles, "table", lambda: file_handles.Table(10000, 1000))
+    monkeypatch.setattr(file_handles, "per_holder", lambda: 100000)
+    monkeypatch.setattr(memory, "look", lambda limited=True: memory.View(8 * GIB, 7 * GIB, False))
 
 
 def made(cls, params: dict):
@@ -92,13 +93,13 @@ def test_how_many(make, params: dict, expected: int) -> None:
 
 
 def test_slots_that_would_take_the_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_memory, "look", lambda limited=True: _memory.View(GIB, GIB // 2, False))
+    monkeypatch.setattr(memory, "look", lambda limited=True: memory.View(GIB, GIB // 2, False))
     with pytest.raises(BadOption, match="^count: 8000 is refused: 8000 slots take 399 MiB of memory, and 256 MiB can be spared"):
         pids(count=8000).guard()
 
 
 def test_a_host_without_a_real_limit_of_files_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_handles, "table", lambda: _handles.Table(2**63 - 1, 1000))
+    monkeypatch.setattr(file_handles, "table", lambda: file_handles.Table(2**63 - 1, 1000))
     with pytest.raises(AttackError, match="^fs.file-max of the target is 9223372036854775807: .*use the option process"):
         fds(percent=10).guard()
 
@@ -124,7 +125,7 @@ def test_a_program_that_does_not_run() -> None:
 
 
 def test_each_process_gets_exactly_its_own_limits_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    one, two, three = (_process.Process(os.getpid()) for _each in range(3))
+    one, two, three = (process.Process(os.getpid()) for _each in range(3))
     one.pid, two.pid, three.pid = 11, 12, 13
     found = fds(process="app", leave=2)
     found.guard()
@@ -141,7 +142,7 @@ def test_a_program_that_can_open_nothing_more_already() -> None:
     found = fds(process="app")
     found.guard()
     with pytest.raises(AttackError, match="^process: app can open no more than that already"):
-        found.plan([(_process.Process(os.getpid()), [0, 1, 2], "3", "4096")])
+        found.plan([(process.Process(os.getpid()), [0, 1, 2], "3", "4096")])
 
 
 @pytest.mark.parametrize("make", [pids, fds])

@@ -14,10 +14,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _file
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
-from ansible_collections.faultline.chaos.plugins.module_utils._filesystem import Space
-from ansible_collections.faultline.chaos.plugins.module_utils._journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._host.filesystem import Space
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._state import file
 from ansible_collections.faultline.chaos.plugins.modules import disk_fill, file_fault, io_stress, io_throttle
 
 
@@ -66,8 +66,8 @@ def test_numbers_of_inodes_that_are_refused(option: str, value) -> None:
 
 
 def test_what_would_go_below_the_floor_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk_fill._filesystem, "space", lambda _place, _inodes=False: Space(100 << 20, 900 << 20, 1000 << 20))
-    monkeypatch.setattr(disk_fill._filesystem, "hard_floor", lambda *_more: 16 << 20)
+    monkeypatch.setattr(disk_fill.filesystem, "space", lambda _place, _inodes=False: Space(100 << 20, 900 << 20, 1000 << 20))
+    monkeypatch.setattr(disk_fill.filesystem, "hard_floor", lambda *_more: 16 << 20)
     for params in ({"percent": 96}, {"size": "860MiB"}, {"leave_free": "40MiB"}):
         attack = make(disk_fill.DiskFill, path=str(tmp_path), **params)
         attack.validate()
@@ -84,7 +84,7 @@ def test_what_would_go_below_the_floor_is_refused(tmp_path: Path, monkeypatch: p
 
 
 def test_what_is_there_already_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk_fill._filesystem, "space", lambda _place, _inodes=False: Space(600 << 20, 400 << 20, 1000 << 20))
+    monkeypatch.setattr(disk_fill.filesystem, "space", lambda _place, _inodes=False: Space(600 << 20, 400 << 20, 1000 << 20))
     attack = make(disk_fill.DiskFill, path=str(tmp_path), percent=50)
     attack.validate()
     with pytest.raises(BadOption, match="^percent: .*there already: .* 60.0 % used"):
@@ -92,7 +92,7 @@ def test_what_is_there_already_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_without_a_fixed_number_of_inodes_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk_fill._filesystem, "space", lambda _place, _inodes=False: Space(0, 0, 0))
+    monkeypatch.setattr(disk_fill.filesystem, "space", lambda _place, _inodes=False: Space(0, 0, 0))
     attack = make(disk_fill.DiskFill, path=str(tmp_path), percent=50, inodes=True)
     attack.validate()
     with pytest.raises(BadOption, match="^inodes: .*does not tell how many"):
@@ -132,8 +132,8 @@ def test_files_are_whole_blocks(tmp_path: Path) -> None:
 
 
 def test_the_files_of_all_workers_leave_a_reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(io_stress._filesystem, "space", lambda _place: Space(0, 1000 << 20, 1000 << 20))
-    monkeypatch.setattr(io_stress._filesystem, "refuse_memory", lambda *_args: None)
+    monkeypatch.setattr(io_stress.filesystem, "space", lambda _place: Space(0, 1000 << 20, 1000 << 20))
+    monkeypatch.setattr(io_stress.filesystem, "refuse_memory", lambda *_args: None)
     for workers, size in ((1, "950MiB"), (2, "475MiB")):
         attack = make(io_stress.IoStress, path=str(tmp_path), file_size=size, workers=workers)
         attack.validate()
@@ -168,7 +168,7 @@ def test_units(service: str) -> None:
 
 
 def test_the_top_and_what_holds_the_dead_men_are_refused(tmp_path: Path) -> None:
-    throttle = io_throttle._throttle
+    throttle = io_throttle.io_limits
     (tmp_path / "system.slice").mkdir()
     for name, words in (("", "top of all"), ("nothing", "no control group"), ("system.slice", "dead-man")):
         with pytest.raises(BadOption, match=f"^cgroup: .*{words}"):
@@ -186,23 +186,23 @@ def test_a_group_with_an_ssh_server_is_refused(tmp_path: Path) -> None:
         child.stdout.readline()
         (tmp_path / "app" / "below" / "cgroup.procs").write_text(f"{child.pid}\n")
         with pytest.raises(BadOption, match=f"^service: .*sshd .pid {child.pid}"):
-            io_throttle._throttle.refuse_group("service", "app", str(tmp_path / "app"), str(tmp_path))
+            io_throttle.io_limits.refuse_group("service", "app", str(tmp_path / "app"), str(tmp_path))
         child.kill()
 
 
 def test_lines_of_io_max() -> None:
     other = "8:16 rbps=max wbps=1 riops=max wiops=max\n"
     text = {"": other, "8:0": other + "8:0 rbps=max wbps=2097152 riops=max wiops=120\n"}
-    (none,) = io_throttle._throttle.changes("/g", 2, "8:0", {"rbps": 1048576}, lambda _path: text[""])
+    (none,) = io_throttle.io_limits.changes("/g", 2, "8:0", {"rbps": 1048576}, lambda _path: text[""])
     assert (none.path, none.before, none.write) == ("/g/io.max", None, "8:0 rbps=1048576")
     assert (none.after, none.restore) == ("8:0 rbps=1048576 wbps=max riops=max wiops=max", "8:0 rbps=max wbps=max riops=max wiops=max")
-    (some,) = io_throttle._throttle.changes("/g", 2, "8:0", {"rbps": 1, "wiops": 2}, lambda _path: text["8:0"])
+    (some,) = io_throttle.io_limits.changes("/g", 2, "8:0", {"rbps": 1, "wiops": 2}, lambda _path: text["8:0"])
     assert some.after == "8:0 rbps=1 wbps=2097152 riops=max wiops=2" and some.restore == some.before == "8:0 rbps=max wbps=2097152 riops=max wiops=120"
 
 
 def test_lines_of_version_1() -> None:
     files = {"/g/blkio.throttle.read_bps_device": "8:0 5\n", "/g/blkio.throttle.write_iops_device": "18:0 7\n"}
-    read, write = io_throttle._throttle.changes("/g", 1, "8:0", {"rbps": 9, "wiops": 3}, files.__getitem__)
+    read, write = io_throttle.io_limits.changes("/g", 1, "8:0", {"rbps": 9, "wiops": 3}, files.__getitem__)
     assert (read.before, read.write, read.restore) == ("8:0 5", "8:0 9", "8:0 5")
     assert (write.before, write.write, write.restore) == (None, "8:0 3", "8:0 0")
 
@@ -217,9 +217,9 @@ def test_a_unit_whose_processes_cannot_be_limited_together_is_refused(groups, wo
         (tmp_path / group.strip("/")).mkdir()
         files[f"/proc/{pid}/cgroup"] = f"9:name=systemd:/system.slice/app.service/below\n7:blkio:{group}\n0::/\n"
     files["/proc/6/cgroup"] = "9:name=systemd:/system.slice/app.service2\n7:blkio:/\n"
-    throttle = io_throttle._throttle
+    throttle = io_throttle.io_limits
     monkeypatch.setattr(throttle.Host, "read", staticmethod(lambda path, default="": files.get(path, default)))
-    monkeypatch.setattr(throttle._process, "processes", lambda: [SimpleNamespace(pid=pid) for pid in (4, 5, 6)])
+    monkeypatch.setattr(throttle.host_process, "processes", lambda: [SimpleNamespace(pid=pid) for pid in (4, 5, 6)])
     own = throttle.OwnGroup("a", "/system.slice/app.service", str(tmp_path))
     assert own.processes() == {pid: str(tmp_path / group.strip("/")) for pid, group in groups.items()}
     with pytest.raises(AttackError, match=words):
@@ -229,10 +229,10 @@ def test_a_unit_whose_processes_cannot_be_limited_together_is_refused(groups, wo
 def test_hierarchies() -> None:
     new = "35 24 0:30 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
     old = "36 24 0:31 / /sys/fs/cgroup/blkio rw - cgroup cgroup rw,blkio\n"
-    assert io_throttle._throttle.hierarchy(new) == ("/sys/fs/cgroup", 2)
-    assert io_throttle._throttle.hierarchy(new + old) == ("/sys/fs/cgroup/blkio", 1)
+    assert io_throttle.io_limits.hierarchy(new) == ("/sys/fs/cgroup", 2)
+    assert io_throttle.io_limits.hierarchy(new + old) == ("/sys/fs/cgroup/blkio", 1)
     with pytest.raises(AttackError, match="not mounted"):
-        io_throttle._throttle.hierarchy("nonsense")
+        io_throttle.io_limits.hierarchy("nonsense")
 
 
 # --- file_fault --------------------------------------------------------------------------------------
@@ -316,7 +316,7 @@ def test_the_method_follows_the_names_of_the_file(tmp_path: Path, monkeypatch: p
     assert guarded(tmp_path, path=str(path), op="remove").method == "aside"
     attack = make(file_fault.FileFault, tmp_path, path=str(path), op="replace", content="x")
     attack.validate()
-    attack.file = _file.File("path", str(path), str(path), 100)
+    attack.file = file.File("path", str(path), str(path), 100)
     assert attack._method() == ("in_place", "it has 2 names, and all of them are hit")
     attack.file.is_mount = True
     attack.op = "remove"
@@ -327,11 +327,11 @@ def test_the_method_follows_the_names_of_the_file(tmp_path: Path, monkeypatch: p
 def test_bits_flip_by_their_seed() -> None:
     content = bytes(range(64))
     told = {"count": 5, "seed": 7}
-    flipped = _file.change("bit_flip", content, told)
-    assert flipped == _file.change("bit_flip", content, told) != _file.change("bit_flip", content, {**told, "seed": 8})
+    flipped = file.change("bit_flip", content, told)
+    assert flipped == file.change("bit_flip", content, told) != file.change("bit_flip", content, {**told, "seed": 8})
     assert sum(bin(one ^ other).count("1") for one, other in zip(content, flipped, strict=True)) == 5
 
 
 @pytest.mark.parametrize(("size", "content"), [(0, b""), (2, b"ab"), (5, b"abc\0\0")])
 def test_truncated_to(size: int, content: bytes) -> None:
-    assert _file.change("truncate", b"abc", {"size": size}) == content
+    assert file.change("truncate", b"abc", {"size": size}) == content

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _power
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._state import power
 from ansible_collections.faultline.chaos.plugins.modules.host_power import HostPower
 
 
@@ -60,12 +60,12 @@ def test_a_wrong_clock_is_not_made_to_stay(params: dict, held: list[str]) -> Non
 
 @pytest.fixture
 def whole_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_power, "refuse_no_host", lambda: None)
+    monkeypatch.setattr(power, "refuse_no_host", lambda: None)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr(_power, "CLOCK", str(tmp_path))
+    monkeypatch.setattr(power, "CLOCK", str(tmp_path))
     (tmp_path / "wakealarm").write_text("")
     (tmp_path / "since_epoch").write_text("1000000\n")
     return tmp_path
@@ -94,21 +94,21 @@ def test_a_delay_past_the_end_is_refused(whole_host: None) -> None:
         found.guard()
 
 
-@pytest.mark.parametrize(("first", "namespace"), [("process_api", _power._FIRST_PID_NAMESPACE), ("tini", "pid:[1]"), ("", ""), ("sh", "pid:[1]")])
+@pytest.mark.parametrize(("first", "namespace"), [("process_api", power._FIRST_PID_NAMESPACE), ("tini", "pid:[1]"), ("", ""), ("sh", "pid:[1]")])
 def test_what_is_no_host_is_refused(monkeypatch: pytest.MonkeyPatch, first: str, namespace: str) -> None:
-    monkeypatch.setattr(_power.Host, "read", staticmethod(lambda path, default="": first))
-    monkeypatch.setattr(_power, "_namespace", lambda: namespace)
+    monkeypatch.setattr(power.Host, "read", staticmethod(lambda path, default="": first))
+    monkeypatch.setattr(power, "_namespace", lambda: namespace)
     with pytest.raises(AttackError, match="no init"):
-        _power.refuse_no_host()
+        power.refuse_no_host()
 
 
 def test_a_container_with_an_init_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_power.Host, "read", staticmethod(lambda path, default="": "systemd\n"))
-    monkeypatch.setattr(_power, "_namespace", lambda: "pid:[4026532207]")
+    monkeypatch.setattr(power.Host, "read", staticmethod(lambda path, default="": "systemd\n"))
+    monkeypatch.setattr(power, "_namespace", lambda: "pid:[4026532207]")
     with pytest.raises(AttackError, match="container"):
-        _power.refuse_no_host()
-    monkeypatch.setattr(_power, "_namespace", lambda: _power._FIRST_PID_NAMESPACE)
-    _power.refuse_no_host()
+        power.refuse_no_host()
+    monkeypatch.setattr(power, "_namespace", lambda: power._FIRST_PID_NAMESPACE)
+    power.refuse_no_host()
 
 
 @pytest.mark.parametrize(
@@ -125,16 +125,16 @@ def test_a_container_with_an_init_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_command(host: Tools, action: str, expected: list[str] | None) -> None:
-    assert _power.command(host, action) == expected
+    assert power.command(host, action) == expected
 
 
 @pytest.mark.parametrize("way_back", ["none", "rtcwake", "wake_on_lan"])
 def test_a_crash_that_hangs_needs_somebody(monkeypatch: pytest.MonkeyPatch, whole_host: None, way_back: str) -> None:
     found = valid(action="crash", way_back=way_back)
-    monkeypatch.setattr(_power, "after_crash", lambda: None)
+    monkeypatch.setattr(power, "after_crash", lambda: None)
     with pytest.raises(BadOption, match="^way_back: "):
         found.guard()
-    monkeypatch.setattr(_power, "after_crash", lambda: "it reboots")
+    monkeypatch.setattr(power, "after_crash", lambda: "it reboots")
     found.guard()
 
 
@@ -144,15 +144,15 @@ def test_a_crash_that_hangs_needs_somebody(monkeypatch: pytest.MonkeyPatch, whol
 )
 def test_after_crash(monkeypatch: pytest.MonkeyPatch, panic: str, kexec: str, expected: str | None) -> None:
     files = {"/proc/sys/kernel/panic": panic, "/sys/kernel/kexec_crash_loaded": kexec}
-    monkeypatch.setattr(_power.Host, "read", staticmethod(lambda path, default="": files[path]))
-    found = _power.after_crash()
+    monkeypatch.setattr(power.Host, "read", staticmethod(lambda path, default="": files[path]))
+    found = power.after_crash()
     assert found is None if expected is None else expected in found
 
 
 @pytest.mark.parametrize(("action", "expected"), [("reboot", "sub"), ("poweroff", "suo"), ("crash", "c")])
 def test_abrupt_is_by_the_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, whole_host: None, action: str, expected: str) -> None:
     (tmp_path / "trigger").touch()
-    monkeypatch.setattr(_power, "SYSRQ", str(tmp_path / "trigger"))
+    monkeypatch.setattr(power, "SYSRQ", str(tmp_path / "trigger"))
     found = valid(action=action, abrupt=True, way_back="ipmi")
     plan = found.plan(found.snapshot())
     assert found.argv is None and found.keys == expected
@@ -161,9 +161,9 @@ def test_abrupt_is_by_the_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def test_press_waits_between_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pressed, slept = tmp_path / "trigger", []
-    monkeypatch.setattr(_power, "SYSRQ", str(pressed))
-    monkeypatch.setattr(_power.time, "sleep", lambda seconds: slept.append(pressed.read_text()))
-    _power.press("sub")
+    monkeypatch.setattr(power, "SYSRQ", str(pressed))
+    monkeypatch.setattr(power.time, "sleep", lambda seconds: slept.append(pressed.read_text()))
+    power.press("sub")
     assert slept == ["s", "u"]
     assert pressed.read_text() == "b"
 
@@ -173,7 +173,7 @@ def test_the_alarm_is_set_ahead_of_the_clocks_own_time_and_taken_back(clock: Pat
     found.guard()
     plan = found.plan(found.snapshot())
     assert (clock / "wakealarm").read_text() == ""  # planned, not done
-    _power.set_alarm(plan.alarm)
+    power.set_alarm(plan.alarm)
     assert (clock / "wakealarm").read_text() == "1000300\n"
     lines = plan.undo.steps[0].render()
     assert f"holds {clock}/wakealarm 1000300" in lines[1]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube_nodes import describe_nodes, refuse_node
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.nodes import describe_nodes, refuse_node
 from ansible_collections.faultline.chaos.plugins.modules.k8s_container_kill import ContainerKill
 from ansible_collections.faultline.chaos.plugins.modules.k8s_node_drain import NodeDrain
 from ansible_collections.faultline.chaos.plugins.modules.k8s_node_taint import NodeTaint

@@ -10,11 +10,12 @@ import math
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _cgroup, _memory
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
+from ansible_collections.faultline.chaos.plugins.module_utils._resources import memory
 from ansible_collections.faultline.chaos.plugins.modules.memory_stress import MemoryStress
 
-MIB = _memory.MIB
+MIB = memory.MIB
 
 
 class Host:
@@ -24,9 +25,9 @@ class Host:
 @pytest.fixture(autouse=True)
 def target(monkeypatch: pytest.MonkeyPatch) -> None:
     """A target with 1000 MiB, 400 of them in use, no swap and no control groups."""
-    monkeypatch.setattr(_memory, "look", lambda limited=True: _memory.View(1000 * MIB, 600 * MIB, False))
-    monkeypatch.setattr(_memory, "meminfo", lambda text=None: {"SwapTotal": 0})
-    monkeypatch.setattr(_cgroup, "hierarchies", lambda mountinfo=None: {})
+    monkeypatch.setattr(memory, "look", lambda limited=True: memory.View(1000 * MIB, 600 * MIB, False))
+    monkeypatch.setattr(memory, "meminfo", lambda text=None: {"SwapTotal": 0})
+    monkeypatch.setattr(cgroup, "hierarchies", lambda mountinfo=None: {})
 
 
 def attack(**params) -> MemoryStress:
@@ -115,8 +116,8 @@ def test_plan_says_what_happens() -> None:
 
 
 def test_plan_says_when_nothing_is_added_and_where_swap_and_limits_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_memory, "meminfo", lambda text=None: {"SwapTotal": 512 * MIB})
-    monkeypatch.setattr(_memory, "look", lambda limited=True: _memory.View(1000 * MIB, 600 * MIB, True))
+    monkeypatch.setattr(memory, "meminfo", lambda text=None: {"SwapTotal": 512 * MIB})
+    monkeypatch.setattr(memory, "look", lambda limited=True: memory.View(1000 * MIB, 600 * MIB, True))
     found = attack(percent=40)
     found.guard()
     notes = " | ".join(found.plan(found.snapshot()).notes)

@@ -10,8 +10,8 @@ import socket
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _sockets
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._network import sockets
 from ansible_collections.faultline.chaos.plugins.modules.port_occupy import PortOccupy
 from ansible_collections.faultline.chaos.plugins.modules.socket_exhaustion import SocketExhaustion
 
@@ -121,7 +121,7 @@ FILES = {
     ],
 )
 def test_what_the_target_cannot_carry(monkeypatch: pytest.MonkeyPatch, files: dict, params: dict, in_use: int, message: str) -> None:
-    monkeypatch.setattr(_sockets, "ports_in_use", lambda _protocol, ports: set(ports[:in_use]))
+    monkeypatch.setattr(sockets, "ports_in_use", lambda _protocol, ports: set(ports[:in_use]))
     found = exhaust(Target(**{**FILES, **files}), **params)
     found.validate()
     with pytest.raises(AttackError, match=message):
@@ -129,8 +129,8 @@ def test_what_the_target_cannot_carry(monkeypatch: pytest.MonkeyPatch, files: di
 
 
 def test_few_descriptors_need_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sockets, "ports_in_use", lambda _protocol, ports: set(ports[:100]))
-    monkeypatch.setattr(_sockets, "files_allowed", lambda: 1000)
+    monkeypatch.setattr(sockets, "ports_in_use", lambda _protocol, ports: set(ports[:100]))
+    monkeypatch.setattr(sockets, "files_allowed", lambda: 1000)
     found = exhaust(Target(**FILES))
     found.validate()
     found.guard()

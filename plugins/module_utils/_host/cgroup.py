@@ -1,0 +1,250 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""A room for stressors: one control group (version 1 or 2) for an attack, with caps; and the limits of the groups around us.
+Its undo steps serve other groups of ours as well.
+
+The room is named faultline-ID and lies at the top of what is mounted here: the host's top, or the container's. It is optional. Where
+control groups cannot be written, or lack a controller, the stressors are a process group, as always, with the caps they set themselves.
+Nothing of the host's own groups is changed, also no controller is switched on.
+"""
+
+import os
+from shlex import quote
+
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._host.process import write_proc
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, _all, _Typed, comment, typed
+
+PREFIX = "faultline-"
+CONTROLLERS = ("memory", "pids")
+WITH_MARKS = CONTROLLERS + ("blkio",)  # where groups of ours may be
+NO_LIMIT = 1 << 60  # version 1 writes "none" as a number near 2^63
+
+_REMOVE = r"""
+remove_cgroup() { # remove_cgroup DIR: once its last process is gone
+    tries=0
+    until rmdir "$1" 2>/dev/null || [ ! -d "$1" ]; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 100 ] || { problem "the control group $1 is not empty"; return; }
+        sleep 0.1 2>/dev/null || sleep 1
+    done
+}
+"""
+
+
+_EMPTY = r"""
+empty_cgroup() { # empty_cgroup FROM TO TOP: its processes go back to where they came from, or to the top when that is gone
+    to=$2
+    [ -d "$to" ] || to=$3
+    tries=0
+    while [ "$tries" -lt 50 ] && [ -n "$(cat "$1/cgroup.procs" 2>/dev/null)" ]; do # what they start meanwhile is in there, too
+        [ "$tries" = 0 ] || sleep 0.1 2>/dev/null || sleep 1
+        tries=$((tries + 1))
+        for pid in $(cat "$1/cgroup.procs" 2>/dev/null); do
+            (echo "$pid" >"$to/cgroup.procs") 2>/dev/null # it may have ended
+        done
+    done
+}
+"""
+
+
+@typed
+class EmptyCgroup(_Typed):
+    """Put the processes of a control group of ours back into the group that they came from."""
+
+    fields = ("title", "path", "back", "top", "guards")
+    functions = _EMPTY
+
+    def __init__(self, title, path, back, top, guards):
+        super(EmptyCgroup, self).__init__(title=title, path=path, back=back, top=top, guards=list(guards))
+
+    def render(self):
+        words = " ".join(quote(each) for each in (self.path, self.back, self.top))
+        return [comment(self.title), "if %s; then empty_cgroup %s; fi" % (_all(self.guards), words)]
+
+
+@typed
+class RemoveCgroup(_Typed):
+    """Remove a control group of ours; the kernel lets go of the processes that were in it when they have ended."""
+
+    fields = ("title", "path", "guards")
+    functions = _REMOVE
+
+    def __init__(self, title, path, guards):
+        super(RemoveCgroup, self).__init__(title=title, path=path, guards=list(guards))
+
+    def render(self):
+        return [comment(self.title), "if %s; then remove_cgroup %s; fi" % (_all(self.guards), quote(self.path))]
+
+
+class Hierarchy(object):
+    """Where one controller is mounted: the directory, which group of the kernel's tree that is, and the version."""
+
+    def __init__(self, point, root, version):
+        self.point = point
+        self.root = root.rstrip("/")
+        self.version = version
+
+    def has(self, controller):
+        """Whether groups below the top can have this controller's limits, as things are."""
+        return self.version == 1 or controller in Host.read(os.path.join(self.point, "cgroup.subtree_control")).split()
+
+    def directory(self, path):
+        """The directory of a group from /proc/PID/cgroup; the top when it lies outside of what we see."""
+        if self.root and (path + "/").startswith(self.root + "/"):
+            path = path[len(self.root) :]
+        found = os.path.normpath(os.path.join(self.point, path.lstrip("/")))
+        return found if (found + "/").startswith(self.point + "/") and os.path.isdir(found) else self.point
+
+    def chain(self, directory):
+        """A group's directory and all above it that we see."""
+        found = [directory]
+        while found[-1] != self.point and found[-1] != "/":
+            found.append(os.path.dirname(found[-1]))
+        return found
+
+
+def hierarchies(mountinfo=None, controllers=CONTROLLERS):
+    """{controller: Hierarchy} of what is mounted; a controller of version 1 is never in version 2 as well."""
+    text = Host.read("/proc/self/mountinfo") if mountinfo is None else mountinfo
+    found, unified = {}, None
+    for line in text.splitlines():
+        left, _dash, right = line.partition(" - ")
+        fields, kind = left.split(), right.split()
+        if len(fields) < 5 or len(kind) < 3:
+            continue
+        if kind[0] == "cgroup2" and unified is None:
+            unified = Hierarchy(fields[4], fields[3], 2)
+        elif kind[0] == "cgroup":
+            for controller in set(kind[2].split(",")) & set(controllers):
+                found.setdefault(controller, Hierarchy(fields[4], fields[3], 1))
+    for controller in controllers:
+        if unified is not None:
+            found.setdefault(controller, unified)
+    return found
+
+
+def membership(text=None):
+    """{controller: group} of this process; version 2 is under ""."""
+    found = {}
+    for line in (Host.read("/proc/self/cgroup") if text is None else text).splitlines():
+        _number, controllers, path = line.split(":", 2)
+        for controller in controllers.split(","):
+            found[controller] = path
+    return found
+
+
+def own(controller, hierarchy):
+    """The directory of our own group."""
+    groups = membership()
+    return hierarchy.directory(groups.get("" if hierarchy.version == 2 else controller, "/"))
+
+
+def number(path):
+    """A limit or a count; None when there is none."""
+    text = Host.read(path).strip()
+    return int(text) if text.isdigit() and int(text) < NO_LIMIT else None
+
+
+def memory_limits():
+    """[(limit, in use)] in bytes of the groups around us, nearest first. Files that the kernel can drop at once are not in use."""
+    found = []
+    hierarchy = hierarchies().get("memory")
+    for directory in hierarchy.chain(own("memory", hierarchy)) if hierarchy else []:
+        new = hierarchy.version == 2
+        limit = number(os.path.join(directory, "memory.max" if new else "memory.limit_in_bytes"))
+        used = number(os.path.join(directory, "memory.current" if new else "memory.usage_in_bytes"))
+        if limit is not None and used is not None:
+            stat = dict(line.split()[:2] for line in Host.read(os.path.join(directory, "memory.stat")).splitlines())
+            files = int(stat.get("inactive_file" if new else "total_inactive_file", 0))
+            found.append((limit, max(0, used - files)))
+    return found
+
+
+def task_limits(from_top=False):
+    """[(limit, tasks)] of the groups around us, or (from_top) of the top alone, where a room is."""
+    found = []
+    hierarchy = hierarchies().get("pids")
+    if hierarchy is None:
+        return found
+    for directory in hierarchy.chain(hierarchy.point if from_top else own("pids", hierarchy)):
+        limit, tasks = (number(os.path.join(directory, name)) for name in ("pids.max", "pids.current"))
+        if limit is not None and tasks is not None:
+            found.append((limit, tasks))
+    return found
+
+
+class Room(object):
+    """One attack's control group. caps: bytes of memory, number of tasks."""
+
+    def __init__(self, attack_id, memory, tasks):
+        self.name = PREFIX + attack_id
+        self.memory = int(memory)
+        self.tasks = int(tasks)
+        self._places = self._find()
+
+    def _find(self):
+        """[(directory, Hierarchy, controllers)]; none where we may not, or where we are limited: then the limit around us stays ours."""
+        found = {}
+        if os.geteuid() != 0 or memory_limits():
+            return []
+        for controller, hierarchy in sorted(hierarchies().items()):
+            if os.access(hierarchy.point, os.W_OK) and hierarchy.has(controller):
+                directory = os.path.join(hierarchy.point, self.name)
+                found.setdefault(directory, (directory, hierarchy, []))[2].append(controller)
+        return [found[directory] for directory in sorted(found)]
+
+    @property
+    def directories(self):
+        return [directory for directory, _hierarchy, _controllers in self._places]
+
+    def notes(self):
+        return [] if self._places else ["no control group of its own here: the attack is a process group, capped by limits of its own"]
+
+    def undo(self, undo):
+        """Add to an undo what removes the room, once nobody is in it."""
+        for directory in self.directories:
+            there = [Exists(directory)]
+            undo.steps.append(RemoveCgroup("remove the control group %s" % self.name, directory, there))
+            undo.checks.append(Gone("the control group %s" % directory, there))
+
+    def enter(self, pid):
+        """Make the room and put a worker into it, with all that it will start. Returns whether it is in there with a cap."""
+        capped = False
+        for directory, hierarchy, controllers in self._places:
+            try:
+                if not os.path.isdir(directory):
+                    os.mkdir(directory, 0o755)
+            except OSError:
+                continue
+            for name, value in self._caps(hierarchy.version, controllers):
+                capped = write_proc(os.path.join(directory, name), value) or capped
+            if not write_proc(os.path.join(directory, "cgroup.procs"), str(pid)):
+                capped = False
+        return capped
+
+    def _caps(self, version, controllers):
+        caps = []
+        if "memory" in controllers:
+            # Not to be swapped out: it would take nothing from anybody, and fill the swap.
+            one = [("memory.swappiness", "0"), ("memory.limit_in_bytes", str(self.memory))]
+            caps += one if version == 1 else [("memory.swap.max", "0"), ("memory.max", str(self.memory))]
+        if "pids" in controllers:
+            caps.append(("pids.max", str(self.tasks)))
+        return caps
+
+
+def rooms():
+    """Directories of all rooms on this host, whoever made them."""
+    found = set()
+    for hierarchy in hierarchies(controllers=WITH_MARKS).values():
+        try:
+            names = os.listdir(hierarchy.point)
+        except OSError:
+            continue
+        found.update(os.path.join(hierarchy.point, name) for name in names if name.startswith(PREFIX))
+    return sorted(path for path in found if os.path.isdir(path))

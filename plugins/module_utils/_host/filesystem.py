@@ -1,0 +1,259 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""File systems of the target: paths that may be attacked, their mounts and free space, and directories of our own in them."""
+
+import os
+import re
+import stat
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+
+MARK = ".faultline-"  # begins every name that we give to a file or directory beside those of others
+KERNEL_TREES = ("/proc", "/sys", "/dev")
+# Full or slow, these keep timers, logins and the boot itself from working.
+HOST_TREES = KERNEL_TREES + ("/run", "/boot", "/var/lib/faultline")
+PSEUDO = frozenset(("proc", "sysfs", "cgroup", "cgroup2", "devtmpfs", "devpts", "mqueue", "debugfs", "tracefs", "securityfs", "bpf", "autofs", "efivarfs"))
+IN_MEMORY = frozenset(("tmpfs", "ramfs"))
+NETWORK = frozenset(("nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "9p", "lustre", "afs"))
+
+FLOOR_BYTES = 1 << 30
+FLOOR_INODES = 1000
+FLOOR_PERCENT = 5.0
+# What journals, SSH logins and Ansible itself need; not even an operator can go below it where they live.
+HARD_FLOOR = {"bytes": 16 << 20, "inodes": 256}
+RESERVE = 256 << 10  # bytes beside the journal, freed first by the undo
+MEMORY_PERCENT = 10.0  # of the memory, left free when a file system is in it
+USUAL_PLACES = ("/tmp", "/var/tmp", "/var/log", "/var/lib", "/srv", "/opt", "/home", "/root", "/etc")
+_ESCAPE = re.compile(r"\\([0-7]{3})")
+
+
+# --- paths ---------------------------------------------------------------------------------------
+
+
+def path(option, value, trees=HOST_TREES):
+    """A path in its normal form: absolute, no "..", no control characters, not below one of the trees. Touches nothing."""
+    if not value.startswith("/"):
+        raise BadOption(option, value, "give an absolute path")
+    if any(not letter.isprintable() for letter in value):
+        raise BadOption(option, value, "control characters and line breaks are not used in paths here")
+    if ".." in value.split("/"):
+        raise BadOption(option, value, "write the path without ..")
+    normal = "/" + "/".join(part for part in value.split("/") if part not in ("", "."))
+    _refuse_trees(option, value, normal, trees)
+    return normal
+
+
+def _refuse_trees(option, value, place, trees):
+    for tree in trees:
+        if below(place, tree):
+            raise BadOption(option, value, "%s%s and what is below it is not attacked" % ("" if below(value, tree) else "it leads to %s; " % place, tree))
+
+
+def below(place, tree):
+    """Whether a normal path is a tree or in it."""
+    return place == tree or place.startswith(tree.rstrip("/") + "/")
+
+
+def real_path(option, value, trees=HOST_TREES):
+    """Where a path of the target leads to. Errors: BadOption for a symbolic link that a user could have planted, or that leads into the trees."""
+    place = "/"
+    for part in value.strip("/").split("/"):
+        above, place = place, os.path.join(place, part)
+        try:
+            found, parent = os.lstat(place), os.stat(above)
+        except OSError:
+            break  # whoever needs it says that it is not there
+        if stat.S_ISLNK(found.st_mode) and (found.st_uid not in (0, os.geteuid()) or _others_write(parent)):
+            raise BadOption(option, value, "%s is a symbolic link that a user could have put there: name the place itself" % place)
+    real = os.path.realpath(value)
+    _refuse_trees(option, value, real, trees)
+    return real
+
+
+def _others_write(found):
+    """Whether somebody else can make names in a directory; in a sticky one (such as /tmp) as well."""
+    return found.st_uid not in (0, os.geteuid()) or bool(found.st_mode & 0o002) or bool(found.st_mode & 0o020 and found.st_gid != 0)
+
+
+def directory(option, value, trees=HOST_TREES):
+    """The real path of a directory of the target."""
+    real = real_path(option, value, trees)
+    if not os.path.isdir(real):
+        raise BadOption(option, value, "there is no such directory on the target" if not os.path.lexists(real) else "it is not a directory")
+    return real
+
+
+# --- mounts and space ----------------------------------------------------------------------------
+
+
+class Mount(object):
+    """The file system that a path is on."""
+
+    def __init__(self, point, kind, source, options, device):
+        self.point = point
+        self.kind = kind
+        self.source = source
+        self.options = options
+        self.device = device  # MAJOR:MINOR as the kernel writes it; major 0 is no block device
+
+    @property
+    def in_memory(self):
+        return self.kind in IN_MEMORY
+
+    def refuse(self, option, value):
+        """Errors: BadOption when it cannot or must not be written to."""
+        if self.kind in PSEUDO:
+            raise BadOption(option, value, "%s is a file system of the kernel (%s)" % (self.point, self.kind))
+        if "ro" in self.options.split(",") or os.statvfs(self.point).f_flag & os.ST_RDONLY:
+            raise BadOption(option, value, "%s is mounted read-only" % self.point)
+
+
+def mounts(text=None):
+    """All mounts, in the order in which they were made; text is that of /proc/self/mountinfo."""
+    found = []
+    for line in (Host.read("/proc/self/mountinfo") if text is None else text).splitlines():
+        left, _dash, right = line.partition(" - ")
+        fields, last = left.split(" "), right.split(" ")
+        if len(fields) >= 6 and len(last) >= 2:
+            found.append(Mount(_plain(fields[4]), last[0], _plain(last[1]), fields[5], fields[2]))
+    return found
+
+
+def _plain(text):
+    return _ESCAPE.sub(lambda found: chr(int(found.group(1), 8)), text)
+
+
+def mount_of(real, text=None):
+    """The mount that a real path is on: of the deepest, the last one made."""
+    best = None
+    for each in mounts(text):
+        if below(real, each.point) and (best is None or len(each.point) >= len(best.point)):
+            best = each
+    if best is None:
+        raise AttackError("%s: its mount is not in /proc/self/mountinfo" % real)
+    return best
+
+
+class Space(object):
+    """Used and available space of a file system, in bytes or in inodes, as df counts it: reserved blocks are neither."""
+
+    def __init__(self, used, available, total):
+        self.used = used
+        self.available = available
+        self.total = total
+
+    @property
+    def percent(self):
+        return 100.0 * self.used / max(1, self.used + self.available)
+
+    def to_add(self, percent=None, size=None, leave_free=None):
+        """How much more there has to be, to reach what was asked; 0 or less when it is reached."""
+        if percent is not None:
+            return int(percent / 100.0 * (self.used + self.available)) - self.used
+        return size if size is not None else self.available - leave_free
+
+    def floor(self):
+        """What stays free unless an operator says otherwise: 5 %, at the most 1 GiB or 1000 inodes."""
+        return int(self.total * FLOOR_PERCENT / 100.0)
+
+
+def space(place, inodes=False):
+    found = os.statvfs(place)
+    if inodes:
+        return Space(found.f_files - found.f_ffree, found.f_favail, found.f_files)
+    size = found.f_frsize
+    return Space((found.f_blocks - found.f_bfree) * size, found.f_bavail * size, found.f_blocks * size)
+
+
+def default_floor(figures, inodes=False):
+    return min(figures.floor(), FLOOR_INODES if inodes else FLOOR_BYTES)
+
+
+def hard_floor(place, state_dir, inodes=False):
+    """What has to stay free where the host's own work is done, whatever an operator says; 0 on a file system that has none of it."""
+    device = os.stat(place).st_dev
+    for each in ("/", "/etc", "/tmp", "/var/tmp", "/var/log", os.path.expanduser("~"), state_dir, os.path.dirname(state_dir)):
+        try:
+            if os.stat(each).st_dev == device:
+                return HARD_FLOOR["inodes" if inodes else "bytes"]
+        except OSError:
+            continue
+    return 0
+
+
+def refuse_memory(option, value, mount, size):
+    """Errors: BadOption when a file system in memory would take more of it than the host can spare."""
+    if not mount.in_memory:
+        return
+    figures = dict(re.findall(r"^(MemTotal|MemAvailable): +([0-9]+) kB$", Host.read("/proc/meminfo"), re.M))
+    spare = int(int(figures["MemAvailable"]) * 1024 - int(figures["MemTotal"]) * 1024 * MEMORY_PERCENT / 100.0)
+    if size > spare:
+        raise BadOption(
+            option, value, "%s is in memory, and of that %s can be spared, not %s" % (mount.point, _units.human_size(max(0, spare)), _units.human_size(size))
+        )
+
+
+# --- what is ours --------------------------------------------------------------------------------
+
+
+def own_name(attack_id, suffix=""):
+    """A name that nobody else has, which tells what made it."""
+    return "%s%s.%s%s" % (MARK, attack_id, "".join("%02x" % byte for byte in bytearray(os.urandom(4))), suffix)
+
+
+class OwnDirectory(object):
+    """A directory of ours beneath one of theirs, for root alone. RemoveOwn in _undo/files.py removes it.
+
+    Its device and inode are noted in the journal before anything is put into it; until then the undo only removes it when it is empty.
+    """
+
+    def __init__(self, parent, attack_id):
+        self.path = os.path.join(parent, own_name(attack_id))
+        self.data = os.path.join(self.path, "data")
+
+    def make(self, journal, attack_id):
+        """Make it. Errors: AttackError."""
+        try:
+            reserve(journal, attack_id)
+            os.mkdir(self.path, 0o700)
+            found = os.lstat(self.path)
+            journal.note(attack_id, "made", "%d %d\n" % (found.st_dev, found.st_ino))
+            os.mkdir(self.data, 0o700)
+        except (IOError, OSError) as error:
+            raise AttackError("%s cannot be made: %s" % (self.path, error.strerror or error))
+
+    def enter(self):
+        """For a worker: work in there and nowhere else, whatever the names above it lead to later. Errors: OSError."""
+        handle = os.open(self.data, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        found = os.fstat(handle)
+        if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise OSError("%s is not ours any more" % self.data)
+        os.fchdir(handle)
+        os.close(handle)
+
+
+def reserve(journal, attack_id):
+    """Space beside the journal that the undo frees first, so that it can write even when others have filled the rest."""
+    handle = os.open(os.path.join(journal.directory(attack_id), "reserve"), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        os.write(handle, os.urandom(RESERVE))  # written, not allocated: that works on every file system
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def marks(places):
+    """Our names in some directories, sorted; what cannot be read is passed over."""
+    found = set()
+    for place in places:
+        try:
+            found.update(os.path.join(place, name) for name in os.listdir(place) if name.startswith(MARK))
+        except OSError:
+            continue
+    return sorted(found)

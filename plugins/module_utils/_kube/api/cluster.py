@@ -1,0 +1,383 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""A cluster: the connection, and what attacks ask of the API. Uses the public methods of the official client.
+
+Objects are plain dictionaries, as the API sends them. Lists of many are metadata only and paged.
+"""
+
+import email.utils
+import json
+import os
+import random
+import time
+import traceback
+from multiprocessing.pool import ThreadPool
+
+from ansible.module_utils.basic import env_fallback, missing_required_lib
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import errors
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, KubeError, NotFound, Refused
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD, path
+
+try:
+    import kubernetes
+    import kubernetes.dynamic
+    import urllib3
+
+    LIBRARY_ERROR = None
+except ImportError:
+    LIBRARY_ERROR = traceback.format_exc()
+
+
+# Mirrors the doc fragment _kube.
+AUTH_OPTIONS = {
+    "kubeconfig": {"type": "path", "fallback": (env_fallback, ["K8S_AUTH_KUBECONFIG"])},
+    "context": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_CONTEXT"])},
+    "host": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_HOST"])},
+    "api_key": {"type": "str", "no_log": True, "fallback": (env_fallback, ["K8S_AUTH_API_KEY"])},
+    "ca_cert": {"type": "path", "aliases": ["ssl_ca_cert"], "fallback": (env_fallback, ["K8S_AUTH_SSL_CA_CERT"])},
+    "client_cert": {"type": "path", "aliases": ["cert_file"], "fallback": (env_fallback, ["K8S_AUTH_CERT_FILE"])},
+    "client_key": {"type": "path", "no_log": False, "aliases": ["key_file"], "fallback": (env_fallback, ["K8S_AUTH_KEY_FILE"])},
+    "validate_certs": {"type": "bool", "aliases": ["verify_ssl"], "fallback": (env_fallback, ["K8S_AUTH_VERIFY_SSL"])},
+    "proxy": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_PROXY"])},
+}
+PAGE = 500
+POOL = 12  # deletes at a time
+TIMEOUT = (5.0, 30.0)  # seconds to connect, to read
+_TRIES = 5
+_WAIT = 0.25  # seconds before the second try; doubled each time, at most 4
+# How servers say that a test of a JSON patch failed; what else is invalid they say in other words.
+_FAILED_TEST = ("the server rejected our request due to an error in our request", "testing value /")
+# How they say, of a delete in its strategy and in its storage, that the uid is another one.
+_ANOTHER_UID = ("the UID in the precondition (", "Precondition failed: UID in precondition: ")
+_BUSY = (429, 500, 502, 503, 504)
+_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+_TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1,application/json"
+
+
+def check_library():
+    """Errors: AttackError that names the library."""
+    if LIBRARY_ERROR is not None:
+        raise AttackError(missing_required_lib("kubernetes"), exception=LIBRARY_ERROR)
+
+
+def configuration(params):
+    """The client's configuration from the options of a task. Errors: BadOption, AttackError."""
+    check_library()
+    for option in ("kubeconfig", "ca_cert", "client_cert", "client_key"):
+        if params.get(option) and not os.path.isfile(os.path.expanduser(params[option])):
+            raise BadOption(option, params[option], "there is no such file on the machine that runs the module")
+    settings = kubernetes.client.Configuration()
+    if params.get("host"):
+        if not params["host"].startswith(("https://", "http://")):
+            raise BadOption("host", params["host"], "give a URL such as https://kube.example.com:6443")
+        settings.host = params["host"].rstrip("/")
+    else:
+        _load(settings, params)
+    for option, attribute in (("ca_cert", "ssl_ca_cert"), ("client_cert", "cert_file"), ("client_key", "key_file"), ("proxy", "proxy")):
+        if params.get(option):
+            setattr(settings, attribute, params[option])
+    if params.get("api_key"):
+        settings.api_key = {"authorization": "Bearer " + params["api_key"]}
+        settings.refresh_api_key_hook = None
+    settings.verify_ssl = True if params.get("validate_certs") is None else params["validate_certs"]
+    if settings.refresh_api_key_hook is not None:
+        settings.refresh_api_key_hook = _only_the_token(settings.refresh_api_key_hook)
+    settings.connection_pool_maxsize = POOL
+    settings.retries = False  # ours are better: they know what may be repeated
+    return settings
+
+
+class _Loaded(object):
+    """As much of a configuration as the library fills in."""
+
+    def __init__(self):
+        self.api_key = {}
+
+
+def _only_the_token(refresh):
+    """A hook that takes the new token and nothing else.
+
+    That of the library loads all of the kubeconfig again with each request: over our options, and the certificates that a watcher keeps.
+    """
+
+    def hook(settings):
+        loaded = _Loaded()
+        refresh(loaded)
+        settings.api_key = dict(settings.api_key, **loaded.api_key)  # at once, for many threads ask
+
+    return hook
+
+
+def _load(settings, params):
+    """From a kubeconfig file, or the service account of the pod that we are in."""
+    config = kubernetes.config
+    given = params.get("kubeconfig") or os.environ.get("KUBECONFIG")
+    try:
+        if not given and not os.path.exists(os.path.expanduser("~/.kube/config")):
+            try:
+                config.load_incluster_config(client_configuration=settings)
+            except config.ConfigException:
+                raise AttackError("no cluster is given: set kubeconfig or host, or KUBECONFIG in the environment", option="kubeconfig")
+            return
+        config.load_kube_config(
+            config_file=given and os.path.expanduser(given), context=params.get("context"), client_configuration=settings, persist_config=False
+        )
+    except AttackError:
+        raise
+    except Exception as error:  # a broken file makes this library raise what it likes
+        if params.get("context") and "context" in str(error).lower():
+            raise BadOption("context", params["context"], "the kubeconfig file has no such context")
+        raise BadOption("kubeconfig", given or "~/.kube/config", "it cannot be used: %s" % " ".join(str(error).split())[:300])
+
+
+class _NoDiscovery(object):
+    """We name API versions ourselves; reading all of them costs some twenty requests."""
+
+    def __init__(self, client, cache_file):
+        pass
+
+
+class Cluster(object):
+    """The API of one cluster."""
+
+    def __init__(self, params, settings=None, timeout=TIMEOUT, tries=_TRIES):
+        self.params = params
+        self.timeout, self.tries = timeout, tries  # of each request
+        self.settings = settings or configuration(params)
+        self.host = self.settings.host
+        self.api_client = kubernetes.client.ApiClient(self.settings)
+        self._client = kubernetes.dynamic.DynamicClient(self.api_client, discoverer=_NoDiscovery)
+        self._ahead = None  # seconds by which the server's clock is ahead of our monotonic one
+        self._served = {}
+
+    # --- one request ----------------------------------------------------------------------------
+
+    def request(self, method, where, body=None, query=(), content_type=None, accept=None, repeat=True):
+        """One answer as a dictionary; repeated while the server is busy. Errors: KubeError and its kin."""
+        wait, tries = _WAIT, self.tries if repeat else 1
+        while True:
+            tries -= 1
+            try:
+                return self._once(method, where, body, query, content_type, accept)
+            except KubeError as error:
+                again = error.status in _BUSY and not _is_budget(error) or error.status == 0 and method == "GET"
+                if not again or tries <= 0:
+                    raise
+            time.sleep(wait * (0.75 + random.random() / 2))
+            wait = min(2 * wait, 4.0)
+
+    def _once(self, method, where, body, query, content_type, accept):
+        more = {"body": body, "query_params": list(query), "header_params": {"Accept": accept or "application/json"}}
+        if content_type:
+            more["content_type"] = content_type
+        try:
+            answer = self._client.request(method.lower(), where, serialize=False, _request_timeout=self.timeout, **more)
+            data = answer.data
+        except kubernetes.client.ApiException as error:
+            if not error.status:
+                raise errors.unreachable(self.host, error.reason if isinstance(error.reason, Exception) else Exception(error.reason))
+            self._see_clock(error.headers)
+            body = error.body if isinstance(error.body, bytes) else (error.body or "").encode("utf-8")
+            raise errors.from_answer(method, where, self.host, error.status, body)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise errors.unreachable(self.host, error)
+        self._see_clock(answer.headers)
+        try:
+            return json.loads(data.decode("utf-8")) if data else {}
+        except ValueError:
+            raise errors.Unreachable("%s answers, but not as an API server does: look at host and proxy" % self.host)
+
+    def _see_clock(self, headers):
+        """The header is cut to whole seconds, so the greatest difference seen is the nearest."""
+        told = headers.get("Date") if headers else None
+        parsed = email.utils.parsedate_tz(told) if told else None
+        if parsed:
+            ahead = email.utils.mktime_tz(parsed) - time.monotonic()
+            self._ahead = ahead if self._ahead is None else max(ahead, self._ahead)
+
+    def now(self):
+        """Seconds since the epoch by the clock of the API server, which all machines share. Some tenths early."""
+        if self._ahead is None:
+            self.request("GET", "/version")
+        return time.time() if self._ahead is None else time.monotonic() + self._ahead
+
+    # --- objects --------------------------------------------------------------------------------
+
+    def get(self, kind, name, namespace=None):
+        return self.request("GET", path(kind, namespace, name))
+
+    def find(self, kind, name, namespace=None):
+        """The object or None."""
+        try:
+            return self.get(kind, name, namespace)
+        except NotFound:
+            return None
+
+    def create(self, kind, body, namespace=None):
+        """Errors: Conflict when it exists."""
+        body = dict({"apiVersion": kind.api_version, "kind": kind.kind}, **body)
+        return self.request("POST", path(kind, namespace), body=body)
+
+    def replace_fields(self, kind, name, namespace, operations):
+        """A JSON patch: all or nothing. Errors: Conflict when one of its tests fails or the version is another."""
+        try:
+            return self.request("PATCH", path(kind, namespace, name), body=operations, content_type="application/json-patch+json")
+        except Conflict:
+            raise
+        except KubeError as error:
+            if error.status == 422 and any(words in error.said.lower() for words in _FAILED_TEST):
+                raise Conflict(str(error), error.status, error.reason, error.said)
+            raise
+
+    def merge(self, kind, name, namespace, body):
+        """A merge patch."""
+        return self.request("PATCH", path(kind, namespace, name), body=body, content_type="application/merge-patch+json")
+
+    def delete(self, kind, name, namespace, uid, grace=None, propagation="Background"):
+        """Delete exactly this object. Returns whether it was there; one of the same name with another uid is kept."""
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}, "propagationPolicy": propagation}
+        if grace is not None:
+            options["gracePeriodSeconds"] = grace
+        try:
+            self.request("DELETE", path(kind, namespace, name), body=options)
+        except NotFound:
+            return False
+        except Conflict as error:
+            if not _other_object(error):
+                raise
+            return False
+        return True
+
+    def serving(self, kinds):
+        """The first of some kinds that this cluster serves, or None."""
+        for kind in kinds:
+            if kind.api_version not in self._served:
+                try:
+                    told = self.request("GET", ("/apis/" if "/" in kind.api_version else "/api/") + kind.api_version)
+                except NotFound:
+                    told = {}
+                self._served[kind.api_version] = dict((each.get("name"), each) for each in told.get("resources") or [])
+            if kind.plural in self._served[kind.api_version]:
+                return kind
+        return None
+
+    # --- lists ----------------------------------------------------------------------------------
+
+    def rows(self, kind, namespace=None, labels=None, fields=None):
+        """Objects with their metadata only."""
+        return self._pages(kind, namespace, labels, fields, _METADATA, "items")
+
+    def whole(self, kind, namespace=None, labels=None, fields=None):
+        """Whole objects; for selectors that keep them few."""
+        return self._pages(kind, namespace, labels, fields, None, "items")
+
+    def table(self, kind, namespace=None, labels=None, fields=None):
+        """What kubectl shows: (metadata, {column: cell}) of each object. Far smaller than the objects."""
+        found = []
+        for columns, row in self._pages(kind, namespace, labels, fields, _TABLE, "rows"):
+            found.append(((row.get("object") or {}).get("metadata") or {}, dict(zip(columns, row.get("cells") or []))))
+        return found
+
+    def _pages(self, kind, namespace, labels, fields, accept, key):
+        """All pages; from the beginning when the server has forgotten where we were (410)."""
+        for _attempt in range(3):
+            found, token, columns = [], None, []
+            try:
+                while True:
+                    query = [("limit", str(PAGE))]
+                    query += [("labelSelector", labels)] if labels else []
+                    query += [("fieldSelector", fields)] if fields else []
+                    query += [("continue", token)] if token else []
+                    page = self.request("GET", path(kind, namespace), query=query, accept=accept)
+                    columns = [each["name"] for each in page.get("columnDefinitions") or []] or columns
+                    entries = page.get(key) or []
+                    found += [(columns, each) for each in entries] if key == "rows" else entries
+                    token = (page.get("metadata") or {}).get("continue")
+                    if not token:
+                        return found
+            except KubeError as error:
+                if error.status != 410:
+                    raise
+        raise KubeError("the list of %s changes faster than it can be read" % kind.plural, 410)
+
+    # --- many at a time -------------------------------------------------------------------------
+
+    def delete_all(self, rows, grace=None, kind=POD):
+        """Delete exactly these objects, some at a time. Returns [(row, "deleted" | "already gone" | an AttackError)]."""
+
+        def one(row):
+            meta = row["metadata"]
+            gone = not self.delete(kind, meta["name"], meta.get("namespace"), meta["uid"], grace)
+            return "already gone" if gone else "deleted"
+
+        return in_pool(one, rows)
+
+    def evict_all(self, rows, grace=None):
+        """Evict exactly these pods, as their budgets allow. Refused is in the list for those whose budget does not."""
+        version = self.eviction_version()
+        return in_pool(lambda row: self._evict(row, version, grace), rows)
+
+    def eviction_version(self):
+        """Which Eviction this cluster takes: policy/v1 from 1.22, policy/v1beta1 before."""
+        told = self.request("GET", "/api/v1").get("resources") or []
+        for each in told:
+            if each.get("name") == "pods/eviction":
+                return "%s/%s" % (each.get("group") or "policy", each.get("version") or "v1beta1")
+        raise AttackError("this cluster does not know evictions")
+
+    def _evict(self, row, version, grace):
+        meta = row["metadata"]
+        options = {"preconditions": {"uid": meta["uid"]}}
+        if grace is not None:
+            options["gracePeriodSeconds"] = grace
+        body = {
+            "apiVersion": version,
+            "kind": "Eviction",
+            "metadata": {"name": meta["name"], "namespace": meta["namespace"]},
+            "deleteOptions": options,
+        }
+        try:
+            self.request("POST", path(POD, meta["namespace"], meta["name"], "eviction"), body=body)
+        except NotFound:
+            return "already gone"
+        except Conflict as error:
+            if not _other_object(error):
+                raise
+            return "already gone"
+        return "evicted"
+
+
+def in_pool(function, items):
+    """[(item, what the function returned, or the AttackError it raised)], in the order of the items."""
+
+    def guarded(item):
+        try:
+            return item, function(item)
+        except AttackError as error:
+            return item, error
+
+    items = list(items)
+    if not items:
+        return []
+    pool = ThreadPool(min(POOL, len(items)))
+    try:
+        return pool.map(guarded, items)
+    finally:
+        pool.close()
+        pool.join()
+
+
+def _other_object(error):
+    """A precondition on the uid failed: the object of that name is another one by now. Other conflicts may have names with any of these letters."""
+    return any(words in error.said for words in _ANOTHER_UID)
+
+
+def _is_budget(error):
+    """429 is also how a disruption budget says no, and asking at once again will not help."""
+    return isinstance(error, Refused) and "disruption budget" in error.said.lower()

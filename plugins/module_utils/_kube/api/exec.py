@@ -1,0 +1,126 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Run a program in a container, by its argv."""
+
+import threading
+import time
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import errors as kube_errors
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD, path
+
+try:
+    import kubernetes
+    import kubernetes.stream
+except ImportError:
+    kubernetes = None  # _kube/api/cluster.py says so
+
+_CONNECT = 10.0  # seconds for the connection at least
+_ERROR_CHANNEL = 3  # of the protocol: the status comes there
+_NO_PROGRAM = ("executable file not found", "no such file or directory", "not found in $PATH")
+
+
+class NoProgram(AttackError):
+    """The container has no such program."""
+
+
+def run(cluster, namespace, pod, container, argv, timeout=30.0, enough=None):
+    """(exit status, standard output, standard error). The status is None when it had not ended in time.
+
+    enough: a function of the output so far; once it is true the program is left to itself, and the status is None.
+    Errors: NoProgram, AttackError. A program that has not ended goes on in the container: let it end by itself.
+    """
+    stream = _opened(cluster, namespace, pod, container, argv, timeout)
+    output, errors, until = [], [], time.monotonic() + timeout
+    try:
+        while stream.is_open() and time.monotonic() < until and not (enough and enough("".join(output))):
+            stream.update(timeout=min(1.0, max(0.05, until - time.monotonic())))
+            output.append(stream.read_stdout(timeout=0) if stream.peek_stdout() else "")
+            errors.append(stream.read_stderr(timeout=0) if stream.peek_stderr() else "")
+        status = None if stream.is_open() else _status(cluster, stream, argv)
+    except AttackError:
+        raise
+    except Exception as error:  # a connection that breaks: websocket-client has a family of its own
+        raise kube_errors.unreachable(cluster.host, error)
+    finally:
+        _close(stream)
+    return status, "".join(output), "".join(errors)
+
+
+def _opened(cluster, namespace, pod, container, argv, timeout):
+    """The connection. The client has no time limit for it, so it is made in a thread that is left to itself when it hangs."""
+    # The library's stream() replaces a method of the client while it runs, so each call has a client of its own.
+    api = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(cluster.settings))
+    lock, made, state = threading.Lock(), [], {"late": False}
+
+    def connect():
+        try:
+            answer = kubernetes.stream.stream(
+                api.connect_get_namespaced_pod_exec,
+                pod,
+                namespace,
+                container=container,
+                command=list(argv),
+                stdin=False,
+                stdout=True,
+                stderr=True,
+                tty=False,
+                _preload_content=False,
+                _request_timeout=timeout,
+            )
+            answer.sock.settimeout(timeout)  # half of a frame may be all that ever comes
+        except Exception as error:
+            answer = error
+        with lock:
+            made.append(answer)
+            late = state["late"]
+        if late and not isinstance(answer, Exception):
+            _close(answer)
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(max(_CONNECT, timeout))
+    with lock:
+        state["late"] = not made
+    if not made:
+        raise kube_errors.unreachable(cluster.host, Exception("an exec into %s/%s was not answered" % (namespace, pod)))
+    if isinstance(made[0], kubernetes.client.ApiException):
+        raise _refused(cluster, path(POD, namespace, pod, "exec"), made[0])
+    if isinstance(made[0], Exception):
+        raise kube_errors.unreachable(cluster.host, made[0])
+    return made[0]
+
+
+def _close(stream):
+    try:
+        stream.close()
+    except Exception:  # it is gone already
+        pass
+
+
+def _status(cluster, stream, argv):
+    if not stream.peek_channel(_ERROR_CHANNEL):
+        raise kube_errors.unreachable(cluster.host, Exception("the connection to the container ended before the program did"))
+    try:
+        return stream.returncode
+    except (KeyError, ValueError, TypeError):
+        # The container's runtime could not start it; what it says is where the status would be.
+        raise NoProgram("%s cannot be run in the container" % argv[0])
+
+
+def _refused(cluster, where, error):
+    told = "%s %s" % (error.reason, error.body or "")
+    if any(words in told for words in _NO_PROGRAM):
+        return NoProgram("the container has no such program: %s" % " ".join(told.split())[:200])
+    status = error.status or 0
+    for word in ("403", "401", "404") if not status or status in (200, 500) else ():
+        if " %s " % word in told:  # the handshake of a websocket hides the status in a sentence
+            status = int(word)
+    if not status:
+        return kube_errors.unreachable(cluster.host, Exception(" ".join(told.split())))
+    body = error.body if isinstance(error.body, bytes) else (error.body or " ".join(told.split())[:300]).encode("utf-8")
+    return kube_errors.from_answer("POST", where, cluster.host, status, body)

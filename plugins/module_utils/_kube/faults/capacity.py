@@ -1,0 +1,114 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""How full nodes are, counted as the scheduler does: what pods request, of what nodes can give. And pods that only hold a place. Pure, but for room()."""
+
+from decimal import Decimal
+
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import quantity
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import in_pool
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD
+
+RESOURCES = ("cpu", "memory")
+_BLOCKING = ("NoSchedule", "NoExecute")
+
+
+def requested(pod):
+    """{resource: amount} that the scheduler counts for a pod: its containers together, or the greedier of those before them."""
+    spec, total = pod["spec"], {}
+    for resource in RESOURCES:
+        running = sum((_request(each, resource) for each in spec.get("containers") or []), Decimal(0))
+        beside, most = Decimal(0), Decimal(0)
+        for each in spec.get("initContainers") or []:
+            if each.get("restartPolicy") == "Always":  # it stays beside the others
+                beside += _request(each, resource)
+                most = max(most, beside)
+            else:
+                most = max(most, beside + _request(each, resource))
+        overhead = quantity.known((spec.get("overhead") or {}).get(resource))
+        total[resource] = max(running + beside, most) + overhead
+    return total
+
+
+def _request(container, resource):
+    wants = container.get("resources") or {}
+    return quantity.known((wants.get("requests") or {}).get(resource))
+
+
+class Room(object):
+    """One node: what it can give, what is requested of it, and how many more pods it takes."""
+
+    def __init__(self, node, pods):
+        self.name = node["metadata"]["name"]
+        given = (node.get("status") or {}).get("allocatable") or {}
+        self.allocatable = dict((resource, quantity.known(given.get(resource))) for resource in RESOURCES)
+        counted = [requested(pod) for pod in pods]
+        self.used = dict((resource, sum((each[resource] for each in counted), Decimal(0))) for resource in RESOURCES)
+        self.slots = int(quantity.known(given.get("pods"))) - len(pods)
+
+    def missing(self, resource, fill=None, leave=None):
+        """How much a placeholder must request: up to fill percent, or until no more than leave is free. 0 when it is as full already."""
+        target = self.allocatable[resource] * Decimal(str(fill)) / 100 if fill is not None else self.allocatable[resource] - leave
+        step = Decimal("0.001") if resource == "cpu" else Decimal(1)
+        return max(Decimal(0), (target - self.used[resource]) // step * step)
+
+    def percent(self, resource):
+        given = self.allocatable[resource]
+        return round(float(100 * self.used[resource] / given), 2) if given else 0.0
+
+
+def room(cluster, nodes):
+    """The Room of each node, by what the cluster says now."""
+
+    def one(node):
+        fields = "spec.nodeName=%s,status.phase!=Succeeded,status.phase!=Failed" % node["metadata"]["name"]
+        return Room(node, cluster.whole(POD, None, fields=fields))
+
+    found = in_pool(one, nodes)
+    for _node, answer in found:
+        if isinstance(answer, Exception):
+            raise answer
+    return [answer for _node, answer in found]
+
+
+def why_not(node):
+    """Why the scheduler would put nothing on a node, or None."""
+    if (node.get("spec") or {}).get("unschedulable"):
+        return "is cordoned"
+    ready = [each for each in (node.get("status") or {}).get("conditions") or [] if each["type"] == "Ready"]
+    return None if ready and ready[0]["status"] == "True" else "is not ready"
+
+
+def placeholder(name, namespace, node, wants, image, priority_class):
+    """A pod that requests so much on exactly this node, and does nothing."""
+    requests = {}
+    if wants.get("cpu"):
+        requests["cpu"] = quantity.milli(wants["cpu"])
+    if wants.get("memory"):
+        requests["memory"] = "%d" % wants["memory"]
+    container = {
+        "name": "placeholder",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "resources": {"requests": requests},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True},
+    }
+    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node["metadata"]["name"]]}]}
+    taints = [each for each in (node.get("spec") or {}).get("taints") or [] if each.get("effect") in _BLOCKING]
+    spec = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 0,
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}},
+        "tolerations": [{"key": each["key"], "operator": "Exists", "effect": each["effect"]} for each in taints],
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65534, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+    }
+    if priority_class is not None:
+        spec["priorityClassName"] = priority_class
+    # It is nobody's, so without this an autoscaler would keep its node for ever.
+    annotations = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"}
+    return {"metadata": {"name": name, "namespace": namespace, "annotations": annotations}, "spec": spec}

@@ -1,0 +1,151 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Signals to the processes of a container, sent from within by a program of its own image. No shell string is made of options.
+
+A process 1 gets from within only the signals that it handles; the kernel drops the others, KILL among them.
+"""
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import exec as kube_exec
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.exec import NoProgram
+
+# The numbers of Linux on the machines that Kubernetes runs on.
+SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "ABRT": 6, "KILL": 9, "USR1": 10, "USR2": 12, "TERM": 15}
+DEFAULT = "kubectl.kubernetes.io/default-container"
+# Ways to send a signal, each with the words that come before -SIGNAL PROCESS; the last one is built into the shell.
+_WAYS = (["kill"], ["busybox", "kill"], ["sh", "-c", 'kill "$1" "$2"', "sh"], ["bash", "-c", 'kill "$1" "$2"', "bash"])
+_CANNOT_RUN = (126, 127)
+FIRST, OTHERS = "1", "-1"
+
+
+class Victim(object):
+    """One container that runs, and what was known of it before."""
+
+    def __init__(self, pod, container):
+        self.namespace = pod["metadata"]["namespace"]
+        self.pod = pod["metadata"]["name"]
+        self.uid = pod["metadata"]["uid"]
+        self.container = container
+        found = status_of(pod, container)
+        self.id = found.get("containerID") or ""
+        self.restarts = found.get("restartCount", 0)
+        self.way = None  # how a signal is sent in it
+
+    def __str__(self):
+        return "%s/%s container %s" % (self.namespace, self.pod, self.container)
+
+
+# --- pure ---------------------------------------------------------------------------------------
+
+
+def choose_container(pod, name):
+    """The name of the container to hit. Errors: AttackError."""
+    meta = pod["metadata"]
+    names = [each["name"] for each in pod["spec"]["containers"]]
+    wanted = name or (meta.get("annotations") or {}).get(DEFAULT) or (names[0] if len(names) == 1 else None)
+    told = "pod %s/%s" % (meta["namespace"], meta["name"])
+    if wanted is None:
+        raise AttackError("container: %s has several: choose one of %s" % (told, ", ".join(names)), option="container")
+    if wanted not in names:
+        raise AttackError("container: %s has no container %s, but %s" % (told, wanted, ", ".join(names)), option="container")
+    return wanted
+
+
+def refuse_shared(pod):
+    """Errors: AttackError for a pod whose process 1 is not the container's own."""
+    meta, spec = pod["metadata"], pod["spec"]
+    if spec.get("hostPID"):
+        raise AttackError(
+            "pod %s/%s sees all processes of its node (hostPID): a signal from within could hit the node itself" % (meta["namespace"], meta["name"])
+        )
+    if spec.get("shareProcessNamespace"):
+        raise AttackError(
+            "the containers of pod %s/%s share their processes (shareProcessNamespace): one cannot be hit alone" % (meta["namespace"], meta["name"])
+        )
+
+
+def status_of(pod, container):
+    for each in (pod.get("status") or {}).get("containerStatuses") or []:
+        if each["name"] == container:
+            return each
+    return {}
+
+
+def handled(status_file):
+    """The signals that a process handles, by /proc/PID/status; None when it does not say."""
+    for line in status_file.splitlines():
+        key, _colon, value = line.partition(":")
+        if key == "SigCgt":
+            try:
+                mask = int(value.strip(), 16)
+            except ValueError:
+                return None
+            return sorted(name for name, number in SIGNALS.items() if mask >> (number - 1) & 1)
+    return None
+
+
+def ended(victim, pod):
+    """What became of a container: None while it runs on, else whether it runs again and what is known of its end."""
+    if pod is None or pod["metadata"]["uid"] != victim.uid:
+        return {"pod_gone": True, "restarted": False}
+    now = status_of(pod, victim.container)
+    state, last = now.get("state") or {}, (now.get("lastState") or {}).get("terminated") or {}
+    runs = "running" in state
+    if runs and now.get("containerID") == victim.id:
+        return None
+    if not runs and "terminated" not in state and not last:
+        return None  # its status is not written yet
+    end = last if runs or last.get("containerID") == victim.id else state.get("terminated") or last
+    told = {"pod_gone": False, "restarted": runs and now.get("restartCount", 0) > victim.restarts, "restarts": now.get("restartCount", 0)}
+    told["exit_code"] = end.get("exitCode")
+    return told
+
+
+# --- in the container ---------------------------------------------------------------------------
+
+
+def prepare(cluster, victim, signal, target):
+    """Find the way that a signal can be sent, without sending one. Errors: AttackError that says what to do instead."""
+    instead = "use process_kill on its node; k8s_pod_location says which that is"
+    for way in _WAYS:
+        status = _run(cluster, victim, way + ["-0", FIRST])
+        if status == 0:
+            victim.way = way
+            break
+        if status not in _CANNOT_RUN:
+            raise AttackError("%s: its user may not send signals to process 1: %s" % (victim, instead))
+    else:
+        raise AttackError("%s: its image has neither kill nor a shell: %s" % (victim, instead))
+    if target == FIRST:
+        known = _handled(cluster, victim)
+        if known is not None and signal not in known:
+            raise AttackError(
+                "%s: its process 1 does not handle %s, and the kernel drops that; it handles %s. Take another signal, processes: others, or %s"
+                % (victim, signal, ", ".join(known) or "none of those that can be sent", instead)
+            )
+
+
+def _handled(cluster, victim):
+    for way in (["cat"], ["busybox", "cat"]):
+        try:
+            status, output, _errors = kube_exec.run(cluster, victim.namespace, victim.pod, victim.container, way + ["/proc/1/status"])
+        except NoProgram:
+            continue
+        return handled(output) if status == 0 else None
+    return None
+
+
+def _run(cluster, victim, argv):
+    try:
+        return kube_exec.run(cluster, victim.namespace, victim.pod, victim.container, argv)[0]
+    except NoProgram:
+        return _CANNOT_RUN[1]
+
+
+def send(cluster, victim, signal, target):
+    """Send it. Returns the status; a container that ends takes the program that sent the signal with it, so what it says proves nothing."""
+    return _run(cluster, victim, victim.way + ["-" + signal, target])

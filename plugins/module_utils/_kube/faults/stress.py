@@ -1,0 +1,126 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""CPU and memory taken inside of a container by its own shell. The programs end by themselves; the undo ends them sooner."""
+
+import time
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import exec as kube_exec, quantity
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import stress_sh
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import StopStress, running_id
+
+MIB = 1024 * 1024
+OVERHEAD = 2  # MiB of the shells, beside what one of them holds; 0.6 for busybox, up to 3 for others
+LEAST = OVERHEAD + 1
+_TICKS = 100.0  # of CPU time in a second, on every Linux that runs a kubelet
+_STARTED = "started\n"
+
+
+class Container(object):
+    """One container that is to be stressed: a step of a plan, and what measures it."""
+
+    def __init__(self, pod, name, wishes):
+        self.namespace = pod["metadata"]["namespace"]
+        self.pod = pod["metadata"]["name"]
+        self.uid = pod["metadata"]["uid"]
+        self.name = name
+        self.id = running_id(pod, name)
+        self.limit = memory_limit(pod, name)
+        self.wishes = wishes  # {"cpus", "memory" or "percent", "reserve", "ends": monotonic time}
+        self.mib = 0
+        self.word = ""
+        self.notes = []
+
+    def __str__(self):
+        return "%s/%s %s" % (self.namespace, self.pod, self.name)
+
+    def prepare(self, cluster):
+        """Whether its image has what is needed, and how much memory there is to take. Errors: AttackError, BadOption."""
+        try:
+            status, output, errors = self._run(cluster, stress_sh.look())
+        except kube_exec.NoProgram:
+            raise AttackError("the image of %s has no sh, and cannot be stressed from inside: choose another container" % self)
+        words = output.split()
+        if status != 0 or len(words) != 5:
+            raise AttackError("the shell of %s does not answer: %s" % (self, (output + errors).strip()[:200]))
+        used, idle, limit, sleeps, clock = words
+        if clock != "yes":
+            raise AttackError("%s has no /proc/uptime, so nothing could end by itself there" % self)
+        if self.wishes["memory"] is None and self.wishes["percent"] is None:
+            return
+        if sleeps != "yes":
+            raise AttackError("the image of %s has no sleep, which is needed to hold memory" % self)
+        if not used.isdigit():
+            raise AttackError("how much memory %s uses cannot be read there: its control group is not in /sys/fs/cgroup" % self)
+        limit = min([self.limit] + ([int(limit)] if limit.isdigit() else []))
+        self.mib, note = how_much(self.wishes, limit, max(0, int(used) - int(idle)), str(self))
+        self.notes += [note] if note else []
+
+    def undo(self, making):
+        return StopStress(self.namespace, self.pod, self.uid, self.name, self.id, _word(making))
+
+    def apply(self, cluster, making):
+        self.word = _word(making)
+        seconds = int(self.wishes["ends"] - time.monotonic())
+        if seconds < 1:
+            raise AttackError("the deadline is too near to begin: the cluster is slow, give it a longer duration")
+        argv = stress_sh.start(self.word, seconds, self.wishes["cpus"], max(0, self.mib - OVERHEAD))
+        status, output, errors = self._run(cluster, argv, enough=lambda text: _STARTED in text)
+        if _STARTED not in output:
+            raise AttackError("the programs in %s did not start (%s): %s" % (self, status, (output + errors).strip()[:200]))
+        return None
+
+    def measure(self, cluster):
+        """(seconds since boot, seconds of CPU, MiB, how many programs)."""
+        _status, output, errors = self._run(cluster, stress_sh.measure(self.word))
+        words = output.split()
+        if len(words) != 4:
+            raise AttackError("the programs in %s cannot be measured: %s" % (self, (output + errors).strip()[:200]))
+        return float(words[0]), int(words[1]) / _TICKS, int(words[2]) / 1024.0, int(words[3])
+
+    def _run(self, cluster, argv, enough=None):
+        return kube_exec.run(cluster, self.namespace, self.pod, self.name, argv, enough=enough)
+
+
+def _word(making):
+    return "faultline-%s" % making.nonce
+
+
+def choose_container(pod, named):
+    """The name of the container that is meant. Errors: BadOption."""
+    names = [each["name"] for each in pod["spec"]["containers"]]
+    if named is not None and named not in names:
+        raise BadOption("container", named, "the pod %s has no such container; it has %s" % (pod["metadata"]["name"], ", ".join(names)))
+    if named is None and len(names) > 1:
+        raise BadOption("container", None, "name one container of the pod %s: %s" % (pod["metadata"]["name"], ", ".join(names)))
+    return named or names[0]
+
+
+def memory_limit(pod, name):
+    """In bytes, or None."""
+    for each in pod["spec"]["containers"]:
+        if each["name"] == name:
+            limit = ((each.get("resources") or {}).get("limits") or {}).get("memory")
+            return int(quantity.known(limit)) if limit is not None else None
+    return None
+
+
+def how_much(wishes, limit, used, named):
+    """(MiB to take, a note or None). Errors: BadOption when there is not so much under the limit."""
+    room = (limit - used - wishes["reserve"]) // MIB
+    if wishes["memory"] is not None:
+        wanted = -(-wishes["memory"] // MIB)
+        if wanted > room:
+            raise BadOption("memory", "%d MiB" % wanted, "%s has room for %d MiB under its limit of %d MiB" % (named, max(0, room), limit // MIB))
+        note = None
+    else:
+        asked = int(limit * wishes["percent"] / 100.0 - used) // MIB
+        wanted = min(asked, room)
+        note = "%s: %d MiB instead of %d, to keep the reserve under its limit" % (named, wanted, asked) if wanted < asked else None
+    if wanted < LEAST:
+        raise BadOption("memory_percent", wishes["percent"], "%s uses %d of %d MiB, which leaves too little to take" % (named, used // MIB, limit // MIB))
+    return wanted, note

@@ -1,0 +1,34 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Make objects of ours although answers get lost: a server may have stored what it said nothing about, and refuses our own second try."""
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, KubeError, Unsure, may_be_done
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import label
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import NONCE
+
+
+def create_ours(cluster, kind, body, namespace):
+    """Make an object that bears our nonce. Returns it; when this fails there is none.
+
+    Errors: Conflict when there is one of somebody else; Unsure when it may be there.
+    """
+    name, nonce = body["metadata"]["name"], body["metadata"]["annotations"][NONCE]
+    try:
+        return cluster.create(kind, body, namespace)
+    except KubeError as error:
+        if not isinstance(error, Conflict) and not may_be_done(error):
+            raise
+        try:
+            found = cluster.find(kind, name, namespace)
+            if found is not None and (found["metadata"].get("annotations") or {}).get(NONCE) == nonce:
+                if isinstance(error, Conflict):
+                    return found  # the first try got through
+                cluster.delete(kind, name, namespace, found["metadata"]["uid"], grace=0)
+        except AttackError as again:
+            raise Unsure("%s; whether %s was made is not known: %s" % (error, label(kind, namespace, name), again))
+        raise

@@ -1,0 +1,198 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""What reverts an attack when nobody else does.
+
+The cluster: objects that we make are owned by a Job with a deadline and one pod that can never be scheduled. The Job controller ends
+the Job, the TTL controller deletes it, the garbage collector deletes what it owns. No image, no agent, no rights of ours.
+
+The time of such a Job is never changed: the Job controllers of old clusters (seen on 1.20) do not look again at a Job that was given more.
+
+A watcher, for objects of others that we change, and for leases: a detached process on the machine that ran the module.
+"""
+
+import math
+import os
+import shutil
+import tempfile
+import time
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._host import process
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import Cluster
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import JOB
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.create import create_ours
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import ID_LABEL, Journal, object_name
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import revert_entry
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import DeleteOwner
+
+CLUSTER = "cluster"
+WATCHER = "watcher"
+_START = 20.0  # seconds for the Job controller to take notice of a Job
+_LOOK = 10.0  # seconds between two looks of the watcher at its journal
+_AGAIN = 5.0  # seconds until a stuck undo is tried again
+_GIVE_UP = 86400.0  # seconds after the deadline
+_CERTIFICATES = ("ssl_ca_cert", "cert_file", "key_file")
+
+
+# --- the cluster --------------------------------------------------------------------------------
+
+
+def job_body(attack_id, seconds, making, namespace):
+    """The owner Job. Its pod asks for a node that nobody has, and for next to nothing, so that quotas and admission let it pass."""
+    resources = {"cpu": "1m", "memory": "4Mi"}
+    container = {
+        "name": "never-started",
+        "image": "registry.k8s.io/pause:3.9",
+        "imagePullPolicy": "IfNotPresent",
+        "resources": {"requests": resources, "limits": resources},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True},
+    }
+    pod = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 0,
+        "nodeSelector": {"faultline.chaos/never": attack_id},
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65534, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+    }
+    marks = {"labels": dict(making.labels, **{"faultline.chaos/part": "pod"})}
+    return {
+        "metadata": making.marked({"name": object_name(attack_id), "namespace": namespace}, "owner"),
+        "spec": {
+            "activeDeadlineSeconds": int(math.ceil(seconds)),
+            "ttlSecondsAfterFinished": 0,
+            "backoffLimit": 0,
+            "template": {"metadata": marks, "spec": pod},
+        },
+    }
+
+
+def owner_reference(job):
+    return {"apiVersion": "batch/v1", "kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"]}
+
+
+def make_job(cluster, namespace, attack_id, seconds, making):
+    """Make the owner Job and wait until the cluster counts its time. Returns it, or None where Jobs stay after their end.
+
+    Errors: Conflict when there is one of that name.
+    """
+    job = create_ours(cluster, JOB, job_body(attack_id, seconds, making, namespace), namespace)
+    if job["spec"].get("ttlSecondsAfterFinished") != 0:
+        drop_job(cluster, job)
+        return None
+    until = time.monotonic() + min(_START, max(3.0, seconds / 2.0))
+    while time.monotonic() < until:
+        seen = cluster.get(JOB, job["metadata"]["name"], namespace)
+        told = seen.get("status") or {}
+        if told.get("startTime") and told.get("active"):
+            return seen
+        time.sleep(0.1)
+    drop_job(cluster, job)
+    raise AttackError(
+        "the dead-man could not be armed: the owner Job %s/%s has no pod; a quota, an admission rule or a resting Job controller is in the way"
+        % (namespace, job["metadata"]["name"])
+    )
+
+
+def drop_job(cluster, job):
+    meta = job["metadata"]
+    cluster.delete(JOB, meta["name"], meta["namespace"], meta["uid"], grace=0)
+
+
+def orphan(cluster, namespace, attack_id):
+    """An owner Job of this id whose journal was never written, or None."""
+    job = cluster.find(JOB, object_name(attack_id), namespace)
+    ours = job is not None and (job["metadata"].get("labels") or {}).get(ID_LABEL) == attack_id
+    return job if ours and not job["metadata"].get("deletionTimestamp") else None
+
+
+def undo_of_job(namespace, attack_id, nonce):
+    return DeleteOwner(JOB, namespace, object_name(attack_id), nonce)
+
+
+# --- the watcher --------------------------------------------------------------------------------
+
+
+def start_watcher(cluster, entry):
+    """Start a detached process that reverts at the deadline. Returns its pid once it has read the journal itself.
+
+    It is a fork of this process, so that no credentials appear in a command line or the environment of another program.
+    """
+    read_end, write_end = os.pipe()
+    try:
+        pid = detach_with_certificates(cluster.settings, lambda: _watch(cluster, entry, write_end), process.CLUSTER_WATCHER, write_end)
+    finally:
+        os.close(write_end)
+    with os.fdopen(read_end) as stream:
+        told = stream.read()
+    if told != "armed":
+        raise AttackError("the dead-man could not be armed: the watcher %s" % (told or "ended at once"))
+    return pid
+
+
+def detach_with_certificates(settings, function, name, write_end):
+    """Run a function in a process that outlives us, with write_end and with certificates that are there for as long as it is. Returns its pid.
+
+    The client deletes its own temporary files when this process ends.
+    """
+    kept = copy_certificates(settings)
+
+    def life():
+        for attribute, copy in kept.items():
+            setattr(settings, attribute, "/proc/self/fd/%d" % copy.fileno())
+        function()
+
+    try:
+        return process.detach(life, name=name, keep=[write_end] + [copy.fileno() for copy in kept.values()])
+    finally:
+        for copy in kept.values():
+            copy.close()
+
+
+def copy_certificates(settings):
+    """Copies as open files that have no name: there is a key among them, and however a process ends that has them, nothing of it is left."""
+    kept = {}
+    for attribute in _CERTIFICATES:
+        if getattr(settings, attribute):
+            kept[attribute] = tempfile.TemporaryFile()
+            with open(getattr(settings, attribute), "rb") as source:
+                shutil.copyfileobj(source, kept[attribute])
+            kept[attribute].flush()
+    return kept
+
+
+def _watch(cluster, entry, write_end):
+    """The whole life of a watcher."""
+    mine = Cluster(cluster.params, cluster.settings)  # connections must not be shared with the parent
+    journal = Journal(mine)
+    try:
+        found = journal.find(entry.namespace, entry.id)
+        told = "armed" if found is not None and found.uid == entry.uid else "finds no journal"
+    except AttackError as error:
+        told = str(error)
+    os.write(write_end, told.encode("utf-8"))
+    os.close(write_end)
+    if told == "armed":
+        _wait_and_revert(mine, journal, found)
+
+
+def _wait_and_revert(cluster, journal, entry):
+    """Look again and again: a renewed lease moves the deadline, and without the journal there is nothing to do."""
+    while entry.deadline - cluster.now() > -_GIVE_UP:
+        time.sleep(max(0.0, min(entry.deadline - cluster.now() + 0.05, _LOOK)))
+        try:
+            found = journal.find(entry.namespace, entry.id)
+            if found is None or found.uid != entry.uid:
+                return
+            entry = entry if found.damage else found
+        except AttackError:
+            time.sleep(0.5)  # the API is away; what was read last still counts
+        if entry.deadline - cluster.now() <= 0:
+            if revert_entry(cluster, journal, entry).clean:
+                return
+            time.sleep(_AGAIN)

@@ -1,0 +1,231 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""The journal of attacks in a cluster: one ConfigMap each, written before anything is changed.
+
+Creating it is atomic, so it is also the lock of its id. Everybody with access finds all of them by label. Once an attack is
+reverted its journal is deleted: what a cluster keeps of it is nothing; results are reported to whoever reverts.
+"""
+
+import base64
+import json
+import re
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, JournalDamaged
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, KubeError, Unsure
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import CONFIG_MAP, SECRET
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import trust
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.create import create_ours
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import NONCE, from_dict
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import MANAGED_BY, OURS
+
+VERSION = 1
+ID = re.compile(r"^[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?\Z")
+RUN = re.compile(r"^[a-z0-9]([-_a-z0-9]{0,61}[a-z0-9])?\Z")
+ID_LABEL, RUN_LABEL, ATTACK_LABEL, PART_LABEL = ("faultline.chaos/" + word for word in ("id", "run", "attack", "part"))
+OF_OURS = "%s=%s" % (MANAGED_BY, OURS)
+LARGEST = 900000  # bytes; a cluster refuses objects of 1 MiB and more
+_NEEDED = ("version", "id", "module", "run_id", "identity", "resources", "namespaces", "nonce", "started", "deadman", "undo")
+
+
+def object_name(attack_id):
+    """The name of the journal and of the owner Job, and what that of the Secret begins with."""
+    return "faultline-" + attack_id
+
+
+def check_ids(attack_id, run_id):
+    """Errors: BadOption."""
+    if attack_id is not None and not ID.match(attack_id):
+        raise BadOption("id", attack_id, "use 1 to 50 of a-z, 0-9 and -, beginning and ending with a letter or digit")
+    if run_id is not None and not RUN.match(run_id):
+        raise BadOption("run_id", run_id, "use 1 to 63 of a-z, 0-9, - and _, beginning and ending with a letter or digit")
+
+
+def labels(attack_id, attack, run_id):
+    """The labels of everything that an attack makes."""
+    told = {MANAGED_BY: OURS, ID_LABEL: attack_id, ATTACK_LABEL: attack}
+    if run_id:
+        told[RUN_LABEL] = run_id
+    return told
+
+
+class Entry(object):
+    """One journal as it was read."""
+
+    def __init__(self, config_map):
+        meta, data = config_map["metadata"], config_map.get("data") or {}
+        self.name = meta["name"]
+        self.namespace = meta["namespace"]
+        self.uid = meta["uid"]
+        self.version = meta.get("resourceVersion")
+        self.born = (meta.get("creationTimestamp") or "", meta["uid"])
+        told = meta.get("labels") or {}
+        self.id = told.get(ID_LABEL) or self.name
+        self.run_id = told.get(RUN_LABEL)
+        self.stuck = data.get("stuck") or ""
+        self.applied = "effect" in data  # else it is being applied, or who applied it died
+        self.damage = ""
+        self.record, self.effect, self.deadline, self.limit = {}, {}, 0.0, 0.0
+        try:
+            self.record = _record(data)
+            self.effect = json.loads(data.get("effect") or "{}")
+            self.deadline = min(float(data["deadline"]), float(data["limit"]))
+            self.limit = float(data["limit"])
+        except (KeyError, TypeError, ValueError) as error:
+            self.damage = "its journal %s/%s cannot be read: %s" % (self.namespace, self.name, error)
+
+    def check(self):
+        """Errors: JournalDamaged."""
+        if self.damage:
+            raise JournalDamaged("%s: %s" % (self.id, self.damage))
+
+
+def _record(data):
+    record = json.loads(data["record.json"])
+    lacks = [key for key in _NEEDED if key not in record]
+    if lacks:
+        raise ValueError("it lacks %s" % ", ".join(lacks))
+    if record["version"] != VERSION:
+        raise ValueError("it is of version %r, made by another version of faultline.chaos" % (record["version"],))
+    for key in ("id", "nonce"):
+        if not isinstance(record[key], str) or not record[key]:
+            raise ValueError("its %s is %r" % (key, record[key]))
+    for key in ("resources", "namespaces"):
+        if not isinstance(record[key], list) or not all(isinstance(each, str) for each in record[key]):
+            raise ValueError("its %s are no list of names" % key)
+    if not isinstance(record["undo"], (list, dict)):
+        raise ValueError("its undo is no list of steps")
+    return record
+
+
+class Journal(object):
+    """The journals of one cluster."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+
+    def publish(self, namespace, record, deadline, limit, undo_text, owner=None, secret=False):
+        """Write a journal. Errors: Conflict when the id is taken; AttackError when it is too large or refused."""
+        record = dict(record)
+        name = object_name(record["id"])
+        meta = {"name": name, "namespace": namespace, "labels": labels(record["id"], record["module"], record["run_id"])}
+        meta["annotations"] = {NONCE: record["nonce"]}
+        if owner is not None:
+            meta["ownerReferences"] = [owner]
+        if secret:
+            # Of its own name for each making: what a publish that died left behind is in nobody's way, and nobody deletes that of another.
+            name = "%s-%s" % (name, record["nonce"].rpartition("-")[2])
+            self._keep_secret(dict(meta, name=name), record)
+            record["undo"] = {"secret": name}
+        data = {
+            "record.json": json.dumps(record, sort_keys=True),
+            "deadline": "%.3f" % deadline,
+            "limit": "%.3f" % limit,
+            "undo.txt": "see the Secret %s" % name if secret else undo_text,
+        }
+        _check_size(data)
+        try:
+            made = create_ours(self.cluster, CONFIG_MAP, {"metadata": _part(meta, "journal"), "data": data}, namespace)
+        except Unsure:
+            raise  # a journal without its Secret looks like an undo that is lost; a Secret without a journal is in nobody's way
+        except AttackError:
+            if secret:
+                self._forget_secret(namespace, record)
+            raise
+        return Entry(made)
+
+    def _keep_secret(self, meta, record):
+        text = json.dumps(record["undo"])
+        _check_size({"undo.json": text})
+        data = {"undo.json": base64.b64encode(text.encode("utf-8")).decode("ascii")}
+        create_ours(self.cluster, SECRET, {"metadata": _part(meta, "undo"), "type": "Opaque", "data": data}, meta["namespace"])
+
+    def _forget_secret(self, namespace, record):
+        found = self.cluster.find(SECRET, record["undo"]["secret"], namespace)
+        if found is not None and (found["metadata"].get("annotations") or {}).get(NONCE) == record["nonce"]:
+            self.cluster.delete(SECRET, found["metadata"]["name"], namespace, found["metadata"]["uid"])
+
+    def find(self, namespace, attack_id):
+        """The entry of an id or None."""
+        found = self.cluster.find(CONFIG_MAP, object_name(attack_id), namespace)
+        return Entry(found) if found is not None else None
+
+    def entries(self, namespaces=(), run_id=None, attack_id=None):
+        """All entries of the cluster; of these namespaces only, where the credentials may not look everywhere."""
+        selector = "%s,%s=journal" % (OF_OURS, PART_LABEL)
+        selector += ",%s=%s" % (RUN_LABEL, run_id) if run_id else ""
+        selector += ",%s=%s" % (ID_LABEL, attack_id) if attack_id else ""
+        try:
+            found = self.cluster.whole(CONFIG_MAP, None, selector)
+        except KubeError as error:
+            if error.status != 403 or not namespaces:
+                raise
+            found = [each for namespace in namespaces for each in self.cluster.whole(CONFIG_MAP, namespace, selector)]
+        return sorted((Entry(each) for each in found), key=lambda entry: entry.born)
+
+    def steps(self, entry):
+        """The undo steps of an entry. Errors: JournalDamaged."""
+        entry.check()
+        if entry.record["id"] != entry.id or entry.name != object_name(entry.id):
+            raise JournalDamaged("%s: its journal %s/%s is that of %s" % (entry.id, entry.namespace, entry.name, entry.record["id"]))
+        told = entry.record["undo"]
+        if isinstance(told, dict):
+            told = self._from_secret(entry, told.get("secret"))
+        steps = [from_dict(each) for each in told]
+        for step in steps:
+            trust.check(step, entry.record, entry.namespace, entry.name)
+        return steps
+
+    def _from_secret(self, entry, name):
+        try:
+            if not name.startswith(entry.name + "-"):
+                raise ValueError(name)
+            secret = self.cluster.find(SECRET, name, entry.namespace)
+            told = json.loads(base64.b64decode(secret["data"]["undo.json"]).decode("utf-8"))
+            if not isinstance(told, list):
+                raise ValueError(name)
+        except (AttributeError, TypeError, KeyError, ValueError):
+            raise JournalDamaged("%s: the Secret %s/%s with its undo is gone or damaged" % (entry.id, entry.namespace, name))
+        return told
+
+    def note(self, entry, key, text):
+        """Write one value beside the record."""
+        self._merge(entry, {key: text})
+
+    def renew(self, entry, deadline):
+        """Move the deadline, never beyond the limit and never back. Returns it."""
+        moved = max(entry.deadline, min(entry.limit, deadline))
+        self._merge(entry, {"deadline": "%.3f" % moved})
+        entry.deadline = moved
+        return moved
+
+    def _merge(self, entry, data):
+        # The uid makes it this journal and no other of the same name.
+        self.cluster.merge(CONFIG_MAP, entry.name, entry.namespace, {"metadata": {"uid": entry.uid}, "data": data})
+
+    def close(self, entry):
+        """Delete an entry whose attack is undone, and only then its Secret: an entry without it looks like an undo that is lost."""
+        try:
+            self.cluster.delete(CONFIG_MAP, entry.name, entry.namespace, entry.uid)
+        except Conflict:
+            pass  # another one of the same name by now
+        if isinstance(entry.record.get("undo"), dict):
+            self._forget_secret(entry.namespace, entry.record)
+
+    def holds(self, entry):
+        """Whether exactly this entry is still there."""
+        found = self.cluster.find(CONFIG_MAP, entry.name, entry.namespace)
+        return found is not None and found["metadata"]["uid"] == entry.uid
+
+
+def _part(meta, part):
+    return dict(meta, labels=dict(meta["labels"], **{PART_LABEL: part}))
+
+
+def _check_size(data):
+    size = sum(len(key) + len(value.encode("utf-8")) for key, value in data.items())
+    if size > LARGEST:
+        raise AttackError("the journal would have %d bytes, and a cluster takes %d: attack fewer or smaller objects at once" % (size, LARGEST))

@@ -1,0 +1,27 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Renew the leases of attacks in a cluster: for the module k8s_lease, and for an experiment that watches its steady state."""
+
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import chosen, remaining
+
+
+def renew(cluster, params, seconds, check_mode=False):
+    """Move the deadlines of the attacks that id, run_id and namespaces say to so many seconds from now. Returns their ids.
+
+    The watcher of a leased attack reads them in the journal.
+    """
+    journal = Journal(cluster)
+    renewed = []
+    for entry in chosen(journal, params):
+        if entry.damage or remaining(cluster, entry) <= 0:
+            continue
+        if not check_mode:
+            deadline = min(entry.limit, cluster.now() + seconds)
+            journal.renew(entry, deadline)
+        renewed.append(entry.id)
+    return renewed

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""What attacks left behind in a cluster: things with our marks that no journal accounts for."""
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import NotFound
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import AUTOSCALERS_V2, CHANGED, JOB, MADE, SECRET, label
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import ID_LABEL, OF_OURS, PART_LABEL
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import is_forbidden
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import MARK, change, unmark
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import created
+
+_OURS = (JOB,) + MADE + (SECRET,)  # what attacks make
+_MARKED = tuple(kind for kind in CHANGED if kind not in AUTOSCALERS_V2)  # what they change; an autoscaler is the same one in every version
+_BEGINS = 60.0  # seconds that an undo may be there before its journal is
+
+
+class Left(object):
+    """One thing that was left."""
+
+    def __init__(self, kind, meta, attack_id, marked=False):
+        self.kind = kind
+        self.meta = meta
+        self.attack_id = attack_id
+        self.marked = marked  # an object of theirs with our mark; else an object of ours
+
+    def __str__(self):
+        named = label(self.kind, self.meta.get("namespace"), self.meta["name"])
+        return "the mark of %s on %s" % (self.attack_id, named) if self.marked else named
+
+    def remove(self, cluster):
+        """Delete what is ours; take the mark off what is theirs. What the attack changed there nobody knows any more."""
+        name, namespace, uid = self.meta["name"], self.meta.get("namespace"), self.meta["uid"]
+        if self.marked:
+            change(cluster, self.kind, namespace, name, uid, lambda found: (unmark(found, self.attack_id), ["the mark"], []))
+        else:
+            cluster.delete(self.kind, name, namespace, uid)
+
+
+def find(cluster, journal, namespaces=(), not_looked_at=None):
+    """What is left, of these namespaces only when some are given. What these credentials may not list is passed over, and added to not_looked_at.
+
+    The journals are read last, and all of them: one that is stuck or damaged, or began while we listed, still accounts for what it made.
+    """
+    kinds = [kind for kind in _MARKED if kind.namespaced or not namespaces]  # a node's journal is in any namespace
+    unseen = set()
+    found = [each for kind in _OURS for each in _made(cluster, kind, namespaces, unseen)]
+    found += [each for kind in kinds for each in _marked(cluster, kind, namespaces, unseen)]
+    if not_looked_at is not None:
+        not_looked_at += sorted(unseen)
+    known = set(entry.id for entry in journal.entries(namespaces))
+    return [each for each in found if each.attack_id not in known]
+
+
+def _made(cluster, kind, namespaces, unseen):
+    found = []
+    for meta in _listed(cluster, kind, namespaces, "%s,%s!=journal" % (OF_OURS, PART_LABEL), unseen):
+        owned = any(each.get("controller") for each in meta.get("ownerReferences") or [])  # goes with its owner
+        told = meta.get("labels") or {}
+        # An undo is written just before its journal: without this a halt could take it from an attack that begins.
+        begins = told.get(PART_LABEL) == "undo" and cluster.now() - created(meta) < _BEGINS
+        if not owned and not begins and not meta.get("deletionTimestamp"):
+            found.append(Left(kind, meta, told.get(ID_LABEL)))
+    return found
+
+
+def _marked(cluster, kind, namespaces, unseen):
+    rows = [(meta, (meta.get("annotations") or {}).get(MARK)) for meta in _listed(cluster, kind, namespaces, None, unseen)]
+    return [Left(kind, meta, mark, marked=True) for meta, mark in rows if mark is not None]
+
+
+def _listed(cluster, kind, namespaces, selector, unseen):
+    rows = []
+    for namespace in namespaces or [None]:
+        try:
+            rows += cluster.rows(kind, namespace, selector)
+        except AttackError as error:
+            if is_forbidden(error):
+                unseen.add(kind.plural if namespace is None else "%s in namespace %s" % (kind.plural, namespace))
+            elif not isinstance(error, NotFound):
+                raise
+    return [row["metadata"] for row in rows]

@@ -1,0 +1,158 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Typed steps of attacks on objects of a cluster. Each knows its own undo, made before it is applied."""
+
+import copy
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, NotRestorable
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE, label, path
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.pointer import ABSENT, escape, joined, operations, read
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.create import create_ours
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import MARK, NONCE, DeleteCreated, RemoveTaint, RestoreFields, guards
+
+_TRIES = 10
+
+
+class Making(object):
+    """What a step needs to know of its attack: the marks of what it makes."""
+
+    def __init__(self, attack_id, nonce, labels, owner=None):
+        self.id = attack_id
+        self.nonce = nonce
+        self.labels = labels
+        self.owner = owner  # the ownerReference of the dead-man's Job, or None
+
+    def marked(self, metadata, part="object"):
+        """Metadata with the marks of ours. Theirs of the same name win: an attack may need a label for itself."""
+        meta = copy.deepcopy(metadata)
+        meta["labels"] = dict(dict(self.labels, **{"faultline.chaos/part": part}), **(meta.get("labels") or {}))
+        meta["annotations"] = dict(meta.get("annotations") or {}, **{NONCE: self.nonce})
+        if self.owner is not None:
+            meta["ownerReferences"] = [self.owner]
+        return meta
+
+
+class Create(object):
+    """Make an object. body has metadata.name, and metadata.namespace when its kind is namespaced."""
+
+    def __init__(self, kind, body):
+        self.kind = kind
+        self.body = body
+        self.name = body["metadata"]["name"]
+        self.namespace = body["metadata"].get("namespace")
+
+    def prepare(self, cluster):
+        """Nothing to learn before."""
+
+    def undo(self, making):
+        return DeleteCreated(self.kind, self.namespace, self.name, making.nonce)
+
+    def apply(self, cluster, making):
+        """Returns the object as the server has it."""
+        body = dict(self.body, metadata=making.marked(self.body["metadata"]))
+        return create_ours(cluster, self.kind, body, self.namespace)
+
+
+class SetFields(object):
+    """Change fields of an object of theirs. found: the object as read; changes: {pointer: value or ABSENT}.
+
+    together: the fields are valid only with each other, so the undo puts back all or none of them.
+    """
+
+    def __init__(self, kind, found, changes, together=False):
+        self.kind = kind
+        self.found = found
+        self.meta = found["metadata"]
+        self.changes = [(at, read(found, at), value) for at, value in sorted(changes.items())]
+        self.together = together
+
+    def prepare(self, cluster):
+        """Ask the server what it makes of our values (1000m becomes 1), and whether it takes them at all; it keeps nothing."""
+        wanted = [each for at, _before, value in self.changes for each in operations(self.found, at, value)]
+        answer = cluster.request(
+            "PATCH",
+            path(self.kind, self.meta.get("namespace"), self.meta["name"]),
+            body=joined(wanted),
+            query=[("dryRun", "All")],
+            content_type="application/json-patch+json",
+        )
+        self.changes = [(at, before, read(answer, at)) for at, before, _value in self.changes]
+
+    def undo(self, making):
+        told = []
+        for at, before, after in self.changes:
+            each = {"at": at}
+            each.update({} if before is ABSENT else {"before": before})
+            each.update({} if after is ABSENT else {"after": after})
+            told.append(each)
+        return RestoreFields(self.kind, self.meta.get("namespace"), self.meta["name"], self.meta["uid"], told, making.id, self.together)
+
+    def apply(self, cluster, making):
+        def edit(found):
+            for at, before, _after in self.changes:
+                if read(found, at) != before:
+                    raise AttackError("%s: %s was changed while the attack was planned" % (self._label(), at))
+            wanted = [each for at, _before, after in self.changes for each in operations(found, at, after)]
+            return wanted + _marking(found, making.id)
+
+        return _edit(cluster, self.kind, self.meta, edit)
+
+    def _label(self):
+        return label(self.kind, self.meta.get("namespace"), self.meta["name"])
+
+
+class AddTaint(object):
+    """Put a taint on a node. node: the object as read; taint: key, effect and perhaps value."""
+
+    def __init__(self, node, taint):
+        self.meta = node["metadata"]
+        self.taint = taint
+        for each in (node.get("spec") or {}).get("taints") or []:
+            if each.get("key") == taint["key"] and each.get("effect") == taint["effect"]:
+                raise NotRestorable("Node %s has a taint %s:%s already" % (self.meta["name"], taint["key"], taint["effect"]))
+
+    def prepare(self, cluster):
+        """Nothing to learn before."""
+
+    def undo(self, making):
+        return RemoveTaint(self.meta["name"], self.meta["uid"], self.taint, making.id)
+
+    def apply(self, cluster, making):
+        def edit(found):
+            taints = (found.get("spec") or {}).get("taints") or []
+            if any(each.get("key") == self.taint["key"] and each.get("effect") == self.taint["effect"] for each in taints):
+                raise AttackError("Node %s was tainted while the attack was planned" % self.meta["name"])
+            return operations(found, "/spec/taints", taints + [self.taint]) + _marking(found, making.id)
+
+        return _edit(cluster, NODE, self.meta, edit)
+
+
+def cordon(node):
+    """The steps that cordon a node: none when it is cordoned already, so that the undo leaves it so."""
+    if (node.get("spec") or {}).get("unschedulable"):
+        return []
+    return [SetFields(NODE, node, {"/spec/unschedulable": True})]
+
+
+def _edit(cluster, kind, meta, edit):
+    for _attempt in range(_TRIES):
+        found = cluster.find(kind, meta["name"], meta.get("namespace"))
+        if found is None or found["metadata"]["uid"] != meta["uid"]:
+            raise AttackError("%s is gone since it was looked at" % label(kind, meta.get("namespace"), meta["name"]))
+        try:
+            return cluster.replace_fields(kind, meta["name"], meta.get("namespace"), guards(found) + joined(edit(found)))
+        except Conflict:
+            continue
+    raise AttackError("%s changes too fast to be attacked" % label(kind, meta.get("namespace"), meta["name"]))
+
+
+def _marking(found, attack_id):
+    other = read(found, "/metadata/annotations/" + escape(MARK))
+    if other not in (ABSENT, attack_id):
+        raise AttackError("%s bears the mark of the attack %s: revert that first" % (found["metadata"]["name"], other))
+    return operations(found, "/metadata/annotations/" + escape(MARK), attack_id)

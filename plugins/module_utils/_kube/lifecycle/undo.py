@@ -1,0 +1,253 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Typed undo steps for objects of a cluster. As data they are in the journal; run() does them, at any time and as often as one likes.
+
+Each says what came of it: DONE, GONE (nothing of ours is left) or DRIFTED (somebody else changed it since; theirs is kept).
+"""
+
+from abc import ABC, abstractmethod
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import exec as kube_exec
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, NotFound
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD, Kind, label
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.pointer import ABSENT, escape, joined, operations, read
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import stress_sh
+
+DONE = "done"
+GONE = "already gone"
+DRIFTED = "drifted"
+MARK = "faultline.chaos/attack"  # the annotation on objects of theirs that we changed: the id
+NONCE = "faultline.chaos/nonce"  # the annotation on objects of ours: which making of that id
+_TRIES = 10
+
+
+class Step(ABC):
+    """One undo step. fields are the arguments of the constructor, all of them JSON."""
+
+    fields = ()
+    after_failure = True  # whether to run it although one before it failed
+
+    def to_dict(self):
+        told = dict((key, getattr(self, key)) for key in self.fields)
+        told["step"] = type(self).__name__
+        return told
+
+    @abstractmethod
+    def render(self):
+        """What it does, for people."""
+
+    @abstractmethod
+    def run(self, cluster):
+        """(DONE | GONE | DRIFTED, a sentence). Errors: AttackError, and it is tried again later."""
+
+
+class DeleteCreated(Step):
+    """Delete an object that we made: it bears our nonce."""
+
+    fields = ("kind", "namespace", "name", "nonce")
+
+    def __init__(self, kind, namespace, name, nonce):
+        self.kind = list(kind)
+        self.namespace = namespace
+        self.name = name
+        self.nonce = nonce
+
+    def render(self):
+        return "delete %s, if it is ours" % label(Kind(*self.kind), self.namespace, self.name)
+
+    def run(self, cluster):
+        kind = Kind(*self.kind)
+        named = label(kind, self.namespace, self.name)
+        found = cluster.find(kind, self.name, self.namespace)
+        if found is None:
+            return GONE, "%s is gone" % named
+        meta = found["metadata"]
+        if not self.nonce or (meta.get("annotations") or {}).get(NONCE) != self.nonce:
+            return GONE, "%s is not the one that was made" % named
+        if not cluster.delete(kind, self.name, self.namespace, meta["uid"], grace=0):
+            return GONE, "%s is gone" % named
+        return DONE, "%s deleted" % named
+
+
+class DeleteOwner(DeleteCreated):
+    """Delete the dead-man's Job. The cluster then deletes what it owns, the journal too, so it is not for an undo of which something failed."""
+
+    after_failure = False
+
+
+class RestoreFields(Step):
+    """Put back fields of an object of theirs: those that still have the value we gave them.
+
+    changes: [{"at": pointer, "before": value, "after": value}]; a key that is not there stands for a value that is not there.
+    together: they are valid only with each other, so when somebody else changed one of them, all are kept.
+    """
+
+    fields = ("kind", "namespace", "name", "uid", "changes", "mark", "together")
+
+    def __init__(self, kind, namespace, name, uid, changes, mark, together=False):
+        self.kind = list(kind)
+        self.namespace = namespace
+        self.name = name
+        self.uid = uid
+        self.changes = changes
+        self.mark = mark
+        self.together = together
+
+    def render(self):
+        named = label(Kind(*self.kind), self.namespace, self.name)
+        return "\n".join("%s %s: back to %r" % (named, each["at"], each.get("before", ABSENT)) for each in self.changes)
+
+    def run(self, cluster):
+        kind = Kind(*self.kind)
+
+        def edit(found):
+            wanted, told, drifted = [], [], []
+            for each in self.changes:
+                now = read(found, each["at"])
+                if now == each.get("before", ABSENT):
+                    continue
+                if now == each.get("after", ABSENT):
+                    wanted += operations(found, each["at"], each.get("before", ABSENT))
+                    told.append(each["at"])
+                else:
+                    shown = "something else" if kind.kind == "Secret" or "/env" in each["at"] else "%r" % (now,)  # may be a password
+                    drifted.append("%s is %s by now, and kept" % (each["at"], shown))
+            if self.together and drifted and told:
+                drifted.append("%s, which must fit to that, is kept as the attack set it" % ", ".join(told))
+                wanted, told = [], []
+            wanted += unmark(found, self.mark)
+            return wanted, told, drifted
+
+        return change(cluster, kind, self.namespace, self.name, self.uid, edit, self.mark)
+
+
+class RemoveTaint(Step):
+    """Take our taint off a node. Others stay, in their order."""
+
+    fields = ("name", "uid", "taint", "mark")
+
+    def __init__(self, name, uid, taint, mark):
+        self.name = name
+        self.uid = uid
+        self.taint = taint
+        self.mark = mark
+
+    def render(self):
+        return "Node %s: remove the taint %s:%s" % (self.name, self.taint["key"], self.taint["effect"])
+
+    def run(self, cluster):
+        key, effect, value = self.taint["key"], self.taint["effect"], self.taint.get("value") or ""
+
+        def edit(found):
+            taints = (found.get("spec") or {}).get("taints") or []
+            mine = [each for each in taints if each.get("key") == key and each.get("effect") == effect]
+            if not mine:
+                return unmark(found, self.mark), [], []
+            if (mine[0].get("value") or "") != value:
+                return unmark(found, self.mark), [], ["the taint %s has the value %r by now, and is kept" % (key, mine[0].get("value"))]
+            left = [each for each in taints if each is not mine[0]]
+            put = {"op": "replace", "path": "/spec/taints", "value": left} if left else {"op": "remove", "path": "/spec/taints"}
+            return [put] + unmark(found, self.mark), ["the taint %s" % key], []
+
+        return change(cluster, Kind("v1", "Node", "nodes", False), None, self.name, self.uid, edit, self.mark)
+
+
+class StopStress(Step):
+    """End our programs in a container: those with our word in their command line, in exactly that container."""
+
+    fields = ("namespace", "pod", "uid", "container", "container_id", "word")
+
+    def __init__(self, namespace, pod, uid, container, container_id, word):
+        self.namespace = namespace
+        self.pod = pod
+        self.uid = uid
+        self.container = container
+        self.container_id = container_id
+        self.word = word
+
+    def render(self):
+        return "Pod %s/%s, container %s: end the programs %s" % (self.namespace, self.pod, self.container, self.word)
+
+    def run(self, cluster):
+        named = "container %s of Pod %s/%s" % (self.container, self.namespace, self.pod)
+        found = cluster.find(POD, self.pod, self.namespace)
+        if found is None or found["metadata"]["uid"] != self.uid:
+            return GONE, "%s is gone" % named
+        if running_id(found, self.container) != self.container_id:
+            return GONE, "%s ended or was started anew since" % named
+        try:
+            status, output, errors = kube_exec.run(cluster, self.namespace, self.pod, self.container, stress_sh.stop(self.word))
+        except NotFound:
+            return GONE, "%s is gone" % named
+        if status != 0:
+            raise AttackError("the programs in the %s do not end: %s" % (named, (output + errors).strip()[:200] or "no answer"))
+        return (DONE, "%s: our programs ended" % named) if output.strip() != "0" else (GONE, "%s: nothing of ours runs" % named)
+
+
+def running_id(pod, container):
+    """The id of a container of a pod while it runs, or None."""
+    for each in (pod.get("status") or {}).get("containerStatuses") or []:
+        if each["name"] == container and (each.get("state") or {}).get("running") is not None:
+            return each.get("containerID")
+    return None
+
+
+def change(cluster, kind, namespace, name, uid, edit, mark=None):
+    """Edit an object of exactly this uid, all or nothing, again when somebody else was faster.
+
+    edit(object) returns (JSON patch operations, what they put back, what drifted).
+    mark: comes and goes in the same patch as the change. Without it an equal value is somebody else's, and we never changed it.
+    """
+    named = label(kind, namespace, name)
+    for _attempt in range(_TRIES):
+        found = cluster.find(kind, name, namespace)
+        if found is None or found["metadata"]["uid"] != uid:
+            return GONE, "%s is gone%s" % (named, "" if found is None else "; that one was made anew")
+        if mark is not None and (found["metadata"].get("annotations") or {}).get(MARK) != mark:
+            return GONE, "%s does not bear the mark of %s: nothing there is of this attack" % (named, mark)
+        wanted, told, drifted = edit(found)
+        if wanted:
+            try:
+                cluster.replace_fields(kind, name, namespace, guards(found) + joined(wanted))
+            except Conflict:
+                continue
+        if drifted:
+            return DRIFTED, "%s: %s" % (named, "; ".join(drifted))
+        return (DONE, "%s: %s put back" % (named, ", ".join(told))) if told else (GONE, "%s is as it was" % named)
+    raise AttackError("%s changes too fast to be put back" % named)
+
+
+def guards(found):
+    """The tests that make a JSON patch apply to exactly what was read."""
+    meta = found["metadata"]
+    return [
+        {"op": "test", "path": "/metadata/uid", "value": meta["uid"]},
+        {"op": "test", "path": "/metadata/resourceVersion", "value": meta["resourceVersion"]},
+    ]
+
+
+def unmark(found, mark):
+    """Operations that take our mark off."""
+    annotations = found["metadata"].get("annotations") or {}
+    if mark is None or annotations.get(MARK) != mark:
+        return []
+    if len(annotations) == 1:
+        return [{"op": "remove", "path": "/metadata/annotations"}]
+    return [{"op": "remove", "path": "/metadata/annotations/" + escape(MARK)}]
+
+
+_STEPS = dict((each.__name__, each) for each in (DeleteCreated, DeleteOwner, RestoreFields, RemoveTaint, StopStress))
+
+
+def from_dict(told):
+    """A step from a journal. Errors: JournalDamaged."""
+    try:
+        made = _STEPS[told["step"]]
+        return made(**dict((key, told[key]) for key in made.fields))
+    except (KeyError, TypeError):  # what it holds is not told: it may be of a Secret
+        raise JournalDamaged("an undo step of the journal is not known here: %r" % (told.get("step") if isinstance(told, dict) else type(told).__name__,))

@@ -1,0 +1,85 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Which nodes an attack takes: options, checks and names that attacks on nodes share. The drawing is in _kube/targets/select.py."""
+
+import re
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import LABEL_VALUE, check_label_selector, check_name
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import MARK
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import HOW_MANY_OPTIONS, ZONES, check_how_many, select_nodes
+
+# Mirrors the doc fragment _kube_nodes.
+NODE_OPTIONS = dict(
+    HOW_MANY_OPTIONS,
+    names={"type": "list", "elements": "str"},
+    label_selector={"type": "str"},
+    zone={"type": "str"},
+    max_per_zone={"type": "int"},
+    control_plane={"type": "bool", "default": False},
+)
+NODE_CONSTRAINTS = {"mutually_exclusive": [("count", "percent", "all")]}
+CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+
+
+def check_nodes(params):
+    """Check NODE_OPTIONS, touching nothing. Errors: BadOption."""
+    check_how_many(params)
+    if params["names"] is not None and not params["names"]:
+        raise BadOption("names", params["names"], "name at least one node, or leave it out")
+    for name in params["names"] or []:
+        check_name("names", name)
+    if params["label_selector"] is not None:
+        check_label_selector("label_selector", params["label_selector"])
+    if params["zone"] is not None and not re.match("^%s\\Z" % LABEL_VALUE, params["zone"] or "*"):
+        raise BadOption("zone", params["zone"], "give the value of the label %s" % ZONES[0])
+    if params["max_per_zone"] is not None:
+        _units.integer("max_per_zone", params["max_per_zone"], 1, 100000)
+    if not params["all"] and not any(params[key] for key in ("names", "label_selector", "zone")):
+        raise BadOption("names", None, "say which nodes: names, label_selector or zone; or set all: true for every node of the cluster")
+
+
+def describe_nodes(params):
+    """What the attack holds, for resources(): the nodes themselves when they are named."""
+    drawn = params["count"] is not None or params["percent"] is not None
+    if params["names"] and not drawn and not params["label_selector"] and not params["zone"]:
+        return ["node:%s" % name for name in sorted(set(params["names"]))]
+    told = ["%s=%s" % (key, params[key]) for key in ("names", "label_selector", "zone") if params[key]]
+    return ["nodes:%s" % (";".join(told) or "all")]
+
+
+def describe(selection):
+    """What was chosen, for the effect: nodes have no namespace."""
+    return dict(selection.describe(), selected=sorted(row["metadata"]["name"] for row in selection.rows))
+
+
+def take_nodes(cluster, params, attack_id):
+    """(selection, whole nodes). Errors: AttackError, BadOption."""
+    selection = select_nodes(cluster, params)
+    for row in selection.rows:
+        refuse_node(row["metadata"], params["control_plane"], attack_id)
+    return selection, [cluster.get(NODE, row["metadata"]["name"]) for row in selection.rows]
+
+
+def refuse_node(meta, control_plane, attack_id):
+    """Errors: AttackError for a node that must not be attacked now."""
+    if not control_plane and any(label in (meta.get("labels") or {}) for label in CONTROL_PLANE):
+        raise AttackError(
+            "the node %s belongs to the control plane: leave it out with label_selector: '!%s', or set control_plane: true" % (meta["name"], CONTROL_PLANE[0]),
+            option="control_plane",
+        )
+    other = (meta.get("annotations") or {}).get(MARK)
+    if other not in (None, attack_id):
+        raise AttackError("the node %s bears the mark of the attack %s: revert that first" % (meta["name"], other))
+
+
+def schedulable_elsewhere(cluster, nodes):
+    """Whether a node besides these takes pods. Names only, whatever the size of the cluster."""
+    mine = set(node["metadata"]["name"] for node in nodes)
+    return any(row["metadata"]["name"] not in mine for row in cluster.rows(NODE, fields="spec.unschedulable=false"))

@@ -1,0 +1,169 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Whether those who make pods have as many ready ones as they want. For attacks that take pods away.
+
+How many are ready, the status of an owner says, whatever their number. But right after a pod went it may still count that one, so when it says that all
+are ready, the pods that were made since are looked at themselves. The others are as the status says.
+"""
+
+import time
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import OWNERS, POD
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import created, owner_of
+
+_LOOK = (0.5, 2.0)  # seconds between two looks, at first and at most
+_FEW = 20  # pods that are asked for by name; more are listed
+_MARGIN = 5.0  # seconds by which the clocks of API servers may differ
+
+
+class Owner(object):
+    """A controller of pods, and the pods that were taken from it and may still be there."""
+
+    def __init__(self, kind, namespace, name, uid, selector):
+        self.kind = kind
+        self.namespace = namespace
+        self.name = name
+        self.uid = uid
+        self.selector = selector
+        self.leaving = {}  # {uid: name}
+
+    def __str__(self):
+        return "%s %s/%s" % (self.kind.kind, self.namespace, self.name)
+
+
+class Recovery(object):
+    """The owners of some pods: those that can be watched, and in words those that cannot."""
+
+    def __init__(self, cluster, rows):
+        self.cluster = cluster
+        self.since = cluster.now() - _MARGIN
+        self.watched, self.unwatched = [], []
+        known = {}
+        for row in rows:
+            uid, kind, name = _owner(row)
+            if uid not in known:
+                known[uid] = self._watched(kind, row["metadata"]["namespace"], name, uid)
+                if known[uid] is not None:
+                    self.watched.append(known[uid])
+                else:
+                    self.unwatched.append("%s %s/%s" % (kind, row["metadata"]["namespace"], name))
+
+    def _watched(self, kind, namespace, name, uid):
+        """Jobs do not always replace a pod, and of kinds that are not of the cluster itself nobody knows how many pods they want."""
+        if kind not in OWNERS or kind == "Job":
+            return None
+        seen = self.cluster.find(OWNERS[kind], name, namespace)
+        if seen is None or seen["metadata"]["uid"] != uid:
+            return None
+        return Owner(OWNERS[kind], namespace, name, uid, _selector(seen["spec"].get("selector")))
+
+    def require(self):
+        """Refuse what could not be kept. Errors: BadOption."""
+        if self.unwatched:
+            raise BadOption(
+                "require_recovery", True, "whether these recover cannot be seen: %s; leave their pods out, or watch them with a probe" % self._shown_unwatched()
+            )
+
+    def _shown_unwatched(self):
+        more = len(self.unwatched) - 10
+        return ", ".join(self.unwatched[:10]) + (" and %d more" % more if more > 0 else "")
+
+    def report(self, victims, patience, began, required, notes):
+        """Wait for it, and tell it as {recovered, recovery_seconds}. Errors: AttackError when it is required and did not come."""
+        left = self.wait(victims, patience)
+        words = "after %s not recovered: %s" % (_units.human(max(patience, 0.0)), "; ".join(left))
+        if left and required:
+            raise AttackError(words)
+        if left:
+            notes.append(words)
+        if self.unwatched:
+            notes.append("not watched, so nothing is known of their recovery: %s" % self._shown_unwatched())
+        seconds = round(time.monotonic() - began, 2) if self.watched and not left else None
+        return {"recovered": False if left else None if self.unwatched else True, "recovery_seconds": seconds}
+
+    def wait(self, victims, timeout):
+        """Wait until the victims are gone and every watched owner has its ready pods. Returns sentences about those that have not."""
+        by_uid = dict((owner.uid, owner) for owner in self.watched)
+        for row in victims:
+            owner = by_uid.get(_owner(row)[0])
+            if owner is not None:
+                owner.leaving[row["metadata"]["uid"]] = row["metadata"]["name"]
+        until, pause, pending = time.monotonic() + timeout, _LOOK[0], list(self.watched)
+        while True:
+            told = [(owner, self._lacks(owner)) for owner in pending]
+            pending = [owner for owner, lack in told if lack]
+            now = time.monotonic()
+            if not pending or now >= until:
+                return ["%s %s" % (owner, lack) for owner, lack in told if lack]
+            time.sleep(min(pause, until - now))
+            pause = min(1.5 * pause, _LOOK[1])
+
+    def _lacks(self, owner):
+        """What an owner lacks, or None."""
+        seen = self.cluster.find(owner.kind, owner.name, owner.namespace)
+        if seen is None or seen["metadata"]["uid"] != owner.uid:
+            return None  # it was replaced meanwhile, for example by a new version: nothing to wait for
+        if owner.leaving and not self._have_left(owner):
+            return "still has the pods that were to go"
+        status = seen.get("status") or {}
+        if status.get("observedGeneration", 0) < seen["metadata"].get("generation", 0):
+            return "was changed, and its controller has not seen it yet"
+        if owner.kind.kind == "DaemonSet":
+            wanted, ready = status.get("desiredNumberScheduled", 0), status.get("numberReady", 0)
+        else:
+            wanted, ready = seen["spec"].get("replicas", 1), status.get("readyReplicas", 0)
+        if ready < wanted:
+            return "has %d of %d ready pods" % (ready, wanted)
+        return self._lacks_new(owner, wanted)
+
+    def _have_left(self, owner):
+        """Whether the victims are gone, those that still terminate too. Who is gone is not looked for again."""
+        if len(owner.leaving) <= _FEW:
+            rows = [row for name in sorted(owner.leaving.values()) for row in self.cluster.rows(POD, owner.namespace, fields="metadata.name=%s" % name)]
+        else:
+            rows = self.cluster.rows(POD, owner.namespace, owner.selector)
+        here = set(row["metadata"]["uid"] for row in rows)
+        owner.leaving = dict(pair for pair in owner.leaving.items() if pair[0] in here)
+        return not owner.leaving
+
+    def _lacks_new(self, owner, wanted):
+        """For a status that may be older than the loss: whether as many pods are there, and those made since are ready."""
+        rows = [row for row in self.cluster.rows(POD, owner.namespace, owner.selector) if _owner(row)[0] == owner.uid]
+        rows = [row for row in rows if not row["metadata"].get("deletionTimestamp")]
+        if len(rows) < wanted:
+            return "has %d of %d pods" % (len(rows), wanted)
+        new = dict((row["metadata"]["uid"], row["metadata"]["name"]) for row in rows if created(row["metadata"]) >= self.since)
+        unready = len(new)
+        unready -= sum(1 for pod in self._whole(owner, sorted(new.values())) if pod["metadata"]["uid"] in new and is_ready(pod))
+        return "has %d of %d ready pods" % (len(rows) - unready, wanted) if len(rows) - unready < wanted else None
+
+    def _whole(self, owner, names):
+        if len(names) > _FEW:
+            return self.cluster.whole(POD, owner.namespace, owner.selector)
+        return [pod for name in names for pod in self.cluster.whole(POD, owner.namespace, fields="metadata.name=%s" % name)]
+
+
+def _owner(row):
+    """(uid, kind, name) of who would replace a pod; of a pod without an owner, its own."""
+    owner = owner_of(row)
+    if owner is None:
+        return row["metadata"]["uid"], "Pod", row["metadata"]["name"]
+    return owner[2], owner[0], owner[1]
+
+
+def is_ready(pod):
+    if pod["metadata"].get("deletionTimestamp"):
+        return False
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in (pod.get("status") or {}).get("conditions") or [])
+
+
+def _selector(selector):
+    """As the query parameter that keeps the list short; expressions are left to the look at the owner."""
+    labels = selector.get("matchLabels", {}) if selector and ("matchLabels" in selector or "matchExpressions" in selector) else selector
+    return ",".join("%s=%s" % pair for pair in sorted((labels or {}).items())) or None

@@ -1,0 +1,402 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""The lifecycle of an attack, written once: validate, guard, snapshot, plan, journal, arm, inject, verify, result.
+
+A module subclasses Attack and hands it to run_attack(). Nothing here knows what any attack is.
+"""
+
+import hashlib
+import json
+import os
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, JournalDamaged, JournalGone
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host, start_time, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import deadman
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import OVERDUE_AFTER, describe, remaining
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import ID, VERSION, Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import KillGroup, SameBoot, Undo, When, render_record
+
+# Mirrors the doc fragment _attack.
+COMMON_OPTIONS = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "id": {"type": "str"},
+    "run_id": {"type": "str"},
+    "duration": {"type": "raw"},
+    "max_duration": {"type": "raw", "default": "1h"},
+    "lease": {"type": "raw"},
+    "control_addresses": {"type": "list", "elements": "str", "default": []},
+}
+_HARD_CAP = 86400.0
+_IN_PLACE, _INJECTING, _INTERRUPTED = "in place", "injecting", "interrupted"
+# Options that do not make it another attack: they say how long and for whom, not what.
+_NOT_IDENTITY = ("state", "id", "run_id", "duration", "max_duration", "lease", "control_addresses")
+
+
+class Plan(object):
+    """What will be done and how it is undone. before and after are texts for --diff; steps are (argv, stdin) and run in order.
+
+    workers_last: the undo ends the workers after everything else, for the host depends on them until then.
+    """
+
+    def __init__(self, before="", after="", steps=(), undo=None, workers=(), notes=(), workers_last=False):
+        self.before = before
+        self.after = after
+        self.steps = list(steps)
+        self.undo = undo or Undo()
+        self.workers = list(workers)
+        self.workers_last = workers_last
+        self.notes = list(notes)
+
+
+class Attack(object):
+    """One fault. A subclass says what it is; it holds no lifecycle code."""
+
+    name = ""  # the module's name
+    options = {}
+    constraints = {}  # AnsibleModule's mutually_exclusive, required_one_of, required_together, required_by, required_if
+    needs_root = True
+
+    def __init__(self, params, host):
+        self.params = params
+        self.host = host
+        self.duration = 0.0  # seconds; set by the lifecycle before plan()
+        self.id = ""  # likewise
+        self.journal = None  # likewise; for what inject() notes there before it does it
+
+    def validate(self):
+        """Check every option, touching nothing. Errors: BadOption."""
+
+    def resources(self):
+        """Names of what this attack holds; two active attacks never share one."""
+        return []
+
+    def guard(self):
+        """Refuse targets that cannot carry this attack or must not. Changes nothing. Errors: AttackError."""
+
+    def snapshot(self):
+        """The exact prior state, as the plan and the undo need it."""
+        return {}
+
+    def plan(self, before):
+        """A Plan from a snapshot. Changes nothing."""
+        raise AttackError("%s has no plan" % self.name)
+
+    def inject(self, plan):
+        """Apply the plan: by default its steps, then its workers."""
+        for number, (argv, stdin) in enumerate(plan.steps):
+            self.host.run(argv, data=stdin)
+            crash_point("inject:%d" % number)
+        for worker in plan.workers:
+            worker.release()
+
+    def verify(self, plan):
+        """Read the effect back: a dict of what was asked and measured. Errors: AttackError, and the attack is undone."""
+        return {}
+
+
+def run_attack(attack_class):
+    """A module's main(). The only place where an attack's errors become fail_json."""
+    module = AnsibleModule(
+        argument_spec=dict(COMMON_OPTIONS, **attack_class.options),
+        supports_check_mode=True,
+        **attack_class.constraints
+    )
+    try:
+        result = _Lifecycle(module, attack_class).run()
+    except AttackError as error:
+        module.fail_json(msg=str(error), **error.details)
+    module.exit_json(**result)
+
+
+class _Lifecycle(object):
+    def __init__(self, module, attack_class):
+        self.module = module
+        self.host = Host(module)
+        self.journal = Journal()
+        self.attack = attack_class(module.params, self.host)
+        self.attack.journal = self.journal
+
+    def run(self):
+        params = self.module.params
+        if params["state"] == "absent":
+            self._need_root()
+            return self._absent(self._id())
+        duration, lease = self._times()
+        self.attack.validate()
+        self.attack.id = self._id()
+        self.attack.duration = duration
+        self._need_root()
+        if self.module.check_mode:
+            return self._present(duration, lease)
+        overdue = self._undo_overdue()
+        with self.journal.locked():
+            self.journal.open_place()
+            result = self._present(duration, lease)
+        result["notes"] = overdue + result["notes"]
+        return result
+
+    def _need_root(self):
+        if self.attack.needs_root and not self.host.is_root:
+            raise AttackError("%s needs root on the target: set become: true" % self.attack.name)
+
+    def _undo_overdue(self):
+        """What a stopped timer left behind is undone by whoever comes by first; so is this very attack when it was begun and never finished."""
+        notes = []
+        for other in self.journal.ids():
+            try:
+                record = self.journal.load(other)
+            except JournalDamaged:
+                continue
+            if record["boot_id"] != self.host.boot_id or remaining(self.journal, record["id"]) < -OVERDUE_AFTER:
+                notes.append(self._undo_other(other, "was overdue"))
+            elif other == self.attack.id and record["identity"] == self._identity() and self._state(record) == _INTERRUPTED:
+                notes.append(self._undo_other(other, "was interrupted while it was applied"))
+        return notes
+
+    def _undo_other(self, attack_id, why):
+        outcome = revert_one(self.host, self.journal, attack_id)
+        return "%s %s: %s" % (attack_id, why, "undone now" if outcome.clean else "stuck: " + outcome.reason)
+
+    def _state(self, record):
+        """Whether a journal's attack is in place, is being put in place, or never was: its measured effect is the last thing that is noted."""
+        # In this order: an injector that is gone notes nothing any more.
+        injecting = record["boot_id"] == self.host.boot_id and start_time(record["injector"][0]) == record["injector"][1]
+        if self.journal.noted(record["id"], "effect"):
+            return _IN_PLACE
+        return _INJECTING if injecting else _INTERRUPTED
+
+    # --- validate -------------------------------------------------------------------------------
+
+    def _times(self):
+        params = self.module.params
+        cap = _units.duration("max_duration", params["max_duration"], 1.0, _HARD_CAP)
+        if params["duration"] is None:
+            raise AttackError(
+                "duration is required: say when the target undoes the attack by itself, for example duration: 60s", option="duration"
+            )
+        duration = _units.duration("duration", params["duration"], 1.0, cap)
+        lease = None
+        if params["lease"] is not None:
+            lease = _units.duration("lease", params["lease"], 1.0, duration)
+        for option in ("id", "run_id"):
+            if params[option] is not None and not ID.match(params[option]):
+                raise BadOption(option, params[option], "use 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit, and not sweep or recover")
+        return duration, lease
+
+    def _identity(self):
+        """A checksum of what makes this attack this attack."""
+        params = self.module.params
+        told = dict((key, _plain(params[key])) for key in self.attack.options if key not in _NOT_IDENTITY)
+        return hashlib.sha256(json.dumps([self.attack.name, told], sort_keys=True, default=str).encode("utf-8")).hexdigest()
+
+    def _id(self):
+        given = self.module.params["id"]
+        if given is None:
+            return "%s-%s" % (self.attack.name, self._identity()[:10])
+        if not ID.match(given):
+            raise BadOption("id", given, "use 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit, and not sweep or recover")
+        return given
+
+    # --- present --------------------------------------------------------------------------------
+
+    def _present(self, duration, lease):
+        active = self._overlap()
+        if active is not None:
+            return active
+        attack = self.attack
+        attack.guard()
+        crash_point("guarded")
+        before = attack.snapshot()
+        plan = attack.plan(before)
+        result = {
+            "changed": True,
+            "id": attack.id,
+            "status": "planned",
+            "deadman": deadman.kind(self.host),
+            "undo": self.journal.script(attack.id),
+            "resources": attack.resources(),
+            "notes": plan.notes,
+        }
+        if self.module.check_mode:
+            self._show(result, plan, plan.undo)
+            return result
+        for worker in plan.workers:
+            worker.park()
+        try:
+            return self._commit(plan, duration, lease, result)
+        finally:
+            for worker in plan.workers:
+                worker.abandon()
+
+    def _overlap(self):
+        """The result when this attack is active already; raises when another one is in the way."""
+        attack = self.attack
+        wanted = set(attack.resources())
+        for other in self.journal.ids():
+            try:
+                record = self.journal.load(other)
+            except JournalDamaged as error:
+                if other != attack.id or isinstance(error, JournalGone):
+                    continue  # attack_info and revert are loud about it; it must not stop this one
+                raise AttackError("%s; choose another id or revert it first" % error)
+            if other == attack.id:
+                if record["identity"] != self._identity():
+                    raise AttackError("id: %s is active with other options: revert it first, or choose another id" % other)
+                overdue = record["boot_id"] != self.host.boot_id or remaining(self.journal, other) <= 0
+                if overdue or self.journal.noted(other, "stuck"):
+                    raise AttackError("%s is overdue or stuck: revert it first (module faultline.chaos.revert)" % other)
+                self._refuse_unfinished(record)
+                return self._active(record)
+            shared = wanted & set(record["resources"])
+            if shared:
+                raise AttackError("%s is held by the active attack %s: revert it first" % (", ".join(sorted(shared)), other))
+        return None
+
+    def _refuse_unfinished(self, record):
+        """Errors: AttackError unless the attack is in place: nobody may be told of an effect that nobody has measured."""
+        state = self._state(record)
+        if state == _INJECTING:
+            raise AttackError("%s is being applied by another task (pid %d): wait for that task, or revert it first" % (record["id"], record["injector"][0]))
+        if state == _INTERRUPTED:
+            raise AttackError("%s was interrupted while it was applied: revert it first (module faultline.chaos.revert)" % record["id"])
+
+    def _active(self, record):
+        return {
+            "changed": False,
+            "id": record["id"],
+            "status": "active",
+            "deadline": record["deadline"],
+            "remaining": remaining(self.journal, record["id"]),
+            "deadman": record["deadman"],
+            "undo": self.journal.script(record["id"]),
+            "resources": record["resources"],
+            "effect": self.journal.effect(record["id"]),
+            "notes": [],
+        }
+
+    def _commit(self, plan, duration, lease, result):
+        """From the journal on: every way out of here either leaves a working attack or none."""
+        attack, journal = self.attack, self.journal
+        undo = plan.undo
+        undo.steps = _with_workers(plan, [(worker.name, worker.pid, worker.start) for worker in plan.workers])
+        first = min(duration, lease) if lease else duration
+        started = time.time()
+        now = uptime()
+        record = {
+            "version": VERSION,
+            "id": attack.id,
+            "module": attack.name,
+            "run_id": self.module.params["run_id"],
+            "identity": self._identity(),
+            "resources": attack.resources(),
+            "boot_id": self.host.boot_id,
+            "injector": [os.getpid(), start_time(os.getpid())],
+            "started": _iso(started),
+            "deadline": _iso(started + first),
+            "deadline_cs": int((now + first) * 100),
+            "limit_cs": int((now + duration) * 100),
+            "began_cs": int(now * 100),
+            "deadman": result["deadman"],
+            "undo": undo.to_dict(),
+        }
+        script = render_record(record, journal.path)
+        try:
+            result["notes"] = result["notes"] + deadman.prepare(self.host, journal)
+            crash_point("prepared")
+            journal.publish(record, script)
+        except AttackError:
+            journal.release()
+            deadman.tidy(self.host, journal)
+            raise
+        journal.release()  # other attacks, and their undo, need not wait for this one
+        crash_point("journalled")
+        try:
+            deadman.arm(self.host, journal, attack.id, now + first)
+            crash_point("armed")
+            attack.inject(plan)
+            crash_point("injected")
+            result["effect"] = attack.verify(plan)
+            journal.note(attack.id, "effect", json.dumps(result["effect"]))
+            if remaining(journal, attack.id) <= 0:
+                raise AttackError("the deadline passed before the attack was in place: the target is slow, give it a longer duration or lease")
+        except Exception as error:  # whatever it is, the target comes first
+            details = getattr(error, "details", {})
+            told = str(error) if isinstance(error, AttackError) else "%s: %s" % (type(error).__name__, error)
+            outcome = revert_one(self.host, journal, attack.id, locked=True)
+            if outcome.clean:
+                raise AttackError("%s; undone at once, nothing is left" % told, **details)
+            raise AttackError("%s; and the undo is stuck, the dead-man keeps trying: %s" % (told, outcome.reason), stuck=[attack.id], **details)
+        crash_point("verified")
+        self._show(result, plan, undo)
+        result.update(status="active", deadline=record["deadline"], remaining=round(remaining(journal, record["id"]), 2))
+        return result
+
+    def _show(self, result, plan, undo):
+        """The undo as text, and the diff when it was asked for. A worker's identity is not known before it is there."""
+        steps = _with_workers(plan, [(worker.name, "PID", "START") for worker in plan.workers]) if self.module.check_mode else undo.steps
+        lines = [line for step in steps for line in step.render()] or ["nothing to undo"]
+        result["undo_text"] = "\n".join(lines)
+        if self.module._diff:
+            result["diff"] = {
+                "before_header": "%s on the target" % self.attack.name,
+                "after_header": "%s as attacked, and its undo" % self.attack.name,
+                "before": plan.before.rstrip("\n") + "\n",
+                "after": "%s\n\n# undo: %s\n%s\n" % (plan.after.rstrip("\n"), result["undo"], result["undo_text"]),
+            }
+
+    # --- absent ---------------------------------------------------------------------------------
+
+    def _absent(self, attack_id):
+        result = {"changed": False, "id": attack_id, "status": "absent", "notes": []}
+        if attack_id not in self.journal.ids() and not self.module.check_mode:
+            self.journal.await_publishing()
+        if attack_id not in self.journal.ids():
+            result["notes"] = ["%s is active here, with other options: nothing was done to it" % other for other in self._others()]
+            return result
+        result["changed"] = True
+        if self.module.check_mode:
+            return result
+        outcome = revert_one(self.host, self.journal, attack_id)
+        if not outcome.clean:
+            raise AttackError("%s is stuck: %s" % (attack_id, outcome.reason), stuck=[attack_id])
+        # Also when a dead-man was faster: our script ends the workers before it has the lock, and their watcher may see that first.
+        result["status"] = "reverted"
+        return result
+
+    def _others(self):
+        """Ids of attacks of this module."""
+        found = [describe(self.journal, self.host.boot_id, other) for other in self.journal.ids()]
+        return [other["id"] for other in found if other.get("module") == self.attack.name]
+
+
+def _plain(value):
+    """An option, however it was spelled: 50, 50.0 and "50" are the same."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return dict((str(key), _plain(item)) for key, item in value.items())
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if value is None or isinstance(value, bool) else str(value)
+
+
+def _with_workers(plan, workers):
+    """The steps of an undo, and those that end its workers (name, pid, start): first, or last where the host still depends on them."""
+    ends = [KillGroup("end the worker %s" % name, pid, start) for name, pid, start in workers]
+    if plan.workers_last and ends:
+        return plan.undo.steps + [When([SameBoot()], ends)]
+    return ends + plan.undo.steps
+
+
+def _iso(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

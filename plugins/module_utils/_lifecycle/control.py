@@ -1,0 +1,92 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""What is active, overdue or stuck on this host: the view that attack_info, revert and lease share."""
+
+import os
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, JournalDamaged
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.deadman import RECOVERY
+
+OVERDUE_AFTER = 3.0  # seconds past its deadline before an attack counts as overdue
+
+
+def remaining(journal, attack_id):
+    """Seconds until the dead-man acts; negative when it should have; a deadline that cannot be right has passed."""
+    due, limit = journal.number(attack_id, "deadline"), journal.number(attack_id, "limit")
+    if due is None or limit is None or due > limit:
+        return -OVERDUE_AFTER - 1
+    return due / 100.0 - uptime()
+
+
+def attacks(journal, boot_id):
+    """All attacks, as attack_info returns them."""
+    found = [describe(journal, boot_id, each) for each in journal.ids()]
+    return [each for each in found if os.path.isdir(os.path.dirname(each["undo"]))]  # not what was undone while we looked
+
+
+def describe(journal, boot_id, attack_id):
+    """One attack as attack_info returns it."""
+    found = {"id": attack_id, "undo": journal.script(attack_id)}
+    try:
+        record = journal.load(attack_id)
+    except JournalDamaged as error:
+        found.update(status="damaged", reason=str(error), run_id=journal.noted(attack_id, "run").strip() or None)
+        return found
+    for key in ("module", "run_id", "started", "deadline", "deadman", "resources"):
+        found[key] = record[key]
+    found["remaining"] = round(remaining(journal, attack_id), 2)
+    found["effect"] = journal.effect(attack_id)
+    stuck = journal.noted(attack_id, "stuck").strip()
+    if not journal.script_intact(attack_id):
+        found.update(status="damaged", reason="its revert.sh does not match its checksum; the revert module writes it again")
+    elif stuck:
+        found.update(status="stuck", reason=stuck)
+    elif record["boot_id"] != boot_id or found["remaining"] < -OVERDUE_AFTER:
+        found["status"] = "overdue"
+    else:
+        found["status"] = "active"
+    return found
+
+
+def chosen(journal, attack_id=None, run_id=None, everything=False):
+    """Ids of the attacks that a control module is asked for."""
+    if attack_id is not None:
+        return [attack_id] if attack_id in journal.ids() else []
+    if everything:
+        return journal.ids()
+    return [each for each in journal.ids() if run_id in (_run_of(journal, each), journal.noted(each, "run").strip())]
+
+
+def _run_of(journal, attack_id):
+    try:
+        return journal.load(attack_id)["run_id"]
+    except JournalDamaged:
+        return None
+
+
+def check_choice(params, names):
+    """Errors: BadOption when no or an empty way of choosing is given."""
+    for name in names:
+        if isinstance(params[name], str) and not params[name].strip():
+            raise BadOption(name, params[name], "give the name of an attack or a run")
+    given = [name for name in names if params[name]]
+    if not given:
+        raise AttackError("one of %s is needed: say what to act on" % ", ".join(names))
+    if len(given) > 1:
+        raise BadOption(given[-1], params[given[-1]], "give one of %s" % _words(names))
+
+
+def _words(names):
+    return "%s and %s" % (", ".join(names[:-1]), names[-1])
+
+
+def unseen(host):
+    """Why this user does not see everything that is active here, or None."""
+    if not host.is_root and any(os.path.exists(path) for path in RECOVERY):
+        return "attacks of root are active here, which %s cannot see: set become: true" % (os.environ.get("USER") or "this user")
+    return None

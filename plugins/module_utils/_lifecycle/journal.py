@@ -1,0 +1,403 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""The journal: the write-ahead record of every attack, on the target itself.
+
+One directory an attack, published by rename when all of it is on the disk, so a crash leaves all of it or nothing:
+  record.json  what, why, until when, and the undo as data     revert.sh  the undo, ready to run
+  before/NN    the prior state as text                         sums       checksums of the two above
+  boot run deadline limit  one value each, for sh              history    the line for history.jsonl, but for its end
+  lock         held while this attack is being injected or undone: no attack ever waits for another one
+
+The lock beside the journals is held only while an injector decides and publishes, and while recovery is set up or removed.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import json
+import os
+import pwd
+import re
+import shutil
+import stat
+import time
+
+from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged, JournalGone
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import CONTROL
+
+VERSION = 1
+ROOT_STATE = "/var/lib/faultline"
+HISTORY_KEPT = 1000  # lines
+BEGAN = "began"  # the event of a line that tells of a beginning; all other lines tell of an end
+ID = re.compile(r"^(?!(?:sweep|recover)\Z)[a-z0-9][a-z0-9_-]{0,63}\Z")  # these two are units of ours
+
+
+def state_dir():
+    """Where journals live: one place for root, the XDG state directory for a user without root."""
+    if os.geteuid() == 0:
+        return ROOT_STATE
+    return os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, ".local", "state", "faultline")
+
+
+def write_file(path, text, mode=0o600):
+    """Write all of a file or nothing: a new file beside it, fsync, rename."""
+    temporary = "%s.%d.tmp" % (path, os.getpid())
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        # The same bytes whatever the locale is, and no change of line ends: checksums are over them.
+        with io.open(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        crash_point("rename:" + os.path.basename(path))
+        os.rename(temporary, path)
+    except (IOError, OSError):
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+        raise
+    sync_dir(os.path.dirname(path))
+
+
+def sync_dir(path):
+    """Make the names in a directory outlive a power cut."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sums(record, script):
+    """Checksums in the format of sha256sum -c."""
+    before = record["undo"]["before"]
+    return "%s  revert.sh\n" % checksum(script) + "".join(
+        "%s  before/%s\n" % (checksum(before[name]), name) for name in sorted(before)
+    )
+
+
+def checksum(text):
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _which(line):
+    """What the lines of one attack's beginning and end have in common, and no other attack's."""
+    return line.get("id"), line.get("started")
+
+
+def _take(path):
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def _flock(handle):
+    """Whether the lock is ours now."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except (IOError, OSError):
+        return False
+
+
+def _busy(directory):
+    """Whether somebody holds the lock in there: an undo that of an attack, an injection that of the journals."""
+    try:
+        handle = os.open(os.path.join(directory, "lock"), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (IOError, OSError):
+        return False
+    try:
+        return not _flock(handle)
+    finally:
+        os.close(handle)
+
+
+def _close(handle):
+    if handle is not None:
+        os.close(handle)
+
+
+class Journal(object):
+    """The journals of this host (root) or user. Reading never changes anything."""
+
+    def __init__(self, path=None):
+        self.path = path or state_dir()
+        self._lock = None
+        self._held = None
+
+    # --- the place ------------------------------------------------------------------------------
+
+    def check_place(self):
+        """Refuse a state directory that somebody else could write to. True when it is there."""
+        try:
+            found = os.lstat(self.path)
+        except OSError:
+            return False
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+            raise AttackError(
+                "%s must be a directory of uid %d that nobody else can write to: look at it, then move it away"
+                % (self.path, os.geteuid())
+            )
+        return True
+
+    def open_place(self):
+        """Make the state directory and what stays in it; the caller holds the lock. Errors: AttackError when it cannot be written."""
+        try:
+            for name in os.listdir(self.path):  # left by a crash before publishing or after an undo: nothing hangs on them
+                path = os.path.join(self.path, name)
+                if name.startswith(".new-") or name.startswith(".gone-") and not _busy(path):
+                    self._clear(path)
+                elif name.startswith(("control.sh.", "history.jsonl.")) and name.endswith(".tmp"):
+                    os.unlink(path)
+            control = os.path.join(self.path, "control.sh")
+            if self._read(control) != CONTROL:
+                write_file(control, CONTROL)
+            self._trim_history()
+        except (IOError, OSError) as error:
+            raise self._unwritable(error)
+
+    @contextlib.contextmanager
+    def locked(self, seconds=60):
+        """The lock of the journals, for deciding what may be injected and publishing it; release() ends it sooner."""
+        try:
+            if not self.check_place():
+                os.makedirs(self.path, 0o700, exist_ok=True)
+                sync_dir(os.path.dirname(self.path))
+                self.check_place()
+            self._lock = _take(os.path.join(self.path, "lock"))
+            until = time.monotonic() + seconds  # time() may be stepped by an attack
+            while not _flock(self._lock):
+                if time.monotonic() > until:
+                    raise AttackError("another faultline.chaos action holds %s/lock; try again" % self.path)
+                time.sleep(0.1)
+        except (IOError, OSError) as error:
+            raise self._unwritable(error)
+        try:
+            yield
+        finally:
+            self.release()
+
+    def await_publishing(self, seconds=60):
+        """An injection that is being prepared has no journal yet, and soon an effect: wait until it has one. Writes nothing. Errors: AttackError."""
+        until = time.monotonic() + seconds
+        while self.check_place() and _busy(self.path):
+            if time.monotonic() > until:
+                raise AttackError("another faultline.chaos action holds %s/lock; try again" % self.path)
+            time.sleep(0.1)
+
+    def _unwritable(self, error):
+        fix = "free space or mount it writable" if os.geteuid() == 0 else "give the user a home directory it can write to, or set become: true"
+        return AttackError("the journal cannot be written to %s: %s; %s" % (self.path, error, fix))
+
+    def release(self):
+        self._lock = _close(self._lock)
+
+    def let_go(self):
+        """End the hold on the attack that publish() began: from here on, an undo needs not wait for us."""
+        self._held = _close(self._held)
+
+    # --- one attack -----------------------------------------------------------------------------
+
+    def directory(self, attack_id):
+        return os.path.join(self.path, attack_id)
+
+    def script(self, attack_id):
+        return os.path.join(self.path, attack_id, "revert.sh")
+
+    def publish(self, record, script):
+        """Write an attack's journal and make it visible in one step; on the disk when this returns, and held until let_go()."""
+        attack_id = record["id"]
+        new = os.path.join(self.path, ".new-%s" % attack_id)
+        text = json.dumps(record, indent=1, sort_keys=True)
+        history = json.dumps(
+            dict((key, record[key]) for key in ("id", "module", "run_id", "started", "deadline", "resources")), sort_keys=True
+        )
+        files = {
+            "record.json": json.dumps({"sum": checksum(text), "record": json.loads(text)}, indent=1, sort_keys=True),
+            "revert.sh": script,
+            "history": history[:-1],
+            "boot": record["boot_id"] + "\n",
+            "run": (record["run_id"] or "") + "\n",
+            "deadline": "%d\n" % record["deadline_cs"],
+            "limit": "%d\n" % record["limit_cs"],
+            "sums": _sums(record, script),
+        }
+        try:
+            shutil.rmtree(new, ignore_errors=True)
+            os.mkdir(new, 0o700)
+            os.mkdir(os.path.join(new, "before"), 0o700)
+            for name, text in record["undo"]["before"].items():
+                write_file(os.path.join(new, "before", name), text)
+            for name, content in files.items():
+                write_file(os.path.join(new, name), content)
+            self._held = _take(os.path.join(new, "lock"))
+            _flock(self._held)
+            self._await_undo(attack_id)
+            crash_point("written")
+            os.rename(new, self.directory(attack_id))
+            sync_dir(self.path)
+            self._add_to_history(history[:-1] + ', "event": "%s"}\n' % BEGAN)
+        except (IOError, OSError) as error:
+            self.let_go()
+            shutil.rmtree(new, ignore_errors=True)
+            raise AttackError("the journal of %s cannot be written to %s: %s" % (attack_id, self.path, error))
+
+    def _await_undo(self, attack_id):
+        """The undo of an earlier attack with this id must be through: at its end it stops that id's timer."""
+        gone = os.path.join(self.path, ".gone-%s" % attack_id)
+        until = time.monotonic() + 60
+        while _busy(gone) and time.monotonic() < until:
+            time.sleep(0.1)
+        self._clear(gone)
+
+    def repair(self, attack_id, record, script):
+        """Write revert.sh and the saved state again, from an intact record. Errors: AttackError, also when the attack is gone by now."""
+        directory = self.directory(attack_id)
+        before = os.path.join(directory, "before")
+        try:
+            if not os.path.isdir(before):
+                os.mkdir(before, 0o700)
+            for name, text in record["undo"]["before"].items():
+                write_file(os.path.join(directory, "before", name), text)
+            write_file(os.path.join(directory, "revert.sh"), script)
+            write_file(os.path.join(directory, "sums"), _sums(record, script))
+        except (IOError, OSError) as error:
+            raise AttackError("the journal of %s cannot be repaired: %s" % (attack_id, error))
+
+    def ids(self):
+        """Ids of the attacks with a journal here."""
+        if not self.check_place():
+            return []
+        return sorted(
+            name for name in os.listdir(self.path) if ID.match(name) and os.path.isdir(os.path.join(self.path, name))
+        )
+
+    def load(self, attack_id):
+        """The record of an attack. Errors: JournalDamaged when it is torn, changed or of a newer version; JournalGone."""
+        path = os.path.join(self.directory(attack_id), "record.json")
+        try:
+            found = json.loads(self._read(path))
+            record, expected = found["record"], found["sum"]
+        except (ValueError, KeyError, TypeError):
+            if not os.path.isdir(self.directory(attack_id)):
+                raise JournalGone("%s is not active any more" % attack_id)
+            raise JournalDamaged("the record of %s is not readable: %s" % (attack_id, path))
+        if checksum(json.dumps(record, indent=1, sort_keys=True)) != expected:
+            raise JournalDamaged("the record of %s does not match its checksum: %s" % (attack_id, path))
+        if record.get("version") != VERSION:
+            raise JournalDamaged(
+                "the record of %s has version %s and this is version %d: revert it with the release that made it, or run %s"
+                % (attack_id, record.get("version"), VERSION, self.script(attack_id))
+            )
+        return record
+
+    def note(self, attack_id, name, text):
+        """A value that changes while the attack is active (deadline, watchers, effect)."""
+        write_file(os.path.join(self.directory(attack_id), name), text)
+
+    def noted(self, attack_id, name):
+        return self._read(os.path.join(self.directory(attack_id), name))
+
+    def number(self, attack_id, name):
+        """A noted whole number; None when it is not one."""
+        text = self.noted(attack_id, name).strip()
+        return int(text) if re.match(r"[0-9]{1,15}\Z", text) else None
+
+    def effect(self, attack_id):
+        """What the attack measured when it began; {} when that is not readable."""
+        try:
+            return json.loads(self.noted(attack_id, "effect") or "{}")
+        except ValueError:
+            return {}
+
+    def script_intact(self, attack_id):
+        """Whether revert.sh and the saved state are what was written."""
+        directory = self.directory(attack_id)
+        lines = self._read(os.path.join(directory, "sums")).splitlines()
+        for line in lines:
+            expected, _space, name = line.partition("  ")
+            if checksum(self._read(os.path.join(directory, name))) != expected:
+                return False
+        return bool(lines)
+
+    # --- what was -------------------------------------------------------------------------------
+
+    def await_endings(self, seconds=10):
+        """An undo that has closed its journal adds its line to the history next: give it time to."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self.check_place():
+            endings = [name for name in os.listdir(self.path) if name.startswith(".gone-")]
+            if not any(_busy(os.path.join(self.path, name)) for name in endings):
+                break
+            time.sleep(0.1)
+
+    def history(self, last=20):
+        """The last reverted attacks, newest last."""
+        found = [each for each in self._lines() if each.get("event") != BEGAN]
+        return found[-last:] if last else []
+
+    def unended(self):
+        """What the history says of attacks that began, and of whose end it says nothing."""
+        lines = self._lines()
+        ended = [_which(each) for each in lines if each.get("event") != BEGAN]
+        return [each for each in lines if each.get("event") == BEGAN and ID.match(str(each.get("id"))) and _which(each) not in ended]
+
+    def lost(self):
+        """Those of them that have no journal either: somebody has deleted it."""
+        missing = [
+            each for each in self.unended() if not any(os.path.isdir(os.path.join(self.path, prefix + each["id"])) for prefix in ("", ".gone-"))
+        ]
+        still = self.unended() if missing else []  # without those that came to their end while we looked
+        return [each for each in missing if each in still]
+
+    def _lines(self):
+        """What the history holds; lines that cannot be read are passed over."""
+        found = []
+        for line in self._read(os.path.join(self.path, "history.jsonl")).splitlines():
+            try:
+                found.append(json.loads(line.lstrip("\0")))  # what a power cut leaves of the line before, on ext4
+            except ValueError:
+                continue
+        return [each for each in found if isinstance(each, dict)]
+
+    def _add_to_history(self, line):
+        """Nothing hangs on it: a line that cannot be written is no reason to fail."""
+        try:
+            handle = os.open(os.path.join(self.path, "history.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(handle, line.encode("utf-8", "surrogateescape"))
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except (IOError, OSError):
+            return
+
+    def _clear(self, path):
+        """Remove what a crash left; for an undo that was killed before it had added its line to the history, add it."""
+        line = self._read(os.path.join(path, "history")) if os.path.basename(path).startswith(".gone-") else ""
+        try:
+            if line and _which(json.loads(line + "}")) in [_which(each) for each in self.unended()]:
+                self._add_to_history(line + ', "ended": null, "by": null, "result": "reverted"}\n')
+        except ValueError:
+            pass  # torn
+        shutil.rmtree(path, ignore_errors=True)
+
+    def _trim_history(self):
+        path = os.path.join(self.path, "history.jsonl")
+        lines = self._read(path).splitlines()
+        quiet = not self.ids() and not any(name.startswith(".gone-") for name in os.listdir(self.path))
+        if len(lines) > HISTORY_KEPT and quiet:  # or a line that an undo adds now would be lost
+            kept = self.unended() + self.history(HISTORY_KEPT // 2)
+            write_file(path, "".join(json.dumps(each, sort_keys=True) + "\n" for each in kept))
+
+    @staticmethod
+    def _read(path):
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with io.open(handle, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+                return stream.read()
+        except (IOError, OSError, ValueError):
+            return ""

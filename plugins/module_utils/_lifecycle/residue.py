@@ -1,0 +1,141 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""What attacks left behind on this host: looked for by the marks that they carry, so also when the journal is lost."""
+
+import os
+
+from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup, filesystem
+from ansible_collections.faultline.chaos.plugins.module_utils._host.process import CLUSTER_WATCHER, WORKER_NAME, processes
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue_net
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import HISTORY_KEPT
+from ansible_collections.faultline.chaos.plugins.module_utils._network.options import made_by_attack
+
+TC_PREF_FIRST, TC_PREF_LAST = 47000, 47999  # of the tc filters that network attacks add
+ALIAS_PREFIX = "faultline-"  # of the description of an interface that is down: and the id of the attack
+
+
+def residue(host, journal):
+    """Marks of our attacks that no journal accounts for. Found by name and number, so also when the journal is lost."""
+    active = journal.ids()
+    claimed = " ".join(journal.noted(each, "record.json") for each in active)
+    found = []
+    for finder in _AS_ROOT if host.is_root else _AS_ANYBODY:
+        found += finder(host, journal, active, claimed)
+    return found
+
+
+def _interfaces(_host, _journal, _active, claimed):
+    try:
+        names = sorted(os.listdir("/sys/class/net"))
+    except OSError:
+        return []
+    return ["interface %s" % name for name in names if made_by_attack(name) and name not in claimed]
+
+
+def _described(host, _journal, active, _claimed):
+    """Interfaces that an attack took down, by the description that it gave them."""
+    names = sorted(os.listdir("/sys/class/net")) if os.path.isdir("/sys/class/net") else []
+    marks = [(name, host.read("/sys/class/net/%s/ifalias" % name).strip()) for name in names]
+    return ["interface %s has the description %s" % each for each in marks if each[1].startswith(ALIAS_PREFIX) and each[1][len(ALIAS_PREFIX):] not in active]
+
+
+def _hooks(host, _journal, _active, claimed):
+    """Our filters on interfaces that no active attack names."""
+    if not host.has_tool("tc"):
+        return []
+    found = []
+    for name in sorted(os.listdir("/sys/class/net")):
+        if '"%s"' % name in claimed:
+            continue
+        for parent in ("egress", "ingress", "root"):
+            out = host.run([host.tool("tc"), "filter", "show", "dev", name, parent], check=False)[1]
+            for line in out.splitlines():
+                words = line.split()
+                if "pref" in words and TC_PREF_FIRST <= int(words[words.index("pref") + 1]) <= TC_PREF_LAST:
+                    found.append("tc filters on %s %s" % (name, parent))
+                    break
+    return found
+
+
+def _units(host, _journal, active, _claimed):
+    if not host.has_systemd:
+        return []
+    out = host.run(
+        [host.tool("systemctl"), "list-units", "--all", "--plain", "--no-legend", "faultline-*"], check=False
+    )[1]
+    names = [word for line in out.splitlines() for word in line.split()[:2] if word.startswith("faultline-")]
+    ours = set("faultline-%s%s" % (each, kind) for each in active for kind in (".timer", ".service"))
+    if active:
+        ours.update(("faultline-sweep.timer", "faultline-sweep.service", "faultline-recover.service"))
+    left = ["unit %s" % name for name in names if name not in ours]
+    if not active and os.path.exists("/etc/systemd/system/faultline-recover.service"):
+        left.append("file /etc/systemd/system/faultline-recover.service")
+    return left
+
+
+def _workers(_host, journal, active, claimed):
+    found = []
+    for process in processes():
+        if process.name == WORKER_NAME % CLUSTER_WATCHER or _in_a_container(process.pid):
+            continue
+        if process.name.startswith("faultline-") and '"start": %s' % process.start not in claimed:
+            leader = _leader(process.pid)
+            if leader == process.pid or '"pid": %d' % leader not in claimed:
+                found.append("process %d %s" % (process.pid, process.name))
+        elif process.argv[-1:] == ["timer"] and process.argv[1:2] and process.argv[1].startswith(journal.path):
+            attack_id = os.path.basename(os.path.dirname(process.argv[1]))
+            if attack_id not in active:
+                found.append("process %d dead-man of %s" % (process.pid, attack_id))
+    return found
+
+
+def _in_a_container(pid):
+    """Whether a process is in a process namespace below ours: an attack on a container is told by an audit of the container."""
+    try:
+        return os.readlink("/proc/%d/ns/pid" % pid) != os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return False
+
+
+def _leader(pid):
+    """The process group of a process; a worker's helpers are in its group."""
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return pid
+
+
+def _cron(_host, _journal, active, _claimed):
+    return ["file /etc/cron.d/faultline"] if not active and os.path.exists("/etc/cron.d/faultline") else []
+
+
+def _control_groups(_host, _journal, _active, claimed):
+    return ["control group %s" % path for path in cgroup.rooms() if '"%s"' % path not in claimed]
+
+
+def _files(_host, journal, _active, claimed):
+    """Files and directories of ours in mount points, in usual places, and where the attacks in the history were. Elsewhere nobody looks."""
+    places = set(filesystem.USUAL_PLACES)
+    places.update(each.point for each in filesystem.mounts() if each.kind not in filesystem.PSEUDO | filesystem.NETWORK)
+    for attack in journal.history(HISTORY_KEPT) + journal.unended():
+        held = [resource.partition(":")[2] for resource in attack.get("resources", [])]
+        places.update(place for path in held if path.startswith("/") for place in (path, os.path.dirname(path)))
+    return ["file %s" % path for path in filesystem.marks(places) if os.path.basename(path) not in claimed]
+
+
+def _lost(_host, journal, _active, _claimed):
+    """Attacks that began and have neither an end nor a journal; who has looked after them takes their line away."""
+    line = "attack %s (%s) began at %s, its journal is gone: look at %s, then remove its line from %s/history.jsonl"
+    return [
+        line % (each["id"], each.get("module"), each.get("started"), ", ".join(each.get("resources") or []) or "the host", journal.path)
+        for each in journal.lost()
+    ]
+
+
+# A new kind of mark is one finder: finder(host, journal, active ids, text of all their records) -> list of str.
+_AS_ANYBODY = (_lost, _interfaces, _described, _workers)
+_AS_ROOT = _AS_ANYBODY + (residue_net.rules, residue_net.elsewhere, _hooks, _units, _cron, _control_groups, _files)

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""What network attacks left behind in the packet filter, and in other network namespaces. Part of _lifecycle/residue.py."""
+
+import re
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace
+from ansible_collections.faultline.chaos.plugins.module_utils._network.xtables import Locking
+
+TABLE_PREFIX = "faultline_"  # of nft tables: and 12 hex digits
+CHAIN_PREFIX = "FL"  # of iptables chains: and 12 hex digits and a letter
+_TABLE = re.compile(r"^table (\w+ %s[0-9a-f]{12}) " % TABLE_PREFIX, re.M)
+_CHAIN = re.compile(r"^(?:-N|\tchain) (%s[0-9a-f]{12}[A-Z])\b" % CHAIN_PREFIX, re.M)
+_INTERFACE = re.compile(r"^\d+: (fl[0-9a-f]{12})[:@]", re.M)
+
+
+def rules(host, _journal, _active, claimed):
+    """Our rules in the network of the host."""
+    return ["rules in %s" % each for each in _rules(host, namespace.HERE) if _key(each) not in claimed]
+
+
+def elsewhere(host, _journal, _active, claimed):
+    """Our rules and interfaces in the other network namespaces of the host."""
+    found = []
+    if not host.has_tool("nsenter"):
+        return found
+    for door in namespace.doors():
+        try:
+            place = namespace.Namespace(host, door, door)
+        except AttackError:
+            continue  # it ended since it was found
+        marks = ["rules in %s" % each for each in _rules(host, place) if _key(each) not in claimed]
+        if host.has_tool("ip"):
+            names = _INTERFACE.findall(_said(host, place, [host.tool("ip"), "-o", "link", "show"]))
+            marks += ["interface %s" % name for name in names if name not in claimed]
+        found += ["%s (in the network namespace of %s)" % (mark, door) for mark in marks]
+    return found
+
+
+def _key(mark):
+    """What is the same in all names that one attack gives."""
+    return re.search(r"[0-9a-f]{12}", mark).group(0)
+
+
+def _said(host, place, argv):
+    """What a program prints; nothing when it fails, for somebody's namespace may end at any time."""
+    rc, out, _err = host.run(place.argv(argv), check=False)
+    return out if rc == 0 else ""
+
+
+def _rules(host, place):
+    """Tables of nft, and chains of iptables. Of the old iptables only what is in use is looked into: asking would load the rest."""
+    found = []
+    if host.has_tool("nft"):
+        shown = _said(host, place, [host.tool("nft"), "list", "chains"])
+        found += ["table %s" % each for each in _TABLE.findall(shown)] + ["chain %s of iptables-nft" % each for each in _CHAIN.findall(shown)]
+    for family, names in (("iptables", "ip_tables_names"), ("ip6tables", "ip6_tables_names")):
+        used = set(_said(host, place, ["cat", "/proc/net/" + names]).split()) & set(("filter", "nat"))
+        asked = dict((program, sorted(used)) for program in (family, family + "-legacy"))
+        asked[family + "-nft"] = [] if host.has_tool("nft") else ["filter", "nat"]
+        for program, tables in sorted(asked.items()):
+            if not tables or not host.has_tool(program):
+                continue
+            waits = Locking(host, program).command
+            for table in tables:
+                shown = _said(host, place, [host.tool(program)] + waits + ["-t", table, "-S"])
+                found += ["chain %s of %s" % (each, family) for each in _CHAIN.findall(shown)]
+    return sorted(set(found))

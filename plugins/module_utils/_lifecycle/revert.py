@@ -1,0 +1,68 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Reverting from Ansible: run the revert.sh that the timer would run, and say what came of it."""
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
+from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import files, limits, lines
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import DAMAGED, DRIFTED, REVERTED
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import render_record
+
+# Kinds of undo steps are known once their file is imported; render_record() needs all of them.
+KINDS_IN = (cgroup, files, limits, lines)
+
+
+class Outcome(object):
+    """What one revert came to: acted (something was there), clean (nothing is left), drifted, reason when not clean."""
+
+    def __init__(self, acted, clean, drifted=False, reason=""):
+        self.acted = acted
+        self.clean = clean
+        self.drifted = drifted
+        self.reason = reason
+
+
+def revert_one(host, journal, attack_id, accept_drift=False, locked=False):
+    """Undo one attack by its own script. A damaged script is rendered again from an intact record.
+
+    locked: the caller holds the journal's lock, so the script must not wait for it.
+    """
+    if not journal.script_intact(attack_id):
+        problem = _render_again(journal, attack_id)
+        if problem and attack_id in journal.ids():
+            return Outcome(acted=False, clean=False, reason=problem)
+    if attack_id not in journal.ids():  # also when its timer was faster, a moment ago
+        return Outcome(acted=False, clean=True)
+    argv = ["/bin/sh", journal.script(attack_id), "module"] + ["accept"] * accept_drift + ["locked"] * locked
+    try:
+        rc, out, err = host.run(argv, check=False)
+    except AttackError as error:
+        return Outcome(acted=False, clean=False, reason=str(error))
+    if rc == REVERTED:
+        acted = any(line.endswith((": reverted", ": drifted")) for line in out.splitlines())
+        return Outcome(acted=acted, clean=True, drifted=acted and out.rstrip().endswith("drifted"))
+    if attack_id not in journal.ids():
+        return Outcome(acted=False, clean=True)
+    said = "; ".join(line.strip() for line in err.splitlines() if line.strip()) or "rc %d" % rc
+    if rc == DRIFTED:
+        return Outcome(True, False, True, "undone, but the state is not what it was before (somebody else changed it?): %s" % said)
+    if rc == DAMAGED:
+        said = "its undo does not match its checksum: read %s" % journal.script(attack_id)
+    return Outcome(acted=True, clean=False, reason=said)
+
+
+def _render_again(journal, attack_id):
+    """Rewrite revert.sh and the saved state from the record. Returns what stands in the way, or None."""
+    try:
+        record = journal.load(attack_id)
+    except JournalDamaged as error:
+        return "its journal is damaged in both halves (%s): undo by hand, then remove %s" % (error, journal.directory(attack_id))
+    try:
+        journal.repair(attack_id, record, render_record(record, journal.path))
+    except AttackError as error:
+        return str(error)
+    return None

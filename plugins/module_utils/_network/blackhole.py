@@ -1,0 +1,108 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""The rules of a blackhole: what always passes, what is let pass, what is hit; in this order. Pure, but for the worker."""
+
+import time
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._network import options
+from ansible_collections.faultline.chaos.plugins.module_utils._network.firewall import PASS, REJECT, Rule
+
+# Without these IPv6 dies: too big, multicast listeners (switches forward solicitations only to them), router and neighbour discovery.
+ICMPV6_PASS = (2, 130, 131, 132, 133, 134, 135, 136, 137, 143)
+ICMP_UNREACHABLE, ICMP_TOO_BIG = 3, 4
+MOST_NAMES = 512  # addresses of names
+
+
+def always_pass(directions, control_ports, control_addresses):
+    """Loopback, SSH to this host, the control addresses, DHCP, and what the networks themselves need. ARP never comes to these rules."""
+    rules = []
+    for direction in directions:
+        rules.append(Rule(PASS, direction, interface="lo"))
+        rules += [Rule(PASS, direction, protocol="tcp", near_ports=(port, port)) for port in control_ports]
+        rules += [Rule(PASS, direction, network=each) for each in control_addresses]
+        for family, client, server in options.DHCP:
+            rules.append(Rule(PASS, direction, family=family, protocol="udp", near_ports=(client, client), far_ports=(server, server)))
+        rules.append(Rule(PASS, direction, family=4, protocol="icmp", icmp=ICMP_UNREACHABLE, icmp_code=ICMP_TOO_BIG))
+        rules += [Rule(PASS, direction, family=6, protocol="icmp", icmp=each) for each in ICMPV6_PASS]
+    return rules
+
+
+class Targets(object):
+    """What is hit and what of it is let pass, from the options of the module."""
+
+    def __init__(self, action, directions, interface=None, ports=(), local_ports=(), protocols=(), passed=(), passed_ports=()):
+        self.action = action
+        self.directions = directions
+        self.interface = interface
+        self.ports = ports  # of the other end
+        self.local_ports = local_ports
+        self.protocols = protocols
+        self.passed = passed  # networks
+        self.passed_ports = passed_ports  # of either end
+
+    def exceptions(self):
+        rules = []
+        for direction in self.directions:
+            rules += [Rule(PASS, direction, network=each) for each in self.passed]
+            for protocol in ("tcp", "udp"):
+                for ports in self.passed_ports:
+                    rules.append(Rule(PASS, direction, protocol=protocol, far_ports=ports))
+                    rules.append(Rule(PASS, direction, protocol=protocol, near_ports=ports))
+        if self.action == REJECT and len(self.directions) == 2:
+            # What says no to packets that arrive has to leave.
+            rules.append(Rule(PASS, "out", protocol="tcp", reset=True))
+            rules += [Rule(PASS, "out", family=family, protocol="icmp", icmp=kind) for family, kind in ((4, ICMP_UNREACHABLE), (6, 1))]
+        return rules
+
+    def hits(self, networks=(None,)):
+        """The rules that drop or reject packets from and to the networks; None is everybody."""
+        rules = []
+        for direction in self.directions:
+            for network in networks:
+                for protocol, far, near in self._kinds():
+                    rules.append(
+                        Rule(self.action, direction, network=network, interface=self.interface, protocol=protocol, far_ports=far, near_ports=near)
+                    )
+        return rules
+
+    def _kinds(self):
+        """(protocol, ports of the other end, ports of this host) of each rule for one network."""
+        with_ports = bool(self.ports or self.local_ports)
+        names = list(self.protocols) or (["tcp", "udp"] if with_ports else [None])
+        if self.action == REJECT and names == [None]:
+            names = ["tcp", None]  # TCP gets a reset, the rest an ICMP message
+        found = []
+        for name in names:
+            if name not in ("tcp", "udp"):
+                found.append((name, None, None))
+                continue
+            found += [(name, far, near) for far in self.ports or [None] for near in self.local_ports or [None]]
+        return found
+
+
+def follow(host, firewall, targets, names, known, interval, until):
+    """The worker's life: look the names up again and again, and add what is new. Addresses are never taken out again, for a
+    name with many addresses shows some of them at a time, and connections outlive an answer."""
+    known = set(known)
+    while uptime() < until:
+        time.sleep(max(0.0, min(interval, until - uptime())))
+        new = []
+        for name in names:
+            try:
+                new += [each for each in options.resolve("names", [name]) if each not in known and each not in new]
+            except AttackError:
+                continue  # the resolver may be what this attack cuts off
+        new = new[: max(0, MOST_NAMES - len(known))]
+        if new and add(host, firewall, targets.hits(new)):
+            known.update(new)
+
+
+def add(host, firewall, rules):
+    """Add rules to those in place. False when they are not there, for then there is nothing to add to."""
+    return all(host.run(argv, check=False, data=stdin)[0] == 0 for argv, stdin in firewall.more(rules))

@@ -1,0 +1,319 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""A DNS forwarder as a worker: it answers some names wrongly, late or not at all, and passes everything else on.
+
+Three processes: the leader holds the sockets and starts the others again when they end; the server, which has given up root, answers;
+the watcher runs the undo when the leader is gone, so that the host is not left with a redirect to nobody.
+"""
+
+import collections
+import heapq
+import os
+import resource
+import selectors
+import signal
+import socket
+import struct
+import threading
+import time
+
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.process import detach, write_proc
+from ansible_collections.faultline.chaos.plugins.module_utils._network import dns
+
+MOST_WAITING = 1024  # queries that wait for a resolver; the oldest give way
+MOST_CONNECTIONS = 64  # of TCP
+PATIENCE = 15.0  # seconds that a query may wait for a resolver
+MEMORY = 768 << 20  # bytes of address space of the server; it uses a fraction
+LATE = 60.0  # seconds that the server goes on after the deadline: the undo comes first
+RESPAWNS = 20
+
+
+class Fault(object):
+    """What happens to queries for some domains."""
+
+    def __init__(self, mode, domains, delay=0.0, addresses=()):
+        self.mode = mode
+        self.domains = domains
+        self.delay = delay
+        self.addresses = list(addresses)
+
+    def hits(self, query):
+        return query is not None and query.name in self.domains
+
+    def answer(self, data, query):
+        """Bytes to send back; None: nobody answers."""
+        if self.mode == "timeout":
+            return None
+        return dns.answer(data, query, dns.RCODES.get(self.mode, 0), self.addresses)
+
+
+class Endpoint(object):
+    """The stand-in of one resolver, on a loopback port of its own."""
+
+    def __init__(self, resolver, port):
+        self.resolver = resolver
+        self.port = port
+        self.family = socket.AF_INET if resolver.address.version == 4 else socket.AF_INET6
+        self.upstream = (str(resolver.address), dns.PORT)
+        self.udp = self.tcp = None
+
+    def listen(self):
+        where = ("127.0.0.1" if self.family == socket.AF_INET else "::1", self.port)
+        self.udp = socket.socket(self.family, socket.SOCK_DGRAM)
+        self.tcp = socket.socket(self.family, socket.SOCK_STREAM)
+        self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for each in (self.udp, self.tcp):
+            each.bind(where)
+            each.setblocking(False)
+        self.tcp.listen(MOST_CONNECTIONS)
+
+
+# --- the processes --------------------------------------------------------------------------------------
+
+
+def run(endpoints, fault, uid, script, until):
+    """The leader. script: the undo, run when this goes wrong; until: the deadline in seconds since boot."""
+    for each in endpoints:
+        each.listen()
+    leader = os.getpid()
+    roles = {"watch": lambda: _watch(leader, script, until), "serve": lambda: _serve(endpoints, fault, uid, until + LATE)}
+    children, starts = {}, 0
+    while uptime() < until + LATE:
+        for role in sorted(set(roles) - set(children.values())):
+            if starts >= RESPAWNS:
+                return _undo(script)
+            starts += 1
+            children[_fork(roles[role])] = role
+        time.sleep(0.2)
+        for pid in list(children):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                del children[pid]
+    return None
+
+
+def _fork(function):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            function()
+        finally:
+            os._exit(0)
+    return pid
+
+
+def _watch(leader, script, until):
+    write_proc("/proc/self/oom_score_adj", "0")
+    while os.getppid() == leader and uptime() < until + 5:
+        time.sleep(0.2)
+    _undo(script)  # the leader is gone, or the dead-man did not come
+    time.sleep(LATE)
+
+
+def _undo(script):
+    """Run the undo in a session of its own: it ends us."""
+    argv = ["/bin/sh", script, "worker"]
+    detach(lambda: os.execv(argv[0], argv), oom_score=-1000)
+
+
+def _serve(endpoints, fault, uid, until):
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    os.setgroups([])
+    os.setgid(uid)
+    os.setuid(uid)
+    threading.stack_size(512 * 1024)
+    Server(endpoints, fault, until).run()
+
+
+# --- the server -----------------------------------------------------------------------------------------
+
+
+class Server(object):
+    """Serves all endpoints until a second since boot."""
+
+    def __init__(self, endpoints, fault, until):
+        self.endpoints = endpoints
+        self.fault = fault
+        self.until = until
+        self.selector = selectors.DefaultSelector()
+        self.waiting = collections.OrderedDict()  # socket to a resolver -> (endpoint, client, query's bytes, expiry)
+        self.later = []  # heap of (due, number, endpoint, bytes, client)
+        self.number = 0
+        self.passed = {}  # (name, type) -> until when each delayed query of that kind may pass a second endpoint
+        self.connections = threading.BoundedSemaphore(MOST_CONNECTIONS)
+
+    def run(self):
+        for each in self.endpoints:
+            self.selector.register(each.udp, selectors.EVENT_READ, (self._query, each))
+            self.selector.register(each.tcp, selectors.EVENT_READ, (self._accept, each))
+        while uptime() < self.until:
+            pause = 0.5 if not self.later else min(0.5, max(0.0, self.later[0][0] - time.monotonic()))
+            for key, _events in self.selector.select(pause):
+                action, what = key.data
+                try:
+                    action(key.fileobj, what)
+                except OSError:
+                    continue  # of one query or client; the others go on
+            self._due()
+
+    # UDP: everything in this thread
+
+    def _query(self, sock, endpoint):
+        data, client = sock.recvfrom(65535)
+        query = dns.parse(data)
+        if not self._hits(endpoint, query):
+            self._forward(endpoint, data, client)
+        elif self.fault.mode == "delay":
+            self.number += 1
+            heapq.heappush(self.later, (time.monotonic() + self.fault.delay, self.number, endpoint, data, client))
+        else:
+            told = self.fault.answer(data, query)
+            if told is not None:
+                sock.sendto(told, client)
+
+    def _hits(self, endpoint, query):
+        if not self.fault.hits(query):
+            return False
+        # What a stub of the host asks further for a query that was delayed already is not delayed again.
+        return not (self.fault.mode == "delay" and endpoint.resolver.behind and self._delayed_already(query))
+
+    def _delayed_already(self, query):
+        """Whether one such query was passed on a moment ago; each counts once."""
+        passed = self.passed.get((query.name, query.kind), [])
+        while passed:
+            if time.monotonic() < passed.pop():
+                return True
+        return False
+
+    def _passes_now(self, endpoint, query):
+        if query is not None and not endpoint.resolver.behind:
+            if len(self.passed) > MOST_WAITING:
+                self.passed.clear()
+            self.passed.setdefault((query.name, query.kind), []).append(time.monotonic() + PATIENCE)
+
+    def _forward(self, endpoint, data, client):
+        sock = socket.socket(endpoint.family, socket.SOCK_DGRAM)
+        try:
+            sock.setblocking(False)
+            sock.connect(endpoint.upstream)
+            sock.send(data)
+        except OSError:
+            sock.close()
+            self._failed(endpoint, data, client)
+            return
+        self.selector.register(sock, selectors.EVENT_READ, (self._reply, None))
+        self.waiting[sock] = (endpoint, client, data, time.monotonic() + PATIENCE)
+        if len(self.waiting) > MOST_WAITING:
+            self._forget(next(iter(self.waiting)))
+
+    def _reply(self, sock, _nothing):
+        if sock not in self.waiting:
+            return  # it gave way to others a moment ago
+        endpoint, client, query, _expiry = self.waiting[sock]
+        try:
+            data = sock.recv(65535)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._forget(sock)
+            self._failed(endpoint, query, client)
+            return
+        if data[:2] == query[:2]:
+            self._forget(sock)
+            endpoint.udp.sendto(data, client)
+
+    def _forget(self, sock):
+        self.selector.unregister(sock)
+        sock.close()
+        del self.waiting[sock]
+
+    def _failed(self, endpoint, data, client):
+        """The resolver cannot be reached: the client shall know at once, as it would without us."""
+        query = dns.parse(data)
+        if query is not None:
+            endpoint.udp.sendto(dns.answer(data, query, dns.RCODES["servfail"]), client)
+
+    def _due(self):
+        """Send on what has waited long enough, forget what waited too long."""
+        now = time.monotonic()
+        while self.later and self.later[0][0] <= now:
+            _due, _number, endpoint, data, client = heapq.heappop(self.later)
+            self._passes_now(endpoint, dns.parse(data))
+            self._forward(endpoint, data, client)
+        while self.waiting:
+            sock, entry = next(iter(self.waiting.items()))
+            if entry[3] > now:
+                break
+            self._forget(sock)
+
+    # TCP: a thread for each connection
+
+    def _accept(self, sock, endpoint):
+        client = sock.accept()[0]
+        if not self.connections.acquire(False):
+            client.close()
+            return
+        threading.Thread(target=self._connection, args=(endpoint, client), daemon=True).start()
+
+    def _connection(self, endpoint, client):
+        upstream = None
+        try:
+            client.settimeout(PATIENCE * 2)
+            while True:
+                data = _receive(client)
+                query = dns.parse(data)
+                if self._hits(endpoint, query):
+                    if self.fault.mode == "delay":
+                        time.sleep(self.fault.delay)
+                        self._passes_now(endpoint, query)
+                    else:
+                        told = self.fault.answer(data, query)
+                        if told is not None:
+                            client.sendall(struct.pack("!H", len(told)) + told)
+                        continue
+                upstream, told = _ask_by_tcp(endpoint, upstream, data)
+                client.sendall(struct.pack("!H", len(told)) + told)
+        except (OSError, EOFError):
+            pass  # either end has had enough
+        finally:
+            for each in (client, upstream):
+                if each is not None:
+                    each.close()
+            self.connections.release()
+
+
+def _ask_by_tcp(endpoint, upstream, data):
+    """(connection, answer). Some servers close a connection after one query: then another one is made. Errors: EOFError, OSError."""
+    if upstream is not None:
+        try:
+            upstream.sendall(struct.pack("!H", len(data)) + data)
+            return upstream, _receive(upstream)
+        except (OSError, EOFError):
+            upstream.close()
+    upstream = socket.create_connection(endpoint.upstream, PATIENCE)
+    try:
+        upstream.sendall(struct.pack("!H", len(data)) + data)
+        return upstream, _receive(upstream)
+    except (OSError, EOFError):
+        upstream.close()
+        raise
+
+
+def _receive(sock):
+    """One message of a TCP connection. Errors: EOFError, OSError."""
+    return _exactly(sock, struct.unpack("!H", _exactly(sock, 2))[0])
+
+
+def _exactly(sock, size):
+    data = b""
+    while len(data) < size:
+        more = sock.recv(size - len(data))
+        if not more:
+            raise EOFError
+        data += more
+    return data

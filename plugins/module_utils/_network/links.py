@@ -1,0 +1,243 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""An interface taken down, and all that the kernel forgets about it then: IPv6 addresses, routes, permanent neighbours.
+
+Each is kept as the line that ip(8) prints, which is also what ip takes to add it again. What could not be added again exactly is refused.
+"""
+
+import os
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, NotRestorable
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Lacks, Misses, Until
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds, Gone, OutputHas, Run, SameBoot, Undo, When
+
+PATIENCE = 15  # seconds for a carrier, for link-local addresses and for duplicate address detection
+KERNELS_OWN = ("local", "broadcast", "multicast", "anycast")  # types of routes that come and go with an address
+KEPT_FLAGS = ("noprefixroute", "home", "nodad", "autojoin")  # of an address, as ip prints and takes them
+LIFETIMES = ("valid_lft", "preferred_lft")
+PARTS = ("addresses4", "addresses6", "routes4", "routes6", "neighbours", "proxies")
+
+
+def commands(ip, name):
+    """The commands that print what there is on an interface, by part. ip leaves out multipath routes when asked for one device."""
+    return {
+        "up": [ip, "-o", "link", "show", "dev", name, "up"],
+        "addresses4": [ip, "-o", "-4", "addr", "show", "dev", name],
+        "addresses6": [ip, "-o", "-6", "addr", "show", "dev", name],
+        "tentative": [ip, "-o", "-6", "addr", "show", "dev", name, "tentative"],
+        "routes4": [ip, "-o", "-4", "route", "show", "table", "all"],
+        "routes6": [ip, "-o", "-6", "route", "show", "table", "all"],
+        "neighbours": [ip, "neigh", "show", "dev", name, "nud", "permanent"],
+        "proxies": [ip, "neigh", "show", "proxy"],
+    }
+
+
+def read(host, ip, name):
+    """{part: lines of ip, without blanks around them}. Errors: AttackError."""
+    asked = commands(ip, name)
+    found = {}
+    for part in PARTS:
+        lines = [line.strip(" \t") for line in host.run(asked[part])[1].splitlines() if line.strip()]
+        if part == "routes6":
+            _refuse_foreign_sources(lines, found["addresses6"], name)
+        shared = part in ("routes4", "routes6", "proxies")
+        found[part] = [line for line in lines if not shared or name in devices(line)]
+    return found
+
+
+def text(state):
+    """What there is, for --diff."""
+    return "\n".join(" ".join(line.replace("\\", " ").split()) for part in PARTS for line in state[part])
+
+
+def devices(line):
+    """The devices that a line of ip names."""
+    words = line.split()
+    return [words[at + 1] for at, word in enumerate(words[:-1]) if word == "dev"]
+
+
+def _value(words, key):
+    return words[words.index(key) + 1] if key in words[:-1] else ""
+
+
+def _refuse_foreign_sources(routes, addresses, name):
+    """The kernel takes an IPv6 address that goes out of the routes of other interfaces as well."""
+    ours = set(_value(line.split(), "inet6").partition("/")[0] for line in addresses)
+    for line in routes:
+        if name not in devices(line) and _value(line.split(), "src") in ours:
+            raise NotRestorable("interface: the route %s of another interface uses an address of %s, and would lose it" % (line, name), option="interface")
+
+
+def refuse_unrestorable(state, name):
+    """Errors: NotRestorable for what could not be put back exactly."""
+    for line in state["addresses6"]:
+        words = line.split()
+        own = _value(words, "inet6")
+        if "dadfailed" in words or "tentative" in words:
+            raise NotRestorable("interface: %s of %s is not in use yet, or twice in the network" % (own, name), option="interface")
+        if set(words) & {"dynamic", "temporary", "mngtmpaddr"} or _value(words, "valid_lft") != "forever":
+            raise NotRestorable(
+                "interface: %s of %s comes from a router or from DHCPv6 and has a lifetime: it could not be put back exactly" % (own, name), option="interface"
+            )
+    for line in state["routes4"] + state["routes6"]:
+        words = line.split()
+        if "expires" in words or _value(words, "proto") == "ra":
+            raise NotRestorable("interface: the route %s comes from a router: it could not be put back exactly" % line, option="interface")
+        if "nhid" in words:
+            raise NotRestorable("interface: the route %s uses a next hop object, which the kernel would forget" % line, option="interface")
+        if "dead" in words or "linkdown" in words:
+            raise NotRestorable("interface: the route %s is dead already: is a cable out?" % line, option="interface")
+
+
+# --- lines of ip as arguments of ip -------------------------------------------------------------------
+
+
+def address_mark(line):
+    """The part of an address's line that tells it from others: "inet6 2001:db8::1/64 "."""
+    words = line.split()
+    kind = "inet" if "inet" in words else "inet6"
+    peer = " peer %s" % _value(words, "peer") if "peer" in words else ""
+    return "%s %s%s " % (kind, _value(words, kind), peer)
+
+
+def address_argv(ip, line, name):
+    """The command that adds an address again, from its line."""
+    words = line.replace("\\", " ").split()
+    kind = "inet" if "inet" in words else "inet6"
+    argv = [ip, "-4" if kind == "inet" else "-6", "addr", "add", _value(words, kind)]
+    for key, option in (("peer", "peer"), ("brd", "broadcast"), ("metric", "metric"), ("scope", "scope")):
+        if key in words:
+            argv += [option, _value(words, key)]
+    argv += [flag for flag in KEPT_FLAGS if flag in words]
+    label = words[words.index("valid_lft") - 1]
+    if kind == "inet" and label.startswith(name):
+        argv += ["label", label]
+    for key in LIFETIMES:
+        if _value(words, key) not in ("", "forever"):
+            argv += [key, _value(words, key).replace("sec", "")]
+    return argv + ["dev", name]
+
+
+def route_argv(ip, family, line):
+    """The command that adds a route again, from its line."""
+    return [ip, "-%d" % family, "route", "add"] + line.replace("\\", " ").split()
+
+
+def neighbour_argv(ip, line, name):
+    """The same for a permanent neighbour: ADDRESS lladdr MAC [router] PERMANENT."""
+    words = line.split()
+    link = ["lladdr", _value(words, "lladdr")] if "lladdr" in words else []
+    return [ip, "neigh", "replace", words[0]] + link + ["router"] * ("router" in words) + ["dev", name, "nud", "permanent"]
+
+
+# --- the undo -----------------------------------------------------------------------------------------
+
+
+def undo(host, ip, interface, state, alias, mark):
+    """The Undo that puts an interface up again with all that it had. alias: its description before, mark: the one of the attack."""
+    name, asked = interface.name, commands(ip, interface.name)
+    guards = [SameBoot(), interface.guard()]
+    down = Lacks(asked["up"], ": %s" % name)
+    steps = [Run("set %s up again" % name, [ip, "link", "set", "dev", name, "up"], [down])]
+    steps += _waits(interface, asked, state)
+    steps += _addresses(ip, asked, state, name)
+    for line in state["neighbours"]:
+        steps.append(Run("neighbour %s, unless it is there" % line.split()[0], neighbour_argv(ip, line, name), [Misses(asked["neighbours"], line)]))
+    for line in state["proxies"]:
+        argv = [ip, "neigh", "add", "proxy", line.split()[0], "dev", name]
+        steps.append(Run("proxy for %s, unless it is there" % line.split()[0], argv, [Misses(asked["proxies"], line)]))
+    steps += _routes(ip, asked, state, name)
+    if state["addresses6"]:
+        steps.append(Until("wait until it is sure that nobody else has its addresses", PATIENCE, [Lacks(asked["tentative"], "inet6")]))
+    steps.append(Run("its description", [ip, "link", "set", "dev", name, "alias", alias], [FileHolds(interface.path + "/ifalias", mark)]))
+    found = Undo([When(guards, steps)], [When(guards, [Gone("%s is down" % name, [down])])])
+    same = (("addresses4", "IPv4 addresses", LIFETIMES), ("addresses6", "IPv6 addresses", ()), ("neighbours", "permanent neighbours", ()))
+    for part, title, counters in same:
+        found.same("%s of %s" % (title, name), asked[part], host.output(asked[part], counters), guards, counters)
+    kept = [(part, line) for part in ("routes4", "routes6", "proxies") for line in state[part]]
+    if kept:
+        found.checks.append(When(guards, [Gone("missing: %s" % line, [Misses(asked[part], line)]) for part, line in kept]))
+    return found
+
+
+def _waits(interface, asked, state):
+    """Steps that wait for what the kernel does by itself."""
+    found = []
+    if Host.read(interface.path + "/carrier").strip() == "1":
+        found.append(Until("wait for its carrier", PATIENCE, [FileHolds(interface.path + "/carrier", "1")]))
+    made = [address_mark(line) for line in state["addresses6"] if " fe80:" in line and "noprefixroute" not in line.split()]
+    if made:
+        found.append(Until("wait for the addresses that the kernel makes", PATIENCE, [OutputHas(asked["addresses6"], mark) for mark in made]))
+    return found
+
+
+def _addresses(ip, asked, state, name):
+    """Steps that add addresses again. The kernel keeps those of IPv4; what else takes them away may be anybody."""
+    found = []
+    for part in ("addresses4", "addresses6"):
+        for line in reversed(state[part]) if part == "addresses6" else state[part]:  # the kernel puts a new IPv6 address first
+            if _value(line.split(), "valid_lft") == "forever":  # one of DHCP is for its client to bring back
+                mark = address_mark(line)
+                found.append(Run("address %s, unless it is there" % mark.strip(), address_argv(ip, line, name), [Lacks(asked[part], mark)]))
+    return found
+
+
+def _routes(ip, asked, state, name):
+    """Steps that add routes again: first those without a gateway, for the others are looked up in them."""
+    found = []
+    for gateway in (False, True):
+        for family in (4, 6):
+            part = "routes%d" % family
+            for line in state[part]:
+                words = line.split()
+                if words[0] in KERNELS_OWN or set(devices(line)) != {name} or ("via" in words) != gateway:
+                    continue  # a multipath route that only partly uses the interface comes back with it
+                if words[0] == "fe80::/64" and _value(words, "proto") == "kernel":
+                    continue
+                found.append(Run("route %s, unless it is there" % line, route_argv(ip, family, line), [Misses(asked[part], line)]))
+    return found
+
+
+# --- what must not be taken down ------------------------------------------------------------------------
+
+
+def refuse_linked(interface):
+    """Errors: AttackError for what is not an interface of its own."""
+    name = interface.name
+    if int(Host.read(interface.path + "/flags", "0x0"), 16) & 0x8:
+        raise AttackError("interface: %s is a loopback interface, and the host itself needs it" % name, option="interface")
+    if os.path.exists(interface.path + "/master"):
+        master = os.path.basename(os.path.realpath(interface.path + "/master"))
+        raise AttackError("interface: %s is a port of %s, which would change with it" % (name, master), option="interface")
+    above = sorted(each[len("upper_"):] for each in os.listdir(interface.path) if each.startswith("upper_"))
+    if above:
+        raise AttackError("interface: %s carries %s: take that down instead" % (name, ", ".join(above)), option="interface")
+
+
+def control_devices(host, ip, networks):
+    """{interface: why} of those that the control path needs: to the peers of our SSH servers, at their local addresses, to some networks."""
+    found = {}
+    for each in host.control_connections():
+        found.setdefault(_way(host, ip, each.peer), "the way back to %s" % each.peer)
+        for name in _owners(host, ip, each.address):
+            found.setdefault(name, "SSH from %s comes in at its address %s" % (each.peer, each.address))
+    for network in networks:
+        there = network.network_address if network.num_addresses == 1 else network.network_address + 1
+        found.setdefault(_way(host, ip, there), "the way to %s (control_addresses)" % network)
+    return found
+
+
+def _way(host, ip, there):
+    """The device that packets to an address leave by, empty when there is none."""
+    rc, out, _err = host.run([ip, "-o", "route", "get", str(there)], check=False)
+    return (devices(out) or [""])[0] if rc == 0 else ""
+
+
+def _owners(host, ip, here):
+    out = host.run([ip, "-o", "addr", "show"], check=False)[1]
+    return [line.split()[1] for line in out.splitlines() if " %s/" % here in line or " %s peer " % here in line]

@@ -1,0 +1,263 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""The tc commands of a netem attack, and their undo. Pure: text in, text out.
+
+Two ways to put netem into a packet's path:
+  redirect  filters on the clsact hooks send chosen packets through an ifb device of ours that carries netem. The
+            interface's own qdiscs are never touched, so an admin's tree stays as it is, counters included.
+  band      for kernels before 4.5, or without ifb: a prio qdisc of four bands replaces the default root qdisc, everything
+            goes to the first band and only chosen packets to the fourth, which carries netem. Never over an admin's qdisc.
+"""
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host.namespace import HERE
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.residue import TC_PREF_FIRST
+from ansible_collections.faultline.chaos.plugins.module_utils._network.options import DHCP, ICMPV6, PROTOCOLS, port_masks
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, OnlyOurFilters, OutputHas, Run, When
+
+FAULTS = ("delay", "loss", "gilbert_elliott", "corrupt", "duplicate", "rate")  # options, one of which is needed
+_PERCENTS = (
+    "correlation", "loss", "loss_correlation", "corrupt", "corrupt_correlation", "duplicate", "duplicate_correlation", "reorder", "reorder_correlation",
+)
+ROOT_HANDLE = "fa17:"
+NETEM_HANDLE = "fa18:"
+# ICMPv6 types that always pass, as u32 matches them: packet too big (2), router and neighbour discovery (133 to 137).
+_DISCOVERY = ((2, 0xFF), (133, 0xFF), (134, 0xFE), (136, 0xFE))
+# Multicast listeners (130 to 132, 143), for switches forward discovery only to them. These are behind a hop-by-hop header of 8 bytes.
+_LISTENERS = ((130, 0xFE), (132, 0xFF), (143, 0xFF))
+_NO_OPTIONS = ["match", "u8", "0x05", "0x0f", "at", "0"]  # in the header of IPv4, so that all else is at its usual place
+_FIRST = ["match", "u16", "0x0000", "0x1fff", "at", "6"]  # no later fragment
+
+
+def emulation(params):
+    """netem's own arguments from the module's options (tc-netem(8)). Errors: BadOption."""
+    values = dict((key, _units.percent(key, params[key])) for key in _PERCENTS if params[key] is not None)
+    for key in ("delay", "jitter"):
+        if params[key] is not None:
+            values[key] = _units.duration(key, params[key], 0.0, 60.0, unit_needed=True)
+    if values.get("jitter", 0) > values.get("delay", 0):
+        raise BadOption("jitter", params["jitter"], "not more than the delay of %s" % params["delay"])
+    if params["distribution"] != "uniform" and not values.get("jitter"):
+        raise BadOption("distribution", params["distribution"], "a distribution spreads the jitter, so give a jitter")
+    burst = params["gilbert_elliott"]
+    if burst is not None:
+        for key in ("p", "r", "loss_bad", "loss_good"):
+            values["ge_" + key] = _units.percent("gilbert_elliott.%s" % key, burst[key])
+    if params["rate"] is not None:
+        values["rate"] = _units.rate("rate", params["rate"])
+    if params["reorder_gap"] is not None:
+        _units.integer("reorder_gap", params["reorder_gap"], 1, 1000)
+    _units.integer("limit", params["limit"], 1, 10000000)
+    if not any(values.get(key) for key in ("delay", "loss", "ge_p", "ge_loss_good", "corrupt", "duplicate", "rate")):
+        raise BadOption(_first_given(params), 0, "this would disturb nothing: one of %s must be more than 0" % ", ".join(FAULTS))
+    return _words(values, params)
+
+
+def _first_given(params):
+    return next(name for name in FAULTS if params[name] is not None)
+
+
+def _words(values, params):
+    words = ["limit", str(params["limit"])]
+    if values.get("delay"):
+        words += ["delay", _microseconds(values["delay"])]
+        if values.get("jitter"):
+            words.append(_microseconds(values["jitter"]))
+            if "correlation" in values:
+                words.append(_percent(values["correlation"]))
+            if params["distribution"] != "uniform":
+                words += ["distribution", params["distribution"]]
+    if params["gilbert_elliott"] is not None:
+        words += ["loss", "gemodel"] + [_percent(values["ge_" + key]) for key in ("p", "r", "loss_bad", "loss_good")]
+    for key in ("loss", "corrupt", "duplicate", "reorder"):
+        if values.get(key):
+            words += (["loss", "random"] if key == "loss" else [key]) + [_percent(values[key])]
+            if key + "_correlation" in values:
+                words.append(_percent(values[key + "_correlation"]))
+    if params["reorder_gap"] is not None and values.get("reorder"):
+        words += ["gap", str(params["reorder_gap"])]
+    if "rate" in values:
+        words += ["rate", "%dbit" % values["rate"]]
+    return words
+
+
+def _microseconds(seconds):
+    return "%dus" % round(seconds * 1e6)
+
+
+def _percent(number):
+    return "%g%%" % number
+
+
+class Selection(object):
+    """Which packets pass and which are hit; in this order, the first match wins."""
+
+    def __init__(self, control_ports, passed, hit, ports, protocols):
+        self.control_ports = control_ports
+        self.passed = passed  # networks
+        self.hit = hit  # networks; empty: everything
+        self.ports = ports  # (low, high) of the other end; empty: all
+        self.protocols = protocols  # names; empty: all
+
+    def matches(self, direction):
+        """(passes, family, u32 match words) for each filter. Families are tc's protocol names."""
+        far, far_port, near_port = ("dst", "dport", "sport") if direction == "egress" else ("src", "sport", "dport")
+        for port in self.control_ports:
+            for family in ("ip", "ipv6"):
+                yield True, family, _protocol(family, 6) + _port(family, near_port, port, 0xFFFF)
+        for version, client, server in DHCP:
+            family = "ip" if version == 4 else "ipv6"
+            yield True, family, _protocol(family, 17) + _port(family, near_port, client, 0xFFFF) + _port(family, far_port, server, 0xFFFF)
+        yield True, "ip", _protocol("ip", 1) + _byte(3, 0xFF, 20) + _byte(4, 0xFF, 21) + _NO_OPTIONS + _FIRST  # too big
+        for value, mask in _DISCOVERY:
+            yield True, "ipv6", _protocol("ipv6", ICMPV6) + _byte(value, mask, 40)
+        for value, mask in _LISTENERS:
+            yield True, "ipv6", _protocol("ipv6", 0) + _byte(ICMPV6, 0xFF, 40) + _byte(0, 0xFF, 41) + _byte(value, mask, 48)
+        for each in self.passed:
+            yield True, _family(each), _address(each, far)
+        for family, address in self._hit(far):
+            for words in self._protocols(family, far_port):
+                yield False, family, (address + words) or ["match", "u32", "0", "0"]
+
+    def _hit(self, far):
+        if self.hit:
+            return [(_family(each), _address(each, far)) for each in self.hit]
+        return [("ip", []), ("ipv6", [])]
+
+    def _protocols(self, family, far_port):
+        names = self.protocols or (["tcp", "udp"] if self.ports else [])
+        if not names:
+            return [[]]
+        found = []
+        for name in names:
+            number = ICMPV6 if name == "icmp" and family == "ipv6" else PROTOCOLS[name]
+            base = _protocol(family, number)
+            if not self.ports or name == "icmp":
+                found.append(base)
+            for low, high in self.ports if name != "icmp" else ():
+                found += [base + _port(family, far_port, value, mask) for value, mask in port_masks(low, high)]
+        return found
+
+
+def _family(network):
+    return "ip" if network.version == 4 else "ipv6"
+
+
+def _word(family):
+    return "ip" if family == "ip" else "ip6"
+
+
+def _address(network, end):
+    return ["match", _word(_family(network)), end, str(network)]
+
+
+def _protocol(family, number):
+    return ["match", _word(family), "protocol", str(number), "0xff"]
+
+
+def _byte(value, mask, offset):
+    return ["match", "u8", "0x%02x" % value, "0x%02x" % mask, "at", str(offset)]
+
+
+def _port(family, end, value, mask):
+    """A port match. In IPv4 only where it is at its usual place: no options in the header, and not a later fragment."""
+    words = ["match", _word(family), end, str(value), "0x%04x" % mask]
+    if family == "ip":
+        words += _NO_OPTIONS + _FIRST
+    return words
+
+
+class Tree(object):
+    """The commands for one interface: add (for tc -batch), links (ip argvs before them), undo steps and checks."""
+
+    def __init__(self, tools, interface, guard, place=HERE):
+        self.place = place
+        self.tc, self.ip = [place.undo_argv([tool]) for tool in tools]
+        self._link = place.argv([tools[1], "link"])
+        self.interface = interface
+        self.guard = guard  # holds while this very interface is there
+        self.links, self.add, self.undo, self.checks = [], [], [], []
+        self.carriers = []  # devices that carry netem
+        self._pref = TC_PREF_FIRST
+
+    def redirect(self, directions, device_of, netem, selection):
+        """The clsact way. device_of: direction -> name of our ifb."""
+        dev = self.interface
+        for direction in directions:
+            self._carrier(device_of(direction), netem)
+        self.add.append(["qdisc", "add", "dev", dev, "clsact"])
+        filters = []
+        for direction in directions:
+            filters += self._filters(direction, [direction], selection, device_of(direction))
+        self._undo_hook("clsact", [["egress"], ["ingress"]], filters)
+
+    def ingress(self, device, netem, selection):
+        """The way in for kernels without clsact: the ingress qdisc, and an ifb."""
+        dev = self.interface
+        self._carrier(device, netem)
+        self.add.append(["qdisc", "add", "dev", dev, "handle", "ffff:", "ingress"])
+        filters = self._filters("ingress", ["parent", "ffff:"], selection, device)
+        self._undo_hook("ingress", [["parent", "ffff:"]], filters)
+
+    def _undo_hook(self, kind, parents, filters):
+        """Undo steps of a hook qdisc: all at once, so the control path passes until the last packet is hit; or, where
+        somebody else has put filters there meanwhile, just our own, those that hit before those that pass."""
+        dev = self.interface
+        there = OutputHas(self.tc + ["qdisc", "show", "dev", dev], "qdisc %s ffff:" % kind)
+        ours = [OnlyOurFilters(self.tc + ["filter", "show", "dev", dev] + parent) for parent in parents]
+        whole = Run("remove the %s hook of %s" % (kind, dev), self.tc + ["qdisc", "del", "dev", dev, kind], ours)
+        left = When([there], filters[::-1])
+        self.undo[:0] = [When([self.guard, there], [whole, left])]
+
+    def band(self, netem, selection):
+        """The prio way, egress only, over a default root qdisc."""
+        dev = self.interface
+        self.add.append(["qdisc", "add", "dev", dev, "root", "handle", ROOT_HANDLE, "prio", "bands", "4", "priomap"] + ["0"] * 16)
+        self.add.append(["qdisc", "add", "dev", dev, "parent", ROOT_HANDLE + "4", "handle", NETEM_HANDLE, "netem"] + netem)
+        for passes, family, match in selection.matches("egress"):
+            flow = ["flowid", ROOT_HANDLE + ("1" if passes else "4")]
+            self.add.append(["filter", "add", "dev", dev, "parent", ROOT_HANDLE, "protocol", family, "pref", self._next(), "u32"] + match + flow)
+        there = OutputHas(self.tc + ["qdisc", "show", "dev", dev], "qdisc prio %s root" % ROOT_HANDLE)
+        self.undo.append(Run("remove our root qdisc from %s" % dev, self.tc + ["qdisc", "del", "dev", dev, "root", "handle", ROOT_HANDLE], [self.guard, there]))
+        self.checks.append(Gone("our root qdisc on %s" % dev, [self.guard, there]))
+        self.carriers.append(dev)
+
+    def _carrier(self, device, netem):
+        self.links += [self._link + ["add", device, "type", "ifb"], self._link + ["set", "dev", device, "up"]]
+        self.add.append(["qdisc", "add", "dev", device, "root", "handle", NETEM_HANDLE, "netem"] + netem)
+        there = self._exists(device)
+        self.undo.append(Run("remove the device %s" % device, self.ip + ["link", "del", "dev", device], [there]))
+        self.checks.append(Gone("device %s" % device, [there]))
+        self.carriers.append(device)
+
+    def _exists(self, device):
+        if self.place is HERE:
+            return Exists("/sys/class/net/" + device)
+        return OutputHas(self.ip + ["-o", "link", "show"], ": %s:" % device)
+
+    def _filters(self, direction, parent, selection, device):
+        """Add the filters of one direction; returns the undo of each."""
+        dev = self.interface
+        shown = self.tc + ["filter", "show", "dev", dev] + parent
+        undo = []
+        for passes, family, match in selection.matches(direction):
+            pref = self._next()
+            action = ["action", "pass"] if passes else ["action", "mirred", "egress", "redirect", "dev", device]
+            self.add.append(["filter", "add", "dev", dev] + parent + ["protocol", family, "pref", pref, "u32"] + match + action)
+            argv = self.tc + ["filter", "del", "dev", dev] + parent + ["protocol", family, "pref", pref]
+            undo.append(Run("remove our %s filter %s" % (direction, pref), argv, [OutputHas(shown, " pref %s " % pref)]))
+        return undo
+
+    def _next(self):
+        self._pref += 1
+        return str(self._pref)
+
+
+def count(matches):
+    """How many filters a selection makes in one direction."""
+    return sum(1 for _each in matches)

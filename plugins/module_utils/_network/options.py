@@ -1,0 +1,198 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""What network attacks share: interfaces, addresses and ports as options, and the traffic that always passes."""
+
+import ipaddress
+import os
+import re
+import socket
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds, OutputHas
+
+_INTERFACE = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}\Z")
+_HOST_NAME = re.compile(r"^(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?\Z")
+INTERFACE_PREFIX = "fl"  # of the ifb devices that attacks add: fl and 12 hex digits
+_OURS = re.compile("^%s[0-9a-f]{12}\\Z" % INTERFACE_PREFIX)
+PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1}
+ICMPV6 = 58
+DHCP = ((4, 68, 67), (6, 546, 547))  # family, port of the client, which is the target, and of the server; always passes
+
+
+def interface_name(option, value):
+    """A name that an interface can have. Errors: BadOption."""
+    if not _INTERFACE.match(value) or value in (".", ".."):
+        raise BadOption(option, value, "give the name of an interface, at most 15 letters, digits, and . _ - @")
+    return value
+
+
+class Interface(object):
+    """An interface of the target, by its name in /sys/class/net."""
+
+    def __init__(self, name):
+        self.name = name
+        self.path = os.path.join("/sys/class/net", name)
+
+    def check(self):
+        """Errors: AttackError when it is not there, is down, or is a port of a bond."""
+        if not os.path.isdir(self.path):
+            there = ", ".join(sorted(os.listdir("/sys/class/net")))
+            raise AttackError("interface: there is no %s on the target; there are: %s" % (self.name, there), option="interface")
+        if not int(Host.read(self.path + "/flags", "0x0"), 16) & 1:
+            raise AttackError("interface: %s is down, so there is nothing to disturb" % self.name, option="interface")
+        if os.path.isdir(self.path + "/bonding_slave"):
+            bond = os.path.basename(os.path.realpath(self.path + "/master"))
+            raise AttackError("interface: %s is a port of the bond %s: attack the bond" % (self.name, bond), option="interface")
+
+    def guard(self):
+        """The undo guard for this very interface: a later one of the same name has another index."""
+        return FileHolds(self.path + "/ifindex", Host.read(self.path + "/ifindex").strip())
+
+
+class ShownInterface(object):
+    """An interface as ip shows it, in any network namespace (place, see _host/namespace.py): /sys/class/net shows only our own."""
+
+    def __init__(self, host, place, name):
+        self.name = name
+        self._place = place
+        self._show = [host.tool("ip"), "-o", "link", "show"]
+        self._lines = links(host, place)
+
+    def check(self):
+        """Errors: AttackError when it is not there, is down, or is a port of a bond."""
+        if self.name not in self._lines:
+            raise AttackError("interface: there is no %s on %s; there are: %s" % (self.name, self._place.label, ", ".join(self._lines)), option="interface")
+        flags = _flags(self._lines[self.name])
+        if "UP" not in flags:
+            raise AttackError("interface: %s is down, so there is nothing to disturb" % self.name, option="interface")
+        if "SLAVE" in flags:
+            raise AttackError("interface: %s is a port of a bond: attack the bond" % self.name, option="interface")
+
+    def guard(self):
+        """As Interface.guard(): its number and name at the beginning of a line."""
+        number, name = self._lines[self.name].split()[:2]
+        text = "%s %s" % (number, name)
+        return OutputHas(self._place.undo_argv(self._show), text if number == "1:" else "\n" + text)
+
+
+def links(host, place):
+    """{name: line of ip -o link} of a place."""
+    lines = host.run(place.argv([host.tool("ip"), "-o", "link", "show"]))[1].splitlines()
+    return dict((line.split()[1].rstrip(":").partition("@")[0], line) for line in lines)
+
+
+def _flags(line):
+    return line.partition("<")[2].partition(">")[0].split(",")
+
+
+def made_by_attack(name):
+    """Whether an interface is one that an attack added, by its name."""
+    return _OURS.match(name) is not None
+
+
+def default_interface(host, place=None):
+    """The interface of the default route, IPv4 before IPv6, else the only one that is up. Errors: AttackError."""
+    for family in ("-4", "-6"):
+        argv = [host.tool("ip"), family, "route", "show", "default"]
+        words = host.run(place.argv(argv) if place else argv, check=False)[1].split()
+        if "dev" in words:
+            return words[words.index("dev") + 1]
+    if place and place.guards:
+        up = [name for name, line in sorted(links(host, place).items()) if "UP" in _flags(line) and "SLAVE" not in _flags(line)]
+    else:
+        up = [name for name in sorted(os.listdir("/sys/class/net")) if _is_up(name)]
+    # Those of attacks come and go: with them an active attack would not be recognised when it is asked for again.
+    up = [name for name in up if name != "lo" and not made_by_attack(name)]
+    if len(up) == 1:
+        return up[0]
+    raise AttackError("interface: the target has no default route to choose it by: name one of %s" % ", ".join(up or ["(none is up)"]), option="interface")
+
+
+def _is_up(name):
+    return int(Host.read("/sys/class/net/%s/flags" % name, "0x0"), 16) & 1 == 1
+
+
+def check_peers(option, values):
+    """Addresses, networks or host names as text; pure. Errors: BadOption."""
+    for value in values:
+        if _looks_numeric(value):
+            network(option, value)
+        elif not _HOST_NAME.match(value):
+            raise BadOption(option, value, "give an IPv4 or IPv6 address, a network such as 10.0.0.0/8, or a host name")
+
+
+def _looks_numeric(value):
+    return ":" in value or "/" in value or re.match(r"^[0-9.]+\Z", value) is not None
+
+
+def network(option, value):
+    """An ipaddress network. Refuses what would be everything and IPv4 written as IPv6. Errors: BadOption."""
+    try:
+        if "%" in value:
+            raise ValueError("leave out the scope %s" % value[value.index("%"):])
+        found = ipaddress.ip_network(value, strict=False)
+    except ValueError as error:
+        raise BadOption(option, value, "not an address or network (%s)" % error)
+    if found.prefixlen == 0:
+        raise BadOption(option, value, "leave the option out to mean everything; the control path passes then as well")
+    if found.version == 6 and found.network_address.ipv4_mapped is not None:
+        raise BadOption(option, value, "write the IPv4 address itself: %s" % found.network_address.ipv4_mapped)
+    return found
+
+
+def resolve(option, values):
+    """Networks for addresses, networks and host names; names are asked of the target's resolver, now. Errors: AttackError."""
+    found = []
+    for value in values:
+        if _looks_numeric(value):
+            found.append(network(option, value))
+            continue
+        try:
+            answers = socket.getaddrinfo(value, None, 0, socket.SOCK_STREAM)
+        except (socket.gaierror, UnicodeError) as error:
+            raise AttackError("%s: the target cannot resolve %s: %s" % (option, value, error), option=option)
+        found += [ipaddress.ip_network(address) for address in sorted(set(answer[4][0].split("%")[0] for answer in answers))]
+    return found
+
+
+def port_range(option, value):
+    """(first, last) from 80, "80" or "8000-8010". Errors: BadOption."""
+    first, dash, last = str(value).partition("-")
+    low = _units.port(option, first)
+    high = _units.port(option, last) if dash else low
+    if high < low:
+        raise BadOption(option, value, "write the lower port first: %d-%d" % (high, low))
+    return low, high
+
+
+def port_masks(low, high):
+    """The fewest (value, mask) pairs that cover a port range exactly, as u32 filters match."""
+    found = []
+    while low <= high:
+        size = low & -low if low else 65536
+        while size > high - low + 1:
+            size //= 2
+        found.append((low, 0xFFFF & ~(size - 1)))
+        low += size
+    return found
+
+
+def refuse_control_path(host, option, networks, ports=(), ports_option="ports"):
+    """Errors: AttackError when the option aims at the controller itself or at SSH."""
+    peers = set(peer for _port, peer in host.control_path())
+    for each in networks:
+        if each.num_addresses == 1 and each.network_address in peers:
+            raise AttackError(
+                "%s: %s is where this very connection comes from, as far as can be told: the control path is never attacked" % (option, each.network_address),
+                option=option,
+            )
+    ssh = set(host.control_ports()) if ports else ()
+    for low, high in ports:
+        if low == high and low in ssh:
+            raise AttackError("%s: %d is SSH on this target: the control path is never attacked" % (ports_option, low), option=ports_option)

@@ -1,0 +1,209 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Sockets as a resource: who holds which port, ports held by a worker of ours, and how many ephemeral ports are free."""
+
+import os
+import resource
+import signal
+import socket
+import time
+
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import LISTENING, Host, address, socket_inodes, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.process import processes
+
+KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+RANGE = "/proc/sys/net/ipv4/ip_local_port_range"  # of IPv6 as well
+RESERVED = "/proc/sys/net/ipv4/ip_local_reserved_ports"
+BYTES_PER_SOCKET = 4096  # of memory: socket, inode, file, bind bucket and our own object; 3.7 KiB measured for TCP
+STRIDE = 16  # passes that free_ports() asks in
+SPARE_FILES = 64  # descriptors that a holder leaves to itself
+
+
+class Socket(object):
+    """One line of /proc/net/tcp and its like."""
+
+    __slots__ = ("_address", "port", "state", "inode")
+
+    def __init__(self, line):
+        fields = line.split()
+        self._address, _colon, port = fields[1].partition(":")
+        self.port = int(port, 16)
+        self.state = fields[3]
+        self.inode = fields[9]
+
+    @property
+    def address(self):
+        return address(self._address)
+
+    def overlaps(self, ip):
+        """Whether a bind to an address (None: all of them) would be in its way."""
+        return ip is None or self.address.is_unspecified or self.address == ip or ip.is_unspecified and ip.version == self.address.version
+
+
+def sockets(protocol):
+    """All sockets of tcp or udp that have a port, both families."""
+    for name in (protocol, protocol + "6"):
+        for line in Host.read("/proc/net/" + name).splitlines()[1:]:
+            yield Socket(line)
+
+
+def holders(inodes):
+    """"name (pid N)" of the processes that hold some sockets, for people."""
+    found = ["%s (pid %d)" % (process.name, process.pid) for process in processes() if inodes & socket_inodes(process.pid)]
+    return ", ".join(found) or "a process that cannot be seen from here (of another user, or in another namespace)"
+
+
+def in_the_way(protocol, ip, ports, connected=False):
+    """{port: who has it} of the ports that cannot be bound to an address (None: all). For TCP who listens, and with connected every other socket."""
+    found = {}
+    for each in sockets(protocol):
+        if each.port in ports and (protocol == "udp" or connected or each.state == LISTENING) and each.overlaps(ip):
+            found.setdefault(each.port, set()).add(each.inode)
+    return dict((port, holders(inodes)) for port, inodes in found.items())
+
+
+def bind(protocol, ip, port, reuse=False):
+    """A socket on a port of an address; None is every address of both families. Errors: OSError.
+
+    reuse: connections of an ended server that the kernel still remembers are not in the way; a listener is.
+    """
+    if ip is None:
+        family = socket.AF_INET6 if Host.read("/proc/net/if_inet6", None) is not None else socket.AF_INET
+        where = "::" if family == socket.AF_INET6 else "0.0.0.0"
+    else:
+        family, where = (socket.AF_INET if ip.version == 4 else socket.AF_INET6), str(ip)
+    found = socket.socket(family, KINDS[protocol])
+    try:
+        if family == socket.AF_INET6:
+            found.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if ip is None else 1)
+        if reuse:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((where, port))
+    except OSError:
+        found.close()
+        raise
+    return found
+
+
+def problem_of(ip):
+    """Why nothing can be bound to an address here, or None."""
+    try:
+        bind("udp", ip, 0).close()
+    except OSError as error:
+        return error.strerror
+    return None
+
+
+# --- ports held one by one --------------------------------------------------------------------------
+
+
+def occupy(protocol, ip, ports, until):
+    """The worker: hold ports until that second since boot. TCP ports listen; nothing is accepted or read."""
+    held = []
+    for port in ports:
+        found = bind(protocol, ip, port, reuse=protocol == "tcp")
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # what is sent here may wait in the least memory that the kernel allows
+        if protocol == "tcp":
+            found.listen(0)
+        held.append(found)
+    while uptime() < until:
+        time.sleep(max(0.0, min(5.0, until - uptime())))
+
+
+# --- ephemeral ports --------------------------------------------------------------------------------
+
+
+def ephemeral(text, reserved=""):
+    """Ports that the kernel gives out by itself, from the texts of ip_local_port_range and ip_local_reserved_ports."""
+    low, high = [int(word) for word in text.split()]
+    ports = set(range(low, high + 1))
+    for each in reserved.strip().split(","):
+        first, dash, last = each.partition("-")
+        if first:
+            ports.difference_update(range(int(first), int(last if dash else first) + 1))
+    return sorted(ports)
+
+
+def ports_in_use(protocol, ports):
+    """Those of some ports that any socket of a protocol has."""
+    return set(each.port for each in sockets(protocol)) & set(ports)
+
+
+def to_take(usable, in_use, percent, reserve):
+    """How many more ports make that percentage of the usable ones taken, with at least reserve left."""
+    return max(0, min(int(usable * percent / 100.0), usable - reserve) - in_use)
+
+
+def files_allowed():
+    """Descriptors that one process of ours may have; only its own soft limit is moved, up to the hard one."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return (1 << 20 if hard == resource.RLIM_INFINITY else hard) - SPARE_FILES
+
+
+def exhaust(protocol, ports, count, helpers, until):
+    """The leader: hold count of some free ports until that second since boot, with helpers that share them.
+
+    Ports are bound, not connected: no packet is sent, and the kernel gives a bound port to nobody else, in neither family.
+    """
+    leader = os.getpid()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for part in range(helpers):
+        if os.fork() == 0:
+            try:
+                quota = count * (part + 1) // helpers - count * part // helpers
+                _hold(protocol, ports[part::helpers], quota, leader, until)
+            finally:
+                os._exit(0)
+    while uptime() < until:
+        time.sleep(max(0.0, min(5.0, until - uptime())))
+
+
+def _hold(protocol, ports, count, leader, until):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    held = []
+    for port in ports:
+        if len(held) == count or os.getppid() != leader:
+            break
+        try:
+            held.append(bind(protocol, None, port))
+            held[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        except OSError:
+            continue  # somebody took it a moment ago
+    while os.getppid() == leader and uptime() < until:
+        time.sleep(0.5)
+
+
+def held_by(leader):
+    """How many sockets a leader's helpers have."""
+    total = 0
+    for process in processes():
+        try:
+            if process.pid != leader and os.getpgid(process.pid) == leader:
+                total += len(socket_inodes(process.pid))
+        except OSError:
+            continue  # it just ended
+    return total
+
+
+def free_ports(protocol, ports, patience=2.0):
+    """How many of some ports can be had, asked from the kernel: each is bound for a moment.
+
+    In passes of every 16th port; when patience (seconds) is over after a pass, the ports not asked are taken to be like the others.
+    """
+    ports, asked, free, until = list(ports), 0, 0, time.monotonic() + patience
+    for first in range(STRIDE):
+        for port in ports[first::STRIDE]:
+            asked += 1
+            try:
+                bind(protocol, None, port).close()
+                free += 1
+            except OSError:
+                continue
+        if time.monotonic() > until:
+            break
+    return int(round(float(free) * len(ports) / max(1, asked)))

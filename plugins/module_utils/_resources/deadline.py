@@ -1,0 +1,31 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""When a stressor ends by itself. It may have taken what its own undo would need, so it does not wait for anybody."""
+
+import os
+
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import state_dir
+
+
+class Deadline(object):
+    """The end of an attack: its duration is over, its lease was not renewed, or its record is gone."""
+
+    def __init__(self, attack_id, duration):
+        self.until = uptime() + duration
+        self._file = os.path.join(state_dir(), attack_id, "deadline")
+
+    def over(self):
+        now = uptime()
+        if now >= self.until:
+            return True
+        try:
+            with open(self._file) as handle:
+                text = handle.read().strip()
+        except (IOError, OSError):
+            return not os.path.lexists(self._file)  # else: no file handle is free just now
+        return text.isdigit() and now * 100 >= int(text)

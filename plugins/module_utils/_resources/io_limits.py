@@ -1,0 +1,211 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Limits of a control group's input and output: io.max (version 2) or blkio.throttle.* (version 1), read and written as the kernel does."""
+
+import os
+import stat
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup, filesystem, process as host_process
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host, ancestors
+
+KEYS = ("rbps", "wbps", "riops", "wiops")
+V1_FILES = {
+    "rbps": "blkio.throttle.read_bps_device",
+    "wbps": "blkio.throttle.write_bps_device",
+    "riops": "blkio.throttle.read_iops_device",
+    "wiops": "blkio.throttle.write_iops_device",
+}
+NONE = {2: "max", 1: "0"}
+
+
+def hierarchy(text=None):
+    """(mount point, version) of the control groups that can limit input and output. Errors: AttackError."""
+    unified = None
+    for line in (Host.read("/proc/self/mountinfo") if text is None else text).splitlines():
+        left, _dash, right = line.partition(" - ")
+        fields, kind = left.split(), right.split()
+        if len(kind) > 2 and kind[0] == "cgroup" and "blkio" in kind[2].split(","):
+            return fields[4], 1
+        if kind[:1] == ["cgroup2"] and unified is None:
+            unified = fields[4]
+    if unified is None:
+        raise AttackError("control groups are not mounted on the target")
+    return unified, 2
+
+
+def refuse_place(option, value, directory, point):
+    """Errors: BadOption for the place of a group that is never limited, whether it is there or not."""
+    if directory == point or not filesystem.below(directory, point):
+        raise BadOption(option, value, "the top of all control groups cannot be limited")
+    if os.path.basename(directory) in ("system.slice", "init.scope") or os.path.basename(directory).startswith("faultline-"):
+        raise BadOption(option, value, "the dead-man timers run in there: choose one of its services")
+
+
+def refuse_group(option, value, directory, point):
+    """The pids in a group. Errors: BadOption when it is not there, or holds what keeps the host, the control path or an undo going."""
+    refuse_place(option, value, directory, point)
+    if not os.path.isdir(directory):
+        raise BadOption(option, value, "there is no control group %s" % directory)
+    pids = set()
+    for place, _directories, _files in os.walk(directory):
+        pids.update(int(word) for word in Host.read(os.path.join(place, "cgroup.procs")).split())
+    return refuse_processes(option, value, pids)
+
+
+def refuse_processes(option, value, pids):
+    """The same pids, sorted. Errors: BadOption when one of them keeps the host, the control path or an undo going."""
+    ours = set(ancestors())
+    for process in host_process.processes():
+        if process.pid in pids and (process.pid in ours or process.pid == 1 or host_process.protected(process.name)):
+            raise BadOption(option, value, "%s (pid %d) is in it, which keeps the host or its control path alive" % (process.name, process.pid))
+    return sorted(pids)
+
+
+def without_controller(directory, point):
+    """Directories from the top down to the parent of a group whose groups do not have the io controller. Errors: AttackError."""
+    if "io" not in Host.read(os.path.join(point, "cgroup.controllers")).split():
+        raise AttackError("the kernel of the target has no io controller for control groups (CONFIG_BLK_CGROUP, CONFIG_BLK_DEV_THROTTLING)")
+    found, place = [], os.path.dirname(directory)
+    while filesystem.below(place, point):
+        if "io" not in Host.read(os.path.join(place, "cgroup.subtree_control")).split():
+            found.insert(0, place)
+        if place == point:
+            break
+        place = os.path.dirname(place)
+    return found
+
+
+class OwnGroup(object):
+    """A control group of ours (version 1) for a unit that has none in this hierarchy, as is usual where nobody asked systemd for one.
+
+    unit: what systemd calls the unit's group. The processes of the unit go in and, in the undo, back to the one group that all of them were in.
+    """
+
+    def __init__(self, attack_id, unit, point):
+        self.path = os.path.join(point, cgroup.PREFIX + attack_id)
+        self.unit = unit.rstrip("/")
+        self.point = point
+        self._hierarchy = cgroup.hierarchies(controllers=("blkio",))["blkio"]
+
+    def processes(self):
+        """{pid: directory of its group here} of the unit."""
+        found = {}
+        for process in host_process.processes():
+            groups = cgroup.membership(Host.read("/proc/%d/cgroup" % process.pid))
+            if any((groups.get(tree, "") + "/").startswith(self.unit + "/") for tree in ("name=systemd", "")):
+                found[process.pid] = self._hierarchy.directory(groups.get("blkio", "/"))
+        return found
+
+    def back(self):
+        """Where its processes are. Errors: AttackError unless that is one group."""
+        places = sorted(set(self.processes().values()) - set([self.path]))
+        if len(places) != 1:
+            told = "%s has its processes in %d control groups of blkio (%s): use the option cgroup for one of them"
+            raise AttackError(told % (self.unit, len(places), ", ".join(places) or "none"), option="service")
+        if os.path.basename(places[0]).startswith(cgroup.PREFIX):
+            raise AttackError("another attack has %s in %s: revert it first, or ask one attack for all limits" % (self.unit, places[0]), option="service")
+        return places[0]
+
+    def fill(self):
+        """Errors: AttackError when the unit starts processes quicker than they can be moved."""
+        for _again in range(20):
+            outside = [pid for pid, place in self.processes().items() if place != self.path]
+            if not outside:
+                return
+            for pid in outside:
+                host_process.write_proc(os.path.join(self.path, "cgroup.procs"), str(pid))
+        raise AttackError("%s starts processes quicker than they can be moved into %s" % (self.unit, self.path))
+
+
+def device(option, value, real):
+    """MAJOR:MINOR of the whole disk that a device, or the file system of a directory, is on."""
+    try:
+        found = os.stat(real)
+    except OSError:
+        raise BadOption(option, value, "there is no such device or directory on the target")
+    if stat.S_ISBLK(found.st_mode):
+        number = "%d:%d" % (os.major(found.st_rdev), os.minor(found.st_rdev))
+    else:
+        mount = filesystem.mount_of(real)
+        number = mount.device
+        if number.startswith("0:"):
+            number = _source(mount.source)
+        if number is None:
+            raise BadOption(option, value, "%s (%s) is on no block device: name the device" % (mount.point, mount.kind))
+    system = os.path.realpath("/sys/dev/block/%s" % number)
+    if os.path.exists(os.path.join(system, "partition")):
+        number = Host.read(os.path.join(os.path.dirname(system), "dev")).strip()
+    return number
+
+
+def _source(path):
+    """The number of a block device that a mount names, for file systems with several devices or numbers of their own."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return "%d:%d" % (os.major(found.st_rdev), os.minor(found.st_rdev)) if path.startswith("/dev/") and stat.S_ISBLK(found.st_mode) else None
+
+
+def device_name(number):
+    for line in Host.read("/sys/dev/block/%s/uevent" % number).splitlines():
+        if line.startswith("DEVNAME="):
+            return "/dev/" + line[8:]
+    return number
+
+
+class Change(object):
+    """One write to a file of the group: the line that is there, the one to write, and the one to go back to. None is no line."""
+
+    def __init__(self, path, before, write, after, restore):
+        self.path = path
+        self.before = before
+        self.write = write
+        self.after = after  # as the kernel will show it
+        self.restore = restore
+
+
+def line_of(text, number):
+    """The line of a device in one of these files, None without one."""
+    for line in text.splitlines():
+        if line.split(" ")[0] == number:
+            return line.rstrip()
+    return None
+
+
+def parse(line):
+    """{"rbps": "1048576", ...} of a line of io.max; without a line there are no limits."""
+    found = dict((key, "max") for key in KEYS)
+    for word in (line or "").split(" ")[1:]:
+        key, _equals, value = word.partition("=")
+        if key in found:
+            found[key] = value
+    return found
+
+
+def changes(directory, version, number, limits, read=Host.read):
+    """What has to be written for {"rbps": 1048576, ...}; what is not named stays as it is."""
+    if version == 2:
+        path = os.path.join(directory, "io.max")
+        before = line_of(read(path), number)
+        was = parse(before)
+        now = dict(was, **dict((key, str(value)) for key, value in limits.items()))
+        write = " ".join([number] + ["%s=%d" % (key, limits[key]) for key in KEYS if key in limits])
+        return [Change(path, before, write, _line(number, now), _line(number, was))]
+    found = []
+    for key in KEYS:
+        if key in limits:
+            path = os.path.join(directory, V1_FILES[key])
+            before = line_of(read(path), number)
+            told = "%s %d" % (number, limits[key])
+            found.append(Change(path, before, told, told, before or "%s %s" % (number, NONE[1])))
+    return found
+
+
+def _line(number, values):
+    return " ".join([number] + ["%s=%s" % (key, values[key]) for key in KEYS])

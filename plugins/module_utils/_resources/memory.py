@@ -1,0 +1,159 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Memory that is really taken, stays at what was asked for, and gives way before the host runs out.
+
+A worker holds private pages, each of them written, with content of its own: nothing that the kernel could share (KSM, the zero page),
+compress to nothing (zram, zswap) or collapse. It looks five times a second at what is available, and takes or returns pages.
+"""
+
+import collections
+import mmap
+import os
+import resource
+import struct
+import time
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host, uptime
+
+MIB = 1 << 20
+LOOK = 0.2  # seconds between two looks
+WORKER = 64 * MIB  # more than the worker itself needs; part of its cap
+_COUNTER = struct.Struct("=Q")
+
+# total and available in bytes. limited: a control group around us allows less than the host has, and that is what counts.
+View = collections.namedtuple("View", "total available limited")
+
+
+def meminfo(text=None):
+    """{field of /proc/meminfo: bytes}."""
+    found = {}
+    for line in (Host.read("/proc/meminfo") if text is None else text).splitlines():
+        name, _colon, value = line.partition(":")
+        words = value.split()
+        if words and words[0].isdigit():
+            found[name] = int(words[0]) * (1024 if words[1:] == ["kB"] else 1)
+    return found
+
+
+def look(limited=True):
+    """What there is, for everybody. limited=False passes over control groups: a worker's own room must not count. Errors: AttackError."""
+    found = meminfo()
+    if "MemTotal" not in found or "MemAvailable" not in found:
+        raise AttackError("the kernel of the target does not say how much memory is available (MemAvailable in /proc/meminfo)")
+    total, available, inside = found["MemTotal"], found["MemAvailable"], False
+    for limit, used in cgroup.memory_limits() if limited else []:
+        inside = inside or limit < found["MemTotal"]
+        total, available = min(total, limit), min(available, max(0, limit - used))
+    return View(total, available, inside)
+
+
+def default_reserve(total):
+    """512 MiB; a quarter of the memory on hosts with less than 2 GiB."""
+    return min(512 * MIB, total // 4)
+
+
+def least_reserve(total):
+    """128 MiB; a tenth of the memory on hosts with less than 1.25 GiB."""
+    return min(128 * MIB, total // 10)
+
+
+class Goal(object):
+    """What to hold: an amount, or as much as brings the use of all programs to used bytes. rate: bytes a second, None for at once."""
+
+    def __init__(self, reserve, amount=None, used=None, rate=None):
+        self.amount = amount
+        self.used = used
+        self.reserve = reserve
+        self.rate = rate
+
+    @property
+    def most(self):
+        """Never more than this, whatever others do."""
+        return self.used if self.amount is None else self.amount
+
+    def wanted(self, held, view, elapsed):
+        """Bytes to hold now, when held bytes are held and that is the view of everybody."""
+        want = self.amount if self.used is None else held + self.used - (view.total - view.available)
+        if self.rate is not None:
+            want = min(want, self.rate * elapsed)
+        return int(max(0, min(want, self.most, held + view.available - self.reserve)))
+
+    @property
+    def chunk(self):
+        """Bytes taken or returned at once: a small part of the whole, in whole pages, and not too many pieces."""
+        size = min(32 * MIB, max(64 * 1024, self.most // 512))
+        return size - size % mmap.PAGESIZE
+
+
+class Hold(object):
+    """Pages that are ours alone."""
+
+    def __init__(self, chunk):
+        self.chunk = chunk
+        self._pieces = []
+        self._content = os.urandom(chunk)
+        self._pages = 0
+
+    @property
+    def held(self):
+        return len(self._pieces) * self.chunk
+
+    def grow(self):
+        """Errors: OSError, MemoryError, ValueError, as Python's versions have it, when the kernel refuses."""
+        piece = mmap.mmap(-1, self.chunk, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        if hasattr(mmap, "MADV_NOHUGEPAGE"):  # or a part of a huge page that is returned stays taken
+            try:
+                piece.madvise(mmap.MADV_NOHUGEPAGE)
+            except OSError:
+                pass  # a kernel without huge pages
+        piece[:] = self._content
+        for offset in range(0, self.chunk, mmap.PAGESIZE):
+            self._pages += 1
+            _COUNTER.pack_into(piece, offset, self._pages)
+        self._pieces.append(piece)
+
+    def shrink(self):
+        self._pieces.pop().close()
+
+
+def hold(goal, limited, over):
+    """The worker: steer what is held until over() is true."""
+    own = status(os.getpid())["VmSize"] + goal.most + WORKER
+    resource.setrlimit(resource.RLIMIT_AS, (own, own))
+    pages = Hold(goal.chunk)
+    begun = uptime()
+    while not over():
+        adjust(pages, goal, limited, uptime() - begun)
+        time.sleep(LOOK)
+
+
+def adjust(pages, goal, limited, elapsed):
+    """One look: come as close to what is wanted as a chunk allows, but look again after a while."""
+    pause = time.monotonic() + LOOK
+    want = goal.wanted(pages.held, look(limited), elapsed)
+    while pages.held >= want + pages.chunk:
+        pages.shrink()
+    while pages.held + pages.chunk <= want and time.monotonic() < pause:
+        try:
+            pages.grow()
+        except (OSError, MemoryError, ValueError):
+            return  # the kernel gives no more now; what is held stays
+
+
+def status(pid):
+    """{field of /proc/PID/status: bytes} of a process's memory; zeros when it is gone."""
+    found = collections.defaultdict(int)
+    found.update(meminfo(Host.read("/proc/%d/status" % pid)))
+    return found
+
+
+def resident(pid):
+    """(bytes in memory, bytes swapped out) that are a process's own."""
+    found = status(pid)
+    return found["RssAnon"] or found["VmRSS"], found["VmSwap"]

@@ -1,0 +1,125 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Process slots: how many there are, and holding some of them while a reserve stays free.
+
+A slot is what a process or a thread needs: the kernel's limits count both alike. They are held by threads that sleep, for a thread costs a
+third of a forked process, all of them end with one signal, and none stays as a zombie in its slot until somebody waits for it.
+"""
+
+import _thread
+import collections
+import os
+import resource
+import threading
+
+from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._host.process import processes
+from ansible_collections.faultline.chaos.plugins.module_utils._resources import holders as resources_holders
+
+FIRST_NUMBERS = 300  # process numbers that the kernel gives only once, after a boot
+PER_HOLDER = 8000  # threads of one process; each needs two of its 65530 mappings
+STACK = 64 * 1024  # bytes of a thread, of which it touches a few pages
+COST = 48 * 1024  # bytes that a sleeping thread takes, the kernel's part included; measured: 35 to 45 KiB
+HOLDER = 24 << 20  # bytes that a holder needs besides its threads, at the most
+
+# One limit: its name for people, how many slots it allows, and how many are in use.
+Pool = collections.namedtuple("Pool", "name limit used")
+
+
+def threads(text=None):
+    """How many processes and threads the kernel has."""
+    return int((Host.read("/proc/loadavg") if text is None else text).split()[3].partition("/")[2])
+
+
+def pools(from_top):
+    """The limits that stand between us and the next process. from_top: as for a control group at the top, where a room is."""
+    used = threads()
+    found = [
+        Pool("kernel.pid_max", int(Host.read("/proc/sys/kernel/pid_max", "32768")) - FIRST_NUMBERS, used),
+        Pool("kernel.threads-max", int(Host.read("/proc/sys/kernel/threads-max", "32768")), used),
+    ]
+    found += [Pool("pids.max of a control group", limit, tasks) for limit, tasks in cgroup.task_limits(from_top)]
+    most = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    if os.geteuid() != 0 and most != resource.RLIM_INFINITY:
+        found.append(Pool("the user's limit (ulimit -u)", most, _of_user(os.getuid())))
+    return found
+
+
+def _of_user(uid):
+    total = 0
+    for process in processes():
+        if process.uid == uid:
+            total += thread_count(process.pid)
+    return total
+
+
+def thread_count(pid):
+    for line in Host.read("/proc/%d/status" % pid).splitlines():
+        if line.startswith("Threads:"):
+            return int(line.split()[1])
+    return 0
+
+
+def tightest(found):
+    """The pool with the fewest free slots."""
+    return min(found, key=free)
+
+
+def free(pool):
+    return max(0, pool.limit - pool.used)
+
+
+def default_reserve(limit):
+    """A tenth of the limit, and 200 at the least: a login, sudo, Ansible and the undo together need less than 50."""
+    return max(200, limit // 10)
+
+
+LEAST_RESERVE = 100
+
+
+def parts(count):
+    """How many threads each holder has, so that the leader, its holders and all threads are count."""
+    holders = max(1, -(-(count - 1) // (PER_HOLDER + 1)))
+    each, more = divmod(max(0, count - 1 - holders), holders)
+    return [each + (number < more) for number in range(holders)]
+
+
+class Sleepers(object):
+    """Threads that sleep until they are let go."""
+
+    def __init__(self):
+        threading.stack_size(STACK)
+        self._locks = []
+
+    def __len__(self):
+        return len(self._locks)
+
+    def take(self):
+        lock = _thread.allocate_lock()
+        lock.acquire()
+        try:
+            _thread.start_new_thread(lock.acquire, ())
+        except (RuntimeError, MemoryError):
+            return False  # no slot or no memory now
+        self._locks.append(lock)
+        return True
+
+    def give(self):
+        self._locks.pop().release()
+
+
+def hold(count, reserve, from_top, over):
+    """The leader of the attack, until over() is true. reserve: None to leave others only what they have."""
+    shares = parts(count)
+    total = sum(shares)
+    resources_holders.lead(shares, Sleepers, lambda held: resources_holders.wanted(total, held, free(tightest(pools(from_top))), reserve), over)
+
+
+def held(leader):
+    """Slots that a leader, its holders and their threads have."""
+    return sum(thread_count(pid) for pid in resources_holders.members(leader))

@@ -1,0 +1,236 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""One file of theirs: which may be changed, what is saved of it, and how it is changed and put back (see _undo/files.py).
+
+aside     The file gets a second name of ours, and a changed copy takes its own name. The undo is a rename: the very same inode, without
+          writing a byte. Who has it open goes on with the original.
+in place  The bytes of the inode change, so that other names of it (hard links, bind mounts) and open files see it too. The undo writes the
+          saved bytes and attributes.
+"""
+
+import fcntl
+import hashlib
+import os
+import random
+import stat
+import struct
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
+from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import sync_dir
+
+# What logins, the boot and the undo itself need.
+TREES = filesystem.KERNEL_TREES + (
+    "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32", "/usr/libexec",
+    "/boot", "/etc/ssh", "/etc/pam.d", "/etc/security", "/etc/sudoers.d", "/run/systemd", "/run/dbus", "/run/udev", "/run/sshd", "/var/lib/faultline",
+)
+FILES = frozenset(
+    "/etc/" + name
+    for name in (
+        "passwd", "shadow", "group", "gshadow", "nsswitch.conf", "sudoers", "fstab", "crypttab", "inittab", "environment", "ld.so.cache", "ld.so.conf",
+        "ld.so.preload", "selinux/config", "cron.d/faultline", "machine-id",
+    )
+)
+_GET_FLAGS = 0x80000000 | struct.calcsize("l") << 16 | 0x6601  # FS_IOC_GETFLAGS
+_IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
+
+
+def path(option, value):
+    """A path that may be the file's. Touches nothing."""
+    normal = filesystem.path(option, value, TREES)
+    _refuse_file(option, value, normal)
+    return normal
+
+
+def _refuse_file(option, value, place):
+    if place in FILES or "/.ssh/" in place or os.path.basename(place).startswith(filesystem.MARK) or os.path.basename(place).startswith("faultline-"):
+        raise BadOption(option, value, "logins, the boot or an undo need it: it is protected")
+
+
+def checksum(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def extended(place):
+    """Extended attributes: SELinux label, ACLs, capabilities and what users have set."""
+    try:
+        return dict((name, os.getxattr(place, name)) for name in os.listxattr(place))
+    except OSError:
+        return {}  # the file system has none
+
+
+def change(op, content, told):
+    """The bytes after an operation."""
+    if op == "replace":
+        return told["content"]
+    if op == "append":
+        return content + told["content"]
+    if op == "truncate":
+        return content[: told["size"]] + b"\0" * (told["size"] - len(content))
+    if op == "bit_flip":
+        found = bytearray(content)
+        for bit in random.Random(told["seed"]).sample(range(len(content) * 8), told["count"]):
+            found[bit // 8] ^= 1 << bit % 8
+        return bytes(found)
+    return content
+
+
+class File(object):
+    """A plain file as it is before the attack, for root to read. Errors: AttackError for everything that is none or must not be changed."""
+
+    def __init__(self, option, value, place, most):
+        parent = filesystem.directory(option, os.path.dirname(place), TREES)
+        self.path = os.path.join(parent, os.path.basename(place))
+        self.parent, self.name = parent, os.path.basename(place)
+        filesystem.path(option, self.path, TREES)
+        _refuse_file(option, value, self.path)
+        try:
+            found = os.lstat(self.path)
+        except OSError:
+            raise BadOption(option, value, "there is no such file on the target")
+        kinds = ((stat.S_ISLNK, "a symbolic link: name the file that it leads to"), (stat.S_ISDIR, "a directory: only plain files can be put back exactly"))
+        if not stat.S_ISREG(found.st_mode):
+            raise BadOption(option, value, "it is %s" % next((words for test, words in kinds if test(found.st_mode)), "a device, a pipe or a socket"))
+        if found.st_size > most:
+            raise BadOption(option, value, "it has %s, and what can be saved is %s (max_size)" % (_units.human_size(found.st_size), _units.human_size(most)))
+        self.mount = filesystem.mount_of(self.path)
+        self.mount.refuse(option, value)
+        self.is_mount = self.mount.point == self.path
+        self.stat = found
+        above = os.stat(parent)
+        self.parent_id = [above.st_dev, above.st_ino]
+        self.id = [found.st_dev, found.st_ino]
+        self.content = self._read()
+        self.sum = checksum(self.content)
+        self.extended = extended(self.path)
+
+    def _read(self):
+        handle = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as stream:
+            self._refuse_flags(stream.fileno())
+            self._same(stream.fileno())
+            return stream.read()
+
+    def _refuse_flags(self, handle):
+        word = bytearray(struct.calcsize("l"))
+        try:
+            fcntl.ioctl(handle, _GET_FLAGS, word)
+        except (IOError, OSError):
+            return  # this file system has no such flags
+        flags = struct.unpack_from("=i", word)[0]
+        if flags & (_IMMUTABLE | _APPEND_ONLY):
+            raise NotRestorable("%s is immutable or append-only (chattr): nothing of ours could be put back there" % self.path)
+
+    def _same(self, handle):
+        now = os.fstat(handle)
+        if any(getattr(now, key) != getattr(self.stat, key) for key in ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_mode", "st_uid")):
+            raise AttackError("%s is being changed by somebody else at this moment" % self.path)
+
+    @property
+    def mode(self):
+        return "%o" % stat.S_IMODE(self.stat.st_mode)
+
+    # --- the attack, step by step -----------------------------------------------------------------
+
+    def save(self, journal, attack_id):
+        """A copy with all attributes beside the journal, on the disk when this returns."""
+        place = os.path.join(journal.directory(attack_id), "saved")
+        self._copy(place, None, self.content, self.stat.st_mtime_ns)
+        if extended(place) != self.extended:
+            raise NotRestorable("%s has extended attributes (%s) that %s cannot hold" % (self.path, ", ".join(sorted(self.extended)), journal.path))
+        sync_dir(os.path.dirname(place))
+        crash_point("inject:0")
+
+    def _copy(self, place, above, content, mtime):
+        """A new file with these bytes and the attributes of the original. above: handle of its directory."""
+        handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=above)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fchown(handle, self.stat.st_uid, self.stat.st_gid)
+            os.fchmod(handle, stat.S_IMODE(self.stat.st_mode))  # after chown, which clears setuid
+            for name, value in sorted(self.extended.items()):
+                try:
+                    os.setxattr(handle, name, value)
+                except OSError as error:
+                    raise NotRestorable("%s: the extended attribute %s cannot be copied: %s" % (self.path, name, error.strerror))
+            if mtime is not None:
+                os.utime(handle, ns=(self.stat.st_atime_ns, mtime))
+            os.fsync(handle)
+
+    def put_aside(self, journal, attack_id, aside, fresh, content, keep_time):
+        """Swap it for a changed copy; for nothing when content is None."""
+        above = self._enter()
+        try:
+            if content is not None:
+                self._copy(fresh, above, content, self.stat.st_mtime_ns if keep_time else None)
+            crash_point("inject:1")
+            handle = os.open(self.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
+            self._same(handle)
+            os.close(handle)
+            journal.note(attack_id, "swapped", "\n")
+            if content is None:
+                os.rename(self.name, aside, src_dir_fd=above, dst_dir_fd=above)
+            else:
+                self._second_name(above, aside)
+                crash_point("inject:2")
+                os.rename(fresh, self.name, src_dir_fd=above, dst_dir_fd=above)
+            os.fsync(above)
+        finally:
+            os.close(above)
+
+    def _second_name(self, above, aside):
+        """So that its own name is never gone; file systems without hard links have a moment without."""
+        try:
+            os.link(self.name, aside, src_dir_fd=above, dst_dir_fd=above, follow_symlinks=False)
+        except OSError:
+            os.rename(self.name, aside, src_dir_fd=above, dst_dir_fd=above)
+
+    def _enter(self):
+        """A handle of its directory, which is still the same one."""
+        above = os.open(self.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        found = os.fstat(above)
+        if [found.st_dev, found.st_ino] != self.parent_id:
+            os.close(above)
+            raise AttackError("%s is not the directory any more that it was a moment ago" % self.parent)
+        return above
+
+    def write(self, journal, attack_id, content, keep_time):
+        """Other bytes for the same inode."""
+        above = self._enter()
+        try:
+            handle = os.open(self.name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
+        finally:
+            os.close(above)
+        with os.fdopen(handle, "r+b", buffering=0) as stream:
+            self._same(handle)
+            journal.note(attack_id, "torn", "\n")
+            journal.note(attack_id, "swapped", "\n")
+            crash_point("inject:1")
+            at = 0
+            while at < len(content):
+                at += stream.write(content[at : at + (1 << 20)])
+            crash_point("inject:2")
+            os.ftruncate(handle, len(content))
+            if keep_time:
+                os.utime(handle, ns=(self.stat.st_atime_ns, self.stat.st_mtime_ns))
+            os.fsync(handle)
+        os.unlink(os.path.join(journal.directory(attack_id), "torn"))
+
+    def set_mode(self, mode):
+        above = self._enter()
+        try:
+            handle = os.open(self.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
+        finally:
+            os.close(above)
+        try:
+            self._same(handle)
+            os.fchmod(handle, mode)
+        finally:
+            os.close(handle)

@@ -1,0 +1,107 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""How a host is rebooted, switched off or crashed with what it has, and its clock that can wake it."""
+
+import os
+import time
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+
+SYSRQ = "/proc/sysrq-trigger"
+CLOCK = "/sys/class/rtc/rtc0"
+
+# Process 1 of a host, as in /proc/1/comm; anything else is some program in a container or a very special machine.
+INITS = ("systemd", "init", "linuxrc", "openrc-init", "runit", "runit-init", "s6-svscan", "s6-linux-init", "dinit", "finit")
+_FIRST_PID_NAMESPACE = "pid:[4026531836]"  # the same number on every Linux: PID_NS_INIT_INO in the kernel's nsfs.h
+
+# Without systemd, best first. The shutdown of SysV, upstart and util-linux takes these words, busybox has no shutdown.
+_PROGRAMS = {
+    "reboot": (("shutdown", "-r", "now"), ("reboot",)),
+    "poweroff": (("shutdown", "-h", "-P", "now"), ("poweroff",)),
+}
+# Magic keys of the kernel: sync, remount read-only, and then boot, power off or crash. For root they always work.
+_KEYS = {"reboot": "sub", "poweroff": "suo", "crash": "c"}
+
+
+def refuse_no_host():
+    """Errors: AttackError where process 1 or its namespace says that this is not a whole host."""
+    first = Host.read("/proc/1/comm").strip()
+    if first not in INITS:
+        raise AttackError("process 1 of the target is %s, which is no init: nothing here can be shut down" % (first or "unknown"))
+    if _namespace() != _FIRST_PID_NAMESPACE:
+        raise AttackError("the target is a container; restart it from the machine it runs on, for a container's power is not its own")
+
+
+def _namespace():
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def command(host, action):
+    """The argv that does it, or None when only the kernel's magic keys can."""
+    if action == "crash":
+        return None
+    if host.has_systemd:
+        return [host.tool("systemctl"), "--no-wall", action]
+    for words in _PROGRAMS[action]:
+        if host.has_tool(words[0]):
+            return [host.tool(words[0])] + list(words[1:])
+    return None
+
+
+def keys(action):
+    """The magic keys that do it. Errors: AttackError when the kernel has none."""
+    if not os.access(SYSRQ, os.W_OK):
+        raise AttackError("%s cannot be written to: this kernel cannot be made to %s" % (SYSRQ, action))
+    return _KEYS[action]
+
+
+def press(keys_):
+    """Everything written so far is on the disk; then the keys, each a write of its own."""
+    os.sync()
+    for number, key in enumerate(keys_):
+        if number:
+            time.sleep(1)  # the kernel does them in the background
+        with open(SYSRQ, "w") as handle:
+            handle.write(key)
+
+
+def after_crash():
+    """What a crashed kernel does by itself, as text; None when it hangs until somebody comes."""
+    if Host.read("/sys/kernel/kexec_crash_loaded").strip() == "1":
+        return "kdump is loaded: the host writes a dump and then reboots"
+    seconds = Host.read("/proc/sys/kernel/panic").strip() or "0"
+    if seconds == "0":
+        return None
+    return "kernel.panic is %s: the host reboots by itself" % seconds
+
+
+def clock_now():
+    """Seconds of the hardware clock, which need not be those of the system. Errors: AttackError when it cannot wake the host."""
+    if not os.path.exists(CLOCK + "/wakealarm"):
+        raise AttackError("%s/wakealarm is missing: the target has no clock that could wake it" % CLOCK)
+    set_already = Host.read(CLOCK + "/wakealarm").strip()
+    if set_already:
+        raise AttackError("the alarm of the hardware clock is set already (%s, in its own seconds): it belongs to somebody else" % set_already)
+    now = Host.read(CLOCK + "/since_epoch").strip()
+    if not now.isdigit():
+        raise AttackError("%s/since_epoch cannot be read: the hardware clock does not work" % CLOCK)
+    return int(now)
+
+
+def set_alarm(seconds):
+    """Errors: AttackError when the clock does not take it."""
+    try:
+        with open(CLOCK + "/wakealarm", "w") as handle:
+            handle.write("%d\n" % seconds)
+    except (IOError, OSError) as error:
+        raise AttackError("the alarm of the hardware clock cannot be set: %s" % error)
+    if Host.read(CLOCK + "/wakealarm").strip() != str(seconds):
+        raise AttackError("the hardware clock did not keep its alarm")

@@ -1,0 +1,315 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Services of the target under whichever init runs there: look at them, stop them, and start again exactly what was running."""
+
+import os
+import re
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import ancestors
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Fails, Gone, LinksTo, Run, Succeeds
+
+NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,200}\Z")
+MASKS = "/run/systemd/system"
+OPENRC = "/run/openrc"
+INIT_SCRIPTS = "/etc/init.d"
+START_SECONDS = 300  # a database may take long; systemd gives most services 90 seconds
+STARTED = 0
+NOT_STARTED = 3  # of "status", by the Linux Standard Base
+
+# Never stopped: they keep the control path, the network, the host or its undo alive. Without .service; a star at the end is any text.
+PROTECTED = (
+    "ssh", "sshd", "ssh@*", "sshd@*", "dropbear", "networking", "network", "NetworkManager*", "connman", "wicked*", "netifd", "dhcpcd*", "dhclient*",
+    "ifup@*", "net.*", "wpa_supplicant*", "iwd", "cloud-init*", "cloud-config", "cloud-final", "firewalld", "nftables", "iptables", "ip6tables", "ufw",
+    "netfilter-persistent", "shorewall*", "dbus*", "systemd-*", "user@*", "user-runtime-dir@*", "faultline-*", "init", "rc-local", "sysinit", "udev",
+    "devfs", "localmount", "root", "rescue", "emergency",
+    # VPNs, by which the controller may reach the host
+    "openvpn*", "wg-quick*", "wireguard*", "boringtun*", "strongswan*", "ipsec", "tailscale*", "zerotier*", "nebula", "nebula@*", "tinc", "tinc@*", "tinc.*",
+    "tincd", "vpnc*", "openconnect*",
+)  # fmt: skip
+PROTECTED_WITHOUT_SYSTEMD = ("cron", "crond", "cronie", "dcron", "fcron")  # our undo after a reboot hangs on it
+
+_PROPERTIES = (
+    "Id", "LoadState", "ActiveState", "UnitFileState", "FragmentPath", "Type", "Transient", "Job", "CanStart", "CanStop", "RefuseManualStart",
+    "RefuseManualStop", "NeedDaemonReload", "TriggeredBy", "RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "PropagatesStopTo", "TimersMonotonic",
+)  # fmt: skip
+_STOP_WITH_IT = ("RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "PropagatesStopTo")
+_TRIGGERS = (".socket", ".path", ".timer")
+
+
+def manager(host):
+    """The init of this host. Errors: AttackError where there is none that we know."""
+    if host.has_systemd:
+        return Systemd(host)
+    if os.path.isdir(OPENRC) and host.has_tool("rc-service"):
+        return OpenRc(host)
+    if os.path.isdir(INIT_SCRIPTS):
+        return SysV(host)
+    raise AttackError("the target has neither systemd nor OpenRC nor init scripts: there are no services to stop")
+
+
+def check_names(option, names):
+    """Errors: BadOption for what is no name of a service."""
+    if not names:
+        raise BadOption(option, names, "name at least one service")
+    for name in names:
+        if not NAME.match(name):
+            raise BadOption(option, name, "give the name of a service, such as nginx; no pattern and no path")
+        if name.endswith((".socket", ".timer", ".path", ".target", ".mount", ".automount", ".slice", ".scope", ".swap", ".device")):
+            raise BadOption(option, name, "only services are stopped; name the service, and what starts it is stopped as well")
+        if protected(name, PROTECTED):
+            raise BadOption(option, name, "it keeps the host or its control path alive and is protected")
+    if len(set(map(short, names))) < len(names):
+        raise BadOption(option, names, "name each service once")
+
+
+def short(name):
+    return name[: -len(".service")] if name.endswith(".service") else name
+
+
+def protected(name, patterns):
+    """Whether a name is among some that may end with a star."""
+    name = short(name)
+    return any(name.startswith(each[:-1]) if each.endswith("*") else name == each for each in patterns)
+
+
+class _Manager(object):
+    """What the inits have in common. name: of a service, as look() gives it."""
+
+    def __init__(self, host):
+        self.host = host
+
+    def running(self, name):
+        return self.host.run(self.ask(name), check=False)[0] == 0
+
+    def stop_alone(self, option, names):
+        """Steps that stop services, and nothing else. Errors: AttackError when something would stop with them."""
+        return self.stop(names)
+
+    def restart(self, undo, name):
+        """Add to an undo that a service is started again unless it runs, and that it must run then."""
+        undo.steps.append(Run("start %s again" % name, self.start(name), [Fails(self.ask(name))], START_SECONDS))
+        undo.checks.append(Gone("%s is down" % name, [Fails(self.ask(name))]))
+
+
+class Systemd(_Manager):
+    kind = "systemd"
+    protected = PROTECTED
+
+    def __init__(self, host):
+        super(Systemd, self).__init__(host)
+        self.tool = host.tool("systemctl")
+
+    def ask(self, name):
+        return [self.tool, "is-active", "--quiet", name]
+
+    def start(self, name):
+        return [self.tool, "start", name]
+
+    def stop(self, names):
+        """Steps that stop units, all in one transaction."""
+        return [([self.tool, "stop"] + list(names), None)]
+
+    def stop_alone(self, option, names):
+        """Without what requires them, which a plain stop would stop as well, and nobody would start again."""
+        for name, unit in zip(names, self.show(names)):
+            bound = [each["Id"] for each in self.show(unit["BoundBy"].split()) if each["ActiveState"] not in ("inactive", "failed")]
+            if bound:
+                raise AttackError("%s: %s would stop with %s, for it is bound to it: stop it yourself first" % (option, ", ".join(bound), name), option=option)
+        return [([self.tool, "stop", "--job-mode=ignore-dependencies"] + list(names), None)]
+
+    def active(self, names):
+        """Real names of those among some services that run now; unknown ones and second names are passed over."""
+        units = self.show([_unit(name) for name in names])
+        for unit in units:
+            if unit["ActiveState"] in ("activating", "deactivating", "reloading"):
+                raise AttackError("%s is %s at this moment: try again" % (unit["Id"], unit["ActiveState"]))
+            if unit["ActiveState"] == "active" and unit["LoadState"] != "loaded":
+                raise NotRestorable("%s runs, but its unit is %s: it could not be started again" % (unit["Id"], unit["LoadState"]))
+        return sorted(set(unit["Id"] for unit in units if unit["ActiveState"] == "active"))
+
+    def show(self, names):
+        """The properties of units, a dict for each name."""
+        if not names:
+            return []
+        out = self.host.run([self.tool, "show", "--property=" + ",".join(_PROPERTIES), "--"] + list(names))[1]
+        found = []
+        for block in out.strip("\n").split("\n\n"):
+            unit = dict.fromkeys(_PROPERTIES, "")
+            for line in block.splitlines():
+                key, _equals, value = line.partition("=")
+                unit[key] = (unit[key] + " " + value).strip() if key in unit else value
+            found.append(unit)
+        return found
+
+    def plan_for(self, option, asked):
+        """{"services", "triggers", "others"}: the units that stop, by their real names: those asked for, what would start them, what needs them.
+
+        Errors: AttackError for what must not be stopped, NotRestorable for what could not be started again as it was.
+        """
+        ours = _own_units(self.host)
+        services = []
+        for name, unit in zip(asked, self.show([_unit(name) for name in asked])):
+            if unit["LoadState"] == "not-found":
+                raise AttackError("%s: %s is not a service of the target" % (option, name), option=option)
+            if unit["ActiveState"] != "active":
+                raise AttackError("%s: %s does not run (%s): there is nothing to stop" % (option, name, unit["ActiveState"]), option=option)
+            services.append(unit)
+        seen, rest = {}, list(services)
+        while rest:
+            unit = rest.pop(0)
+            if unit["Id"] in seen:
+                continue
+            seen[unit["Id"]] = unit
+            self._refuse(option, unit, ours)
+            wanted = unit["TriggeredBy"].split() + [name for key in _STOP_WITH_IT for name in unit[key].split()]
+            rest += [each for each in self.show(sorted(set(wanted))) if each["ActiveState"] not in ("inactive", "failed")]
+        ids = [unit["Id"] for unit in services]
+        triggers = sorted(name for name in seen if name not in ids and name.endswith(_TRIGGERS))
+        return {"services": ids, "triggers": triggers, "others": sorted(set(seen) - set(ids) - set(triggers)), "units": seen}
+
+    def _refuse(self, option, unit, ours):
+        name = unit["Id"]
+        if protected(name, self.protected) or name in ours or short(name) in ("ssh.socket", "sshd.socket"):
+            raise AttackError("%s: %s would stop, which keeps the host or its control path alive" % (option, name), option=option)
+        if not name.endswith((".service",) + _TRIGGERS):
+            raise AttackError("%s: %s would stop as well, which is more than a service" % (option, name), option=option)
+        if unit["ActiveState"] != "active" or unit["Job"] not in ("", "0"):
+            raise AttackError("%s: %s is changing its state at this moment: try again" % (option, name), option=option)
+        if unit["LoadState"] != "loaded":
+            raise NotRestorable("%s: %s runs, but its unit is %s: it could not be started again" % (option, name, unit["LoadState"]), option=option)
+        if unit["Transient"] == "yes":
+            raise NotRestorable("%s: %s is a transient unit: it would be gone for good" % (option, name), option=option)
+        if unit["Type"] == "oneshot":
+            raise NotRestorable("%s: %s is a oneshot: what it did when it was started cannot be put back exactly" % (option, name), option=option)
+        if "yes" in (unit["RefuseManualStart"], unit["RefuseManualStop"]) or "no" in (unit["CanStart"], unit["CanStop"]):
+            raise AttackError("%s: %s refuses to be started or stopped by hand" % (option, name), option=option)
+        if "OnActiveUSec" in unit["TimersMonotonic"] or "OnActiveSec" in unit["TimersMonotonic"]:
+            raise NotRestorable("%s: %s counts from its own start, which would not be the same again; stop it yourself first" % (option, name), option=option)
+
+    def restore(self, undo, found):
+        """The undo of a stop: sockets and the like first, for a socket cannot be started once its service runs."""
+        for trigger in found["triggers"]:
+            for service in found["services"]:
+                if trigger.endswith(".socket") and trigger in found["units"][service]["TriggeredBy"].split():
+                    undo.steps.append(
+                        Run(
+                            "%s must be first" % trigger,
+                            [self.tool, "stop", service],
+                            [Fails(self.ask(trigger)), Succeeds(self.ask(service))],
+                        )
+                    )
+        for name in found["triggers"] + found["services"] + found["others"]:
+            self.restart(undo, name)
+
+    def mask(self, option, found, undo):
+        """Steps that mask services until the next boot, and their undo. Errors: AttackError where a mask would have no effect."""
+        steps = []
+        for name in found["services"]:
+            unit, link = found["units"][name], os.path.join(MASKS, name)
+            if not unit["FragmentPath"].startswith(("/lib/", "/usr/")) or os.path.lexists("/etc/systemd/system/" + name):
+                raise AttackError(
+                    "%s: %s has its unit file in %s, over which a mask that ends with this boot has no effect: use self_heal: false instead"
+                    % (option, name, os.path.dirname(unit["FragmentPath"]) or "no place on the disk"),
+                    option=option,
+                )
+            if os.path.lexists(link):
+                raise AttackError("%s: %s is there already, and not ours" % (option, link), option=option)
+            if unit["NeedDaemonReload"] == "yes":
+                raise NotRestorable("%s: the unit file of %s was changed and not loaded yet; run systemctl daemon-reload first" % (option, name), option=option)
+            ours = [LinksTo(link, "/dev/null")]
+            undo.steps.append(Run("unmask %s" % name, [self.tool, "unmask", "--quiet", "--runtime", name], ours))
+            undo.checks.append(Gone("the mask of %s" % name, ours))
+            steps.append(([self.tool, "mask", "--quiet", "--runtime", name], None))
+        return steps
+
+
+class _Scripts(_Manager):
+    """Inits that run a script with a verb, and have neither triggers nor masks."""
+
+    protected = PROTECTED + PROTECTED_WITHOUT_SYSTEMD
+
+    def ask(self, name):
+        return self.command(name, "status")
+
+    def start(self, name):
+        return self.command(name, "start")
+
+    def stop(self, names):
+        return [(self.command(name, "stop"), None) for name in names]
+
+    def active(self, names):
+        """As for systemd: links to the same script are one service."""
+        found = {}
+        for name in names:
+            path = os.path.join(INIT_SCRIPTS, name)
+            if os.access(path, os.X_OK) and self._status(name) == STARTED:
+                found.setdefault(os.path.realpath(path), name)
+        return sorted(found.values())
+
+    def _status(self, name):
+        return self.host.run(self.ask(name), check=False)[0]
+
+    def plan_for(self, option, asked):
+        for name in asked:
+            if protected(name, self.protected):
+                raise AttackError("%s: %s is protected: the undo after a reboot needs it" % (option, name), option=option)
+            if not os.access(os.path.join(INIT_SCRIPTS, name), os.X_OK):
+                raise AttackError("%s: %s is not a service of the target: there is no %s/%s" % (option, name, INIT_SCRIPTS, name), option=option)
+            status = self._status(name)
+            if status == NOT_STARTED:
+                raise AttackError("%s: %s does not run: there is nothing to stop" % (option, name), option=option)
+            if status != STARTED:
+                raise NotRestorable("%s: the script of %s does not say whether it runs (its status ends with rc %d)" % (option, name, status), option=option)
+        self.refuse_needed(option, asked)
+        return {"services": list(asked), "triggers": [], "others": [], "units": {}}
+
+    def refuse_needed(self, option, asked):
+        """Errors: AttackError when other running services would stop as well."""
+
+    def restore(self, undo, found):
+        for name in found["services"]:
+            self.restart(undo, name)
+
+
+class OpenRc(_Scripts):
+    kind = "openrc"
+
+    def command(self, name, verb):
+        return [self.host.tool("rc-service"), name, verb]
+
+    def stop_alone(self, option, names):
+        self.refuse_needed(option, names)
+        return self.stop(names)
+
+    def refuse_needed(self, option, asked):
+        for name in asked:
+            others = self.host.run(self.command(name, "needsme"), check=False)[1].split()
+            running = [other for other in others if other not in asked and os.path.lexists(os.path.join(OPENRC, "started", other))]
+            if running:
+                raise AttackError("%s: %s would stop with %s: name them too, or stop them first" % (option, ", ".join(sorted(running)), name), option=option)
+
+
+class SysV(_Scripts):
+    kind = "sysv"
+
+    def command(self, name, verb):
+        """service(8) runs a script with a clean environment; without it, the script itself."""
+        return [self.host.tool("service"), name, verb] if self.host.has_tool("service") else [os.path.join(INIT_SCRIPTS, name), verb]
+
+
+def _unit(name):
+    return name if name.endswith(".service") else name + ".service"
+
+
+def _own_units(host):
+    """The units that we and our parents run in: sshd's under whatever name, a session, a timer's service."""
+    found = set()
+    for pid in ancestors():
+        for line in host.read("/proc/%d/cgroup" % pid).splitlines():
+            found.update(part for part in line.split(":", 2)[-1].split("/") if part.endswith((".service", ".scope")))
+    return found

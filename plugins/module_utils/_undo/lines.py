@@ -1,0 +1,134 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Undo guards for single lines of what a tool prints, and steps for what takes input, or what the kernel does by itself."""
+
+from shlex import quote
+
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Run, _all, _Typed, comment, typed, words
+
+_MISSES = r"""
+misses() { # misses LINE COMMAND...: it works, and does not print exactly that line
+    text=$1
+    shift
+    ask "$@" || return 1
+    while read -r line; do
+        [ "$line" != "$text" ] || return 1
+    done <<EOF
+$said
+EOF
+}
+"""
+
+_LACKS = r"""
+lacks() { # lacks TEXT COMMAND...: it works, and does not print that text
+    text=$1
+    shift
+    ask "$@" || return 1
+    case $said in *"$text"*) return 1 ;; esac
+}
+"""
+
+_FEED = r"""
+feed() { # feed TEXT COMMAND...: a program with its input; it may refuse, the steps after it look
+    text=$1
+    shift
+    limit
+    (
+        umask 022
+        [ "$(id -u)" != 0 ] || echo 0 2>/dev/null >/proc/self/oom_score_adj
+        printf '%s\n' "$text" | ($limiter "$@" >/dev/null 2>&1 9>&-)
+    )
+}
+"""
+
+_REPEAT = r"""
+repeat() { # repeat TIMES COMMAND...: until it works, a moment apart
+    times=$1
+    shift
+    until "$@"; do
+        times=$((times - 1))
+        [ "$times" -gt 0 ] || return 1
+        sleep 0.3 2>/dev/null || sleep 1
+    done
+}
+works() { ! fails "$@"; }
+insist() { repeat 4 works "$@" || try "$@"; } # insist COMMAND...: it may be refused because somebody else is at it
+"""
+
+
+@typed
+class Misses(_Typed):
+    """A command does not print exactly this line."""
+
+    fields = ("argv", "line")
+    functions = _MISSES
+
+    def __init__(self, argv, line):
+        super(Misses, self).__init__(argv=list(argv), line=line.strip(" \t"))  # as read takes it
+
+    def condition(self):
+        return "misses %s %s" % (quote(self.line), words(self.argv))
+
+
+@typed
+class Lacks(_Typed):
+    """A command prints nothing with this fixed text."""
+
+    fields = ("argv", "text")
+    functions = _LACKS
+
+    def __init__(self, argv, text):
+        super(Lacks, self).__init__(argv=list(argv), text=text)
+
+    def condition(self):
+        return "lacks %s %s" % (quote(self.text), words(self.argv))
+
+
+@typed
+class Until(_Typed):
+    """Wait until all guards hold, but not longer than some seconds; whether it came to that is for the checks to say."""
+
+    fields = ("title", "seconds", "guards")
+
+    def __init__(self, title, seconds, guards):
+        super(Until, self).__init__(title=title, seconds=int(seconds), guards=list(guards))
+
+    def render(self):
+        return [
+            comment(self.title),
+            "waited=0",
+            'until %s || [ "$waited" -ge %d ]; do' % (_all(self.guards), self.seconds),
+            "    waited=$((waited + 1))",
+            "    sleep 1",
+            "done",
+        ]
+
+
+@typed
+class Feed(_Typed):
+    """Give a program its input, a quick way to what the steps after it do one by one; it may refuse, which is for them to mend."""
+
+    fields = ("title", "argv", "text", "tries")
+    functions = _FEED + _REPEAT
+
+    def __init__(self, title, argv, text, tries=1):
+        super(Feed, self).__init__(title=title, argv=list(argv), text=text.rstrip("\n"), tries=int(tries))
+
+    def render(self):
+        times = "repeat %d " % self.tries if self.tries > 1 else ""
+        return [comment(self.title), "%sfeed %s %s" % (times, quote(self.text), words(self.argv))]
+
+
+@typed
+class Insist(Run):
+    """A Run that tries again, for a program that others may be in the way of; only the last failure counts."""
+
+    functions = _FEED + _REPEAT
+
+    def render(self):
+        act = "insist %s" % words(self.argv)
+        return [comment(self.title), "if %s; then %s; fi" % (_all(self.guards), act) if self.guards else act]

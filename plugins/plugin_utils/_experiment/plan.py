@@ -1,0 +1,207 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""The plan of an experiment: checked, completed with the defaults, durations in seconds. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _draw, _units
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.windows import parse_forbidden, parse_window
+from ansible_collections.faultline.chaos.plugins.plugin_utils._levels import Level, plain
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import read_probes
+
+Plan = dict[str, Any]
+OPTION = "experiment_plan"
+COLLECTION = "faultline.chaos"
+FORMATS = ("html", "json", "junit")
+# What the role itself hands to every attack.
+ROLE_OPTIONS = ("state", "id", "run_id", "duration", "max_duration", "lease")
+HOUR, DAY = 3600.0, 86400.0
+MOST_STEPS = MOST_VALUES = 50
+MOST_HOSTS = 100_000
+SHORTEST_LEASE = 5.0
+
+# The options of each level. meta/argument_specs.yml of the role says the same; a unit test compares the two.
+KNOWN = {
+    "": ("title", "description", "hypothesis", "tags", "steady_state", "observe", "method", "safety", "report"),
+    "observe": ("window", "interval", "settle"),
+    "method": ("name", "attack", "hosts", "select", "with", "ramp", "duration", "pause"),
+    "select": ("count", "percent", "seed", "max_per_group"),
+    "safety": (
+        "max_duration", "lease", "grace", "abort", "max_percent_per_group", "max_count_per_group", "groups", "protected",
+        "window", "forbid",
+    ),
+    "report": ("dir", "formats"),
+}  # fmt: skip
+
+_ATTACK = re.compile(r"^[a-z][a-z0-9_]*(?:(?:\.[a-z][a-z0-9_]*){2,})?\Z")
+# ansible-core before 2.19 takes such a plan for one that is not there.
+_GIVEN = "If you pass one, a template in it uses a variable that does not exist, or that only hosts have: a plan is the same for every host."
+
+
+def normalise(plan: Any) -> Plan:
+    """The complete plan. The first thing wrong with it is raised as an AttackError that names the option by its path."""
+    if plan is None or plan == {}:
+        raise AttackError(f"{OPTION} is required: pass a plan, for example -e @plan.yml (see ansible-doc -t role {COLLECTION}.experiment). {_GIVEN}")
+    top = Level(OPTION, plain(OPTION, plan), KNOWN[""])
+    result = {
+        "title": top.line("title", fix="say in one line what the experiment shows"),
+        "description": top.text("description"),
+        "hypothesis": top.text("hypothesis"),
+        "tags": top.words("tags"),
+        "observe": _observe(top),
+    }
+    result["steady_state"] = _probes(top, result["observe"]["interval"])
+    safety = _safety(top)
+    steps = top.items("method", "list at least one step with attack, hosts and duration")
+    if len(steps) > MOST_STEPS:
+        raise AttackError(f"{top.at('method')}: {len(steps)} steps are refused: at most {MOST_STEPS} in one experiment")
+    result["method"] = [_step(f"{top.at('method')}[{at}]", step, safety["grace"]) for at, step in enumerate(steps)]
+    result["safety"] = safety
+    result["report"] = _report(top)
+    least = planned_seconds(result)
+    if least > safety["max_duration"]:
+        fix = f"the windows and attacks of this plan take {_units.human(least)}: raise it, or plan less"
+        raise BadOption(f"{OPTION}.safety.max_duration", _units.human(safety["max_duration"]), fix)
+    return result
+
+
+def planned_seconds(plan: Plan) -> float:
+    """How long the experiment takes at least: both measurements, every attack, every pause."""
+    attacks = sum((step["duration"] + step["pause"]) * len(magnitudes(step)) for step in plan["method"])
+    return attacks + 2 * plan["observe"]["window"]
+
+
+def magnitudes(step: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The rounds of a step: (label, options) with the value of the ramp filled in."""
+    options = step["with"]
+    if not step["ramp"]:
+        return [("", dict(options))]
+    [(name, values)] = step["ramp"].items()
+    return [(f"{name} {value}", {**options, name: value}) for value in values]
+
+
+def _level(parent: Level, name: str) -> Level:
+    return Level(parent.at(name), parent.value.get(name, {}), KNOWN[name])
+
+
+def _probes(top: Level, interval: float) -> list[dict[str, Any]]:
+    probes = top.items("steady_state", "list at least one probe with a name and a type")
+    try:
+        read_probes(probes, interval)
+    except AttackError as error:
+        raise AttackError(f"{top.at('steady_state')}: {error}", **error.details) from error
+    return probes
+
+
+def _observe(top: Level) -> dict[str, Any]:
+    level = _level(top, "observe")
+    window = level.seconds("window", 10.0, 1.0, HOUR)
+    interval = level.seconds("interval", min(1.0, window), 0.05, window)
+    return {"window": window, "interval": interval, "settle": level.seconds("settle", 60.0, 0.0, HOUR)}
+
+
+def _safety(top: Level) -> dict[str, Any]:
+    level = _level(top, "safety")
+    lease = None
+    if level.has("lease"):
+        lease = level.seconds("lease", 0.0, SHORTEST_LEASE, HOUR)
+    result = {
+        "max_duration": level.seconds("max_duration", 600.0, 1.0, DAY),
+        "lease": lease,
+        "grace": level.seconds("grace", 15.0, 1.0, HOUR),
+        "abort": level.flag("abort", True),
+        "max_percent_per_group": level.percent("max_percent_per_group"),
+        "max_count_per_group": level.number("max_count_per_group", MOST_HOSTS),
+        "groups": level.words("groups") if level.has("groups") else None,
+        "protected": level.words("protected"),
+        "window": level.words("window"),
+        "forbid": level.words("forbid"),
+    }
+    for name, parse in (("window", parse_window), ("forbid", parse_forbidden)):
+        is_list = isinstance(level.value.get(name), list)
+        for at, text in enumerate(result[name]):
+            parse(f"{level.at(name)}[{at}]" if is_list else level.at(name), text)
+    return result
+
+
+def _report(top: Level) -> dict[str, Any]:
+    level = _level(top, "report")
+    return {"dir": level.line("dir", "reports", longest=1000), "formats": level.words("formats", FORMATS, FORMATS)}
+
+
+def _step(path: str, value: Any, grace: float) -> dict[str, Any]:
+    level = Level(path, value, KNOWN["method"])
+    name = level.line("attack", fix="name an attack, such as netem or process_kill")
+    if not _ATTACK.match(name):
+        raise BadOption(level.at("attack"), name, "write a short name such as netem, or a full one such as faultline.chaos.netem")
+    hosts = level.line("hosts", fix="name hosts or groups of the inventory, such as web or db:!db1", longest=2000)
+    step = {
+        "name": level.line("name", name),
+        "attack": name if "." in name else f"{COLLECTION}.{name}",
+        "hosts": hosts,
+        "select": read_select(_level(level, "select")),
+        "with": _with(level),
+        "duration": level.needed_seconds("duration", 1.0, DAY, "say how long the attack lasts, for example 60s"),
+        "pause": level.seconds("pause", 0.0, 0.0, HOUR),
+    }
+    if step["duration"] + grace > DAY:
+        raise BadOption(level.at("duration"), value["duration"], "with safety.grace it must not be longer than 24h")
+    step["ramp"] = _ramp(level, step["with"])
+    return step
+
+
+def read_select(level: Level) -> dict[str, Any]:
+    """How many hosts, and by which seed."""
+    count, percent = level.number("count", MOST_HOSTS), level.percent("percent")
+    if count is not None and percent is not None:
+        raise BadOption(level.path, level.value, "write count or percent, not both")
+    if count is None and percent is None:
+        count = 1
+    return {"count": count, "percent": percent, "seed": _seed(level), "max_per_group": level.number("max_per_group", MOST_HOSTS)}
+
+
+def _seed(level: Level) -> str | None:
+    if not level.has("seed"):
+        return None
+    return _draw.seed(level.at("seed"), level.value["seed"])
+
+
+def _with(step: Level) -> dict[str, Any]:
+    options = step.value.get("with", {})
+    if not isinstance(options, dict):
+        raise BadOption(step.at("with"), options, "write a dictionary with the options of the attack")
+    _no_role_options(step.at("with"), options)
+    return options
+
+
+def _ramp(step: Level, options: dict[str, Any]) -> dict[str, list[Any]]:
+    ramp = step.value.get("ramp", {})
+    if not step.has("ramp"):
+        return {}
+    path = step.at("ramp")
+    if not isinstance(ramp, dict) or len(ramp) != 1:
+        raise BadOption(path, ramp, "write one option of the attack and a list of its values, such as {delay: [50ms, 100ms]}")
+    _no_role_options(path, ramp)
+    [(name, values)] = ramp.items()
+    if not isinstance(values, list) or not 1 <= len(values) <= MOST_VALUES:
+        raise BadOption(f"{path}.{name}", values, f"write a list of 1 to {MOST_VALUES} values")
+    for at, value in enumerate(values):
+        if value is None or isinstance(value, (bool, dict, list)):
+            raise BadOption(f"{path}.{name}[{at}]", value, "write text or a number")
+    if name in options:
+        raise BadOption(f"{step.at('with')}.{name}", options[name], f"it is in ramp too: leave {name} out here")
+    return ramp
+
+
+def _no_role_options(path: str, options: dict[str, Any]) -> None:
+    for name in options:
+        if name in ROLE_OPTIONS:
+            raise BadOption(f"{path}.{name}", options[name], "the role sets it: use duration of the step, and lease of safety")

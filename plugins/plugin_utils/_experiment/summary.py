@@ -1,0 +1,143 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""The lines that people read: at the end of an experiment, of a halt and of an audit. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment import outcomes, verdict
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.round_kinds import CLUSTER
+
+Lines = list[tuple[str, bool]]  # a line, and whether it is bad news
+
+
+def experiment(record: Mapping[str, Any], reports: Mapping[str, str]) -> Lines:
+    good = verdict.passed(record["verdict"])
+    lines: Lines = [("", False), (f"{record['title']}: {record['verdict'].upper()}", not good), (record["verdict_reason"], not good)]
+    troubled = verdict.troubled_hosts(dict(record))
+    for host, entry in sorted(troubled.items()):
+        if entry["outcome"] == outcomes.STUCK:
+            lines.append((f"  stuck: {host}, {entry['error']}", True))
+        else:
+            lines.append((f"  left to its timer: {host}, until {entry['deadline']} ({entry['error']})", True))
+    for audit_by, halt_by in _buttons(record):
+        lines.append((f"  look again with: ansible-playbook faultline.chaos.{audit_by}, or revert with: ansible-playbook faultline.chaos.{halt_by}", True))
+    path = reports.get("html") or reports.get("record")
+    if path:
+        lines.append((f"Report: {path}", False))
+    lines.append((f"Run id: {record['run_id']}", False))
+    return lines
+
+
+def _buttons(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The playbooks for what is in trouble: those for hosts find nothing in a cluster."""
+    reverts = {phase.get("revert") for phase in record["phases"] if any(outcomes.in_trouble(one) for one in phase.get("hosts") or [])}
+    in_cluster = CLUSTER.revert.rpartition(".")[2]
+    hosts, cluster = [("audit", "halt")], [("cluster_audit", "cluster_halt")]
+    return (hosts if reverts - {in_cluster} else []) + (cluster if in_cluster in reverts else [])
+
+
+@dataclass
+class Fleet:
+    """The hosts of a halt or an audit, by what became of them."""
+
+    lists: dict[str, list[str]] = field(default_factory=dict)
+    ok: bool = True
+
+    def put(self, label: str, text: str, ok: bool) -> None:
+        self.lists.setdefault(label, []).append(text)
+        self.ok = self.ok and ok
+
+
+KEPT, REMOVED = "kept as somebody else left it", "removed, no journal knew of it"
+REVERTED, CLEAN, GONE, STUCK = "reverted", "clean, nothing was there", "already gone", "STUCK"
+UNREACHABLE, FAILED, WOULD = "UNREACHABLE, left to their timers", "FAILED", "would be reverted"
+ACTIVE, RESIDUE, UNKNOWN = "attacks found", "residue", "UNREACHABLE, nothing is known"
+UNSEEN = "not looked at"
+_BAD = (UNSEEN, STUCK, UNREACHABLE, FAILED, ACTIVE, RESIDUE, UNKNOWN)
+
+
+def halt(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]], check_mode: bool) -> Fleet:
+    """Reads the results of revert on every host. Fine only when every host is clean."""
+    fleet = Fleet()
+    for host in hosts:
+        result = results.get(host) or {"msg": "no answer"}
+        reverted = ", ".join(result.get("reverted") or [])
+        for each in result.get("drifted") or []:
+            fleet.put(KEPT, f"{host}: {each}", True)
+        for each in result.get("removed") or []:
+            fleet.put(WOULD if check_mode else REMOVED, f"{host}: {each}", True)
+        bad = result.get("unreachable") or result.get("stuck") or result.get("failed")
+        if bad and reverted and not check_mode:
+            fleet.put(REVERTED, f"{host}: {reverted}", True)  # whatever else is wrong there
+        if result.get("unreachable"):
+            fleet.put(UNREACHABLE, f"{host} ({outcomes.problem(result)})", False)
+        elif result.get("stuck"):
+            fleet.put(STUCK, host + ": " + "; ".join(f"{one['id']}: {one['reason']}" for one in result["stuck"]), False)
+        elif "reverted" not in result or result.get("failed"):
+            fleet.put(FAILED, f"{host}: {outcomes.problem(result)}", False)
+        elif check_mode and reverted:
+            fleet.put(WOULD, f"{host}: {reverted}", True)
+        elif reverted:
+            fleet.put(REVERTED, f"{host}: {reverted}", True)
+        elif result.get("already_gone"):
+            fleet.put(GONE, f"{host}: {', '.join(result['already_gone'])}", True)
+        elif not result.get("removed"):
+            fleet.put(CLEAN, host, True)
+    return fleet
+
+
+def audit(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]]) -> Fleet:
+    """Reads the results of attack_info or k8s_attack_info on every host. Fine only when nothing is left anywhere and everybody answered."""
+    fleet = Fleet()
+    for host in hosts:
+        result = results.get(host) or {"msg": "no answer"}
+        if result.get("unreachable"):
+            fleet.put(UNKNOWN, f"{host} ({outcomes.problem(result)})", False)
+            continue
+        if "clean" not in result or result.get("failed"):
+            fleet.put(FAILED, f"{host}: {outcomes.problem(result)}", False)
+            continue
+        for attack in result.get("attacks") or []:
+            fleet.put(ACTIVE, f"{host}: {_found(attack)}", False)
+        for left in result.get("residue") or []:
+            fleet.put(RESIDUE, f"{host}: {left}", False)
+        for each in result.get("not_looked_at") or []:
+            fleet.put(UNSEEN, f"{host}: {each}", True)
+        if result["clean"] and not result.get("attacks") and not result.get("residue"):
+            fleet.put(CLEAN, host, True)
+        elif not result.get("attacks") and not result.get("residue"):
+            fleet.put(FAILED, f"{host}: it says that it is not clean", False)
+    return fleet
+
+
+def _found(attack: Mapping[str, Any]) -> str:
+    """An attack in one line. One in a cluster has a journal by name; a damaged journal tells no more than that, and why."""
+    made_by = f" ({attack['module']})" if attack.get("module") else ""
+    text = f"{attack.get('id')}{made_by} is {attack.get('status')}"
+    if "journal" not in attack:
+        return f"{text}, deadline {attack.get('deadline')}"
+    if attack.get("remaining") is not None:
+        text += f", {attack['remaining']} s left" if attack["remaining"] >= 0 else f", {-attack['remaining']} s past its deadline"
+    return f"{text}, journal {attack['journal']}" + (f": {attack['reason']}" if attack.get("reason") else "")
+
+
+def fleet_lines(title: str, fleet: Fleet, total: int) -> Lines:
+    """A list of clean hosts is one line; everything else is a line each, the bad news last, where the eye is."""
+    lines: Lines = [("", False)]
+    for label, entries in sorted(fleet.lists.items(), key=lambda item: item[0] in _BAD):
+        bad = label in _BAD
+        if label == CLEAN:
+            lines.append((f"{label}: {len(entries)} {'host' if len(entries) == 1 else 'hosts'}", False))
+            continue
+        lines.append((f"{label}: {len(entries)}", bad))
+        lines += [(f"  {entry}", bad) for entry in entries]
+    lines.append((f"{title}: {'all ' + str(total) + ' clean' if fleet.ok else 'NOT CLEAN'}", not fleet.ok))
+    return lines

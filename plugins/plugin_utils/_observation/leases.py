@@ -1,0 +1,149 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Keeps the leases of an experiment alive while its steady state is watched.
+
+One thread per place: a host or a cluster that hangs costs only its own lease, which is what a lease is for.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import queue
+import threading
+import typing as t
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Completed, Runner, plain
+
+NOTHING_ACTIVE = 3
+LONGEST_RENEWAL = 10.0
+STAGGER = 0.02
+_RENEW = """if [ "$(id -u)" = 0 ]; then state=/var/lib/faultline; else state=$HOME/.local/state/faultline; fi
+[ -r "$state/control.sh" ] || { echo "there is no $state/control.sh" >&2; exit 3; }
+exec sh "$state/control.sh" renew "$1" "$2\""""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Which leases to renew: those of one run, for so many seconds from each renewal on."""
+
+    run_id: str
+    seconds: float
+
+    @property
+    def argv(self) -> list[str]:
+        """The command on the target; needs nothing but its shell."""
+        return ["/bin/sh", "-c", _RENEW, "faultline", self.run_id, str(math.ceil(self.seconds))]
+
+
+class Renewal(t.Protocol):
+    """The way to the leases of one place."""
+
+    def renew(self, lease: Lease, timeout: float) -> Completed:
+        """Exit status 0, or NOTHING_ACTIVE and another one with words. May raise."""
+
+    def close(self) -> None:
+        """Ends what still runs."""
+
+
+class HostRenewal:
+    """By a command on the host."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def renew(self, lease: Lease, timeout: float) -> Completed:
+        return self._runner.run(lease.argv, timeout)
+
+    def close(self) -> None:
+        self._runner.close()
+
+
+class ClusterRenewal:
+    """By the API of a cluster, from the controller. Raises BadOption when the connection or the library is not there."""
+
+    def __init__(self, params: Mapping[str, t.Any]) -> None:
+        from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster as kube_cluster
+
+        given = {name: params.get(name) for name in ("namespaces", *kube_cluster.AUTH_OPTIONS)}
+        for name, spec in kube_cluster.AUTH_OPTIONS.items():
+            for word in spec.get("aliases", ()):
+                given[name] = params.get(word) if given[name] is None else given[name]
+            if given[name] is None:
+                given[name] = os.environ.get(spec["fallback"][1][0]) or None
+            if given[name] is not None and spec["type"] == "bool":
+                given[name] = boolean(given[name])
+        self._params = given
+        self._settings = kube_cluster.configuration(given)
+
+    def renew(self, lease: Lease, timeout: float) -> Completed:
+        from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster as kube_cluster
+        from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import lease as kube_lease
+
+        cluster = kube_cluster.Cluster(self._params, self._settings, timeout=(timeout, timeout), tries=1)
+        renewed = kube_lease.renew(cluster, {**self._params, "id": None, "run_id": lease.run_id}, lease.seconds)
+        return Completed(0 if renewed else NOTHING_ACTIVE, "", "")
+
+    def close(self) -> None:
+        pass
+
+
+class LeaseKeeper:
+    """Renews at once and then every third of the lease, until it is stopped."""
+
+    def __init__(self, lease: Lease, renewals: Mapping[str, Renewal], alive: Callable[[], bool], spawn: Callable[..., t.Any]) -> None:
+        self._lease, self._alive = lease, alive
+        self._stopped = threading.Event()
+        self._lost: dict[str, str] = {}
+        #: What people should be told, once each: (host, words).
+        self.news: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+        for position, (host, renewal) in enumerate(sorted(renewals.items())):
+            spawn(lambda host=host, renewal=renewal, wait=position * STAGGER: self._keep(host, renewal, wait))
+
+    @property
+    def lost(self) -> list[str]:
+        """Hosts whose lease has run out, as far as can be told from here: their targets revert, or have."""
+        return sorted(self._lost)
+
+    def stop(self) -> None:
+        """No further renewal; the leases run out by themselves."""
+        self._stopped.set()
+
+    def _keep(self, host: str, renewal: Renewal, wait: float) -> None:
+        pause = self._lease.seconds / 3
+        due = renewed = monotonic() + wait
+        while not self._stopped.wait(max(0.0, due - monotonic())) and self._alive():
+            begun = monotonic()
+            problem, gone = self._renew(renewal, min(pause, LONGEST_RENEWAL))
+            if self._stopped.is_set():
+                return
+            if problem is None:
+                renewed = begun  # the lease counts from some moment after this one
+                if self._lost.pop(host, None):
+                    self.news.put((host, "lease renewed again"))
+            elif host not in self._lost and (gone or monotonic() - renewed >= self._lease.seconds):
+                self._lost[host] = problem
+                self.news.put((host, f"lease lost: {problem}"))
+            due = max(due + (pause if problem is None else pause / 2), monotonic() + 0.1)
+
+    def _renew(self, renewal: Renewal, timeout: float) -> tuple[str | None, bool]:
+        """What went wrong, if anything, and whether that is the end of it."""
+        try:
+            ended = renewal.renew(self._lease, timeout)
+        except Exception as error:  # whatever a connection plugin comes up with, the thread goes on
+            return plain(error, timeout), False
+        if ended.rc == 0:
+            return None, False
+        words = (ended.stderr.strip() or ended.stdout.strip()).rpartition("\n")[2][:200]
+        if ended.rc == NOTHING_ACTIVE:
+            return words if words.startswith("there is no ") else f"nothing of run {self._lease.run_id} is active there", True
+        return f"exit status {ended.rc}" + (f": {words}" if words else ""), False

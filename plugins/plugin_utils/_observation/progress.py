@@ -1,0 +1,76 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""What people see while the steady state is watched: a line every few seconds, and one when a probe changes its mind."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable, Sequence
+
+from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
+from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import Plan, Track
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.tolerance import Sample, nearest_rank
+
+SHOWN = 6  # probes in one line
+QUIET = 2.0  # a flapping probe is told of at most this often
+GOOD, BAD, PLAIN = "good", "bad", "plain"
+
+
+class Progress:
+    """Turns what the sampler reports into lines. `show` gets each line and how it is meant."""
+
+    def __init__(self, label: str, plan: Plan, tracks: Sequence[Track], show: Callable[[str, str], None]) -> None:
+        self._label, self._plan, self._tracks, self._show = label, plan, tracks, show
+        self._pause = min(max(plan.longest / 10, 2.0), 15.0)
+        self._next = self._pause
+        self._state: dict[int, bool] = {}
+        self._told: dict[int, float] = {}
+
+    def line(self, elapsed: float, words: str, mood: str = PLAIN) -> None:
+        """One line, with where we are."""
+        now = min(max(elapsed, 0.0), self._plan.longest)
+        self._show(f"{self._label}  {now:.0f}s/{human(self._plan.longest)}  {words}", mood)
+
+    def sampled(self, track: Track, sample: Sample, elapsed: float) -> None:
+        """A sample has come: a change of state is worth a line of its own."""
+        known = self._state.get(id(track), True)
+        if sample.ok == known:
+            return
+        if elapsed - self._told.get(id(track), -QUIET) < QUIET:
+            return
+        self._state[id(track)] = sample.ok
+        self._told[id(track)] = elapsed
+        words = "answers again" if sample.ok else f"FAILS: {sample.detail or 'no reason given'}"
+        self.line(elapsed, f"{track.probe.name} {words}", GOOD if sample.ok else BAD)
+
+    def beat(self, elapsed: float) -> None:
+        """Time goes by."""
+        if elapsed >= self._next and elapsed < self._plan.longest:
+            self._next = elapsed + self._pause
+            self.line(elapsed, self.summary())
+
+    def end(self, elapsed: float, verdict: str, met: bool) -> None:
+        """The last line."""
+        summary = self.summary()
+        self.line(elapsed, f"{verdict}: {summary}" if summary else verdict, GOOD if met else BAD)
+
+    def summary(self) -> str:
+        """All probes in one line, those in trouble first."""
+        parts = sorted((_part(track) for track in self._tracks), key=lambda part: part[0])
+        words = [text for _order, text in parts[:SHOWN]]
+        if len(parts) > SHOWN:
+            words.append(f"and {len(parts) - SHOWN} more")
+        return " | ".join(words)
+
+
+def _part(track: Track) -> tuple[bool, str]:
+    samples: t.Sequence[Sample] = track.series
+    good = [sample for sample in samples if sample.ok]
+    healthy = len(good) == len(samples)
+    text = f"{track.probe.name} {len(good)}/{len(samples)}{' ok' if samples and healthy else ''}"
+    p95 = nearest_rank(sorted(sample.ms or 0.0 for sample in good), 95)
+    return healthy, text if p95 is None else f"{text} p95 {p95:.0f}ms"

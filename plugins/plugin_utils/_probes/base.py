@@ -1,0 +1,113 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""What all probes share: the common options, the outcome of one attempt, errors in plain words."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import typing as t
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.tolerance import Tolerance
+
+PHASES = ("before", "during", "after")
+SHORTEST_INTERVAL = 0.05
+LONGEST_TIMEOUT = 300.0
+MOST_RETRIES = 10
+BODY_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one attempt found: a scalar worth plotting, and words when it did not go well."""
+
+    ok: bool
+    value: str | int | float | bool | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that ended."""
+
+    rc: int
+    stdout: str
+    stderr: str
+
+
+class Runner(t.Protocol):
+    """Runs a command somewhere; raises TimeoutError or OSError when there is no exit status to speak of."""
+
+    def run(self, argv: list[str], timeout: float) -> Completed:
+        """The end of the command."""
+
+    def close(self) -> None:
+        """Ends what still runs."""
+
+
+class Probe(ABC):
+    """One measurement. Reading the options is pure; `attempt` does the work and may be called by several threads at once."""
+
+    type: t.ClassVar[str] = ""
+    #: Whether it is certain that measuring changes nothing; in check mode the others are left out.
+    reads_only: bool = True
+    #: How many samples may be unanswered at a time.
+    most_at_once: int = 16
+    #: The inventory host that must run something for the probe, or None.
+    on: str | None = None
+    runner: Runner
+
+    def __init__(self, name: str, options: Options, interval: float) -> None:
+        self.name = name
+        options.take("name")
+        options.take("type")
+        self.timeout: float = options.duration("timeout", 2.0, minimum=0.001, maximum=LONGEST_TIMEOUT)
+        self.interval: float = options.duration("interval", interval, minimum=SHORTEST_INTERVAL)
+        self.retries: int = options.whole("retries", 0, MOST_RETRIES, 0)
+        self.initial_delay: float = options.duration("initial_delay", 0.0)
+        self.phases = options.choices("phases", PHASES, PHASES)
+        self.tolerance = Tolerance.read(options.section("tolerance"))
+        self.read(options)
+        options.done()
+
+    @abstractmethod
+    def read(self, options: Options) -> None:
+        """Takes and checks the options of the type."""
+
+    @abstractmethod
+    def attempt(self, timeout: float) -> Outcome:
+        """Measures once, in at most `timeout` seconds. Whatever it raises is a failed attempt."""
+
+    @property
+    @abstractmethod
+    def target(self) -> str:
+        """What is measured, for people; without secrets."""
+
+    @property
+    def longest(self) -> float:
+        """How long one sample may take, with its retries."""
+        return self.timeout * (self.retries + 1)
+
+
+def plain(error: BaseException, timeout: float) -> str:
+    """An error in a few plain words."""
+    reason = getattr(error, "reason", None)
+    if isinstance(reason, BaseException):  # urllib wraps what happened
+        return plain(reason, timeout)
+    if isinstance(error, TimeoutError):
+        return f"no answer within {human(timeout)}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate refused: {error.verify_message}"
+    if isinstance(error, socket.gaierror):
+        return f"name not resolved: {error.strerror or error}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return (str(error).strip().partition("\n")[0] or type(error).__name__)[:200]

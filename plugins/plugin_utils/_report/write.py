@@ -1,0 +1,84 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Writes what an experiment leaves behind: record.json always, and the formats that were asked for, each file at once or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.faultline.chaos.plugins.plugin_utils._report import html, journal, junit
+from ansible_collections.faultline.chaos.plugins.plugin_utils._report.clean import clean
+from ansible_collections.faultline.chaos.plugins.plugin_utils._report.facts import Record
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+FORMATS: dict[str, tuple[str, Callable[[Record], str]]] = {
+    "html": ("report.html", html.render),
+    "json": ("journal.json", journal.render),
+    "junit": ("junit.xml", junit.render),
+}
+
+
+class ReportError(Exception):
+    """Some files could not be written; ``paths`` are those that could."""
+
+    def __init__(self, message: str, paths: dict[str, str]):
+        super().__init__(message)
+        self.paths = paths
+
+
+def write_atomically(path: Path, content: str) -> None:
+    """The file is there with all of its content, or as it was before. Only its owner may read it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def write_reports(record: dict[str, Any], directory: str | os.PathLike[str], formats: Iterable[str]) -> dict[str, str]:
+    """Writes <directory>/<run_id>/ and returns the path of each format, and of "record".
+
+    What one format cannot be written for does not keep the others from being written: ReportError comes last and names it.
+    """
+    wanted = list(dict.fromkeys(formats))
+    unknown = [name for name in wanted if name not in FORMATS]
+    if unknown:
+        raise ValueError(f"report formats: {', '.join(map(str, unknown))} is refused: choose from {', '.join(FORMATS)}")
+    cleaned = clean(record)
+    run_id = str(cleaned.get("run_id") or "")
+    if not _RUN_ID.fullmatch(run_id):
+        raise ValueError(f"run_id: {run_id!r} is refused: it names a directory, so use letters, digits, dots, dashes and underscores only")
+    place = Path(os.path.abspath(os.path.expanduser(directory))) / run_id
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.mkdir(mode=0o700, exist_ok=True)
+    writers: dict[str, tuple[str, Callable[[Record], str]]] = {
+        "record": ("record.json", lambda plain: json.dumps(plain, indent=1, ensure_ascii=False) + "\n"),
+        **{name: FORMATS[name] for name in wanted},
+    }
+    paths: dict[str, str] = {}
+    errors: list[str] = []
+    for name, (file_name, render) in writers.items():
+        try:
+            write_atomically(place / file_name, render(cleaned))
+            paths[name] = str(place / file_name)
+        except Exception as error:
+            errors.append(f"{file_name}: {type(error).__name__}: {error}")
+    if errors:
+        raise ReportError("Not every report could be written. " + "; ".join(errors), paths)
+    return paths

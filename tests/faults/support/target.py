@@ -1,0 +1,363 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host under test: run things there, attack it, measure on its own clock when it was clean again, tell what is left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults.support.attacks import VICTIM, VICTIM_HERE, VICTIM_SCRIPT, VICTIM_START, VICTIM_UNIT, Attack
+from tests.faults.support.programs import ALIVE, END_HANGING, LEFT, MONITOR, STATE, WORK
+from tests.lab.support import fingerprint
+from tests.lab.support.lab import Lab, Play, Result, beyond_the_inventory, wait_until
+
+PROMISE = 2.0  # seconds after the deadline, on a host that is not starved
+QUIET_FORK = 25.0  # milliseconds that a fork and exec take on a lab host that is not starved, beside the monitor
+# The history grows by design; what the tests themselves leave; files that systemd touches by itself.
+IGNORE = ("/var/lib/faultline", "fltest", "flvictim-", "_payload_", "time", "systemd-timesyncd", "/run/crond", "/run/initctl")
+
+
+@dataclass
+class Measured:
+    """Times in seconds of the target's uptime; late and closing count from the deadline."""
+
+    active: float | None
+    deadline: float | None
+    clean: float | None
+    closed: float | None
+    fork_ms: float
+
+    @property
+    def late(self) -> float:
+        return self.clean - self.deadline
+
+    @property
+    def closing(self) -> float:
+        return self.closed - self.deadline
+
+    @property
+    def allowed(self) -> float:
+        return PROMISE * max(1.0, self.fork_ms / QUIET_FORK)
+
+
+# What the kernel and systemd derive from the memory that they find at boot, which is another each time.
+_BY_MEMORY = re.compile(
+    r"\b(pids\.max|size|nr_inodes)=\d+|^(fs/(file-max|epoll/max_user_watches)|kernel/threads-max|net/ipv4/(inet_peer_threshold|tcp_max_orphans|"
+    r"tcp_max_tw_buckets|tcp_mem|tcp_rmem|tcp_wmem|udp_mem)|vm/(admin_reserve|min_free|user_reserve)_kbytes) = .*"
+)
+
+
+def _of_any_boot(fingerprint: dict) -> dict:
+    """A fingerprint that can be compared with one of another boot."""
+    return {name: [_BY_MEMORY.sub("", line) for line in lines] for name, lines in fingerprint.items()}
+
+
+class Target:
+    """A lab host."""
+
+    python = "/usr/bin/python3"
+    victim = VICTIM
+
+    def __init__(self, lab: Lab, name: str) -> None:
+        self.lab = lab
+        self.name = name
+        self.rows: list[tuple] = []  # of the table at the end
+        self.duration = 4.0  # seconds that an attack lasts: long enough for its injection on this machine
+        self._before: dict[str, dict] = {}
+
+    # -- run things there ------------------------------------------------------------------------------------------
+
+    def sh(self, line: str, check: bool = True, timeout: float = 60, stdin: str | None = None) -> Result:
+        return self.lab.run(self.name, line, check=check, timeout=timeout, stdin=stdin)
+
+    @property
+    def has_systemd(self) -> bool:
+        return self.sh("[ -d /run/systemd/system ]", check=False).ok
+
+    @property
+    def play_on(self) -> dict:
+        return {"hosts": self.name, "gather_facts": False}
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """What the inventory of the lab does not know by itself."""
+        return beyond_the_inventory(self.name)
+
+    def play(self, tasks: list[dict]) -> list[dict]:
+        return [{"name": "fault", **self.play_on, "tasks": tasks}]
+
+    def playbook(self, tasks: list[dict], **other) -> Play:
+        return self.lab.playbook(self.play(tasks), hosts=self.known, **other)
+
+    def module(self, name: str, args: dict | None = None, crash: str = "", **other) -> dict:
+        """The result of one module; {} when it was killed before it could give one."""
+        play = self.playbook([task(name, args or {}, crash)], timeout=180, **other)
+        return next(iter(play.results("task", self.play_on["hosts"])), {})
+
+    def attack(self, attack: Attack, crash: str = "", **options) -> dict:
+        return self.module(attack.name, self.options(attack, **options), crash)
+
+    def options(self, attack: Attack, **options) -> dict:
+        named = json.loads(json.dumps(attack.options).replace(VICTIM, self.victim))
+        return {"id": attack.module, "duration": self.duration + attack.longer, **named, **options}
+
+    @contextlib.contextmanager
+    def controller(self, tasks: list[dict]) -> Iterator[subprocess.Popen]:
+        """An ansible-playbook that a test may kill; ended when the test is done with it."""
+        process = self.lab.popen(self.lab.playbook_argv(self.play(tasks), hosts=self.known), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    # -- what is there ---------------------------------------------------------------------------------------------
+
+    def left(self) -> str:
+        """What any attack has left behind; empty when nothing."""
+        return self.sh(LEFT, check=False).out.strip()
+
+    def wait_left(self, timeout: float = 10) -> str:
+        """The same, after what is just ending has had its time."""
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: not self.left(), timeout, "clean", interval=0.5)
+        return self.left()
+
+    def fingerprint(self) -> dict:
+        return self.lab.fingerprint(self.name)
+
+    def remember(self) -> None:
+        """What the host is like before; taken once for each boot and kept as long as tests leave it like that."""
+        boot = self.boot_id()
+        if boot not in self._before:
+            self._before = {boot: self._settled()}
+
+    def _settled(self) -> dict:
+        """A fingerprint without what is just beginning or ending."""
+        found = self.fingerprint()
+        for _again in range(5):
+            time.sleep(1)
+            last, found = found, self.fingerprint()
+            if not fingerprint.compare(last, found, IGNORE):
+                break
+        return found
+
+    def differs(self) -> str:
+        """What is not as it was; a second look decides, for things that end by themselves."""
+        boot = self.boot_id()
+        before = self._before.get(boot) or _of_any_boot(next(iter(self._before.values())))
+        for wait in (0, 2):
+            time.sleep(wait)
+            after = self.fingerprint()
+            text = fingerprint.compare(before, after if boot in self._before else _of_any_boot(after), IGNORE)
+            if not text:
+                break
+        return text
+
+    def forget(self) -> None:
+        self._before = {}
+
+    def history(self) -> list[dict]:
+        text = self.sh(f"cat {STATE}/history.jsonl 2>/dev/null", check=False).out
+        lines = [line.lstrip("\0") for line in text.splitlines()]  # a power cut may leave zeros in the place of a line
+        return [each for each in (json.loads(line) for line in lines if line) if each.get("event") != "began"]
+
+    def boot_id(self) -> str:
+        return self.sh("cat /proc/sys/kernel/random/boot_id").out.strip()
+
+    def exists(self, path: str) -> bool:
+        return self.sh(f"[ -e {shlex.quote(path)} ]", check=False).ok
+
+    def wait(self, line: str, timeout: float = 60) -> None:
+        """Until a shell line succeeds there."""
+        loop = f"n=0; until {line}; do n=$((n + 1)); [ $n -lt {int(timeout * 5)} ] || exit 1; sleep 0.2; done 2>/dev/null"
+        assert self.sh(loop, check=False, timeout=timeout + 30).ok, f"not within {timeout} s on {self.name}: {line}"
+
+    def wait_point(self, attack: Attack, point: str) -> None:
+        """Until a module that hangs at a step has got there, as far as its traces tell."""
+        if point in NO_JOURNAL_TRACES:
+            self.wait(NO_JOURNAL_TRACES[point])
+        elif point == "journalled":
+            self.wait(f"[ -d {STATE}/{attack.module} ]")
+        elif point == "verified":
+            self.wait(f"[ -e {STATE}/{attack.module}/effect ]")
+        elif self.has_systemd:
+            self.wait(f"systemctl is-active --quiet faultline-{attack.module}.timer")
+        else:
+            self.wait(f"[ -e {STATE}/{attack.module}/watchers ]")
+        time.sleep(0.5)
+
+    # -- measure ---------------------------------------------------------------------------------------------------
+
+    def watch(self, attack: Attack, seconds: float = 100) -> None:
+        """Begin to measure there; it needs no connection."""
+        self.watch_id(attack, attack.module, seconds)
+
+    def watch_id(self, attack: Attack, attack_id: str, seconds: float = 100) -> None:
+        argv = f"{self.python} {WORK}/m.py {STATE}/{attack_id} {seconds} {WORK}/m"
+        line = f"mkdir -p {WORK}; rm -f {WORK}/*; cat >{WORK}/m.py; setsid {argv} </dev/null >/dev/null 2>&1 &"
+        self.sh(line, stdin=MONITOR.replace("ACTIVE", attack.active.replace(VICTIM, self.victim)))
+
+    def measured(self, seconds: float = 130) -> Measured:
+        self.wait(f"[ -e {WORK}/m.done ]", seconds)
+        found = json.loads(self.sh(f"cat {WORK}/m.done; rm -rf {WORK}").out)
+        return Measured(**found)
+
+    def never_in_effect(self) -> None:
+        """The end of a watch over an attack that must not have begun."""
+        self.sh(f"touch {WORK}/m.stop")
+        found = self.measured()
+        assert found.active is None, f"it was in effect: {found}"
+
+    def in_time(self, fault: str, attack: Attack, closing: float | None = None) -> Measured:
+        """The end of a test: the attack was there, ended on time, and nothing of it is left. closing: seconds until its record is closed."""
+        found = self.measured()
+        assert found.deadline, f"no attack was ever in the journal: {found}"
+        assert found.clean and found.closed, f"still there: {found}\n{self.left()}"
+        assert found.active, f"the attack was never in effect: {found}"
+        self.row(fault, attack, found)
+        assert found.late <= found.allowed, f"{found.late:.2f} s after the deadline, {found.allowed:.1f} s allowed: {found}"
+        assert found.closing <= (closing or found.allowed) + 5 * found.allowed, found
+        self.as_before()
+        return found
+
+    def row(self, fault: str, attack: Attack | str, found: Measured) -> None:
+        self.rows.append((fault, str(attack), self.name, found.late, found.closing, found.fork_ms))
+
+    def as_before(self) -> None:
+        left = self.wait_left()
+        assert not left, f"left on {self.name}:\n{left}"
+        differs = self.differs()
+        assert not differs, f"not as before on {self.name}:\n{differs}"
+
+    def nothing_happened(self, attack: Attack) -> None:
+        """No journal, no effect."""
+        assert not self.exists(f"{STATE}/{attack.module}")
+        self.as_before()
+
+    # -- prepare and clean -----------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """The victim of process_kill, running. Brings a host back that a failed test has left anyhow."""
+        self.lab.ready(self.name)
+        start = f"#!/bin/sh\n[ -d /run/systemd/system ] && exec systemctl start {VICTIM}\nsetsid /usr/local/bin/{VICTIM} 1000000 </dev/null >/dev/null 2>&1 &\n"
+        self.sh(f"[ -e /usr/local/bin/{VICTIM} ] || cp /bin/sleep /usr/local/bin/{VICTIM}; cat >{VICTIM_START}; chmod 755 {VICTIM_START}", stdin=start)
+        if self.has_systemd:
+            unit = f"/etc/systemd/system/{VICTIM}.service"
+            self.sh(f"[ -e {unit} ] || {{ cat >{unit}; systemctl daemon-reload; systemctl -q enable {VICTIM}; }}", stdin=VICTIM_UNIT)
+        else:
+            self.sh(f"[ -e /etc/rc2.d/S99{VICTIM} ] || ln -s {VICTIM_START} /etc/rc2.d/S99{VICTIM}")
+            self.sh(f"cat >/etc/init.d/{VICTIM}; chmod 755 /etc/init.d/{VICTIM}", stdin=VICTIM_SCRIPT)
+        self.run_victim()
+
+    def run_victim(self) -> None:
+        self.sh(f"{self.running()} || {VICTIM_START}")
+        self.wait(self.running(), 20)
+
+    def running(self) -> str:
+        return f"{ALIVE} {self.victim} >/dev/null"
+
+    def clean_up(self) -> bool:
+        """After a test: end what hangs, undo everything. False when that was not enough, and the host got a new disk."""
+        try:
+            self.lab.ready(self.name)
+            self.sh("grep -oE ' /(usr/[^ ]*bin|sys/fs/cgroup/system.slice)/[^ ]* ' /proc/mounts | while read -r m; do umount $m; done", check=False)
+            self.sh(END_HANGING, check=False)
+            self.sh(
+                f"pkill -f {WORK}/[m].py; rm -rf {WORK}; [ ! -e {STATE}/control.sh ] || {{ sh {STATE}/control.sh revert-all; sh {STATE}/control.sh sweep; }}",
+                check=False,
+            )
+            self.run_victim()
+            return not self.wait_left(20)
+        except (AssertionError, subprocess.SubprocessError):
+            return False
+
+    def reset(self) -> None:
+        self.lab.reset(self.name)
+        self.forget()
+        self.prepare()
+
+
+class Here(Target):
+    """This machine: no systemd as its first process, Ansible without a connection. Only processes of the tests are attacked."""
+
+    python = sys.executable
+    victim = VICTIM_HERE
+    start = VICTIM_START.replace(VICTIM, VICTIM_HERE)
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__(lab, "here")
+
+    def sh(self, line: str, check: bool = True, timeout: float = 60, stdin: str | None = None) -> Result:
+        return self.lab.local(["sh", "-c", line], check=check, timeout=timeout, stdin=stdin)
+
+    @property
+    def has_systemd(self) -> bool:
+        return False
+
+    @property
+    def play_on(self) -> dict:
+        return {"hosts": "localhost", "connection": "local", "gather_facts": False}
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        return ()
+
+    def fingerprint(self) -> dict:
+        """Others work on this machine: only what is ours is compared."""
+        victim = self.sh(f"{ALIVE} {self.victim} | wc -l").out.strip()
+        return {"victims": [victim], "cron": self.sh("ls -la --time-style=+ /etc/cron.d").out.splitlines()}
+
+    def prepare(self) -> None:
+        start = f"#!/bin/sh\nsetsid /usr/local/bin/{self.victim} 1000000 </dev/null >/dev/null 2>&1 &\n"
+        self.sh(f"[ -e /usr/local/bin/{self.victim} ] || cp /bin/sleep /usr/local/bin/{self.victim}; cat >{self.start}; chmod 755 {self.start}", stdin=start)
+        self.run_victim()
+
+    def run_victim(self) -> None:
+        self.sh(f"{self.running()} || {self.start}")
+        self.wait(self.running(), 20)
+
+    def clean_up(self) -> bool:
+        self.sh(END_HANGING, check=False)
+        self.sh(f"rm -rf {WORK}; [ ! -e {STATE}/control.sh ] || sh {STATE}/control.sh revert-all", check=False)
+        self.run_victim()
+        return not self.wait_left(20)
+
+    def reset(self) -> None:
+        raise AssertionError(f"cannot be cleaned:\n{self.left()}")
+
+    def leave(self) -> None:
+        """Nothing of the tests stays on this machine."""
+        self.sh(f"for p in $({ALIVE} {self.victim}); do kill -KILL $p; done", check=False)
+        self.sh(f"rm -f /usr/local/bin/{self.victim} {self.start} {STATE}/control.sh {STATE}/lock {STATE}/history.jsonl; rmdir {STATE}", check=False)
+
+
+NO_JOURNAL_TRACES = {
+    # The journals' lock is taken just before the guards.
+    "guarded": f"[ -e {STATE}/lock ] && ! flock -n {STATE}/lock true",
+    "written": f"[ -d {STATE}/.new-* ] && ! flock -n {STATE}/lock true",
+    "prepared": f"[ -e {STATE}/lock ] && ! flock -n {STATE}/lock true && {{ [ ! -d /run/systemd/system ] || systemctl is-active --quiet faultline-sweep.timer; }}",  # noqa: E501
+}
+
+
+def task(module: str, args: dict, crash: str = "", **other) -> dict:
+    return {"name": "task", module: args, "environment": {"FAULTLINE_TEST_CRASH": crash} if crash else {}, **other}
+
+
+def here_is_possible() -> bool:
+    """Root, and no systemd as the first process."""
+    return os.geteuid() == 0 and not Path("/run/systemd/system").is_dir()

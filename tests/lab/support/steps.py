@@ -1,0 +1,95 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps that every attack has to pass, in one playbook run: check, real, check again, real again, measure, revert, revert again."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import yaml
+
+from tests.lab.support import fingerprint
+from tests.lab.support.lab import REPO, Lab, Play, beyond_the_inventory
+
+# The history grows by design, and what is active is asserted apart. The clock is compared when it is read, which is not here.
+IGNORE = ("/var/lib/faultline", "time", "_payload_")
+
+
+def steps(lab: Lab, host: str, module: str, options: dict, measure: list[str] | None = None, settle: float = 0, become: bool = False) -> dict[str, Any]:
+    """Run the steps and assert what is the same for all attacks. Returns the results by step, and "measured" (stdout).
+
+    measure: a command, run on the host while the attack is active.
+    """
+    target = {k: v for k, v in options.items() if k not in ("duration", "lease")}
+    tasks: list[dict] = [_print("before"), _do("check", module, options, check=True), _print("after check"), _do("real", module, options)]
+    tasks += [_do("check again", module, options, check=True), _do("real again", module, options)]
+    if settle:
+        tasks.append({"name": "settle", "ansible.builtin.command": {"argv": ["sleep", str(settle)]}})
+    if measure:
+        tasks.append({"name": "measure", "ansible.builtin.command": {"argv": measure}, "failed_when": False})
+    tasks += [_do("revert check", module, {**target, "state": "absent"}, check=True), _do("revert", module, {**target, "state": "absent"})]
+    tasks += [_do("revert again", module, {**target, "state": "absent"}), {"name": "info", "faultline.chaos.attack_info": {"history": 1}}, _print("after")]
+    play = lab.playbook([{"name": "steps", "hosts": host, "gather_facts": False, "become": become, "tasks": tasks}], hosts=beyond_the_inventory(host))
+    found: dict[str, Any] = {}
+    for event in play.events:
+        if event.get("host") == host and "result" in event:
+            found[event["task"]] = event["result"]
+    assert play.rc == 0, f"{found.get('real')}\n{play}"
+    _assert_steps(found, play)
+    found["measured"] = found.get("measure", {}).get("stdout", "")
+    return found
+
+
+def _assert_steps(found: dict[str, Any], play: Play) -> None:
+    before = fingerprint.parse(found["before"]["stdout"])
+    acted = fingerprint.compare(before, fingerprint.parse(found["after check"]["stdout"]), IGNORE)
+    assert not acted, f"check mode changed something:\n{acted}"
+    assert found["check"]["changed"] and found["check"]["status"] == "planned"
+    assert found["check"]["diff"]["after"] != found["check"]["diff"]["before"]
+    assert found["real"]["changed"] and found["real"]["status"] == "active" and found["real"]["remaining"] > 0
+    for again in ("check again", "real again"):
+        assert not found[again]["changed"] and found[again]["status"] == "active" and found[again]["id"] == found["real"]["id"]
+    assert found["revert check"]["changed"]
+    assert found["revert"]["changed"] and found["revert"]["status"] == "reverted"
+    assert not found["revert again"]["changed"] and found["revert again"]["status"] == "absent"
+    assert found["info"]["clean"], found["info"]
+    assert found["info"]["history"][-1]["result"] == "reverted"
+    left = fingerprint.compare(before, fingerprint.parse(found["after"]["stdout"]), IGNORE)
+    assert not left, f"left after the revert:\n{left}\n{play.out}"
+
+
+def _do(name: str, module: str, options: dict, check: bool = False) -> dict:
+    return {"name": name, f"faultline.chaos.{module}": options, "check_mode": check, "diff": True}
+
+
+def _print(name: str) -> dict:
+    return {"name": name, "ansible.builtin.command": {"argv": ["python3", "-"], "stdin": fingerprint.SCRIPT}}
+
+
+def run_examples(lab: Lab, host: str, module: str) -> list[str]:
+    """Run the examples of a module as they are printed; returns the status that each told. What one has left active is over before the next begins."""
+    tasks: list[dict] = []
+    for example in examples(module):
+        if tasks and example[f"faultline.chaos.{module}"].get("state") != "absent":
+            tasks.append({"name": "between", "faultline.chaos.revert": {"all": True}})
+        tasks.append(example)
+    tasks += [{"name": "end", "faultline.chaos.revert": {"all": True}}, {"name": "info", "faultline.chaos.attack_info": {"history": 1}}]
+    before = lab.fingerprint(host)
+    try:
+        done = lab.playbook([{"name": "examples", "hosts": host, "gather_facts": False, "tasks": tasks}], must_succeed=True)
+    finally:
+        lab.module(host, "faultline.chaos.revert", {"all": True})
+    assert done.results("info", host)[0]["clean"], done.results("info", host)
+    left = fingerprint.compare(before, lab.fingerprint(host), IGNORE)
+    assert not left, f"left after the examples:\n{left}\n{done.out}"
+    return [result["status"] for each in examples(module) for result in done.results(each["name"], host)]
+
+
+def examples(module: str) -> list[dict]:
+    """The tasks that a module prints as its examples."""
+    tree = ast.parse((REPO / "plugins" / "modules" / f"{module}.py").read_text())
+    [text] = [node.value.value for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "EXAMPLES"]
+    return yaml.safe_load(text)

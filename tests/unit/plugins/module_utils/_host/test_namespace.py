@@ -1,0 +1,165 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue_net
+from ansible_collections.faultline.chaos.plugins.module_utils._network import options
+from ansible_collections.faultline.chaos.plugins.module_utils._network.netem import Selection, Tree
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds, OutputHas, from_dict
+
+ID = "0123456789abcdef" * 4
+LINKS = "1: lo: <LOOPBACK,UP>\n3: eth0@if7: <BROADCAST,UP,LOWER_UP>\n13: eth01: <BROADCAST>\n14: eth2: <BROADCAST,SLAVE,UP>\n"
+LINKS += "15: flc662af49754b: <BROADCAST,UP>\n"  # of an active netem: never the one that is meant
+
+
+class FakeHost:
+    """A host on which docker knows one container."""
+
+    def __init__(self, tools=("nsenter", "ip", "docker"), pid: str = "4711") -> None:
+        self.tools, self.pid = tools, pid
+
+    def has_tool(self, name):
+        return name in self.tools
+
+    def tool(self, name):
+        return f"/sbin/{name}"
+
+    def read(self, _path, default=""):
+        return default
+
+    def ask(self, argv):
+        return self.run(argv)
+
+    def run(self, argv, check=True, data=None):
+        if "inspect" in argv:
+            return (0, self.pid + "\n", "") if argv[-1] == "web" else (1, "", "no such container")
+        return (0, LINKS, "") if "link" in argv else (1, "", "")
+
+
+@pytest.mark.parametrize("part", [f"docker-{ID}.scope", ID, f"cri-containerd-{ID}.scope", f"crio-{ID}.scope", f"libpod-{ID}.scope", f"cri-containerd:{ID}"])
+def test_control_groups_of_containers(part: str) -> None:
+    assert namespace.is_container(part, ID) and namespace.is_container(part, ID[:12])
+    assert not namespace.is_container(part, ID[:11]) and not namespace.is_container(part, ID[1:13]) and not namespace.is_container(part, "web")
+
+
+@pytest.mark.parametrize("part", [f"libpod-conmon-{ID}.scope", "system.slice", f"{ID[:-1]}", f"x{ID}"])
+def test_control_groups_of_others(part: str) -> None:
+    assert not namespace.is_container(part, ID[:12]) and not namespace.is_container(part, part)
+
+
+def test_containers_with_names() -> None:
+    assert namespace.is_container("lxc.payload.web", "web") and namespace.is_container("machine-web\\x2d1.scope", "web-1")
+    assert not namespace.is_container("machine-web.scope", "we")
+
+
+def test_a_container_is_asked_of_its_engine() -> None:
+    assert namespace.container_pid(FakeHost(), "web") == 4711
+    with pytest.raises(AttackError, match="container: web does not run"):
+        namespace.container_pid(FakeHost(pid="0"), "web")
+    with pytest.raises(AttackError, match="no container other runs"):
+        namespace.container_pid(FakeHost(), "other")
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"netns": "no-such-namespace"}, "netns: there is no network namespace no-such-namespace"),
+        ({"netns": str(2**22 + 1)}, "netns: there is no"),
+        ({"netns": str(os.getpid())}, "has the network of the target itself: leave the option out"),
+        ({"container": "other"}, "container: no container other runs"),
+    ],
+)
+def test_places_that_are_refused(given: dict, words: str) -> None:
+    with pytest.raises(AttackError) as error:
+        namespace.find(FakeHost(), {"netns": None, "container": None, **given})
+    assert words in str(error.value)
+
+
+def test_no_option_means_here() -> None:
+    place = namespace.find(FakeHost(), {"netns": None, "container": None})
+    assert place is namespace.HERE and place.argv(["tc"]) == place.undo_argv(["tc"]) == ["tc"] and not place.key
+
+
+@pytest.mark.parametrize("value", ["", "../x", "a b", "-x", "x\n", "x" * 256, "a/b", "$(id)"])
+def test_names_that_no_namespace_has(value: str) -> None:
+    for option in ("netns", "container"):
+        with pytest.raises(AttackError, match=option):
+            namespace.check_options({"netns": None, "container": None, option: value})
+
+
+@pytest.fixture
+def place():
+    return namespace.Namespace(FakeHost(), namespace.OWN, "somewhere")
+
+
+def test_commands_are_prefixed(place) -> None:
+    assert place.argv(["tc", "x"]) == ["/sbin/nsenter", "--net=/proc/self/ns/net", "tc", "x"]
+    assert place.undo_argv(["tc", "x"]) == ["/sbin/nsenter", "--net=/proc/self/fd/8", "tc", "x"]
+    assert from_dict(place.guards[0].to_dict()).condition() == f"network_namespace {place.number} /proc/self/ns/net"
+    place.check()
+    place.number = "4:1"
+    with pytest.raises(AttackError, match="somewhere is gone"):
+        place.check()
+
+
+def test_interfaces_elsewhere(place) -> None:
+    eth0 = options.ShownInterface(FakeHost(), place, "eth0")
+    eth0.check()
+    guard = eth0.guard()
+    assert guard.text == "\n3: eth0@if7:" and guard.text in LINKS and guard.argv[0] == "/sbin/nsenter"
+    with pytest.raises(AttackError, match="eth01 is down"):
+        options.ShownInterface(FakeHost(), place, "eth01").check()
+    with pytest.raises(AttackError, match="eth2 is a port of a bond"):
+        options.ShownInterface(FakeHost(), place, "eth2").check()
+    with pytest.raises(AttackError, match="there is no eth7 on somewhere; there are: lo, eth0, eth01, eth2, flc662af49754b"):
+        options.ShownInterface(FakeHost(), place, "eth7").check()
+    assert options.default_interface(FakeHost(), place) == "eth0"
+
+
+@pytest.mark.parametrize("mechanism", ["redirect", "band", "ingress"])
+def test_every_command_of_netem_is_prefixed(place, mechanism: str) -> None:
+    tree = Tree(("/sbin/tc", "/sbin/ip"), "eth0", FileHolds("/x", "1"), place)
+    selection = Selection(control_ports=[], passed=[], hit=[], ports=[], protocols=[])
+    if mechanism == "redirect":
+        tree.redirect(["egress", "ingress"], lambda direction: f"fl{direction}", ["delay", "1ms"], selection)
+    elif mechanism == "band":
+        tree.band(["delay", "1ms"], selection)
+    else:
+        tree.ingress("flingress", ["delay", "1ms"], selection)
+    assert all(argv[:2] == ["/sbin/nsenter", "--net=/proc/self/ns/net"] for argv in tree.links)
+    for step in tree.undo + tree.checks:
+        for line in step.render():
+            assert line.count("/sbin/tc") + line.count("/sbin/ip") == line.count("/sbin/nsenter --net=/proc/self/fd/8 ")
+            assert "/sys/class/net" not in line
+
+
+def test_marks_in_what_nft_and_iptables_print() -> None:
+    class Host(FakeHost):
+        def run(self, argv, check=True, data=None):
+            if "chains" in argv:
+                chains = "table inet faultline_0123456789ab {\n\tchain filter_out {\n\t}\n}\ntable ip filter {\n\tchain FL0123456789acO {\n\t}\n}\n"
+                return 0, chains + "table inet firewalld {\n\tchain FLOWS {\n\t}\n}\n", ""
+            if "cat" in argv:
+                return 0, "filter\nnat\nmangle\n" if argv[-1].endswith("/ip_tables_names") else "", ""
+            return (0, "-P INPUT ACCEPT\n-N FLOWS\n-N FL0123456789abI\n-A INPUT -j FL0123456789abI\n", "") if "filter" in argv else (0, "", "")
+
+    host = Host(("nft", "iptables"))
+    assert residue_net.rules(host, None, [], "") == [
+        "rules in chain FL0123456789abI of iptables",
+        "rules in chain FL0123456789acO of iptables-nft",
+        "rules in table inet faultline_0123456789ab",
+    ]
+    assert residue_net.rules(host, None, [], "faultline_0123456789ab") == ["rules in chain FL0123456789acO of iptables-nft"]
+
+
+def test_an_output_guard_with_a_line_break_survives_the_journal() -> None:
+    guard = from_dict(OutputHas(["ip"], "\n3: eth0:").to_dict())
+    assert guard.condition() == "prints '\n3: eth0:' ip"

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The modules revert and lease: they act on all that is there, and never call half a view clean."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import control
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.modules import lease, revert
+
+
+class Module:
+    check_mode = False
+
+    def __init__(self, bench, **params) -> None:
+        self.params = {"id": None, "run_id": None, "all": False, "accept_drift": False, **params}
+        self.get_bin_path, self.run_command = bench.host._module.get_bin_path, bench.host._module.run_command
+
+
+@pytest.fixture
+def act(bench, monkeypatch: pytest.MonkeyPatch):
+    """Runs a module in the state directory of the bench."""
+    monkeypatch.setattr(revert, "Journal", lambda: Journal(bench.journal.path))
+    monkeypatch.setattr(lease, "Journal", lambda: Journal(bench.journal.path))
+    return lambda what, **params: what(Module(bench, **params))
+
+
+def test_all_includes_what_is_just_being_published(bench, act) -> None:
+    bench.publish("a")
+    bench.journal.let_go()
+    hidden = bench.publish("b").rename(bench.state / ".new-b")
+    bench.journal.let_go()
+    with bench.journal.locked():
+        threading.Timer(0.5, lambda: (hidden.rename(bench.state / "b"), bench.journal.release())).start()
+        found = act(revert.revert, all=True)
+    assert (found["reverted"], found["clean"], found["changed"]) == (["a", "b"], True, True)
+
+
+def test_an_injection_that_never_ends_is_told_beside_what_was_reverted(bench, act, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.publish("a")
+    waited = Journal.await_publishing
+    monkeypatch.setattr(Journal, "await_publishing", lambda journal: waited(journal, 0.3))
+    with bench.journal.locked():
+        found = act(revert.revert, all=True)
+    assert (found["reverted"], found["clean"], found["stuck"][0]["id"]) == (["a"], False, "an attack that is being made")
+
+
+def test_waiting_for_an_injection_writes_nothing(bench, act) -> None:
+    """On a disk that went read-only the halt must still say what it finds."""
+    bench.state.mkdir(mode=0o700)
+    assert act(revert.revert, all=True)["clean"] and list(bench.state.iterdir()) == []
+
+
+@pytest.mark.parametrize("params", [{"id": "a", "all": True}, {"run_id": "r", "all": True}])
+def test_all_and_one_exclude_one_another(bench, act, params: dict) -> None:
+    bench.publish("a")
+    with pytest.raises(BadOption, match="^all: True is refused: give one of id, run_id and all"):
+        act(revert.revert, **params)
+    assert bench.journal.ids() == ["a"]
+
+
+@pytest.mark.parametrize("params", [{"all": True}, {"run_id": "r"}, {"id": "x"}])
+def test_without_become_the_attacks_of_root_are_not_called_clean(bench, act, params: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = tmp_path / "faultline-recover.service"
+    monkeypatch.setattr(control, "RECOVERY", (str(unit),))
+    monkeypatch.setattr(revert.Host, "is_root", False)
+    assert act(revert.revert, **params)["clean"]
+    unit.touch()
+    with pytest.raises(AttackError, match="attacks of root are active here.* set become: true"):
+        act(revert.revert, **params)
+
+
+def test_one_of_our_own_is_reverted_all_the_same(bench, act, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "RECOVERY", (str(tmp_path),))
+    monkeypatch.setattr(revert.Host, "is_root", False)
+    bench.publish("a", run_id="r")
+    bench.journal.let_go()
+    assert act(revert.revert, run_id="r")["reverted"] == ["a"]
+
+
+def test_an_attack_that_ends_meanwhile_keeps_no_lease_from_being_renewed(bench, act, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        bench.publish(name, run_id="r", limit=600)
+        bench.journal.let_go()
+    noted = Journal.note
+
+    def note(journal, attack_id, name, text):
+        if attack_id == "a":
+            (bench.state / "a").rename(bench.state / ".gone-a")
+        noted(journal, attack_id, name, text)
+
+    monkeypatch.setattr(Journal, "note", note)
+    assert act(lease.renew, run_id="r", lease="90s") == ["b"]

@@ -1,0 +1,365 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Undo steps for files, run for real under every shell: what was ours goes, what was theirs comes back, what others did stays."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.faultline.chaos.plugins.module_utils._host.filesystem import OwnDirectory
+from ansible_collections.faultline.chaos.plugins.module_utils._state import file as state_file
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, HasLine, InPlace, IoController, IsInode, Put, RemoveOwn, Settled
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, SameBoot, Undo, from_dict
+
+DRIFTED, STUCK = 6, 4
+BEFORE, AFTER = b"one\ntwo\n", b"changed\n"
+
+
+def revert(bench, shell: list[str], *words: str):
+    return bench.sh(shell, bench.state / "a" / "revert.sh", *words)
+
+
+def attributes(path: Path) -> tuple:
+    found = path.stat()
+    return found.st_ino, found.st_nlink, found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns, path.read_bytes()
+
+
+# --- a directory of ours -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(bench, tmp_path: Path) -> OwnDirectory:
+    directory = OwnDirectory(str(tmp_path), "a")
+    bench.publish("a", Undo([RemoveOwn("ours", directory.path)], [Gone("ours", [Exists(directory.path)])]))
+    return directory
+
+
+def fill(directory: OwnDirectory) -> None:
+    for number in range(3):
+        Path(directory.data, f"d{number}").mkdir()
+        Path(directory.data, f"d{number}", "f").write_text("x")
+
+
+def test_removing_much_may_take_longer() -> None:
+    assert [RemoveOwn("", "/x", **holds).seconds for holds in ({}, {"size": 50 << 30}, {"files": 100000}, {"size": 1 << 50}, {"seconds": 5})] == [
+        60, 2620, 560, 3600, 5,
+    ]  # fmt: skip
+    step = RemoveOwn("", "/x", size=50 << 30)
+    assert step.render()[1] == "remove_own /x 2620"
+    assert from_dict(step.to_dict()).render() == step.render()
+
+
+def test_our_directory_goes_with_all_in_it(bench, shell, own: OwnDirectory) -> None:
+    own.make(bench.journal, "a")
+    fill(own)
+    assert stat.S_IMODE(os.stat(own.path).st_mode) == 0o700 and (bench.state / "a" / "reserve").stat().st_size == 256 << 10
+    assert revert(bench, shell).returncode == 0
+    assert not os.path.exists(own.path) and not (bench.state / "a").exists()
+
+
+def test_there_is_nothing_to_remove_yet(bench, shell, own: OwnDirectory) -> None:
+    assert revert(bench, shell).returncode == 0
+
+
+def test_it_was_made_but_not_noted(bench, shell, own: OwnDirectory) -> None:
+    os.mkdir(own.path, 0o700)
+    assert revert(bench, shell).returncode == 0
+    assert not os.path.exists(own.path)
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_another_directory_of_that_name_stays(bench, shell, own: OwnDirectory, tmp_path: Path, noted: bool) -> None:
+    if noted:
+        own.make(bench.journal, "a")
+        os.rename(own.path, tmp_path / "moved")
+    Path(own.data).mkdir(parents=True)
+    Path(own.data, "file").write_text("precious")
+    done = revert(bench, shell)
+    assert done.returncode == STUCK and "not what was made" in done.stderr
+    assert Path(own.data, "file").read_text() == "precious"
+
+
+def test_a_link_in_its_place_is_not_followed(bench, shell, own: OwnDirectory, tmp_path: Path) -> None:
+    own.make(bench.journal, "a")
+    os.rename(own.path, tmp_path / "moved")
+    (tmp_path / "theirs" / "data").mkdir(parents=True)
+    (tmp_path / "theirs" / "data" / "file").write_text("precious")
+    os.symlink(tmp_path / "theirs", own.path)
+    assert revert(bench, shell).returncode == STUCK
+    assert (tmp_path / "theirs" / "data" / "file").read_text() == "precious"
+
+
+def test_after_a_reboot_its_device_may_have_another_number(bench, shell, tmp_path: Path) -> None:
+    directory = OwnDirectory(str(tmp_path), "a")
+    undo = Undo([RemoveOwn("ours", directory.path)])
+    bench.publish("a", undo, boot_id="00000000-0000-4000-8000-000000000000")
+    directory.make(bench.journal, "a")
+    bench.journal.note("a", "made", f"{os.stat(directory.path).st_dev + 1} {os.stat(directory.path).st_ino}\n")
+    fill(directory)
+    assert revert(bench, shell).returncode == 0
+    assert not os.path.exists(directory.path)
+
+
+# --- a file of theirs --------------------------------------------------------------------------------
+
+
+class Victim:
+    """A file, and the attack on it up to any step."""
+
+    aside, fresh = ".faultline-a.1.old", ".faultline-a.1.new"
+
+    def __init__(self, bench, directory: Path, after: bytes | None, in_place: bool = False) -> None:
+        self.bench, self.after, self.in_place = bench, after, in_place
+        self.path = directory / "it's a file"
+        self.path.write_bytes(BEFORE)
+        self.path.chmod(0o640)
+        os.setxattr(self.path, "user.note", b"kept")
+        os.utime(self.path, ns=(1, 1580702706123456789))
+        self.was = attributes(self.path)
+        self.file = state_file.File("path", str(self.path), str(self.path), 1 << 20)
+        told = {"path": self.file.parent, "parent": self.file.parent_id, "name": self.file.name, "file": self.file.id, "title": "it", "before": self.file.sum}
+        told["after"] = "absent" if after is None else state_file.checksum(after)
+        step = InPlace(how="bytes", **told) if in_place else FileBack(aside=self.aside, fresh=self.fresh, **told)
+        undo = Undo([step], [Gone(name, [Exists(str(directory / name)), Settled()]) for name in (self.aside, self.fresh)])
+        argv = ["stat", "-c", "%i %a %u %g %s %Y", str(self.path)]
+        undo.same("it", argv, bench.host.output(argv), [Exists(str(self.path))])
+        bench.publish("a", undo)
+
+    def attack(self, crash: str = "", monkeypatch=None) -> None:
+        if crash:
+            monkeypatch.setattr(state_file, "crash_point", lambda name: (one for one in ()).throw(InterruptedError(name)) if name == crash else None)
+        try:
+            self.file.save(self.bench.journal, "a")
+            if self.in_place:
+                self.file.write(self.bench.journal, "a", self.after, False)
+            else:
+                self.file.put_aside(self.bench.journal, "a", self.aside, self.fresh, self.after, False)
+        except InterruptedError:
+            assert crash
+
+    def as_before(self) -> None:
+        assert attributes(self.path) == self.was
+        assert os.getxattr(self.path, "user.note") == b"kept"
+        assert sorted(os.listdir(self.path.parent)) == [self.path.name]
+
+
+@pytest.fixture(params=["replace", "remove", "in place"])
+def victim(bench, tmp_path: Path, request: pytest.FixtureRequest) -> Victim:
+    directory = tmp_path / "d"
+    directory.mkdir()
+    return Victim(bench, directory, None if request.param == "remove" else AFTER, request.param == "in place")
+
+
+def test_the_same_inode_with_all_it_had(bench, shell, victim: Victim) -> None:
+    victim.attack()
+    assert (victim.path.read_bytes() if victim.path.exists() else None) == victim.after
+    assert revert(bench, shell).returncode == 0
+    victim.as_before()
+
+
+@pytest.mark.parametrize("point", ["inject:0", "inject:1", "inject:2"])
+def test_interrupted_anywhere(bench, shell, victim: Victim, point: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    victim.attack(point, monkeypatch)
+    done = revert(bench, shell)
+    assert done.returncode == 0, done
+    victim.as_before()
+
+
+def test_a_file_system_without_hard_links(bench, shell, victim: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "link", lambda *_args, **_more: (one for one in ()).throw(OSError(1, "no")))
+    victim.attack("inject:2", monkeypatch)
+    assert revert(bench, shell).returncode == 0
+    victim.as_before()
+
+
+def test_an_undo_that_was_interrupted_while_it_wrote(bench, shell, tmp_path: Path) -> None:
+    victim = Victim(bench, tmp_path, AFTER, in_place=True)
+    victim.attack()
+    victim.path.write_bytes(b"on")
+    (bench.state / "a" / "torn").write_text("")
+    assert revert(bench, shell).returncode == 0
+    assert attributes(victim.path) == victim.was
+
+
+def test_what_somebody_edits_meanwhile_stays_until_that_is_accepted(bench, shell, victim: Victim) -> None:
+    victim.attack()
+    victim.path.write_bytes(b"edited")
+    done = revert(bench, shell)
+    assert done.returncode == DRIFTED and "somebody else changed it" in done.stderr
+    assert victim.path.read_bytes() == b"edited"
+    assert "somebody else changed it" in (bench.state / "a" / "stuck").read_text()
+    done = revert(bench, shell, "hand", "accept")
+    assert done.returncode == 0 and "drifted" in done.stdout, done
+    victim.as_before()
+
+
+def test_what_somebody_replaces_by_another_file_stays(bench, shell, victim: Victim) -> None:
+    victim.attack()
+    other = victim.path.with_name("other")
+    other.write_bytes(b"edited")
+    other.rename(victim.path)
+    assert revert(bench, shell).returncode == DRIFTED
+    assert victim.path.read_bytes() == b"edited"
+    done = revert(bench, shell, "hand", "accept")
+    assert done.returncode == 0 and "drifted" in done.stdout, done
+    assert attributes(victim.path)[1:] == victim.was[1:] and os.getxattr(victim.path, "user.note") == b"kept"
+
+
+def test_what_somebody_removes_stays_away_until_that_is_accepted(bench, shell, tmp_path: Path) -> None:
+    victim = Victim(bench, tmp_path, AFTER, in_place=True)
+    victim.attack()
+    victim.path.rename(tmp_path / "elsewhere")  # not removed, or its inode could be given to the next file
+    assert revert(bench, shell).returncode in (DRIFTED, STUCK) and not victim.path.exists()
+    done = revert(bench, shell, "hand", "accept")
+    assert done.returncode == 0 and "drifted" in done.stdout, done
+    assert attributes(victim.path)[1:] == victim.was[1:]
+
+
+def test_a_directory_that_is_gone_is_given_up_when_that_is_accepted(bench, shell, victim: Victim) -> None:
+    victim.attack()
+    victim.path.parent.rename(victim.path.parent.with_name("moved"))
+    done = revert(bench, shell)
+    assert done.returncode == STUCK and "not the directory" in done.stderr
+    done = revert(bench, shell, "hand", "accept")
+    assert done.returncode == 0 and "drifted" in done.stdout, done
+
+
+def test_a_link_in_its_place_is_never_written_through(bench, shell, victim: Victim, tmp_path: Path) -> None:
+    victim.attack()
+    victim.path.unlink(missing_ok=True)
+    precious = tmp_path / "precious"
+    precious.write_bytes(AFTER)
+    victim.path.symlink_to(precious)
+    assert revert(bench, shell).returncode in (DRIFTED, STUCK)
+    assert precious.read_bytes() == AFTER
+    revert(bench, shell, "hand", "accept")
+    assert precious.read_bytes() == AFTER
+
+
+def test_another_directory_in_place_of_its_own(bench, shell, victim: Victim) -> None:
+    victim.attack()
+    directory = victim.path.parent
+    directory.rename(directory.with_name("moved"))
+    other = directory.with_name("other")
+    other.mkdir()
+    (other / victim.path.name).write_bytes(AFTER)
+    directory.symlink_to(other)
+    done = revert(bench, shell)
+    assert done.returncode == STUCK and "not the directory" in done.stderr
+    assert (other / victim.path.name).read_bytes() == AFTER
+    directory.unlink()
+    directory.with_name("moved").rename(directory)
+    assert revert(bench, shell).returncode == 0
+    victim.as_before()
+
+
+@pytest.mark.parametrize("after", [AFTER, None])
+def test_what_was_put_aside_is_gone(bench, shell, tmp_path: Path, after: bytes | None) -> None:
+    """The saved copy has all but the inode, and that is said."""
+    directory = tmp_path / "d"
+    directory.mkdir()
+    victim = Victim(bench, directory, after)
+    victim.attack()
+    (directory / victim.aside).rename(tmp_path / "elsewhere")  # not removed, or its inode could be given to the next file
+    done = revert(bench, shell)
+    assert done.returncode == DRIFTED, done
+    assert attributes(victim.path)[1:] == victim.was[1:] and os.getxattr(victim.path, "user.note") == b"kept"
+    assert revert(bench, shell, "hand", "accept").returncode == 0
+
+
+def test_a_damaged_copy_is_not_used(bench, shell, tmp_path: Path) -> None:
+    victim = Victim(bench, tmp_path, AFTER, in_place=True)
+    victim.attack()
+    (bench.state / "a" / "saved").write_bytes(b"rotten")
+    done = revert(bench, shell)
+    assert done.returncode == STUCK and "saved copy" in done.stderr
+    assert victim.path.read_bytes() == AFTER
+
+
+def test_a_file_that_changes_before_the_attack_is_left_alone(bench, tmp_path: Path) -> None:
+    victim = Victim(bench, tmp_path, AFTER)
+    victim.path.write_bytes(b"newer")
+    with pytest.raises(state_file.AttackError, match="being changed by somebody else"):
+        victim.file.put_aside(bench.journal, "a", victim.aside, victim.fresh, AFTER, False)
+    assert victim.path.read_bytes() == b"newer"
+
+
+@pytest.mark.parametrize(("now", "code", "end"), [("0", 0, 0o640), ("640", 0, 0o640), ("600", DRIFTED, 0o600)])
+def test_a_mode(bench, shell, tmp_path: Path, now: str, code: int, end: int) -> None:
+    path = tmp_path / "file"
+    path.write_text("x")
+    path.chmod(0o640)
+    file = state_file.File("path", str(path), str(path), 1 << 20)
+    told = {"path": file.parent, "parent": file.parent_id, "name": file.name, "file": file.id}
+    bench.publish("a", Undo([InPlace(title="mode", how="mode", before=file.mode, after="0", **told)]))
+    path.chmod(int(now, 8))
+    assert revert(bench, shell).returncode == code
+    assert stat.S_IMODE(path.stat().st_mode) == end
+
+
+@pytest.mark.parametrize("other", ["file", "fifo", "link", "none"])
+def test_a_mode_of_what_is_another_file_by_now(bench, shell, tmp_path: Path, other: str) -> None:
+    """A pipe in its place once held the undo for ever."""
+    path, precious = tmp_path / "file", tmp_path / "precious"
+    for each in (path, precious):
+        each.write_text("x")
+        each.chmod(0o640)
+    file = state_file.File("path", str(path), str(path), 1 << 20)
+    told = {"path": file.parent, "parent": file.parent_id, "name": file.name, "file": file.id}
+    bench.publish("a", Undo([InPlace(title="mode", how="mode", before=file.mode, after="0", **told)]))
+    precious.chmod(0)
+    path.rename(tmp_path / "old")
+    {"file": path.touch, "fifo": lambda: os.mkfifo(path), "link": lambda: path.symlink_to(precious), "none": lambda: None}[other]()
+    done = revert(bench, shell)
+    assert done.returncode == DRIFTED and "another file now" in done.stderr, done
+    assert stat.S_IMODE(precious.stat().st_mode) == 0
+    assert revert(bench, shell, "hand", "accept").returncode == 0
+
+
+# --- small files of the kernel -----------------------------------------------------------------------
+
+
+def test_put_only_where_our_line_is(bench, shell, tmp_path: Path) -> None:
+    for name, text in (("ours", "7:0 1\n8:0 10\n"), ("theirs", "18:0 10\n8:0 100\n")):
+        (tmp_path / name).write_text(text)
+    steps = [Put("put", str(tmp_path / name), "8:0 0", [SameBoot(), HasLine(str(tmp_path / name), "8:0 10")]) for name in ("ours", "theirs", "none")]
+    bench.publish("a", Undo(steps))
+    assert revert(bench, shell).returncode == 0
+    assert (tmp_path / "ours").read_text() == "8:0 0\n" and (tmp_path / "theirs").read_text() == "18:0 10\n8:0 100\n"
+    assert not (tmp_path / "none").exists()
+
+
+def test_put_to_another_inode_is_not_done(bench, shell, tmp_path: Path) -> None:
+    found = tmp_path.stat()
+    file = tmp_path / "file"
+    file.write_text("x\n")
+    bench.publish("a", Undo([Put("put", str(file), "y", [IsInode(str(tmp_path), found.st_dev, found.st_ino + 1)])]))
+    assert revert(bench, shell).returncode == 0 and file.read_text() == "x\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "text"),
+    [
+        ({}, "-io"),
+        ({"cgroup.subtree_control": "cpu memory"}, "cpu memory"),
+        ({"one/io.max": "8:0 rbps=1 wbps=max riops=max wiops=max"}, "cpu io"),
+        ({"one/io.weight": "default 50"}, "cpu io"),
+        ({"one/io.weight": "default 100", "one/io.max": ""}, "-io"),
+        ({"one/cgroup.subtree_control": "io"}, "cpu io"),
+    ],
+)
+def test_the_io_controller_is_switched_off_unless_somebody_uses_it(bench, shell, tmp_path: Path, files: dict[str, str], text: str) -> None:
+    group = tmp_path / "group"
+    (group / "one").mkdir(parents=True)
+    for name, content in {"cgroup.subtree_control": "cpu io", **files}.items():
+        (group / name).write_text(content + "\n" if content else "")
+    path = str(group / "cgroup.subtree_control")
+    bench.publish("a", Undo([Put("off", path, "-io", [IoController(str(group))])]))
+    assert revert(bench, shell).returncode == 0
+    assert Path(path).read_text() == text + "\n"

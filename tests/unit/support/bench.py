@@ -1,0 +1,102 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A journal in a temporary directory, with attacks whose undo really runs."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import VERSION, Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo, render_record
+
+SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
+NO_PROCESS = itertools.count(2**22 + 1)  # numbers beyond the kernel's: an injector that hangs past the deadline is killed
+
+
+class Module:
+    """As much of an AnsibleModule as Host uses."""
+
+    check_mode = False
+
+    def __init__(self) -> None:
+        self.commands: list[list[str]] = []
+
+    def get_bin_path(self, name: str) -> str | None:
+        return shutil.which(name, path=os.environ["PATH"])
+
+    def run_command(self, argv: list[str], data: str | None = None, environ_update: dict | None = None, handle_exceptions: bool = True) -> tuple[int, str, str]:
+        self.commands.append(argv)
+        done = subprocess.run(
+            argv, input=data, env={**os.environ, **(environ_update or {})}, capture_output=True, text=True, errors="surrogateescape", check=False
+        )
+        return done.returncode, done.stdout, done.stderr
+
+
+class Bench:
+    """Publishes attacks in a state directory of its own, and runs their scripts."""
+
+    def __init__(self, path: Path) -> None:
+        self.host = Host(Module())
+        self.journal = Journal(str(path / "state"))
+        self.children: list[subprocess.Popen] = []
+
+    @property
+    def state(self) -> Path:
+        return Path(self.journal.path)
+
+    def record(self, attack_id: str, undo: Undo | None = None, seconds: float = 60, limit: float | None = None, run_id: str | None = None, **other) -> dict:
+        now = uptime()
+        return {
+            "version": VERSION,
+            "id": attack_id,
+            "module": "test",
+            "run_id": run_id,
+            "identity": "x",
+            "resources": [],
+            "boot_id": self.host.boot_id,
+            "injector": [next(NO_PROCESS), 1],
+            "started": "2026-01-01T00:00:00Z",
+            "deadline": "2026-01-01T00:01:00Z",
+            "began_cs": int(now * 100) - 1,
+            "deadline_cs": int((now + seconds) * 100),
+            "limit_cs": int((now + (limit or seconds)) * 100),
+            "deadman": "watcher",
+            "undo": (undo or Undo()).to_dict(),
+            **other,
+        }
+
+    def publish(self, attack_id: str = "a", undo: Undo | None = None, hold: bool = False, edit: Callable[[str], str] = str, **values) -> Path:
+        """A journal on disk; returns its directory. hold: as while its injector runs."""
+        record = self.record(attack_id, undo, **values)
+        with self.journal.locked():
+            self.journal.open_place()
+            self.journal.publish(record, edit(render_record(record, self.journal.path)))
+        if not hold:
+            self.journal.let_go()
+        return self.state / attack_id
+
+    def start(self, argv: list, **values) -> subprocess.Popen:
+        child = subprocess.Popen([str(word) for word in argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **values)
+        self.children.append(child)
+        return child
+
+    def sh(self, shell: list[str], script: Path | str, *words: str) -> subprocess.CompletedProcess:
+        return subprocess.run([*shell, str(script), *words], capture_output=True, text=True, timeout=60, check=False)
+
+    def history(self) -> list[dict]:
+        return self.journal.history()
+
+    def close(self) -> None:
+        self.journal.let_go()
+        for child in self.children:
+            if child.poll() is None:
+                child.kill()
+            child.communicate()
