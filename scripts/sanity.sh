@@ -76,7 +76,10 @@ ran() {
 
 python_version() { python -c 'import sys; print("%d.%d" % sys.version_info[:2])'; }
 
-step_ruff() { ruff check .; }
+step_ruff() {
+	ruff check .
+	ruff format --check .
+}
 step_yamllint() { yamllint --strict .; }
 step_ansible_lint() { ansible-lint --offline --profile production; }
 step_changelog() { antsibull-changelog lint; }

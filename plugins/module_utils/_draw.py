@@ -25,7 +25,7 @@ def seed(option, value):
 
 def rank(seed, names):
     """The names in the order in which the seed draws them."""
-    return sorted(set(names), key=lambda name: (hashlib.sha256(("%s\0%s" % (seed, name)).encode("utf-8")).digest(), name))
+    return sorted(set(names), key=lambda name: (hashlib.sha256((f"{seed}\0{name}").encode()).digest(), name))
 
 
 def share(percent, total):

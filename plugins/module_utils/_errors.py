@@ -11,7 +11,7 @@ class AttackError(Exception):
     """A sentence for the operator; details end up beside it in the result."""
 
     def __init__(self, message, **details):
-        super(AttackError, self).__init__(message)
+        super().__init__(message)
         self.details = details
 
 
@@ -19,7 +19,7 @@ class BadOption(AttackError):
     """An option's value is refused: names the option, the value and the fix."""
 
     def __init__(self, option, value, fix):
-        super(BadOption, self).__init__("%s: %r is refused: %s" % (option, value, fix), option=option)
+        super().__init__(f"{option}: {value!r} is refused: {fix}", option=option)
 
 
 class NotRestorable(AttackError):

@@ -29,7 +29,7 @@ def _text(value):
         return None
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return ("%.9f" % value).rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    return (f"{value:.9f}").rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
 def duration(option, value, minimum=0.0, maximum=None, unit_needed=False):
@@ -42,12 +42,12 @@ def duration(option, value, minimum=0.0, maximum=None, unit_needed=False):
     if not found:
         raise BadOption(option, value, "write a duration such as 250ms, 30s, 5m or 1h")
     if unit_needed and found.group(2) is None and float(found.group(1)) != 0:
-        raise BadOption(option, value, "add a unit, for example %sms" % found.group(1))
+        raise BadOption(option, value, f"add a unit, for example {found.group(1)}ms")
     seconds = float(found.group(1)) * _DURATION_FACTOR[found.group(2) or "s"]
     if seconds < minimum:
-        raise BadOption(option, value, "the least is %s" % human(minimum))
+        raise BadOption(option, value, f"the least is {human(minimum)}")
     if maximum is not None and seconds > maximum:
-        raise BadOption(option, value, "the most is %s" % human(maximum))
+        raise BadOption(option, value, f"the most is {human(maximum)}")
     return seconds
 
 
@@ -58,17 +58,17 @@ def signed_duration(option, value, minimum, maximum):
     try:
         return sign * duration(option, text[1:] if text[:1] in ("+", "-") else text, minimum, maximum)
     except BadOption:
-        raise BadOption(option, value, "write a time such as +300s or -5m, from %s to %s either way" % (human(minimum), human(maximum)))
+        raise BadOption(option, value, f"write a time such as +300s or -5m, from {human(minimum)} to {human(maximum)} either way")
 
 
 def human(seconds):
     """A duration for people: 0.25 -> "250ms", 90 -> "90s", 3600 -> "1h"."""
     if seconds < 1:
-        return "%gms" % round(seconds * 1e3, 3)
+        return f"{round(seconds * 1e3, 3):g}ms"
     for size, name in ((3600, "h"), (60, "m")):
         if seconds >= 2 * size and seconds % size == 0 or seconds == size == 3600:
             return "%d%s" % (seconds // size, name)
-    return "%gs" % round(seconds, 3)
+    return f"{round(seconds, 3):g}s"
 
 
 def percent(option, value, minimum=0.0, maximum=100.0):
@@ -79,7 +79,7 @@ def percent(option, value, minimum=0.0, maximum=100.0):
         raise BadOption(option, value, "write a percentage such as 5 or 2.5%")
     number = float(found.group(1))
     if not minimum <= number <= maximum:
-        raise BadOption(option, value, "write a percentage from %g to %g" % (minimum, maximum))
+        raise BadOption(option, value, f"write a percentage from {minimum:g} to {maximum:g}")
     return number
 
 
@@ -91,7 +91,7 @@ def rate(option, value, minimum=8.0):
         raise BadOption(option, value, "write a rate such as 512kbit, 1mbit or 1gbit")
     bits = float(found.group(1)) * _RATE_FACTOR[found.group(2)]
     if bits < minimum:
-        raise BadOption(option, value, "the least is %gbit" % minimum)
+        raise BadOption(option, value, f"the least is {minimum:g}bit")
     return bits
 
 
@@ -104,9 +104,9 @@ def size(option, value, minimum=0, maximum=None):
     power = " KMGT".index((found.group(2) or " ").upper())
     number = int(float(found.group(1)) * (1000 if found.group(3) == "B" else 1024) ** power) if power else int(float(found.group(1)))
     if number < minimum:
-        raise BadOption(option, value, "the least is %s" % human_size(minimum))
+        raise BadOption(option, value, f"the least is {human_size(minimum)}")
     if maximum is not None and number > maximum:
-        raise BadOption(option, value, "the most is %s" % human_size(maximum))
+        raise BadOption(option, value, f"the most is {human_size(maximum)}")
     return number
 
 
@@ -115,9 +115,9 @@ def human_size(number):
     amount = float(number)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if amount < 1024:
-            return "%.4g %s" % (amount, unit)
+            return f"{amount:.4g} {unit}"
         amount /= 1024
-    return "%.4g TiB" % amount
+    return f"{amount:.4g} TiB"
 
 
 def integer(option, value, minimum, maximum):

@@ -239,7 +239,7 @@ class Blackhole(Attack):
     def validate(self):
         params = self.params
         if not any(params[option] for option in TARGETS):
-            raise AttackError("nothing says which packets: give at least one of %s" % ", ".join(TARGETS), option="cidr")
+            raise AttackError("nothing says which packets: give at least one of {}".format(", ".join(TARGETS)), option="cidr")
         namespace.check_options(params)
         if params["interface"] is not None:
             network_options.interface_name("interface", params["interface"])
@@ -278,7 +278,7 @@ class Blackhole(Attack):
         params, key = self.params, self._place().key
         whom = [str(each) for each in self.networks] + params["names"] or ["everybody"]
         what = [params["interface"] or ""] + params["ports"] + ["local:" + each for each in params["local_ports"]] + params["protocols"]
-        return ["packets%s %s %s" % (key, direction, " ".join([each] + [word for word in what if word])) for direction in self._directions for each in whom]
+        return ["packets{} {} {}".format(key, direction, " ".join([each] + [word for word in what if word])) for direction in self._directions for each in whom]
 
     def guard(self):
         host, params, place = self.host, self.params, self._place()
@@ -288,7 +288,7 @@ class Blackhole(Attack):
         resolved = [each for name in params["names"] for each in self.addresses[name]]
         for name in params["names"]:
             if all(each.network_address.is_loopback for each in self.addresses[name]):
-                raise AttackError("names: %s is the target itself: %s" % (name, _LOOPBACK), option="names")
+                raise AttackError(f"names: {name} is the target itself: {_LOOPBACK}", option="names")
         control_ports = []
         if place is namespace.HERE:
             control_ports = host.control_ports()
@@ -317,7 +317,7 @@ class Blackhole(Attack):
             workers.append(process.Worker("names", lambda: blackhole.follow(*life)))
         return Plan(
             before="no rules of this attack",
-            after="%s\n%s" % (firewall.name, firewall.text()),
+            after=f"{firewall.name}\n{firewall.text()}",
             steps=firewall.steps(),
             undo=undo,
             workers=workers,

@@ -216,7 +216,7 @@ class ClockSkew(Attack):
         then = now + self.offset
         if then < first or then + self.duration >= last:
             when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(first if then < first else last))
-            raise BadOption("offset", self.params["offset"], "the certificate %s would not be valid (its limit is %s)" % (where, when))
+            raise BadOption("offset", self.params["offset"], f"the certificate {where} would not be valid (its limit is {when})")
         return True
 
     def snapshot(self):
@@ -237,10 +237,10 @@ class ClockSkew(Attack):
         undo = Undo([SetClock("set the clock right", before["offset"], before["slow"])])
         for name in stopped:
             self.manager.restart(undo, name)
-        kind = ", on and off every %s" % _units.human(self.interval) if self.params["mode"] == "strobe" else ""
+        kind = f", on and off every {_units.human(self.interval)}" if self.params["mode"] == "strobe" else ""
         plan = Plan(
-            before="\n".join(["clock as it is"] + ["%s  runs" % name for name in stopped]),
-            after="\n".join(["clock %+g s%s" % (self.offset, kind)] + ["%s  stopped" % name for name in stopped]),
+            before="\n".join(["clock as it is"] + [f"{name}  runs" for name in stopped]),
+            after="\n".join([f"clock {self.offset:+g} s{kind}"] + [f"{name}  stopped" for name in stopped]),
             steps=self.manager.stop_alone("offset", stopped) if stopped else [],
             undo=undo,
         )
@@ -283,7 +283,7 @@ class ClockSkew(Attack):
         if daemons:
             raise AttackError("%s (pid %d) keeps the clock in spite of it: it was started again, or is no service" % (daemons[0].name, daemons[0].pid))
         if abs(measured - self.offset) > CLOSE:
-            raise AttackError("the clock is %+.3f s wrong instead of %+g s: something sets it right" % (measured, self.offset))
+            raise AttackError(f"the clock is {measured:+.3f} s wrong instead of {self.offset:+g} s: something sets it right")
         return {
             "asked_seconds": self.offset,
             "measured_seconds": round(measured, 6),

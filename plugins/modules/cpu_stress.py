@@ -181,13 +181,13 @@ class CpuStress(Attack):
 
     def guard(self):
         if self.ramp > self.duration:
-            raise BadOption("ramp", self.params["ramp"], "the most is the duration, %s" % _units.human(self.duration))
+            raise BadOption("ramp", self.params["ramp"], f"the most is the duration, {_units.human(self.duration)}")
         online = resources_cpu.look()
         for cpu in self.cpus:
             if cpu not in online:
-                raise BadOption("cpus", cpu, "it is offline or does not exist; online are %s" % resources_cpu.ranges(online))
+                raise BadOption("cpus", cpu, f"it is offline or does not exist; online are {resources_cpu.ranges(online)}")
             if not resources_cpu.usable(cpu):
-                raise BadOption("cpus", cpu, "the task may not use it (a cpuset); it may use %s" % resources_cpu.ranges(resources_cpu.allowed()))
+                raise BadOption("cpus", cpu, f"the task may not use it (a cpuset); it may use {resources_cpu.ranges(resources_cpu.allowed())}")
 
     def snapshot(self):
         found = resources_cpu.measure(self.cpus, LOOK_BEFORE)
@@ -197,12 +197,12 @@ class CpuStress(Attack):
         over = [cpu for cpu in self.cpus if before[cpu] >= self.load]
         until = uptime() + self.duration
         worker = process.Worker("cpu", lambda: resources_cpu.drive(before, self.load, self.ramp, until))
-        slowly = ", reached over %s" % _units.human(self.ramp) if self.ramp else ""
+        slowly = f", reached over {_units.human(self.ramp)}" if self.ramp else ""
         plan = Plan(
             before="\n".join("cpu %d  load %.0f %%" % (cpu, before[cpu]) for cpu in self.cpus),
             after="\n".join("cpu %d  load %g %%%s" % (cpu, self.load, slowly) for cpu in self.cpus),
             workers=[worker],
-            notes=["CPU %s is at the load asked for already: nothing is added there until that ends" % resources_cpu.ranges(over)] if over else [],
+            notes=[f"CPU {resources_cpu.ranges(over)} is at the load asked for already: nothing is added there until that ends"] if over else [],
         )
         plan.others = before
         return plan
@@ -223,7 +223,7 @@ class CpuStress(Attack):
         if burners < len(self.cpus):
             raise AttackError("%d of %d burners run: the target is out of processes or memory" % (burners, len(self.cpus)))
         if not self.ramp and mean < self.load - TOO_LOW:
-            raise AttackError("the load asked for is %g %%, measured is %.0f %%: is there a CPU quota (cpu.max)?" % (self.load, mean))
+            raise AttackError(f"the load asked for is {self.load:g} %, measured is {mean:.0f} %: is there a CPU quota (cpu.max)?")
         return {
             "asked_percent": self.load,
             "measured_percent": round(mean, 1),

@@ -229,7 +229,7 @@ class Custom(Attack):
         known = restored or "check" in self.argv
         return Plan(
             before="as it is",
-            after="after: %s" % " ".join(self.argv["inject"]),
+            after="after: {}".format(" ".join(self.argv["inject"])),
             undo=undo,
             notes=[] if known else ["that the undo works is known by its exit status only: give check or undo_check"],
         )

@@ -240,7 +240,10 @@ class DiskFill(Attack):
 
     def resources(self):
         place, mount = self._where()
-        return ["%s:%s" % ("inodes" if self.params["inodes"] else "space", mount.point), "disk_fill%s:%s" % ("-inodes" if self.params["inodes"] else "", place)]
+        return [
+            "{}:{}".format("inodes" if self.params["inodes"] else "space", mount.point),
+            "disk_fill{}:{}".format("-inodes" if self.params["inodes"] else "", place),
+        ]
 
     def guard(self):
         place, mount = self._where()
@@ -248,7 +251,7 @@ class DiskFill(Attack):
         mount.refuse("path", self.path)
         self.before = filesystem.space(place, inodes)
         if self.before.total <= 0:
-            raise BadOption("inodes" if inodes else "path", self.path, "%s (%s) does not tell how many it has" % (mount.point, mount.kind))
+            raise BadOption("inodes" if inodes else "path", self.path, f"{mount.point} ({mount.kind}) does not tell how many it has")
         hard = filesystem.hard_floor(place, self.journal.path, inodes)
         if self.floor is None:
             self.floor = filesystem.default_floor(self.before, inodes)
@@ -256,13 +259,18 @@ class DiskFill(Attack):
         self.add = self.before.to_add(**self.asked)
         told = self.params[option]
         if self.add <= 0:
-            raise BadOption(option, told, "that is there already: %s" % self._line(mount, self.before))
+            raise BadOption(option, told, f"that is there already: {self._line(mount, self.before)}")
         if self.before.available - self.add < self.floor:
             most = self.before.available - self.floor
             raise BadOption(
-                option, told, "%s available would be left, and the floor is %s: at the most %s can be added now; the option floor moves it%s"
-                % (self._human(max(0, self.before.available - self.add)), self._human(self.floor), self._human(max(0, most)),
-                   ", but not below %s here" % self._human(hard) if hard else "")
+                option,
+                told,
+                "{} available would be left, and the floor is {}: at the most {} can be added now; the option floor moves it{}".format(
+                    self._human(max(0, self.before.available - self.add)),
+                    self._human(self.floor),
+                    self._human(max(0, most)),
+                    f", but not below {self._human(hard)} here" if hard else "",
+                ),
             )
         if inodes and self.add > MOST_FILES:
             raise BadOption(option, told, "that would be %d files, the most is %d" % (self.add, MOST_FILES))
@@ -286,35 +294,34 @@ class DiskFill(Attack):
         after = filesystem.Space(before.used + self.add, before.available - self.add, before.total)
         plan = Plan(
             before=self._line(mount, before),
-            after="%s\n%s holds %s" % (self._line(mount, after), directory.path, self._human(self.add)),
-            undo=Undo([RemoveOwn("remove what fills %s" % mount.point, directory.path, **holds)], [Gone(directory.path, [Exists(directory.path)])]),
+            after=f"{self._line(mount, after)}\n{directory.path} holds {self._human(self.add)}",
+            undo=Undo([RemoveOwn(f"remove what fills {mount.point}", directory.path, **holds)], [Gone(directory.path, [Exists(directory.path)])]),
             workers=[worker],
         )
         if mount.kind in filesystem.NETWORK:
-            plan.notes.append("%s is a network file system: everybody who uses it is hit" % mount.point)
+            plan.notes.append(f"{mount.point} is a network file system: everybody who uses it is hit")
         plan.directory, plan.progress = directory, progress
         return plan
 
     def _line(self, mount, figures):
-        return "%s  %s  %.1f %% used, %s available" % (mount.point, mount.kind, figures.percent, self._human(figures.available))
+        return f"{mount.point}  {mount.kind}  {figures.percent:.1f} % used, {self._human(figures.available)} available"
 
     def inject(self, plan):
         plan.directory.make(self.journal, self.id)
-        super(DiskFill, self).inject(plan)
+        super().inject(plan)
 
     def verify(self, plan):
         _place, mount = self._where()
         progress = disk_fill.wait(plan.progress, plan.workers[0].alive, min(LONGEST_WAIT, self.duration / 2))
         now = filesystem.space(_place, self.params["inodes"])
         if progress.phase == disk_fill.FAILED:
-            raise AttackError("%s cannot be filled: %s" % (mount.point, disk_fill.reason(progress)))
+            raise AttackError(f"{mount.point} cannot be filled: {disk_fill.reason(progress)}")
         if progress.phase == disk_fill.FILLING and not plan.workers[0].alive():
             raise AttackError("the filling process was ended by somebody, or by the kernel for want of memory")
         missing = 100.0 * (self.add - progress.added) / self.before.total
         if progress.phase == disk_fill.STOPPED and missing > CLOSE:
             raise AttackError(
-                "%s stops at %s of %s: %s; is there a quota?"
-                % (mount.point, self._human(progress.added), self._human(self.add), disk_fill.reason(progress))
+                f"{mount.point} stops at {self._human(progress.added)} of {self._human(self.add)}: {disk_fill.reason(progress)}; is there a quota?"
             )
         return {
             "asked": self.asked,

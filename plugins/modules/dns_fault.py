@@ -212,7 +212,7 @@ class DnsFault(Attack):
             raise BadOption("domains", params["domains"], "name at least one domain")
         self.domains = [dns.domain("domains", each) for each in params["domains"]]
         if OTHER in dns.Domains(self.domains):
-            raise BadOption("domains", params["domains"], "%s tells whether other names still pass: leave it out" % OTHER)
+            raise BadOption("domains", params["domains"], f"{OTHER} tells whether other names still pass: leave it out")
         self.delay = 0.0
         if params["delay"] is not None:
             if self.mode != "delay":
@@ -264,9 +264,7 @@ class DnsFault(Attack):
         for each in self.endpoints:
             network = ipaddress.ip_network(each.resolver.address)
             for protocol in ("udp", "tcp"):
-                found.append(
-                    firewall.Rule(firewall.REDIRECT, "out", network=network, protocol=protocol, far_ports=(dns.PORT, dns.PORT), to_port=each.port)
-                )
+                found.append(firewall.Rule(firewall.REDIRECT, "out", network=network, protocol=protocol, far_ports=(dns.PORT, dns.PORT), to_port=each.port))
         return found
 
     def snapshot(self):
@@ -282,25 +280,25 @@ class DnsFault(Attack):
         self.firewall.undo(undo)
         for argv, sign in self._caches():
             # Done twice it does no harm, and a cache that is gone needs none.
-            undo.steps.append(Run("empty the cache of %s" % argv[0], ["/bin/sh", "-c", '"$@" || :', "sh"] + argv, [Exists(sign)]))
+            undo.steps.append(Run(f"empty the cache of {argv[0]}", ["/bin/sh", "-c", '"$@" || :', "sh"] + argv, [Exists(sign)]))
         names = ", ".join(self.domains)
-        servers = "\n".join("queries to %s port 53" % each.address for each in self.resolvers)
+        servers = "\n".join(f"queries to {each.address} port 53" for each in self.resolvers)
         silent = [address for address in sorted(before) if before[address].rcode is None]
         plan = Plan(
             before=servers,
-            after="%s\n  %s: %s\n  everything else passes\n%s" % (servers, names, self._told(), self.firewall.text()),
+            after=f"{servers}\n  {names}: {self._told()}\n  everything else passes\n{self.firewall.text()}",
             steps=self.firewall.steps(),
             undo=undo,
             workers=[worker],
             workers_last=True,
-            notes=["the resolver %s did not answer before the attack either" % each for each in silent],
+            notes=[f"the resolver {each} did not answer before the attack either" for each in silent],
         )
         plan.answered = before
         return plan
 
     def _told(self):
         if self.mode == "delay":
-            return "delay %s" % _units.human(self.delay)
+            return f"delay {_units.human(self.delay)}"
         return " ".join([self.mode] + [str(each) for each in self.addresses])
 
     def _caches(self):
@@ -339,10 +337,10 @@ class DnsFault(Attack):
             answers = plan.answered[address].rcode is not None
             reply = self._ask(each, name, kind, self._patience(), lambda reply, ok=answers: self._as_asked(reply, kind, ok))
             if not self._as_asked(reply, kind, answers):
-                raise AttackError("%s asked for %s should be %s, and is: %s" % (address, name, self._told(), reply))
+                raise AttackError(f"{address} asked for {name} should be {self._told()}, and is: {reply}")
             other = self._ask(each, OTHER, dns.A, LOOK, lambda reply, ok=answers: reply.rcode is not None or not ok)
             if other.rcode is None and answers:
-                raise AttackError("%s answered to other names before, and does not any more" % address)
+                raise AttackError(f"{address} answered to other names before, and does not any more")
             measured[address], others[address] = str(reply), str(other)
         if not plan.workers[0].alive():
             raise AttackError("the forwarder has ended")

@@ -211,7 +211,7 @@ class FdExhaustion(Attack):
             raise BadOption("process", name, "it keeps the host or its control path alive and is protected")
 
     def resources(self):
-        return ["files"] if self.params["process"] is None else ["files:%s" % self.params["process"]]
+        return ["files"] if self.params["process"] is None else ["files:{}".format(self.params["process"])]
 
     def guard(self):
         if self.params["process"] is not None:
@@ -247,7 +247,7 @@ class FdExhaustion(Attack):
             return self.table
         victims = process.choose(name=self.params["process"])
         if not victims:
-            raise AttackError("no process on the target has the name %s" % self.params["process"])
+            raise AttackError("no process on the target has the name {}".format(self.params["process"]))
         process.refuse_protected(victims)
         return [(victim, file_handles.descriptors(victim.pid)) + self._limits(victim) for victim in victims]
 
@@ -282,7 +282,7 @@ class FdExhaustion(Attack):
             asked = [self.prlimit, "--pid", str(victim.pid), "--nofile", "--output", "RESOURCE,SOFT,HARD", "--noheadings", "--raw"]
             # With the word in front, for "4 4096" is in "1024 4096" as well.
             still = [Alive(victim.pid, victim.start), OutputHas(asked, "NOFILE %d %s" % (lowest, hard))]
-            back = [self.prlimit, "--pid", str(victim.pid), "--nofile=%s:%s" % (soft, hard)]
+            back = [self.prlimit, "--pid", str(victim.pid), f"--nofile={soft}:{hard}"]
             undo.steps.append(Run("give pid %d (%s) its limit back" % (victim.pid, victim.name), back, still))
             undo.steps.append(HeirsBack("and what it has started", self.prlimit, victim.pid, victim.start, lowest, soft, hard))
             undo.checks.append(Gone("the lowered limit of pid %d" % victim.pid, still))
@@ -290,10 +290,10 @@ class FdExhaustion(Attack):
             lines.append(("pid %d  %s  may open files up to number" % (victim.pid, victim.name), soft, lowest))
             self.lowered.append((victim, len(used), soft, lowest))
         if not lines:
-            raise AttackError("process: %s can open no more than that already; %s" % (self.params["process"], "; ".join(notes)))
+            raise AttackError("process: {} can open no more than that already; {}".format(self.params["process"], "; ".join(notes)))
         return Plan(
-            before="\n".join("%s %s" % (line, soft) for line, soft, _lowest in lines),
-            after="\n".join("%s %s" % (line, lowest) for line, _soft, lowest in lines),
+            before="\n".join(f"{line} {soft}" for line, soft, _lowest in lines),
+            after="\n".join(f"{line} {lowest}" for line, _soft, lowest in lines),
             undo=undo,
             notes=notes + ["processes that it starts meanwhile inherit the lowered limit; those that leave it for another parent keep it"],
         )
@@ -307,7 +307,7 @@ class FdExhaustion(Attack):
                     file_handles.set_soft(victim.pid, lowest)
                 except (OSError, ValueError) as error:
                     raise AttackError("the limit of pid %d (%s) cannot be changed: %s; set become: true" % (victim.pid, victim.name, error))
-        super(FdExhaustion, self).inject(plan)
+        super().inject(plan)
 
     def verify(self, plan):
         return self._verify_host(plan.workers[0]) if self.params["process"] is None else self._verify_process()

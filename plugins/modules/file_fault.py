@@ -231,15 +231,15 @@ class FileFault(Attack):
         self.most = _units.size("max_size", params["max_size"], 1, MOST)
         for option, users in USES.items():
             if params[option] is not None and self.op not in users:
-                raise BadOption(option, params[option], "only op %s uses it" % " and ".join(users))
+                raise BadOption(option, params[option], "only op {} uses it".format(" and ".join(users)))
         needed = NEEDS.get(self.op)
         if needed and params[needed] is None:
-            raise BadOption(needed, None, "op %s needs it" % self.op)
+            raise BadOption(needed, None, f"op {self.op} needs it")
         content = (params["content"] or "").encode("utf-8", "surrogateescape")
         if self.op == "append" and not content:
             raise BadOption("content", params["content"], "give at least one character")
         if len(content) > self.most:
-            raise BadOption("content", "%d bytes" % len(content), "the most is %s (max_size)" % _units.human_size(self.most))
+            raise BadOption("content", "%d bytes" % len(content), f"the most is {_units.human_size(self.most)} (max_size)")
         self.told = {
             "content": content,
             "size": _units.size("size", 0 if params["size"] is None else params["size"], 0, MOST),
@@ -248,7 +248,7 @@ class FileFault(Attack):
         }
         if self.op == "chmod":
             if not re.match(r"^[0-7]{3,4}\Z", params["mode"]):
-                raise BadOption("mode", params["mode"], "write three or four octal digits in quotes, such as \"0000\"")
+                raise BadOption("mode", params["mode"], 'write three or four octal digits in quotes, such as "0000"')
             if params["method"] == "aside":
                 raise BadOption("method", "aside", "a mode is changed in place")
         if self.op == "remove" and params["method"] == "in_place":
@@ -261,7 +261,7 @@ class FileFault(Attack):
         return self._place
 
     def resources(self):
-        return ["file:%s" % self._real()]
+        return [f"file:{self._real()}"]
 
     def guard(self):
         self.file = file = state_file.File("path", self.params["path"], self.path, self.most)
@@ -270,13 +270,13 @@ class FileFault(Attack):
         if self.op == "bit_flip" and self.told["count"] > size * 8:
             raise BadOption("count", self.told["count"], "the file has only %d bits" % (size * 8))
         self.after = state_file.change(self.op, file.content, self.told)
-        self.mode = "%o" % int(self.params["mode"], 8) if self.op == "chmod" else file.mode
+        self.mode = "{:o}".format(int(self.params["mode"], 8)) if self.op == "chmod" else file.mode
         if self.op != "remove" and self.after == file.content and self.mode == file.mode:
             raise BadOption("op", self.op, "the file is like that already")
         for place, needed in ((self._journal_place(), size), (file.parent, len(self.after) if self.op not in ("remove", "chmod") else 0)):
             free = filesystem.space(place).available
             if free < needed + SPARE:
-                raise AttackError("%s has %s available, %s are needed for a copy" % (place, _units.human_size(free), _units.human_size(needed + SPARE)))
+                raise AttackError(f"{place} has {_units.human_size(free)} available, {_units.human_size(needed + SPARE)} are needed for a copy")
         if self.method == "in_place" and self.op != "chmod" and "--attributes-only" not in self.host.run([self.host.tool("cp"), "--help"], check=False)[1]:
             raise NotRestorable("the cp of the target cannot restore attributes (it is not from coreutils), so the file cannot be changed in place")
 
@@ -289,11 +289,11 @@ class FileFault(Attack):
         if self.op == "chmod":
             return "in_place", "a mode is changed in place"
         if file.is_mount and (self.op == "remove" or wanted == "aside"):
-            raise NotRestorable("path: %s is a mount of its own: it can be changed in place but not be moved" % file.path)
+            raise NotRestorable(f"path: {file.path} is a mount of its own: it can be changed in place but not be moved")
         if wanted != "auto":
             return wanted, "asked for"
         if several and self.op != "remove":
-            return "in_place", "%s, and all of them are hit" % several
+            return "in_place", f"{several}, and all of them are hit"
         return "aside", "the undo is a rename that gives the same inode back"
 
     def snapshot(self):
@@ -309,23 +309,24 @@ class FileFault(Attack):
         undo = Undo()
         aside, fresh = (filesystem.own_name(self.id, suffix) for suffix in (".old", ".new"))
         if self.op == "chmod":
-            undo.steps.append(InPlace(title="the mode of %s" % file.path, how="mode", before=file.mode, after=self.mode, **told))
+            undo.steps.append(InPlace(title=f"the mode of {file.path}", how="mode", before=file.mode, after=self.mode, **told))
         elif self.method == "in_place":
-            undo.steps.append(InPlace(title="the bytes of %s" % file.path, how="bytes", before=file.sum, after=after, **told))
+            undo.steps.append(InPlace(title=f"the bytes of {file.path}", how="bytes", before=file.sum, after=after, **told))
         else:
-            undo.steps.append(FileBack(title="%s itself" % file.path, aside=aside, fresh=fresh, before=file.sum, after=after, **told))
+            undo.steps.append(FileBack(title=f"{file.path} itself", aside=aside, fresh=fresh, before=file.sum, after=after, **told))
             for name in (aside, fresh):
                 hidden = os.path.join(file.parent, name)
                 undo.checks.append(Gone(hidden, [Exists(hidden), Settled()]))
-        undo.checks.append(Gone("no %s" % file.path, [Fails(["test", "-e", file.path]), Settled()]))
+        undo.checks.append(Gone(f"no {file.path}", [Fails(["test", "-e", file.path]), Settled()]))
         for argv in before:
-            undo.same("%s of %s" % (argv[0], file.path), argv, self.host.output(argv), [Exists(file.path)])
+            undo.same(f"{argv[0]} of {file.path}", argv, self.host.output(argv), [Exists(file.path)])
         if file.mount.in_memory:  # a reboot takes it away, with and without us
             undo.steps, undo.checks = [When([SameBoot()], undo.steps)], [When([SameBoot()], undo.checks)]
         plan = Plan(
             before=self._line(len(file.content), file.mode, file.sum),
-            after="%s  gone, kept as %s" % (file.path, aside) if self.op == "remove"
-            else "%s\n%s: %s" % (self._line(len(self.after), self.mode, after), self.method, self.why),
+            after=f"{file.path}  gone, kept as {aside}"
+            if self.op == "remove"
+            else f"{self._line(len(self.after), self.mode, after)}\n{self.method}: {self.why}",
             undo=undo,
         )
         if self.op == "chmod" and not stat.S_IMODE(int(self.mode, 8)) & 0o400:
@@ -349,8 +350,8 @@ class FileFault(Attack):
             else:
                 aside, fresh = plan.names
                 file.put_aside(self.journal, self.id, aside, fresh, None if self.op == "remove" else self.after, keep_time)
-        except (IOError, OSError) as error:
-            raise AttackError("%s cannot be changed: %s" % (file.path, error.strerror or error))
+        except OSError as error:
+            raise AttackError(f"{file.path} cannot be changed: {error.strerror or error}")
 
     def verify(self, plan):
         file = self.file
@@ -358,10 +359,10 @@ class FileFault(Attack):
         if os.path.lexists(file.path):
             with open(file.path, "rb") as stream:
                 content, found = stream.read(), os.fstat(stream.fileno())
-            after = {"size": found.st_size, "mode": "%o" % stat.S_IMODE(found.st_mode), "sha256": state_file.checksum(content), "inode": found.st_ino}
+            after = {"size": found.st_size, "mode": f"{stat.S_IMODE(found.st_mode):o}", "sha256": state_file.checksum(content), "inode": found.st_ino}
         expected = {} if self.op == "remove" else {"mode": self.mode, "sha256": state_file.checksum(self.after)}
         if any(after.get(key) != value for key, value in expected.items()) or bool(after) != bool(expected):
-            raise AttackError("%s is not what it should be after %s: somebody else changes it as well" % (file.path, self.op))
+            raise AttackError(f"{file.path} is not what it should be after {self.op}: somebody else changes it as well")
         return {
             "op": self.op,
             "method": self.method,

@@ -220,12 +220,10 @@ class HostPower(Attack):
         if self.delay >= self.duration:
             raise BadOption("delay", self.params["delay"], "it must be shorter than the duration, at whose end it is cancelled")
         if self.way_back == "rtcwake" and self.duration < self.delay + SHUTDOWN:
-            raise BadOption("duration", self.params["duration"], "with rtcwake, leave %s more than the delay for shutting down" % _units.human(SHUTDOWN))
+            raise BadOption("duration", self.params["duration"], f"with rtcwake, leave {_units.human(SHUTDOWN)} more than the delay for shutting down")
         power.refuse_no_host()
         if self.action == "crash" and self.way_back in NOT_FOR_A_HANG and power.after_crash() is None:
-            raise BadOption(
-                "way_back", self.way_back, "kernel.panic is 0 and kdump is not loaded, so a crashed host hangs; name what can switch it off and on"
-            )
+            raise BadOption("way_back", self.way_back, "kernel.panic is 0 and kdump is not loaded, so a crashed host hangs; name what can switch it off and on")
 
     def snapshot(self):
         self.argv = None if self.params["abrupt"] else power.command(self.host, self.action)
@@ -234,10 +232,10 @@ class HostPower(Attack):
 
     def plan(self, before):
         self.module = (os.getpid(), start_time(os.getpid()))
-        by = " ".join(self.argv) if self.argv else "sysrq %s" % " ".join(self.keys)
+        by = " ".join(self.argv) if self.argv else "sysrq {}".format(" ".join(self.keys))
         plan = Plan(
-            before="up, boot %s" % self.host.boot_id,
-            after="%s in %s, by %s" % (self.action, _units.human(self.delay), by),
+            before=f"up, boot {self.host.boot_id}",
+            after=f"{self.action} in {_units.human(self.delay)}, by {by}",
             workers=[process.Worker("power", self._fire)],
         )
         plan.by = by
@@ -253,13 +251,13 @@ class HostPower(Attack):
             plan.notes += [power.after_crash()] if power.after_crash() else []
         others = [each for each in Journal().ids() if each != self.id]
         if others:
-            plan.notes.append("active here as well: %s; they end with this boot and are undone at the next" % ", ".join(others))
+            plan.notes.append("active here as well: {}; they end with this boot and are undone at the next".format(", ".join(others)))
         return plan
 
     def inject(self, plan):
         if plan.alarm is not None:
             power.set_alarm(plan.alarm)
-        super(HostPower, self).inject(plan)
+        super().inject(plan)
 
     def _fire(self):
         """The worker: wait until the module has returned its result, and then for the delay; then do it."""
@@ -272,7 +270,7 @@ class HostPower(Attack):
 
     def verify(self, plan):
         if not plan.workers[0].alive():
-            raise AttackError("the process that waits for the %s ended" % self.action)
+            raise AttackError(f"the process that waits for the {self.action} ended")
         return {
             "action": self.action,
             "by": plan.by,

@@ -136,7 +136,7 @@ class InterfaceDown(Attack):
         self.control = [network_options.network("control_addresses", each) for each in self.params["control_addresses"]]
 
     def resources(self):
-        return ["net:%s" % self.params["interface"]]
+        return ["net:{}".format(self.params["interface"])]
 
     def guard(self):
         host = self.host
@@ -147,12 +147,10 @@ class InterfaceDown(Attack):
         needed = links.control_devices(host, self.ip, self.control)
         self.known = any(needed)
         if self.interface.name in needed:
-            raise AttackError(
-                "interface: %s carries the control path: it is %s" % (self.interface.name, needed[self.interface.name]), option="interface"
-            )
+            raise AttackError(f"interface: {self.interface.name} carries the control path: it is {needed[self.interface.name]}", option="interface")
         objects = host.run([self.ip, "nexthop", "show", "dev", self.interface.name], check=False)
         if objects[0] == 0 and objects[1].strip():
-            raise NotRestorable("interface: %s has next hop objects, which the kernel would forget" % self.interface.name, option="interface")
+            raise NotRestorable(f"interface: {self.interface.name} has next hop objects, which the kernel would forget", option="interface")
 
     def snapshot(self):
         state = links.read(self.host, self.ip, self.interface.name)
@@ -164,18 +162,18 @@ class InterfaceDown(Attack):
         alias, mark = self.host.read(self.interface.path + "/ifalias").rstrip("\n"), ALIAS_PREFIX + self.id
         down = [[self.ip, "link", "set", "dev", name, "alias", mark], [self.ip, "link", "set", "dev", name, "down"]]
         plan = Plan(
-            before="%s up\n%s" % (name, links.text(before)),
-            after="%s down" % name,
+            before=f"{name} up\n{links.text(before)}",
+            after=f"{name} down",
             steps=[(argv, None) for argv in down],
             undo=links.undo(self.host, self.ip, self.interface, before, alias, mark),
-            notes=[] if self.known else ["this connection is not SSH, so nobody knows whether it needs %s" % name],
+            notes=[] if self.known else [f"this connection is not SSH, so nobody knows whether it needs {name}"],
         )
         plan.state = before
         return plan
 
     def verify(self, plan):
         if int(self.host.read(self.interface.path + "/flags", "0x0"), 16) & 1:
-            raise AttackError("%s is still up, or was set up again at once: is there a daemon that does?" % self.interface.name)
+            raise AttackError(f"{self.interface.name} is still up, or was set up again at once: is there a daemon that does?")
         now = links.read(self.host, self.ip, self.interface.name)
         lost = [line for part in links.PARTS for line in plan.state[part] if line not in now[part]]
         return {

@@ -239,7 +239,7 @@ class IoStress(Attack):
 
     def resources(self):
         place, mount = self._where()
-        return ["io:%s" % mount.point, "io_stress:%s" % place]
+        return [f"io:{mount.point}", f"io_stress:{place}"]
 
     def guard(self):
         place, mount = self._where()
@@ -248,8 +248,10 @@ class IoStress(Attack):
         floor = filesystem.default_floor(figures)
         if figures.available - total < floor:
             raise BadOption(
-                "file_size", self.params["file_size"], "%d files of it leave %s of %s available, and the floor is %s"
-                % (self.workers, _units.human_size(max(0, figures.available - total)), mount.point, _units.human_size(floor))
+                "file_size",
+                self.params["file_size"],
+                "%d files of it leave %s of %s available, and the floor is %s"
+                % (self.workers, _units.human_size(max(0, figures.available - total)), mount.point, _units.human_size(floor)),
             )
         filesystem.refuse_memory("file_size", self.params["file_size"], mount, total)
 
@@ -261,26 +263,35 @@ class IoStress(Attack):
         job = disk_io.Job(
             self.params["mode"], self.params["pattern"] == "random", self.block_size, self.file_size, each, self.params["fsync"], uptime() + self.duration
         )
-        limit = "" if self.rate is None else ", at most %s/s" % _units.human_size(self.rate)
+        limit = "" if self.rate is None else f", at most {_units.human_size(self.rate)}/s"
         remove = RemoveOwn("remove the data files", directory.path, size=self.workers * self.file_size)
         plan = Plan(
-            before="%s  %s  no stress of ours" % (mount.point, mount.source),
+            before=f"{mount.point}  {mount.source}  no stress of ours",
             after="%s  %s  %s, %s, %d workers, %s blocks of files of %s in %s%s"
-            % (mount.point, mount.source, self.params["mode"], self.params["pattern"], self.workers, _units.human_size(self.block_size),
-               _units.human_size(self.file_size), directory.path, limit),
+            % (
+                mount.point,
+                mount.source,
+                self.params["mode"],
+                self.params["pattern"],
+                self.workers,
+                _units.human_size(self.block_size),
+                _units.human_size(self.file_size),
+                directory.path,
+                limit,
+            ),
             undo=Undo([remove], [Gone(directory.path, [Exists(directory.path)])]),
             workers=[process.Worker("io", lambda: disk_io.drive(directory, job, counts))],
         )
         if mount.in_memory:
-            plan.notes.append("%s is in memory: this stresses no disk" % mount.point)
+            plan.notes.append(f"{mount.point} is in memory: this stresses no disk")
         if mount.kind in filesystem.NETWORK:
-            plan.notes.append("%s is a network file system: everybody who uses it is hit" % mount.point)
+            plan.notes.append(f"{mount.point} is a network file system: everybody who uses it is hit")
         plan.directory, plan.counts = directory, counts
         return plan
 
     def inject(self, plan):
         plan.directory.make(self.journal, self.id)
-        super(IoStress, self).inject(plan)
+        super().inject(plan)
 
     def verify(self, plan):
         _place, mount = self._where()
@@ -288,7 +299,7 @@ class IoStress(Attack):
         running = disk_io.wait_running(counts, leader.alive, min(LONGEST_WAIT, self.duration / 2))
         why = disk_io.failure(counts)
         if why:
-            raise AttackError("path: %s: %s" % (self.path, why))
+            raise AttackError(f"path: {self.path}: {why}")
         if not leader.alive():
             raise AttackError("the workers were ended by somebody, or by the kernel for want of memory")
         if not running:

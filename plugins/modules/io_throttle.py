@@ -237,12 +237,12 @@ class IoThrottle(Attack):
         name = unit if re.search(r"\.(service|scope|slice)\Z", unit) else unit + ".service"
         group = self.host.run([self.host.tool("systemctl"), "show", "--property=ControlGroup", "--value", name])[1].strip()
         if not group:
-            raise BadOption("service", unit, "%s is not running on the target" % name)
+            raise BadOption("service", unit, f"{name} is not running on the target")
         return group
 
     def resources(self):
         directory, point, _version, number = self._where()
-        return ["io.max:%s:%s" % (directory[len(point) :], number)]
+        return [f"io.max:{directory[len(point) :]}:{number}"]
 
     def guard(self):
         directory, point, version, number = self._where()
@@ -254,19 +254,21 @@ class IoThrottle(Attack):
             self.pids = io_limits.refuse_processes(option, self.params[option], set(self.own.processes()))
             if not self.params["enable_controller"]:
                 raise AttackError(
-                    "%s has no control group of blkio: set BlockIOAccounting=yes for the unit (systemctl set-property --runtime UNIT BlockIOAccounting=yes), "
-                    "or enable_controller: true" % self.params["service"], option="enable_controller"
+                    "{} has no control group of blkio: set BlockIOAccounting=yes for the unit (systemctl set-property --runtime UNIT BlockIOAccounting=yes), "
+                    "or enable_controller: true".format(self.params["service"]),
+                    option="enable_controller",
                 )
         else:
             self.pids = io_limits.refuse_group(option, self.params[option], directory, point)
         self.off = io_limits.without_controller(directory, point) if version == 2 else []
         if self.off and not self.params["enable_controller"]:
             raise AttackError(
-                "the io controller is off in %s: set IOAccounting=yes for the unit (systemctl set-property --runtime UNIT IOAccounting=yes), or "
-                "enable_controller: true" % ", ".join(self.off), option="enable_controller"
+                "the io controller is off in {}: set IOAccounting=yes for the unit (systemctl set-property --runtime UNIT IOAccounting=yes), or "
+                "enable_controller: true".format(", ".join(self.off)),
+                option="enable_controller",
             )
         if version == 1 and not os.path.exists(os.path.join(directory, io_limits.V1_FILES["rbps"])):
-            raise AttackError("the kernel of the target cannot throttle (CONFIG_BLK_DEV_THROTTLING): %s has no blkio.throttle files" % directory)
+            raise AttackError(f"the kernel of the target cannot throttle (CONFIG_BLK_DEV_THROTTLING): {directory} has no blkio.throttle files")
 
     @property
     def directory(self):
@@ -286,20 +288,20 @@ class IoThrottle(Attack):
             there = ours + [Exists(change.path)]
             if change.before != change.after:
                 mark = there + [HasLine(change.path, change.after)]
-                undo.steps.append(Put("the limit of %s as it was" % number, change.path, change.restore, mark))
-                undo.checks.append(Gone("the limit of %s" % directory, mark))
+                undo.steps.append(Put(f"the limit of {number} as it was", change.path, change.restore, mark))
+                undo.checks.append(Gone(f"the limit of {directory}", mark))
             if not self.off:  # else the file comes with the controller, and goes with it
-                undo.same("limits of %s" % directory, ["cat", change.path], self.host.output(["cat", change.path]), there)
+                undo.same(f"limits of {directory}", ["cat", change.path], self.host.output(["cat", change.path]), there)
         for place in reversed(self.off):
             found, path = os.stat(place), os.path.join(place, "cgroup.subtree_control")
             kept = [SameBoot(), IsInode(place, found.st_dev, found.st_ino)]
-            undo.steps.append(Put("the io controller in %s" % place, path, "-io", kept + [IoController(place)]))
-            undo.same("controllers in %s" % place, ["cat", path], self.host.output(["cat", path]), kept)
+            undo.steps.append(Put(f"the io controller in {place}", path, "-io", kept + [IoController(place)]))
+            undo.same(f"controllers in {place}", ["cat", path], self.host.output(["cat", path]), kept)
         plan = Plan(
-            before="\n".join("%s  %s" % (change.path, change.before or "no limit") for change in before),
-            after="\n".join(["%s  +io" % place for place in self.off] + ["%s  %s" % (change.path, change.after) for change in before]),
+            before="\n".join("{}  {}".format(change.path, change.before or "no limit") for change in before),
+            after="\n".join([f"{place}  +io" for place in self.off] + [f"{change.path}  {change.after}" for change in before]),
             undo=undo,
-            notes=["nothing is in %s at this moment" % directory] if not self.pids else [],
+            notes=[f"nothing is in {directory} at this moment"] if not self.pids else [],
         )
         plan.changes = before
         return plan
@@ -307,13 +309,13 @@ class IoThrottle(Attack):
     def _plan_own(self, before):
         path, there = self.own.path, [SameBoot(), Exists(self.own.path)]
         undo = Undo()
-        undo.steps.append(EmptyCgroup("the processes of %s go back" % self.params["service"], path, self.back, self.own.point, there))
+        undo.steps.append(EmptyCgroup("the processes of {} go back".format(self.params["service"]), path, self.back, self.own.point, there))
         undo.steps.append(RemoveCgroup("remove the control group of the attack", path, there))
-        undo.checks.append(Gone("the control group %s" % path, there))
+        undo.checks.append(Gone(f"the control group {path}", there))
         who = "%d processes of %s" % (len(self.pids), self.params["service"])
         plan = Plan(
-            before="%s  %s" % (self.back, who),
-            after="\n".join(["%s  %s" % (change.path, change.after) for change in before] + ["%s  %s" % (path, who)]),
+            before=f"{self.back}  {who}",
+            after="\n".join([f"{change.path}  {change.after}" for change in before] + [f"{path}  {who}"]),
             undo=undo,
         )
         plan.changes = before
@@ -328,8 +330,8 @@ class IoThrottle(Attack):
             crash_point("inject:0")
             for change in plan.changes:
                 _write(change.path, change.write)
-        except (IOError, OSError) as error:
-            raise AttackError("%s: %s" % (error.filename or "the kernel refuses it", error.strerror))
+        except OSError as error:
+            raise AttackError("{}: {}".format(error.filename or "the kernel refuses it", error.strerror))
         if self.own:
             self.own.fill()
         crash_point("inject:1")
@@ -339,7 +341,7 @@ class IoThrottle(Attack):
         kernel = [io_limits.line_of(self.host.read(change.path), number) for change in plan.changes]
         for change, line in zip(plan.changes, kernel):
             if line != change.after:
-                raise AttackError("%s says %s after writing %s" % (change.path, line, change.write))
+                raise AttackError(f"{change.path} says {line} after writing {change.write}")
         return {
             "asked": self.limits,
             "kernel": kernel,

@@ -179,7 +179,7 @@ class ApiPressure(KubeAttack):
         _units.integer("workers", params["workers"], 1, 32)
         _units.integer("limit", params["limit"], 1, 500)
         if params["request"] in LISTS and params["namespace"] is None:
-            raise BadOption("namespace", None, "say whose %s are listed" % params["request"].replace("_", " "))
+            raise BadOption("namespace", None, "say whose {} are listed".format(params["request"].replace("_", " ")))
 
     def resources(self):
         return ["api"]
@@ -195,7 +195,7 @@ class ApiPressure(KubeAttack):
 
     def plan(self, before):
         told = "GET %s %d times per second from %d connections" % (self.where, self.params["rate"], self.params["workers"])
-        return KubePlan(before="GET %s took %.3f s" % (self.where, before), after=told)
+        return KubePlan(before=f"GET {self.where} took {before:.3f} s", after=told)
 
     def inject(self, plan, making):
         """Fork the process that sends; it tells how it goes after a moment, through a pipe."""

@@ -139,7 +139,9 @@ def main():
     except AttackError as error:
         module.fail_json(msg=str(error), **error.details)
     if result["not_looked_at"] and not module.params["namespaces"]:
-        module.warn("Not clean, for these credentials may not list: %s. Whether anything was left there is not known." % ", ".join(result["not_looked_at"]))
+        module.warn(
+            "Not clean, for these credentials may not list: {}. Whether anything was left there is not known.".format(", ".join(result["not_looked_at"]))
+        )
     module.exit_json(changed=False, **result)
 
 

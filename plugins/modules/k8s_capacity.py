@@ -231,9 +231,9 @@ class Capacity(KubeAttack):
             if why is None:
                 usable.append(node)
             else:
-                notes.append("%s %s, and is left out" % (node["metadata"]["name"], why))
+                notes.append("{} {}, and is left out".format(node["metadata"]["name"], why))
         if not usable:
-            raise AttackError("no node can take a pod: %s" % "; ".join(notes))
+            raise AttackError("no node can take a pod: {}".format("; ".join(notes)))
         return {"selection": selection, "nodes": usable, "rooms": capacity.room(self.cluster, usable), "notes": notes}
 
     def plan(self, before):
@@ -241,16 +241,16 @@ class Capacity(KubeAttack):
         for node, room in zip(before["nodes"], before["rooms"]):
             wants = dict((resource, room.missing(resource, **self.wanted[resource])) for resource in self.wanted)
             if not any(wants.values()):
-                notes.append("%s is as full already" % room.name)
+                notes.append(f"{room.name} is as full already")
                 continue
             if room.slots < 1:
-                raise AttackError("the node %s takes no more pods, whatever they request" % room.name)
+                raise AttackError(f"the node {room.name} takes no more pods, whatever they request")
             name = "faultline-%s-%d" % (self.id, len(steps))
             body = capacity.placeholder(name, self.params["namespace"], node, wants, self.params["image"], self.params["priority_class"])
             steps.append(Create(POD, body))
             self.placed.append((name, node, room))
-            told = ", ".join("%s of %s" % pair[::-1] for pair in sorted(body["spec"]["containers"][0]["resources"]["requests"].items()))
-            lines.append("%s: pod %s requests %s" % (room.name, name, told))
+            told = ", ".join("{} of {}".format(*pair[::-1]) for pair in sorted(body["spec"]["containers"][0]["resources"]["requests"].items()))
+            lines.append(f"{room.name}: pod {name} requests {told}")
         if not steps:
             raise AttackError("every node is as full already: ask for more than that")
         return KubePlan(before="\n".join(_shares(room) for _name, _node, room in self.placed), after="\n".join(lines), steps=steps, notes=notes)
@@ -260,13 +260,13 @@ class Capacity(KubeAttack):
         waiting = sorted(name for name, pod in seen.items() if not (pod["spec"].get("nodeName")))
         if waiting:
             said = [each.get("message", "") for each in (seen[waiting[0]].get("status") or {}).get("conditions") or [] if each["type"] == "PodScheduled"]
-            raise AttackError("the pod %s gets no node, somebody else took the room: %s" % (waiting[0], (said or [""])[0]))
+            raise AttackError("the pod {} gets no node, somebody else took the room: {}".format(waiting[0], (said or [""])[0]))
         ended = sorted(name for name, pod in seen.items() if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"))
         if ended:
-            raise AttackError("the pod %s ended at once, so it holds no place: look at its image %s" % (ended[0], self.params["image"]))
+            raise AttackError("the pod {} ended at once, so it holds no place: look at its image {}".format(ended[0], self.params["image"]))
         idle = sorted(name for name, pod in seen.items() if (pod.get("status") or {}).get("phase") != "Running")
         if idle:
-            plan.notes.append("not running yet, but counted: %s; can the nodes fetch %s?" % (", ".join(idle), self.params["image"]))
+            plan.notes.append("not running yet, but counted: {}; can the nodes fetch {}?".format(", ".join(idle), self.params["image"]))
         now = capacity.room(self.cluster, [node for _name, node, _room in self.placed])
         told = []
         for (name, _node, before), after in zip(self.placed, now):
@@ -289,7 +289,7 @@ class Capacity(KubeAttack):
 
 
 def _shares(room):
-    return "%s: %s" % (room.name, ", ".join("%s %g%% requested" % (resource, room.percent(resource)) for resource in RESOURCES))
+    return "{}: {}".format(room.name, ", ".join(f"{resource} {room.percent(resource):g}% requested" for resource in RESOURCES))
 
 
 def main():

@@ -236,14 +236,14 @@ class ConfigFault(KubeAttack):
     def resources(self):
         kinds = FAULTS[self.params["fault"]].kinds
         named = kinds[0].kind if kinds else self.params["kind"] or "Deployment"
-        return ["%s:%s/%s" % (named, self.params["namespace"], self.params["name"])]
+        return ["{}:{}/{}".format(named, self.params["namespace"], self.params["name"])]
 
     def guard(self):
         fault = self.params["fault"]
         kinds = FAULTS[fault].kinds or (WORKLOADS[self.params["kind"] or "Deployment"],)
         self.kind = kinds[0] if len(kinds) == 1 else self.cluster.serving(kinds)
         if self.kind is None:
-            raise AttackError("this cluster is too old for the fault %s: it serves no %s" % (fault, kinds[-1].api_version), option="fault")
+            raise AttackError(f"this cluster is too old for the fault {fault}: it serves no {kinds[-1].api_version}", option="fault")
         if fault == "replicas_zero":
             self._refuse_scaled()
 
@@ -252,21 +252,23 @@ class ConfigFault(KubeAttack):
             target = each["spec"]["scaleTargetRef"]
             if (target.get("kind"), target.get("name")) == (self.kind.kind, self.params["name"]):
                 raise AttackError(
-                    "the HorizontalPodAutoscaler %s/%s scales %s: it would undo the attack, or take it for its own doing"
-                    % (self.params["namespace"], each["metadata"]["name"], self.params["name"])
+                    "the HorizontalPodAutoscaler {}/{} scales {}: it would undo the attack, or take it for its own doing".format(
+                        self.params["namespace"], each["metadata"]["name"], self.params["name"]
+                    )
                 )
 
     def snapshot(self):
         found = self.cluster.find(self.kind, self.params["name"], self.params["namespace"])
         if found is None:
-            raise BadOption("name", self.params["name"], "there is no %s of this name in namespace %s" % (self.kind.kind, self.params["namespace"]))
+            raise BadOption("name", self.params["name"], "there is no {} of this name in namespace {}".format(self.kind.kind, self.params["namespace"]))
         why = spared(found, False)
         if why is not None:
-            raise BadOption("name", self.params["name"], "it is spared: %s" % why)
+            raise BadOption("name", self.params["name"], f"it is spared: {why}")
         if FAULTS[self.params["fault"]].template and self.kind.kind == "StatefulSet" and read(found, "/spec/podManagementPolicy") != "Parallel":
             raise NotRestorable(
-                "StatefulSet %s has ordered pods: Kubernetes does not replace a broken one when the fault is gone, so it could not be put back"
-                % self.params["name"]
+                "StatefulSet {} has ordered pods: Kubernetes does not replace a broken one when the fault is gone, so it could not be put back".format(
+                    self.params["name"]
+                )
             )
         self.endpoints = observe.endpoints(self.cluster, found) if self.kind == SERVICE else []
         return found
@@ -277,13 +279,13 @@ class ConfigFault(KubeAttack):
         self.changes = config.changes_of(before, self.params)
 
         def told(value):
-            return "%r" % (value,) if not private or value is ABSENT else "a value that is not shown"
+            return f"{value!r}" if not private or value is ABSENT else "a value that is not shown"
 
         lines = [(at, told(read(before, at)), told(value)) for at, value in sorted(self.changes.items())]
         named = label(self.kind, self.params["namespace"], self.params["name"])
         return KubePlan(
-            before="\n".join("%s %s: %s" % (named, at, old) for at, old, _new in lines),
-            after="\n".join("%s %s: %s" % (named, at, new) for at, _old, new in lines),
+            before="\n".join(f"{named} {at}: {old}" for at, old, _new in lines),
+            after="\n".join(f"{named} {at}: {new}" for at, _old, new in lines),
             steps=[SetFields(self.kind, before, self.changes, together=True)],
             notes=_rollout_notes(self.kind, before) if FAULTS[self.params["fault"]].template else [],
             secret=private,
@@ -294,7 +296,7 @@ class ConfigFault(KubeAttack):
         found = self.cluster.get(self.kind, self.params["name"], self.params["namespace"])
         other = [at for at, _before, after in step.changes if read(found, at) != after]
         if other:
-            raise AttackError("somebody set %s of %s at once: something else manages it" % (", ".join(other), self.params["name"]))
+            raise AttackError("somebody set {} of {} at once: something else manages it".format(", ".join(other), self.params["name"]))
         patience = min(self.wait, self.first / 2)
         observed = {}
         if self.kind.kind in WORKLOADS:
@@ -316,7 +318,7 @@ def _rollout_notes(kind, found):
         notes.append("its strategy is OnDelete: only pods that somebody deletes get the fault")
     if kind.kind == "Deployment" and strategy.get("type") == "RollingUpdate":
         most = (strategy.get("rollingUpdate") or {}).get("maxUnavailable", "25%")
-        notes.append("its strategy keeps old pods until new ones are ready, but for %s of them" % most)
+        notes.append(f"its strategy keeps old pods until new ones are ready, but for {most} of them")
     return notes
 
 

@@ -245,11 +245,11 @@ class ContainerKill(KubeAttack):
     def _victim(self, row):
         pod = self.cluster.get(POD, row["metadata"]["name"], row["metadata"]["namespace"])
         if pod["metadata"]["uid"] != row["metadata"]["uid"]:
-            raise AttackError("the pod %s/%s is another one by now" % (row["metadata"]["namespace"], row["metadata"]["name"]))
+            raise AttackError("the pod {}/{} is another one by now".format(row["metadata"]["namespace"], row["metadata"]["name"]))
         signal.refuse_shared(pod)
         name = signal.choose_container(pod, self.params["container"])
         if "running" not in (signal.status_of(pod, name).get("state") or {}):
-            raise AttackError("%s/%s: its container %s does not run" % (pod["metadata"]["namespace"], pod["metadata"]["name"], name))
+            raise AttackError("{}/{}: its container {} does not run".format(pod["metadata"]["namespace"], pod["metadata"]["name"], name))
         victim = Victim(pod, name)
         signal.prepare(self.cluster, victim, self.params["signal"], self.target)
         return victim
@@ -258,7 +258,9 @@ class ContainerKill(KubeAttack):
         self.victims = before
         return KubePlan(
             before="\n".join(str(each) for each in before),
-            after="\n".join("%s  <- %s to %s" % (each, self.params["signal"], "process 1" if self.target == FIRST else "all but process 1") for each in before),
+            after="\n".join(
+                "{}  <- {} to {}".format(each, self.params["signal"], "process 1" if self.target == FIRST else "all but process 1") for each in before
+            ),
             notes=["a killed container is not brought back by the undo: the kubelet does that"],
         )
 
@@ -290,12 +292,16 @@ class ContainerKill(KubeAttack):
         after = _units.human(round(patience, 1))
         if running:
             raise AttackError(
-                "after %s not ended: %s" % (after, "; ".join("%s container %s (%s)" % (each["pod"], each["container"], each["sent"]) for each in running))
+                "after {} not ended: {}".format(
+                    after, "; ".join("{} container {} ({})".format(each["pod"], each["container"], each["sent"]) for each in running)
+                )
             )
         for each in told:
             del each["sent"]
         if down:
-            words = "after %s ended, but not running again: %s" % (after, ", ".join("%s container %s" % (each["pod"], each["container"]) for each in down))
+            words = "after {} ended, but not running again: {}".format(
+                after, ", ".join("{} container {}".format(each["pod"], each["container"]) for each in down)
+            )
             if self.params["require_recovery"]:
                 raise AttackError(words)
             plan.notes.append(words)
@@ -309,7 +315,7 @@ class ContainerKill(KubeAttack):
             if seen is not None and (seen["restarted"] or seen["pod_gone"]) or now >= until:
                 break
             time.sleep(_LOOK)
-        told = {"pod": "%s/%s" % (victim.namespace, victim.pod), "container": victim.container, "ended": seen is not None}
+        told = {"pod": f"{victim.namespace}/{victim.pod}", "container": victim.container, "ended": seen is not None}
         told.update({"restarted": False, "restarts": None, "exit_code": None, "pod_gone": False, "seconds": None, "sent": _sent(self.sent[victim])})
         told.update(seen or {})
         if told["restarted"]:
@@ -319,7 +325,7 @@ class ContainerKill(KubeAttack):
 
 def _sent(outcome):
     """What is known of the sending, for an error."""
-    return str(outcome) if isinstance(outcome, AttackError) else "the signal was sent with status %s" % outcome
+    return str(outcome) if isinstance(outcome, AttackError) else f"the signal was sent with status {outcome}"
 
 
 def _all(outcomes):

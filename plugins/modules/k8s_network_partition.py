@@ -211,18 +211,18 @@ class NetworkPartition(KubeAttack):
             self.peers.append({"ipBlock": {"cidr": str(network)}})
 
     def resources(self):
-        return ["network:%s:%s" % (self.params["namespace"], self.params["label_selector"] or "all")]
+        return ["network:{}:{}".format(self.params["namespace"], self.params["label_selector"] or "all")]
 
     def snapshot(self):
         namespace, types = self.params["namespace"], TYPES[self.params["direction"]]
         rows = self.cluster.rows(POD, namespace, self.params["label_selector"])
         rows = [row for row in rows if matches(self.selector, row["metadata"].get("labels") or {})]
         if not rows:
-            raise AttackError("no pod of namespace %s matches %s" % (namespace, self.params["label_selector"] or "all"))
+            raise AttackError("no pod of namespace {} matches {}".format(namespace, self.params["label_selector"] or "all"))
         spared = sorted(row["metadata"]["name"] for row in rows if opted_out(row))
         if spared:
             option = "all" if self.params["all"] else "label_selector"
-            raise BadOption(option, self.params[option], "it takes pods that opted out: %s; write labels that leave them out" % ", ".join(spared))
+            raise BadOption(option, self.params[option], "it takes pods that opted out: {}; write labels that leave them out".format(", ".join(spared)))
         others = []
         for policy in self.cluster.whole(NETWORK_POLICY, namespace):
             hit = any(matches(policy["spec"].get("podSelector") or {}, row["metadata"].get("labels") or {}) for row in rows)
@@ -242,7 +242,9 @@ class NetworkPartition(KubeAttack):
                 spec["egress"].append({"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]})
         self.policy = "faultline-" + self.id
         body = {"metadata": {"name": self.policy, "namespace": params["namespace"]}, "spec": spec}
-        notes = ["other policies take some of these pods, and what they allow is still allowed: %s" % ", ".join(before["others"])] if before["others"] else []
+        notes = (
+            ["other policies take some of these pods, and what they allow is still allowed: {}".format(", ".join(before["others"]))] if before["others"] else []
+        )
         return KubePlan(
             before="%d pods: no policy of ours" % before["pods"],
             after="%d pods: NetworkPolicy %s/%s cuts %s" % (before["pods"], params["namespace"], self.policy, params["direction"]),
@@ -256,17 +258,17 @@ class NetworkPartition(KubeAttack):
             inbound = self.params["direction"] != "egress"
             self.path, self.why = reach.find_path(self.cluster, self.params["namespace"], self.selector, inbound, self.peers)
             if self.path is None and self.params["probe"] == "require":
-                raise AttackError("whether the cluster enforces policies cannot be tried: %s" % self.why)
-        super(NetworkPartition, self).inject(plan, making)
+                raise AttackError(f"whether the cluster enforces policies cannot be tried: {self.why}")
+        super().inject(plan, making)
 
     def verify(self, plan):
         told = {"policy": self.policy, "pods": self.before["pods"], "others": self.before["others"], "enforcement": reach.UNKNOWN, "probe": self.why}
         if self.path is None:
-            plan.notes.append("whether the cluster enforces the policy is not known: %s" % self.why)
+            plan.notes.append(f"whether the cluster enforces the policy is not known: {self.why}")
             return told
         if not reach.enforced(self.path):
-            others = "; or another policy allows it: %s" % ", ".join(self.before["others"]) if self.before["others"] else ""
-            raise AttackError("this cluster does not enforce network policies: %s still connects%s; or %s" % (self.path, others, reach.SIDECARS))
+            others = "; or another policy allows it: {}".format(", ".join(self.before["others"])) if self.before["others"] else ""
+            raise AttackError(f"this cluster does not enforce network policies: {self.path} still connects{others}; or {reach.SIDECARS}")
         told.update(enforcement=reach.ENFORCED, probe=str(self.path))
         return told
 

@@ -267,7 +267,7 @@ class NodeDrain(KubeAttack):
     def _sorted_out(self, node):
         name = node["metadata"]["name"]
         pods = drain.for_drain(drain.on_node(self.cluster, name, self.params["pod_selector"]), self.params, self.has_daemon_set, self.is_out)
-        pods.check("draining %s" % name)
+        pods.check(f"draining {name}")
         return pods
 
     def plan(self, before):
@@ -276,13 +276,13 @@ class NodeDrain(KubeAttack):
         was, will = [], []
         for node, pods in before:
             name = node["metadata"]["name"]
-            was.append("%s: %s" % (name, "cordoned" if name in self.before else "schedulable"))
+            was.append("{}: {}".format(name, "cordoned" if name in self.before else "schedulable"))
             was += ["  " + named(pod) for pod in pods.go]
-            will.append("%s: cordoned" % name)
-            will += ["  %s  <- evicted" % named(pod) for pod in pods.go] + ["  %s  stays: %s" % pair for pair in sorted(pods.stay.items())]
+            will.append(f"{name}: cordoned")
+            will += [f"  {named(pod)}  <- evicted" for pod in pods.go] + ["  {}  stays: {}".format(*pair) for pair in sorted(pods.stay.items())]
         notes = ["the undo uncordons; it does not bring pods back to the node"]
         if self.before:
-            notes.append("cordoned before, and stays so: %s" % ", ".join(self.before))
+            notes.append("cordoned before, and stays so: {}".format(", ".join(self.before)))
         if not schedulable_elsewhere(self.cluster, self.nodes):
             notes.append("no other node takes pods: the evicted ones stay pending")
         return KubePlan(before="\n".join(was), after="\n".join(will), steps=[step for node in self.nodes for step in cordon(node)], notes=notes)
@@ -290,7 +290,7 @@ class NodeDrain(KubeAttack):
     def inject(self, plan, making):
         began = time.monotonic()
         until = began + min(self.timeout, self.first - 1.0)
-        super(NodeDrain, self).inject(plan, making)
+        super().inject(plan, making)
         # Once more, for until the cordon pods could still come here.
         found = [self._sorted_out(node) for node in self.nodes]
         self.stay = dict(pair for pods in found for pair in pods.stay.items())
@@ -310,14 +310,14 @@ class NodeDrain(KubeAttack):
     def _still_cordoned(self):
         for node in self.nodes:
             if not (self.cluster.get(NODE, node["metadata"]["name"]).get("spec") or {}).get("unschedulable"):
-                raise AttackError("the node %s was uncordoned while it was being drained" % node["metadata"]["name"])
+                raise AttackError("the node {} was uncordoned while it was being drained".format(node["metadata"]["name"]))
 
     def verify(self, plan):
         self._still_cordoned()
         refused = dict((named(row), why) for row, why in self.eviction.refused)
         not_gone = sorted(named(row) for row in self.left)
         if refused or not_gone:
-            told = ["%s: %s" % pair for pair in sorted(refused.items())] + ["%s has not ended" % name for name in not_gone]
+            told = ["{}: {}".format(*pair) for pair in sorted(refused.items())] + [f"{name} has not ended" for name in not_gone]
             told = "after %s %d pod(s) are still there: %s" % (_units.human(self.timeout), len(told), "; ".join(told))
             if not self.params["allow_refused"]:
                 raise AttackError(told)

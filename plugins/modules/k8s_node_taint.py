@@ -236,7 +236,7 @@ class NodeTaint(KubeAttack):
         for node in nodes:
             name = node["metadata"]["name"]
             pods = drain.for_taint(drain.on_node(self.cluster, name), self.params, self.taint, is_out)
-            pods.check("tainting %s" % name)
+            pods.check(f"tainting {name}")
             going += pods.go
         if not self.params["ignore_pdb"]:
             respect_budgets(self.cluster, [pod for pod in going if not drain.is_finished(pod)])
@@ -247,9 +247,9 @@ class NodeTaint(KubeAttack):
         was, will = [], []
         for node in before:
             taints = [_text(each) for each in (node.get("spec") or {}).get("taints") or []]
-            was.append("%s: %s" % (node["metadata"]["name"], ", ".join(taints) or "no taints"))
-            will.append("%s: %s" % (node["metadata"]["name"], ", ".join(taints + [_text(self.taint)])))
-        will += ["  %s  <- ended" % named(pod) for pod in self.going]
+            was.append("{}: {}".format(node["metadata"]["name"], ", ".join(taints) or "no taints"))
+            will.append("{}: {}".format(node["metadata"]["name"], ", ".join(taints + [_text(self.taint)])))
+        will += [f"  {named(pod)}  <- ended" for pod in self.going]
         return KubePlan(
             before="\n".join(was),
             after="\n".join(will),
@@ -260,7 +260,7 @@ class NodeTaint(KubeAttack):
     def inject(self, plan, making):
         self.began = time.monotonic()
         self.tainted = plan.made
-        super(NodeTaint, self).inject(plan, making)
+        super().inject(plan, making)
 
     def done(self):
         """The pods of NoExecute: the cluster ends them, and tells nobody which."""
@@ -271,7 +271,7 @@ class NodeTaint(KubeAttack):
         names = [node["metadata"]["name"] for node in self.nodes]
         for name in names:
             if self.taint not in [_essence(each) for each in (self.cluster.get(NODE, name).get("spec") or {}).get("taints") or []]:
-                raise AttackError("the taint is not on node %s any more: something else manages its taints" % name)
+                raise AttackError(f"the taint is not on node {name} any more: something else manages its taints")
         told = dict(describe(self.selection), taint=self.taint, going=sorted(named(pod) for pod in self.going), not_gone=[], seconds=None)
         if self.going:
             wait = min(self.wait, self.first / 2)
@@ -289,7 +289,7 @@ def _essence(taint):
 
 
 def _text(taint):
-    return "%s%s:%s" % (taint["key"], "=%s" % taint["value"] if taint.get("value") else "", taint["effect"])
+    return "{}{}:{}".format(taint["key"], "={}".format(taint["value"]) if taint.get("value") else "", taint["effect"])
 
 
 def main():

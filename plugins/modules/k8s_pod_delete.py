@@ -231,13 +231,13 @@ class PodDelete(KubeAttack):
         if self.params["require_recovery"]:
             self.recovery.require()
         names = before.describe()["selected"]
-        how = " at once" if not self.interval else ", one every %s" % _units.human(self.interval)
+        how = " at once" if not self.interval else f", one every {_units.human(self.interval)}"
         self.unowned = sorted(named(row) for row in before.rows if owner_of(row) is None)
         return KubePlan(
             before="\n".join(names),
-            after="\n".join("%s  <- deleted" % name for name in names) + how,
+            after="\n".join(f"{name}  <- deleted" for name in names) + how,
             notes=["a deleted pod is not brought back by the undo: its owner does that"]
-            + (["nobody replaces pods without an owner: %s" % ", ".join(self.unowned)] if self.unowned else []),
+            + (["nobody replaces pods without an owner: {}".format(", ".join(self.unowned))] if self.unowned else []),
         )
 
     def inject(self, plan, making):

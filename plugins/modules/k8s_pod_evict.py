@@ -236,9 +236,9 @@ class PodEvict(KubeAttack):
         names = before.describe()["selected"]
         return KubePlan(
             before="\n".join(names),
-            after="\n".join("%s  <- evicted" % name for name in names),
+            after="\n".join(f"{name}  <- evicted" for name in names),
             notes=["an evicted pod is not brought back by the undo: its owner does that"]
-            + (["nobody replaces pods without an owner: %s" % ", ".join(self.unowned)] if self.unowned else []),
+            + (["nobody replaces pods without an owner: {}".format(", ".join(self.unowned))] if self.unowned else []),
         )
 
     def inject(self, plan, making):
@@ -253,7 +253,8 @@ class PodEvict(KubeAttack):
         refused = dict((named(row), why) for row, why in self.eviction.refused)
         if refused and not self.params["allow_refused"]:
             raise AttackError(
-                "%d of %d pods were not evicted: %s" % (len(refused), len(self.selection.rows), "; ".join("%s: %s" % pair for pair in sorted(refused.items())))
+                "%d of %d pods were not evicted: %s"
+                % (len(refused), len(self.selection.rows), "; ".join("{}: {}".format(*pair) for pair in sorted(refused.items())))
             )
         told = dict(
             self.selection.describe(),

@@ -225,22 +225,22 @@ class PodStress(KubeAttack):
                 raise pod
             step = stress.Container(pod, stress.choose_container(pod, self.params["container"]), self.wishes)
             if step.id is None:
-                raise AttackError("the container %s does not run" % step)
+                raise AttackError(f"the container {step} does not run")
             if step.limit is None and (self.wishes["memory"] is not None or self.wishes["percent"] is not None):
-                raise AttackError("the container %s has no memory limit, so the whole node would suffer: give it one" % step)
+                raise AttackError(f"the container {step} has no memory limit, so the whole node would suffer: give it one")
             limits = [(each.get("resources") or {}).get("limits") or {} for each in pod["spec"]["containers"] if each["name"] == step.name]
             if self.wishes["cpus"] and "cpu" not in limits[0]:
-                notes.append("the container %s has no limit of CPU: it competes with all of its node" % step)
+                notes.append(f"the container {step} has no limit of CPU: it competes with all of its node")
             steps.append(step)
-            lines.append("%s: %s" % (step, self._asked()))
+            lines.append(f"{step}: {self._asked()}")
         return KubePlan(before="\n".join(str(step) for step in steps), after="\n".join(lines), steps=steps, notes=notes)
 
     def _asked(self):
         told = ["%d CPUs" % self.wishes["cpus"]] if self.wishes["cpus"] else []
         if self.wishes["memory"] is not None:
-            told.append("%s of memory" % _units.human_size(self.wishes["memory"]))
+            told.append("{} of memory".format(_units.human_size(self.wishes["memory"])))
         if self.wishes["percent"] is not None:
-            told.append("memory up to %g%% of its limit" % self.wishes["percent"])
+            told.append("memory up to {:g}% of its limit".format(self.wishes["percent"]))
         return " and ".join(told)
 
     def inject(self, plan, making):
@@ -266,7 +266,7 @@ class PodStress(KubeAttack):
         told = []
         for step, (up, cpu, _rss, _count), (up_now, cpu_now, rss, count) in zip(plan.steps, first, now):
             if not count:
-                raise AttackError("the programs in %s ended at once, after %.0f s: was there not enough memory?" % (step, time.monotonic() - began))
+                raise AttackError(f"the programs in {step} ended at once, after {time.monotonic() - began:.0f} s: was there not enough memory?")
             line = {"container": str(step), "cpus": {"asked": self.wishes["cpus"], "measured": round((cpu_now - cpu) / max(0.01, up_now - up), 2)}}
             line["memory"] = {"asked": step.mib, "measured": round(rss, 1)}
             told.append(line)

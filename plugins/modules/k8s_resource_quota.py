@@ -157,7 +157,7 @@ def check_hard(hard):
             raise BadOption("hard", name, "a quota does not count this; take pods, requests.cpu, limits.memory, count/deployments.apps and the like")
         number = quantity.amount("hard", value)
         if "cpu" not in name and number != number.to_integral_value():
-            raise BadOption("hard", "%s: %s" % (name, value), "only CPUs come in fractions")
+            raise BadOption("hard", f"{name}: {value}", "only CPUs come in fractions")
         checked[name] = str(value)
     return checked
 
@@ -177,26 +177,26 @@ class ResourceQuota(KubeAttack):
         self.wait = _units.duration("wait", self.params["wait"], 1.0, 120.0)
 
     def resources(self):
-        return ["quota:%s" % self.params["namespace"]]
+        return ["quota:{}".format(self.params["namespace"])]
 
     def snapshot(self):
         return self.cluster.whole(RESOURCE_QUOTA, self.params["namespace"])
 
     def plan(self, before):
         self.quota = "faultline-" + self.id
-        told = ", ".join("%s: %s" % pair for pair in sorted(self.hard.items()))
+        told = ", ".join("{}: {}".format(*pair) for pair in sorted(self.hard.items()))
         body = {"metadata": {"name": self.quota, "namespace": self.params["namespace"]}, "spec": {"hard": self.hard}}
         stricter = sorted(
-            "%s of %s" % (name, each["metadata"]["name"])
+            "{} of {}".format(name, each["metadata"]["name"])
             for each in before
             for name, limit in ((each.get("spec") or {}).get("hard") or {}).items()
             if name in self.hard and quantity.known(limit) <= quantity.known(self.hard[name])
         )
         return KubePlan(
             before="%d quotas: %s" % (len(before), ", ".join(sorted(each["metadata"]["name"] for each in before)) or "none"),
-            after="ResourceQuota %s/%s: %s" % (self.params["namespace"], self.quota, told),
+            after="ResourceQuota {}/{}: {}".format(self.params["namespace"], self.quota, told),
             steps=[Create(RESOURCE_QUOTA, body)],
-            notes=["a quota that was there is as strict already: %s" % ", ".join(stricter)] if stricter else [],
+            notes=["a quota that was there is as strict already: {}".format(", ".join(stricter))] if stricter else [],
         )
 
     def verify(self, plan):
@@ -211,7 +211,7 @@ class ResourceQuota(KubeAttack):
                 break
             if time.monotonic() >= until:
                 lacks = ", ".join(sorted(set(self.hard) - set(used)))
-                raise AttackError("the cluster does not count %s: its controller of quotas rests, or does not know them" % lacks)
+                raise AttackError(f"the cluster does not count {lacks}: its controller of quotas rests, or does not know them")
             time.sleep(0.1)
         return {"quota": self.quota, "asked": hard, "used": used, "exhausted": exhausted(hard, used)}
 

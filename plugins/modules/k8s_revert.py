@@ -140,7 +140,7 @@ def revert(module):
         _remove_residue(cluster, journal, params["namespaces"], module.check_mode, result)
         if result["not_looked_at"]:  # no error: those who halt with the rights of one attack may look at its kinds only
             told = ", ".join(result["not_looked_at"])
-            module.warn("What was left behind was not looked for where these credentials may not list: %s." % told)
+            module.warn(f"What was left behind was not looked for where these credentials may not list: {told}.")
         result["changed"] = result["changed"] or bool(result["removed"])
     result["clean"] = not (module.check_mode and result["changed"]) and not result["stuck"]
     return result
@@ -161,7 +161,7 @@ def _remove_residue(cluster, journal, namespaces, check_mode, result):
         left = residue.find(cluster, journal, namespaces, result["not_looked_at"])
     except AttackError as error:
         left = []
-        result["stuck"].append({"id": "residue", "reason": "what was left behind cannot be looked for: %s" % error})
+        result["stuck"].append({"id": "residue", "reason": f"what was left behind cannot be looked for: {error}"})
     for each in left:
         try:
             if not check_mode:
@@ -188,7 +188,7 @@ def main():
     except AttackError as error:
         module.fail_json(msg=str(error), **error.details)
     if result["stuck"]:
-        module.fail_json(msg="not reverted: %s" % "; ".join("%s: %s" % (each["id"], each["reason"]) for each in result["stuck"]), **result)
+        module.fail_json(msg="not reverted: {}".format("; ".join("{}: {}".format(each["id"], each["reason"]) for each in result["stuck"])), **result)
     module.exit_json(**result)
 
 

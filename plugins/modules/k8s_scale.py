@@ -160,24 +160,25 @@ class Scale(KubeAttack):
         self.wait = _units.duration("wait", self.params["wait"], 0.0, 600.0)
 
     def resources(self):
-        return ["%s:%s/%s" % (self.params["kind"], self.params["namespace"], self.params["name"])]
+        return ["{}:{}/{}".format(self.params["kind"], self.params["namespace"], self.params["name"])]
 
     def guard(self):
         for each in self.cluster.whole(AUTOSCALER, self.params["namespace"]):
             target = each["spec"]["scaleTargetRef"]
             if (target.get("kind"), target.get("name")) == (self.params["kind"], self.params["name"]):
                 raise AttackError(
-                    "the HorizontalPodAutoscaler %s/%s scales %s: take it away first, or attack the pods"
-                    % (self.params["namespace"], each["metadata"]["name"], self.params["name"])
+                    "the HorizontalPodAutoscaler {}/{} scales {}: take it away first, or attack the pods".format(
+                        self.params["namespace"], each["metadata"]["name"], self.params["name"]
+                    )
                 )
 
     def snapshot(self):
         found = self.cluster.find(KINDS[self.params["kind"]], self.params["name"], self.params["namespace"])
         if found is None:
-            raise BadOption("name", self.params["name"], "there is no %s of this name in namespace %s" % (self.params["kind"], self.params["namespace"]))
+            raise BadOption("name", self.params["name"], "there is no {} of this name in namespace {}".format(self.params["kind"], self.params["namespace"]))
         why = spared(found, False)
         if why is not None:
-            raise BadOption("name", self.params["name"], "it is spared: %s" % why)
+            raise BadOption("name", self.params["name"], f"it is spared: {why}")
         if found["spec"].get("replicas", 1) == self.params["replicas"]:
             raise BadOption("replicas", self.params["replicas"], "it has so many already")
         return found
@@ -206,7 +207,7 @@ class Scale(KubeAttack):
             time.sleep(0.25)
         if found["spec"].get("replicas") != asked:
             raise AttackError(
-                "somebody set the replicas of %s to %s at once: something else manages them" % (self.params["name"], found["spec"].get("replicas"))
+                "somebody set the replicas of {} to {} at once: something else manages them".format(self.params["name"], found["spec"].get("replicas"))
             )
         if not reached:
             plan.notes.append("after %s %d of %d pods are ready" % (_units.human(self.wait), ready, asked))

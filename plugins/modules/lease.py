@@ -81,9 +81,9 @@ def renew(module):
             due, limit = journal.number(attack_id, "deadline") or 0, journal.number(attack_id, "limit") or 0
             try:
                 journal.note(attack_id, "deadline", "%d\n" % max(due, min(limit, int((uptime() + seconds) * 100))))
-            except (IOError, OSError):
+            except OSError:
                 if attack_id in journal.ids():
-                    raise AttackError("the deadline of %s cannot be written: is the disk full or read-only?" % attack_id)
+                    raise AttackError(f"the deadline of {attack_id} cannot be written: is the disk full or read-only?")
                 continue  # undone a moment ago
         renewed.append(attack_id)
     return renewed

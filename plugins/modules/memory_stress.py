@@ -222,7 +222,7 @@ class MemoryStress(Attack):
         if self.reserve is None:
             self.reserve = memory.default_reserve(view.total)
         if self.reserve < least:
-            raise BadOption("reserve", self.params["reserve"], "the least on this target is %s" % _units.human_size(least))
+            raise BadOption("reserve", self.params["reserve"], f"the least on this target is {_units.human_size(least)}")
         self.goal = self._goal(view)
 
     def _goal(self, view):
@@ -237,13 +237,13 @@ class MemoryStress(Attack):
         amount = self.amount if self.percent is None else int(view.available * self.percent / 100.0)
         if amount > spare:
             if self.percent is None:
-                raise self._too_much("amount", "%s now" % _units.human_size(max(0, spare)))
-            raise self._too_much("percent", "%.0f%% now" % max(0, 100.0 * spare / view.available - 0.5))
+                raise self._too_much("amount", f"{_units.human_size(max(0, spare))} now")
+            raise self._too_much("percent", f"{max(0, 100.0 * spare / view.available - 0.5):.0f}% now")
         return memory.Goal(self.reserve, amount=amount, rate=self.rate)
 
     def _too_much(self, option, most):
         value = DEFAULT_PERCENT if self.params[option] is None else self.params[option]
-        return BadOption(option, value, "with a reserve of %s the most is %s" % (_units.human_size(self.reserve), most))
+        return BadOption(option, value, f"with a reserve of {_units.human_size(self.reserve)} the most is {most}")
 
     def snapshot(self):
         return self.view
@@ -255,14 +255,14 @@ class MemoryStress(Attack):
         self.room.undo(undo)
         # With a room there is no limit around us, and the room's own must not count.
         worker = process.Worker("mem", lambda: memory.hold(goal, before.limited, end.over))
-        slowly = ", %s in a second" % _units.human_size(self.rate) if self.rate else ""
+        slowly = f", {_units.human_size(self.rate)} in a second" if self.rate else ""
         if goal.used is None:
-            after = "memory  %s more in use, held" % _units.human_size(goal.amount)
+            after = f"memory  {_units.human_size(goal.amount)} more in use, held"
         else:
-            after = "memory  %s of %s in use (%g %%), held there" % (_units.human_size(goal.used), _units.human_size(before.total), self.percent)
+            after = f"memory  {_units.human_size(goal.used)} of {_units.human_size(before.total)} in use ({self.percent:g} %), held there"
         return Plan(
-            before="memory  %s of %s in use (%.0f %%)" % (_units.human_size(before.total - before.available), _units.human_size(before.total), _used(before)),
-            after="%s%s; %s stay available" % (after, slowly, _units.human_size(self.reserve)),
+            before=f"memory  {_units.human_size(before.total - before.available)} of {_units.human_size(before.total)} in use ({_used(before):.0f} %)",
+            after=f"{after}{slowly}; {_units.human_size(self.reserve)} stay available",
             undo=undo,
             workers=[worker],
             notes=self._notes(before),
@@ -271,19 +271,19 @@ class MemoryStress(Attack):
     def _notes(self, view):
         notes = self.room.notes() if self.host.is_root else []
         if view.limited:
-            notes.append("a control group limits this target to %s: that is its total" % _units.human_size(view.total))
+            notes.append(f"a control group limits this target to {_units.human_size(view.total)}: that is its total")
         if self.goal.used is not None and view.total - view.available >= self.goal.used:
             notes.append("the memory use is at what was asked for already: nothing is added until that ends")
         swap = memory.meminfo().get("SwapTotal", 0)
         if swap:
-            notes.append("the target has %s of swap: the kernel may move other programs there" % _units.human_size(swap))
+            notes.append(f"the target has {_units.human_size(swap)} of swap: the kernel may move other programs there")
         return notes
 
     def inject(self, plan):
         worker = plan.workers[0]
         self.capped = self.room.enter(worker.pid)
         self.own = memory.resident(worker.pid)[0]
-        super(MemoryStress, self).inject(plan)
+        super().inject(plan)
 
     def verify(self, plan):
         worker, goal = plan.workers[0], self.goal
@@ -306,8 +306,8 @@ class MemoryStress(Attack):
         growing = measured < asked * (1 - CLOSE)
         if growing and not self.rate and time.monotonic() - since > STALLED and measured < asked * (1 - TOO_LOW):
             raise AttackError(
-                "asked for %s, measured %s: other programs took memory meanwhile, or a limit stands in the way (vm.overcommit_memory?)"
-                % (_units.human_size(asked), _units.human_size(measured))
+                f"asked for {_units.human_size(asked)}, measured {_units.human_size(measured)}: other programs took memory meanwhile, "
+                "or a limit stands in the way (vm.overcommit_memory?)"
             )
         found = {"asked_bytes": goal.amount} if goal.used is None else {"asked_percent": self.percent}
         found.update(

@@ -297,8 +297,14 @@ class Netem(Attack):
         "required_one_of": [FAULTS],
         "mutually_exclusive": [("loss", "gilbert_elliott")] + namespace.EXCLUSIVE,
         "required_by": {
-            "jitter": "delay", "correlation": "jitter", "loss_correlation": "loss", "corrupt_correlation": "corrupt",
-            "duplicate_correlation": "duplicate", "reorder": "delay", "reorder_correlation": "reorder", "reorder_gap": "reorder",
+            "jitter": "delay",
+            "correlation": "jitter",
+            "loss_correlation": "loss",
+            "corrupt_correlation": "corrupt",
+            "duplicate_correlation": "duplicate",
+            "reorder": "delay",
+            "reorder_correlation": "reorder",
+            "reorder_gap": "reorder",
         },
     }
 
@@ -330,7 +336,7 @@ class Netem(Attack):
         return self._chosen
 
     def resources(self):
-        return ["net:%s%s" % (self._interface_name(), self._place().key)]
+        return [f"net:{self._interface_name()}{self._place().key}"]
 
     def guard(self):
         host = self.host
@@ -365,15 +371,13 @@ class Netem(Attack):
         if why is None and not hooked:
             return "redirect"
         if hooked and (why is not None or "ingress" in self.directions or owned):
-            raise NotRestorable(
-                "interface: %s has filters of somebody else at its hooks (%s); their order with ours could not be kept" % (name, hooked[0].strip())
-            )
+            raise NotRestorable(f"interface: {name} has filters of somebody else at its hooks ({hooked[0].strip()}); their order with ours could not be kept")
         if owned:
-            raise NotRestorable("interface: %s has a %s root qdisc, and %s" % (name, owned[0], why))
+            raise NotRestorable(f"interface: {name} has a {owned[0]} root qdisc, and {why}")
         return "band"
 
     def _device(self, direction):
-        digest = hashlib.sha256(("%s %s" % (self.id, direction)).encode("utf-8")).hexdigest()
+        digest = hashlib.sha256((f"{self.id} {direction}").encode()).hexdigest()
         return network_options.INTERFACE_PREFIX + digest[:12]
 
     def snapshot(self):
@@ -394,7 +398,7 @@ class Netem(Attack):
         guards = list(place.guards)
         undo = Undo([When(guards, tree.undo)], [When(guards, tree.checks)]) if guards else Undo(tree.undo, tree.checks)
         for argv, text in before:
-            undo.same("%s of %s" % (argv[1], name), place.undo_argv(argv), text, guards + [tree.guard], COUNTERS)
+            undo.same(f"{argv[1]} of {name}", place.undo_argv(argv), text, guards + [tree.guard], COUNTERS)
         batch = "".join(" ".join(words) + "\n" for words in tree.add)
         plan = Plan(
             before="\n".join(text for _argv, text in before if text),
@@ -420,9 +424,9 @@ class Netem(Attack):
         kernel = {}
         for device in plan.carriers:
             out = self.host.run(self._place().argv([self.tc, "qdisc", "show", "dev", device]))[1]
-            lines = [line for line in out.splitlines() if line.startswith("qdisc netem %s" % NETEM_HANDLE)]
+            lines = [line for line in out.splitlines() if line.startswith(f"qdisc netem {NETEM_HANDLE}")]
             if not lines:
-                raise AttackError("the kernel does not show netem on %s after adding it" % device)
+                raise AttackError(f"the kernel does not show netem on {device} after adding it")
             kernel[device] = " ".join(lines[0].split()[3:])
         return {
             "asked": " ".join(self.words),

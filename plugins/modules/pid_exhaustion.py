@@ -248,7 +248,7 @@ class PidExhaustion(Attack):
 
     def inject(self, plan):
         self.capped = self.room.enter(plan.workers[0].pid)
-        super(PidExhaustion, self).inject(plan)
+        super().inject(plan)
 
     def verify(self, plan):
         leader = plan.workers[0]

@@ -189,14 +189,14 @@ class PortOccupy(Attack):
             raise AttackError("ports: %d and all others below %d need root on the target: set become: true" % (self.ports[0], first), option="ports")
         problem = sockets.problem_of(self.ip) if self.ip is not None else None
         if problem:
-            raise AttackError("address: %s cannot be bound on the target: %s" % (self.ip, problem), option="address")
+            raise AttackError(f"address: {self.ip} cannot be bound on the target: {problem}", option="address")
         self._refuse_used(sockets.in_the_way(self.protocol, self.ip, set(self.ports)))
 
     @staticmethod
     def _refuse_used(used):
         if used:
             told = "; ".join("%d is in use by %s" % (port, used[port]) for port in sorted(used))
-            raise AttackError("ports: %s" % told, option="ports", in_use=dict((str(port), who) for port, who in used.items()))
+            raise AttackError(f"ports: {told}", option="ports", in_use=dict((str(port), who) for port, who in used.items()))
 
     @property
     def _where(self):

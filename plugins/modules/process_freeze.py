@@ -168,7 +168,7 @@ class ProcessFreeze(Attack):
         told = host_process.selection(self.params)
         chosen = host_process.selected(self.params)
         if not chosen:
-            raise AttackError("no process on the target meets %s" % told)
+            raise AttackError(f"no process on the target meets {told}")
         if self.params["children"]:
             chosen += host_process.descendants(chosen)
         host_process.refuse_protected(chosen)
@@ -180,18 +180,18 @@ class ProcessFreeze(Attack):
         stopped = [process for process in chosen if process.stopped()]
         running = [process for process in chosen if process not in stopped]
         if not running:
-            raise AttackError("every process that meets %s is stopped already: let them go on first (SIGCONT)" % told)
+            raise AttackError(f"every process that meets {told} is stopped already: let them go on first (SIGCONT)")
         return {"running": running, "stopped": stopped}
 
     def plan(self, before):
         victims = before["running"]
         undo = Undo()
         for victim in victims:
-            undo.steps.append(Continue("let %s go on" % victim.name, victim.pid, victim.start))
+            undo.steps.append(Continue(f"let {victim.name} go on", victim.pid, victim.start))
             undo.checks.append(Gone("pid %d (%s) is stopped" % (victim.pid, victim.name), [Stopped(victim.pid, victim.start)]))
-        again = "" if self.params["interval"] is None else ", on and off every %s" % _units.human(self.interval)
+        again = "" if self.params["interval"] is None else f", on and off every {_units.human(self.interval)}"
         lines = ["pid %d  %s" % (victim.pid, " ".join(victim.argv)) for victim in victims]
-        plan = Plan(before="\n".join(lines), after="\n".join("%s  <- STOP%s" % (line, again) for line in lines), undo=undo)
+        plan = Plan(before="\n".join(lines), after="\n".join(f"{line}  <- STOP{again}" for line in lines), undo=undo)
         plan.notes = ["pid %d (%s) was stopped before and stays so" % (process.pid, process.name) for process in before["stopped"]]
         plan.victims = victims
         if self.params["interval"] is not None:
@@ -201,7 +201,7 @@ class ProcessFreeze(Attack):
 
     def inject(self, plan):
         _send(plan.victims, signal.SIGSTOP)
-        super(ProcessFreeze, self).inject(plan)
+        super().inject(plan)
 
     def _strobe(self, victims, until):
         """The worker: frozen when it begins, then in turn; they run when it ends."""

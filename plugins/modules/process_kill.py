@@ -170,7 +170,7 @@ class ProcessKill(Attack):
     def snapshot(self):
         victims = process.selected(self.params)
         if not victims:
-            raise AttackError("no process on the target meets %s" % process.selection(self.params))
+            raise AttackError(f"no process on the target meets {process.selection(self.params)}")
         process.refuse_protected(victims)
         return victims
 
@@ -179,13 +179,13 @@ class ProcessKill(Attack):
         undo = Undo()
         if self.recover:
             name = victims[0].name
-            undo.steps.append(Run("start %s again unless it runs" % name, self.recover, [NotRunning(name)], RECOVER_SECONDS))
-            undo.checks.append(ComesBack("%s is not running again" % name, name))
+            undo.steps.append(Run(f"start {name} again unless it runs", self.recover, [NotRunning(name)], RECOVER_SECONDS))
+            undo.checks.append(ComesBack(f"{name} is not running again", name))
         lines = ["pid %d  %s" % (victim.pid, " ".join(victim.argv)) for victim in victims]
-        again = "" if params["interval"] is None else ", and again every %s" % params["interval"]
+        again = "" if params["interval"] is None else ", and again every {}".format(params["interval"])
         plan = Plan(
             before="\n".join(lines),
-            after="\n".join("%s  <- %s%s" % (line, params["signal"], again) for line in lines),
+            after="\n".join("{}  <- {}{}".format(line, params["signal"], again) for line in lines),
             undo=undo,
             notes=[] if self.recover else ["a dead process is not brought back by the undo: its supervisor does that, or the option recover"],
         )
@@ -197,7 +197,7 @@ class ProcessKill(Attack):
 
     def inject(self, plan):
         self._send(plan.victims)
-        super(ProcessKill, self).inject(plan)
+        super().inject(plan)
 
     def _send(self, victims):
         number = getattr(signal, "SIG" + self.params["signal"])

@@ -162,9 +162,7 @@ def main():
     except AttackError as error:
         module.fail_json(msg=str(error), **error.details)
     if result["stuck"]:
-        module.fail_json(
-            msg="not reverted: %s" % "; ".join("%s: %s" % (each["id"], each["reason"]) for each in result["stuck"]), **result
-        )
+        module.fail_json(msg="not reverted: {}".format("; ".join("{}: {}".format(each["id"], each["reason"]) for each in result["stuck"])), **result)
     module.exit_json(**result)
 
 

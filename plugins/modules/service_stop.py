@@ -196,16 +196,16 @@ class ServiceStop(Attack):
         names = found["services"] + found["triggers"] + found["others"]
         kept = "masked" if self.params["mask"] else "stopped"
         plan = Plan(
-            before="\n".join("%s  runs" % name for name in names),
-            after="\n".join("%s  %s" % (name, kept if name in found["services"] else "stopped") for name in names),
+            before="\n".join(f"{name}  runs" for name in names),
+            after="\n".join("{}  {}".format(name, kept if name in found["services"] else "stopped") for name in names),
             steps=manager.stop(found["triggers"] + found["services"]) + masks,
             undo=undo,
-            notes=["stops as well: %s" % name for name in found["triggers"] + found["others"]],
+            notes=[f"stops as well: {name}" for name in found["triggers"] + found["others"]],
         )
         plan.found = found
         if not self.params["self_heal"]:
             until = uptime() + self.duration
-            plan.after += "\nand stopped again every %s" % _units.human(self.interval)
+            plan.after += f"\nand stopped again every {_units.human(self.interval)}"
             plan.workers.append(process.Worker("service", lambda: self._again(found, until)))
         return plan
 
@@ -224,7 +224,7 @@ class ServiceStop(Attack):
         asked = plan.found["services"]
         down = [name for name in asked if not self.manager.running(name)]
         if not down or self.params["mask"] and len(down) < len(asked):
-            raise AttackError("%s runs in spite of it: somebody started it again, or its stop does not work" % ", ".join(sorted(set(asked) - set(down))))
+            raise AttackError("{} runs in spite of it: somebody started it again, or its stop does not work".format(", ".join(sorted(set(asked) - set(down)))))
         return {
             "init": self.manager.kind,
             "asked": asked,

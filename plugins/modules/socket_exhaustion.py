@@ -181,7 +181,7 @@ class SocketExhaustion(Attack):
         self.reserve = _units.integer("reserve", self.params["reserve"], LEAST_FREE, 65000)
 
     def resources(self):
-        return ["ephemeral:%s" % self.protocol]
+        return [f"ephemeral:{self.protocol}"]
 
     def guard(self):
         self.usable = sockets.ephemeral(self.host.read(sockets.RANGE), self.host.read(sockets.RESERVED))
@@ -201,15 +201,16 @@ class SocketExhaustion(Attack):
         available, total = [int(memory[name].split()[0]) * 1024 for name in ("MemAvailable", "MemTotal")]
         if available - needed < max(32 * MIB, total // 20):
             raise AttackError(
-                "percent: %d ports take about %d MiB of memory, and the target has %d MiB left: ask for less"
-                % (self.count, needed // MIB, available // MIB), option="percent"
+                "percent: %d ports take about %d MiB of memory, and the target has %d MiB left: ask for less" % (self.count, needed // MIB, available // MIB),
+                option="percent",
             )
         self.processes = -(-self.count // max(1, sockets.files_allowed()))
         opened, _free, most = [int(word) for word in self.host.read("/proc/sys/fs/file-nr").split()]
         if self.processes > MOST_PROCESSES or opened + self.count > most * 0.8:
             raise AttackError(
                 "percent: %d ports need as many file descriptors; a process may have %d here, the target %d, and %d are in use: ask for less"
-                % (self.count, sockets.files_allowed(), most, opened), option="percent"
+                % (self.count, sockets.files_allowed(), most, opened),
+                option="percent",
             )
 
     def plan(self, before):

@@ -21,7 +21,7 @@ OPTIONS = {"request": "pods", "rate": 20, "workers": 4}
 def requests_seen(cluster) -> float:
     """Lists of pods that the API server answered since it began."""
     answer = cluster.any.request("get", "/metrics", header_params={"Accept": "text/plain"}, serialize=False)
-    lines = re.findall(r'^apiserver_request_total\{(.*)\} (\S+)$', answer.data.decode(), re.MULTILINE)
+    lines = re.findall(r"^apiserver_request_total\{(.*)\} (\S+)$", answer.data.decode(), re.MULTILINE)
     return sum(float(value) for labels, value in lines if 'resource="pods"' in labels and 'verb="LIST"' in labels)
 
 

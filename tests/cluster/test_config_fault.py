@@ -99,8 +99,10 @@ def test_faults_of_pods(cluster, namespace, steps, fault) -> None:
         cluster.request("PATCH", path, {"spec": {"replicas": 1}}, content="application/merge-patch+json")
     options, words = POD_FAULTS[fault]
     found = steps(
-        "k8s_config_fault", {"namespace": namespace, "fault": fault, "name": "web", "duration": "10m", "wait": "5s", **options},
-        measure=shows(cluster, namespace, *words), settle=20,
+        "k8s_config_fault",
+        {"namespace": namespace, "fault": fault, "name": "web", "duration": "10m", "wait": "5s", **options},
+        measure=shows(cluster, namespace, *words),
+        settle=20,
     )
     assert found["measured"]
     assert found["real"]["deadman"] == "watcher"
@@ -122,7 +124,8 @@ def test_anti_affinity_lets_one_pod_be(cluster, namespace, steps) -> None:
     cluster.request("PATCH", path, {"spec": {"replicas": 2}}, content="application/merge-patch+json")
     cluster.wait_pods(namespace, 2, "app=web")
     steps(
-        "k8s_config_fault", {"namespace": namespace, "fault": "anti_affinity", "name": "web", "duration": "10m"},
+        "k8s_config_fault",
+        {"namespace": namespace, "fault": "anti_affinity", "name": "web", "duration": "10m"},
         measure=lambda: wait_until(lambda: "Unschedulable" in reasons(cluster, namespace), 30, "one pod has no node", 0.3),
     )
     cluster.wait_pods(namespace, 2, "app=web")
@@ -142,8 +145,12 @@ def test_dns_asks_one_that_does_not_answer(cluster, namespace, steps) -> None:
 
 @pytest.mark.parametrize(
     ("options", "wanted"),
-    [({"key": "COLOR", "value": "red"}, "red|" + SECRET), ({"key": "PASSWORD", "value": "x"}, "blue|x"), ({"key": "COLOR", "remove": True}, "|" + SECRET),
-     ({"key": "NEW", "value": "1"}, "blue|" + SECRET)],
+    [
+        ({"key": "COLOR", "value": "red"}, "red|" + SECRET),
+        ({"key": "PASSWORD", "value": "x"}, "blue|x"),
+        ({"key": "COLOR", "remove": True}, "|" + SECRET),
+        ({"key": "NEW", "value": "1"}, "blue|" + SECRET),
+    ],
     ids=["changed", "no longer from a Secret", "removed", "added"],
 )
 def test_environment(cluster, namespace, steps, options, wanted) -> None:
@@ -191,8 +198,11 @@ def test_a_service_that_sends_elsewhere(cluster, namespace, steps) -> None:
 def test_config_map(cluster, namespace, steps, options) -> None:
     make(cluster, namespace)
     path = f"/api/v1/namespaces/{namespace}/configmaps/settings"
-    found = steps("k8s_config_fault", {"namespace": namespace, "fault": "config_map_value", "name": "settings", "duration": "10m", **options},
-                  measure=lambda: cluster.get(path))
+    found = steps(
+        "k8s_config_fault",
+        {"namespace": namespace, "fault": "config_map_value", "name": "settings", "duration": "10m", **options},
+        measure=lambda: cluster.get(path),
+    )
     data = {"color": "red", "size": "1"} if "value" in options else {"size": "1"}
     wanted = {"binaryData": {"logo": "eA=="}} if options["key"] == "logo" else {"data": data}
     assert {key: found["measured"][key] for key in wanted} == wanted

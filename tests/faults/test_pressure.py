@@ -60,7 +60,8 @@ def test_the_deadman_comes_while_memory_and_slots_are_at_their_caps(few: Target)
     target.row("12 memory and slots at their caps", MEMORY, target.measured())
     target.wait(f"[ ! -d {STATE}/{SLOTS.module} ]", 120)
     assert [(each["id"], each["by"], each["result"]) for each in target.history()[-2:]] == [
-        ("memory_stress", "timer", "reverted"), ("pid_exhaustion", "timer", "reverted"),
+        ("memory_stress", "timer", "reverted"),
+        ("pid_exhaustion", "timer", "reverted"),
     ]
 
 

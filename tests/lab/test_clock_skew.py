@@ -160,8 +160,8 @@ def test_certificates(lab: Lab, n1: str) -> None:
 
 def test_refusals(lab: Lab, n1: str) -> None:
     for wrapper, said in (
-        ("exec unshare --pid --fork --mount-proc python3 \"$@\"", "container"),
-        ("exec setpriv --bounding-set -sys_time --inh-caps -sys_time python3 \"$@\"", "CAP_SYS_TIME"),
+        ('exec unshare --pid --fork --mount-proc python3 "$@"', "container"),
+        ('exec setpriv --bounding-set -sys_time --inh-caps -sys_time python3 "$@"', "CAP_SYS_TIME"),
     ):
         lab.write(n1, "/usr/local/bin/less", f"#!/bin/sh\n{wrapper}\n", "0755")
         task = {"vars": {"ansible_python_interpreter": "/usr/local/bin/less"}}

@@ -28,7 +28,7 @@ case $commands in *"dev fl"*" netem "*) echo "Error: refused by the test." >&2; 
 printf '%s\\n' "$commands" | exec /run/tc-real -batch -
 """
 # On the second host the module has injected, and its answer never comes.
-PYTHON = "#!/bin/sh\nFAULTLINE_TEST_CRASH=hang@injected exec /usr/bin/python3 \"$@\"\n"
+PYTHON = '#!/bin/sh\nFAULTLINE_TEST_CRASH=hang@injected exec /usr/bin/python3 "$@"\n'
 INTERPRETER = "{{ '/run/python-that-hangs' if inventory_hostname == 'n2' else '/usr/bin/python3' }}"
 DURATION, GRACE = 30, 10  # seconds
 
@@ -68,8 +68,16 @@ def test_one_host_lost_and_one_failing(lab: Lab, n1: str, n2: str, n3: str, tc_t
         "title": "Slow links",
         "steady_state": [{"name": "n1 answers ssh", "type": "tcp", "host": "10.77.0.11", "port": 22}],
         "observe": {"window": "2s", "interval": "500ms", "settle": "2s"},
-        "method": [{"name": "delay", "attack": "netem", "hosts": "lab", "select": {"percent": 100}, "with": {"interface": "eth0", "delay": "20ms"},
-                    "duration": f"{DURATION}s"}],
+        "method": [
+            {
+                "name": "delay",
+                "attack": "netem",
+                "hosts": "lab",
+                "select": {"percent": 100},
+                "with": {"interface": "eth0", "delay": "20ms"},
+                "duration": f"{DURATION}s",
+            }
+        ],
         "safety": {"grace": f"{GRACE}s"},
         "report": {"dir": str(tmp_path)},
     }

@@ -139,7 +139,7 @@ def test_refusals(lab: Lab, n2: str) -> None:
 
 def test_a_container_is_refused(lab: Lab, n2: str) -> None:
     try:
-        wrapper = "#!/bin/sh\nexec unshare --pid --fork --mount-proc python3 \"$@\"\n"
+        wrapper = '#!/bin/sh\nexec unshare --pid --fork --mount-proc python3 "$@"\n'
         lab.write(n2, "/usr/local/bin/contained", wrapper, "0755")
         options = {"action": "reboot", "duration": "10m"}
         refused = lab.module(n2, "faultline.chaos.host_power", options, task={"vars": {"ansible_python_interpreter": "/usr/local/bin/contained"}})

@@ -108,7 +108,7 @@ def test_inventory_works_in_and_outside_of_the_namespace(lab: Lab, n1: str, n2: 
     inside = lab.playbook(play)
     assert inside.ok and len(inside.results("ping")) == 3, inside
     argv = lab.playbook_argv(play)
-    p = lab.popen(argv[argv.index("exec") + 1:])
+    p = lab.popen(argv[argv.index("exec") + 1 :])
     out = p.communicate(timeout=120)[0]
     assert p.returncode == 0, out
 

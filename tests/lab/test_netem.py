@@ -54,13 +54,16 @@ def attack(lab: Lab, n1: str):
         lab.module(n1, "faultline.chaos.revert", {"id": each})
 
 
-@pytest.mark.parametrize(("options", "address", "ping"), [
-    ({"delay": "40ms"}, "n2", PING4),
-    ({"delay": "40ms"}, "fd77::12", PING6),
-    ({"delay": "40ms", "direction": "ingress"}, "n2", PING4),
-    ({"delay": "20ms", "direction": "both"}, "fd77::12", PING6),
-    ({"delay": "40ms", "jitter": "1ms", "correlation": 25, "distribution": "normal", "protocols": ["icmp"]}, "n2", PING4),
-])
+@pytest.mark.parametrize(
+    ("options", "address", "ping"),
+    [
+        ({"delay": "40ms"}, "n2", PING4),
+        ({"delay": "40ms"}, "fd77::12", PING6),
+        ({"delay": "40ms", "direction": "ingress"}, "n2", PING4),
+        ({"delay": "20ms", "direction": "both"}, "fd77::12", PING6),
+        ({"delay": "40ms", "jitter": "1ms", "correlation": 25, "distribution": "normal", "protocols": ["icmp"]}, "n2", PING4),
+    ],
+)
 @pytest.mark.smoke
 def test_steps_and_delay(lab: Lab, n1: str, n2: str, tell, options: dict, address: str, ping: list[str]) -> None:
     plain = min(float(each) for each in re.findall(r"time=([\d.]+) ms", lab.run(n1, [*ping, address]).out))
@@ -72,11 +75,14 @@ def test_steps_and_delay(lab: Lab, n1: str, n2: str, tell, options: dict, addres
     assert found["real"]["effect"]["mechanism"] == "redirect"
 
 
-@pytest.mark.parametrize("options", [
-    {"gilbert_elliott": {"p": 5, "r": 50}, "duplicate": "1%", "corrupt": 1, "limit": 5000},
-    {"delay": "10ms", "reorder": 25, "reorder_correlation": 50, "reorder_gap": 5, "loss": 1, "loss_correlation": "25%"},
-    {"rate": "5mbit", "peers": ["10.77.0.0/24", "fd77::/64", "n2"], "exclude": ["n3"], "ports": ["80", "8000-8010"], "direction": "both"},
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"gilbert_elliott": {"p": 5, "r": 50}, "duplicate": "1%", "corrupt": 1, "limit": 5000},
+        {"delay": "10ms", "reorder": 25, "reorder_correlation": 50, "reorder_gap": 5, "loss": 1, "loss_correlation": "25%"},
+        {"rate": "5mbit", "peers": ["10.77.0.0/24", "fd77::/64", "n2"], "exclude": ["n3"], "ports": ["80", "8000-8010"], "direction": "both"},
+    ],
+)
 def test_steps_of_the_other_faults(lab: Lab, n1: str, options: dict) -> None:
     steps(lab, n1, "netem", {"duration": "10m", **options})
 
@@ -91,9 +97,19 @@ def test_loss_duplication_corruption_and_rate_are_as_asked(lab: Lab, n1: str, n2
     lab.module(n1, "faultline.chaos.revert", {"id": "dup"})
     attack(rate="2mbit", id="rate", ports=["8099"])
     lab.run(n2, "python3 -c \"import socket; s=socket.create_server(('', 8099)); c,_=s.accept()\nwhile c.recv(65536): pass\" >/dev/null 2>&1 & sleep 1")
-    took = float(lab.run(n1, ["python3", "-c", (
-        "import socket,time; s=socket.create_connection(('n2', 8099)); t=time.monotonic(); s.sendall(bytes(500000));"
-        "s.shutdown(1); s.recv(1); print(time.monotonic()-t)")]).out)
+    took = float(
+        lab.run(
+            n1,
+            [
+                "python3",
+                "-c",
+                (
+                    "import socket,time; s=socket.create_connection(('n2', 8099)); t=time.monotonic(); s.sendall(bytes(500000));"
+                    "s.shutdown(1); s.recv(1); print(time.monotonic()-t)"
+                ),
+            ],
+        ).out
+    )
     tell("netem", "loss, of 300 packets", 30, share, "%")
     tell("netem", "rate, over 4 Mbit", 2, 4 / took, "Mbit/s")
     assert 20 < share < 40  # 300 packets: four standard deviations are 10.6 points
@@ -179,27 +195,51 @@ def test_an_interface_that_went_away_is_no_error(lab: Lab, n1: str, attack) -> N
 
 
 BAD = [
-    ({"loss": 1, "interface": ""}, "interface"), ({"loss": 1, "interface": "../x"}, "interface"), ({"loss": 1, "interface": "eth0; id"}, "interface"),
-    ({"loss": 1, "interface": "a234567890123456"}, "interface"), ({"loss": 1, "interface": "eth9"}, "interface"),
-    ({"delay": "100"}, "delay"), ({"delay": "-1ms"}, "delay"), ({"delay": "61s"}, "delay"), ({"delay": "10ms", "jitter": "20ms"}, "jitter"),
-    ({"loss": "101"}, "loss"), ({"loss": "5 %"}, "loss"), ({"loss": True}, "loss"), ({"loss": 0}, "loss"),
-    ({"rate": "10XB"}, "rate"), ({"loss": 1, "limit": 0}, "limit"),
-    ({"loss": 1, "peers": ["300.1.1.1"]}, "peers"), ({"loss": 1, "peers": ["10.0.0.0/33"]}, "peers"),
-    ({"loss": 1, "peers": ["::ffff:1.2.3.4"]}, "peers"), ({"loss": 1, "peers": ["0.0.0.0/0"]}, "peers"), ({"loss": 1, "peers": ["10.77.0.1"]}, "peers"),
-    ({"loss": 1, "peers": ["$(id)"]}, "peers"), ({"loss": 1, "peers": ["nowhere.invalid"]}, "peers"),
-    ({"loss": 1, "ports": ["0"]}, "ports"), ({"loss": 1, "ports": ["65536"]}, "ports"), ({"loss": 1, "ports": ["80-22"]}, "ports"),
-    ({"loss": 1, "ports": ["22"]}, "ports"), ({"loss": 1, "ports": ["010"]}, "ports"),
-    ({"loss": 1, "duration": "0"}, "duration"), ({"loss": 1, "duration": "-1"}, "duration"), ({"loss": 1, "duration": "nan"}, "duration"),
-    ({"loss": 1, "duration": "1e9"}, "duration"), ({"loss": 1, "duration": "2h"}, "duration"), ({"loss": 1, "duration": "5m; rm -rf /"}, "duration"),
-    ({"loss": 1, "duration": None}, "duration"), ({"loss": 1, "id": "/"}, "id"), ({"loss": 1, "id": "x" * 300}, "id"),
-    ({"loss": 1, "id": "a\0b"}, "id"), ({"loss": 1, "duration": "1m", "lease": "2m"}, "lease"), ({"loss": 1, "lose": 2}, "lose"), ({}, "delay"),
+    ({"loss": 1, "interface": ""}, "interface"),
+    ({"loss": 1, "interface": "../x"}, "interface"),
+    ({"loss": 1, "interface": "eth0; id"}, "interface"),
+    ({"loss": 1, "interface": "a234567890123456"}, "interface"),
+    ({"loss": 1, "interface": "eth9"}, "interface"),
+    ({"delay": "100"}, "delay"),
+    ({"delay": "-1ms"}, "delay"),
+    ({"delay": "61s"}, "delay"),
+    ({"delay": "10ms", "jitter": "20ms"}, "jitter"),
+    ({"loss": "101"}, "loss"),
+    ({"loss": "5 %"}, "loss"),
+    ({"loss": True}, "loss"),
+    ({"loss": 0}, "loss"),
+    ({"rate": "10XB"}, "rate"),
+    ({"loss": 1, "limit": 0}, "limit"),
+    ({"loss": 1, "peers": ["300.1.1.1"]}, "peers"),
+    ({"loss": 1, "peers": ["10.0.0.0/33"]}, "peers"),
+    ({"loss": 1, "peers": ["::ffff:1.2.3.4"]}, "peers"),
+    ({"loss": 1, "peers": ["0.0.0.0/0"]}, "peers"),
+    ({"loss": 1, "peers": ["10.77.0.1"]}, "peers"),
+    ({"loss": 1, "peers": ["$(id)"]}, "peers"),
+    ({"loss": 1, "peers": ["nowhere.invalid"]}, "peers"),
+    ({"loss": 1, "ports": ["0"]}, "ports"),
+    ({"loss": 1, "ports": ["65536"]}, "ports"),
+    ({"loss": 1, "ports": ["80-22"]}, "ports"),
+    ({"loss": 1, "ports": ["22"]}, "ports"),
+    ({"loss": 1, "ports": ["010"]}, "ports"),
+    ({"loss": 1, "duration": "0"}, "duration"),
+    ({"loss": 1, "duration": "-1"}, "duration"),
+    ({"loss": 1, "duration": "nan"}, "duration"),
+    ({"loss": 1, "duration": "1e9"}, "duration"),
+    ({"loss": 1, "duration": "2h"}, "duration"),
+    ({"loss": 1, "duration": "5m; rm -rf /"}, "duration"),
+    ({"loss": 1, "duration": None}, "duration"),
+    ({"loss": 1, "id": "/"}, "id"),
+    ({"loss": 1, "id": "x" * 300}, "id"),
+    ({"loss": 1, "id": "a\0b"}, "id"),
+    ({"loss": 1, "duration": "1m", "lease": "2m"}, "lease"),
+    ({"loss": 1, "lose": 2}, "lose"),
+    ({}, "delay"),
 ]
 
 
 def test_bad_input_is_refused_by_name_before_any_change(lab: Lab, n1: str) -> None:
-    tasks = [
-        {"name": f"bad {n}", "faultline.chaos.netem": {"duration": "10m", **options}, "ignore_errors": True} for n, (options, _name) in enumerate(BAD)
-    ]
+    tasks = [{"name": f"bad {n}", "faultline.chaos.netem": {"duration": "10m", **options}, "ignore_errors": True} for n, (options, _name) in enumerate(BAD)]
     before = lab.fingerprint(n1)
     play = lab.playbook([{"name": "bad", "hosts": n1, "gather_facts": False, "tasks": tasks}], timeout=300)
     for n, (options, name) in enumerate(BAD):

@@ -24,8 +24,17 @@ ASKED = {
 @pytest.mark.parametrize("kind", sorted(ASKED))
 def test_a_survey_runs_an_experiment(lab: Lab, n1: str, n2: str, tmp_path: Path, kind: str) -> None:
     values, measured, asked = ASKED[kind]
-    answers = {"resource_stress_hosts": "n1:n2", "resource_stress_kind": kind, "resource_stress_duration": "8s", "resource_stress_host_percent": "50",
-               "resource_stress_seed": "7", "resource_stress_url": "", "resource_stress_lease": "", "resource_stress_report_dir": str(tmp_path), **values}
+    answers = {
+        "resource_stress_hosts": "n1:n2",
+        "resource_stress_kind": kind,
+        "resource_stress_duration": "8s",
+        "resource_stress_host_percent": "50",
+        "resource_stress_seed": "7",
+        "resource_stress_url": "",
+        "resource_stress_lease": "",
+        "resource_stress_report_dir": str(tmp_path),
+        **values,
+    }
     play = lab.playbook(PLAYBOOK, answers, timeout=300)
     assert play.rc == 0, play
     [verdict] = [result["msg"] for result in play.results("End | Verdict")]

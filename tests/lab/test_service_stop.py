@@ -121,7 +121,7 @@ def test_refusals(lab: Lab, units: str) -> None:
 
 
 def test_the_unit_that_we_run_in_is_refused(lab: Lab, units: str) -> None:
-    wrapper = "#!/bin/sh\nexec systemd-run --quiet --pipe --wait --unit=flpull python3 \"$@\"\n"
+    wrapper = '#!/bin/sh\nexec systemd-run --quiet --pipe --wait --unit=flpull python3 "$@"\n'
     try:
         lab.write(units, "/usr/local/bin/pulled", wrapper, "0755")
         task = {"vars": {"ansible_python_interpreter": "/usr/local/bin/pulled", "ansible_pipelining": False}}

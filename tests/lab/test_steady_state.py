@@ -54,11 +54,17 @@ def test_hosts_from_the_inside(lab: Lab, n1: str, n2: str) -> None:
         {"name": "journald", "type": "service", "service": "systemd-journald", "run_on": n2, "timeout": SLOW},
         {"name": "nobody", "type": "service", "service": "no-such-thing", "run_on": n2, "timeout": SLOW, "tolerance": {"success": 0}},
         {"name": "name", "type": "command", "argv": ["uname", "-n"], "run_on": n1, "timeout": SLOW, "expect": {"regex": r"\An1\n\Z"}},
-        {"name": "quoting", "type": "command", "argv": ["printf", "%s", "$(id) a'b \"c\" ; *"], "run_on": n1, "timeout": SLOW,
-         "expect": {"regex": r"\A\$\(id\) a'b \"c\" ; \*\Z"}},
-        {"name": "banner", "type": "tcp", "host": "10.77.0.11", "port": 22, "timeout": SLOW, "expect": {"regex": "^SSH-2"},
-         "tolerance": {"success": "30%"}},
-        window="20s", interval="2s",
+        {
+            "name": "quoting",
+            "type": "command",
+            "argv": ["printf", "%s", '$(id) a\'b "c" ; *'],
+            "run_on": n1,
+            "timeout": SLOW,
+            "expect": {"regex": r"\A\$\(id\) a'b \"c\" ; \*\Z"},
+        },
+        {"name": "banner", "type": "tcp", "host": "10.77.0.11", "port": 22, "timeout": SLOW, "expect": {"regex": "^SSH-2"}, "tolerance": {"success": "30%"}},
+        window="20s",
+        interval="2s",
     )
     assert result["met"], result
     found = {probe["name"]: probe["series"][0] for probe in result["probes"]}

@@ -143,7 +143,7 @@ def test_no_answer_is_lost_when_it_ends(box: Box) -> None:
     apply(box)
     script = "import socket, time\nfailed, count, end = 0, 0, time.monotonic() + 3\nwhile time.monotonic() < end:\n"
     script += "    count += 1\n    try: socket.getaddrinfo('other.example.com', None)\n    except OSError: failed += 1\nprint(count, failed)"
-    box.sh(f"python3 -c \"{script}\" >/mnt/asked &")
+    box.sh(f'python3 -c "{script}" >/mnt/asked &')
     assert box.module("revert", all=True)["clean"]
     until(lambda: box.sh("cat /mnt/asked").strip() != "", 10, "asked")
     count, failed = (int(word) for word in box.sh("cat /mnt/asked").split())

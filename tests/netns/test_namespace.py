@@ -61,7 +61,7 @@ def processes() -> Iterator[Processes]:
 def enter(shell: list[str], number: str, door: str, tmp_path: Path) -> str:
     """The number of the namespace that the guard opens, or "gone"."""
     script = tmp_path / "guard.sh"
-    use = f'nsenter --net={NetworkNamespace.OPEN} stat -L -c %d:%i /proc/self/ns/net'
+    use = f"nsenter --net={NetworkNamespace.OPEN} stat -L -c %d:%i /proc/self/ns/net"
     script.write_text(f"same_boot() {{ :; }}\n{NetworkNamespace.functions}\nif {NetworkNamespace(number, door).condition()}; then {use}; else echo gone; fi\n")
     done = subprocess.run([*shell, str(script)], capture_output=True, text=True, check=False)
     assert not done.stderr, done

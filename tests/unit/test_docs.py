@@ -92,6 +92,6 @@ def test_links_lead_somewhere() -> None:
 
 def test_the_client_of_kubernetes_that_is_promised_is_one() -> None:
     """What people are told to install, what an execution environment installs and what the tests ask for."""
-    places = ("plugins/doc_fragments/_kube/api/cluster.py", "meta/ee-requirements.txt", "tests/unit/requirements.txt")
+    places = ("plugins/doc_fragments/_kube.py", "meta/ee-requirements.txt", "tests/unit/requirements.txt")
     told = {path: re.findall(r"kubernetes ?>= ?([0-9.]+)", (CHECKOUT / path).read_text()) for path in places}
     assert len({tuple(versions) for versions in told.values()}) == 1 and told[places[0]], told

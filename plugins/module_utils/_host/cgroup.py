@@ -60,11 +60,11 @@ class EmptyCgroup(_Typed):
     functions = _EMPTY
 
     def __init__(self, title, path, back, top, guards):
-        super(EmptyCgroup, self).__init__(title=title, path=path, back=back, top=top, guards=list(guards))
+        super().__init__(title=title, path=path, back=back, top=top, guards=list(guards))
 
     def render(self):
         words = " ".join(quote(each) for each in (self.path, self.back, self.top))
-        return [comment(self.title), "if %s; then empty_cgroup %s; fi" % (_all(self.guards), words)]
+        return [comment(self.title), f"if {_all(self.guards)}; then empty_cgroup {words}; fi"]
 
 
 @typed
@@ -75,13 +75,13 @@ class RemoveCgroup(_Typed):
     functions = _REMOVE
 
     def __init__(self, title, path, guards):
-        super(RemoveCgroup, self).__init__(title=title, path=path, guards=list(guards))
+        super().__init__(title=title, path=path, guards=list(guards))
 
     def render(self):
-        return [comment(self.title), "if %s; then remove_cgroup %s; fi" % (_all(self.guards), quote(self.path))]
+        return [comment(self.title), f"if {_all(self.guards)}; then remove_cgroup {quote(self.path)}; fi"]
 
 
-class Hierarchy(object):
+class Hierarchy:
     """Where one controller is mounted: the directory, which group of the kernel's tree that is, and the version."""
 
     def __init__(self, point, root, version):
@@ -178,7 +178,7 @@ def task_limits(from_top=False):
     return found
 
 
-class Room(object):
+class Room:
     """One attack's control group. caps: bytes of memory, number of tasks."""
 
     def __init__(self, attack_id, memory, tasks):
@@ -209,8 +209,8 @@ class Room(object):
         """Add to an undo what removes the room, once nobody is in it."""
         for directory in self.directories:
             there = [Exists(directory)]
-            undo.steps.append(RemoveCgroup("remove the control group %s" % self.name, directory, there))
-            undo.checks.append(Gone("the control group %s" % directory, there))
+            undo.steps.append(RemoveCgroup(f"remove the control group {self.name}", directory, there))
+            undo.checks.append(Gone(f"the control group {directory}", there))
 
     def enter(self, pid):
         """Make the room and put a worker into it, with all that it will start. Returns whether it is in there with a cap."""

@@ -52,7 +52,7 @@ def path(option, value, trees=HOST_TREES):
 def _refuse_trees(option, value, place, trees):
     for tree in trees:
         if below(place, tree):
-            raise BadOption(option, value, "%s%s and what is below it is not attacked" % ("" if below(value, tree) else "it leads to %s; " % place, tree))
+            raise BadOption(option, value, "{}{} and what is below it is not attacked".format("" if below(value, tree) else f"it leads to {place}; ", tree))
 
 
 def below(place, tree):
@@ -70,7 +70,7 @@ def real_path(option, value, trees=HOST_TREES):
         except OSError:
             break  # whoever needs it says that it is not there
         if stat.S_ISLNK(found.st_mode) and (found.st_uid not in (0, os.geteuid()) or _others_write(parent)):
-            raise BadOption(option, value, "%s is a symbolic link that a user could have put there: name the place itself" % place)
+            raise BadOption(option, value, f"{place} is a symbolic link that a user could have put there: name the place itself")
     real = os.path.realpath(value)
     _refuse_trees(option, value, real, trees)
     return real
@@ -92,7 +92,7 @@ def directory(option, value, trees=HOST_TREES):
 # --- mounts and space ----------------------------------------------------------------------------
 
 
-class Mount(object):
+class Mount:
     """The file system that a path is on."""
 
     def __init__(self, point, kind, source, options, device):
@@ -109,9 +109,9 @@ class Mount(object):
     def refuse(self, option, value):
         """Errors: BadOption when it cannot or must not be written to."""
         if self.kind in PSEUDO:
-            raise BadOption(option, value, "%s is a file system of the kernel (%s)" % (self.point, self.kind))
+            raise BadOption(option, value, f"{self.point} is a file system of the kernel ({self.kind})")
         if "ro" in self.options.split(",") or os.statvfs(self.point).f_flag & os.ST_RDONLY:
-            raise BadOption(option, value, "%s is mounted read-only" % self.point)
+            raise BadOption(option, value, f"{self.point} is mounted read-only")
 
 
 def mounts(text=None):
@@ -136,11 +136,11 @@ def mount_of(real, text=None):
         if below(real, each.point) and (best is None or len(each.point) >= len(best.point)):
             best = each
     if best is None:
-        raise AttackError("%s: its mount is not in /proc/self/mountinfo" % real)
+        raise AttackError(f"{real}: its mount is not in /proc/self/mountinfo")
     return best
 
 
-class Space(object):
+class Space:
     """Used and available space of a file system, in bytes or in inodes, as df counts it: reserved blocks are neither."""
 
     def __init__(self, used, available, total):
@@ -195,7 +195,7 @@ def refuse_memory(option, value, mount, size):
     spare = int(int(figures["MemAvailable"]) * 1024 - int(figures["MemTotal"]) * 1024 * MEMORY_PERCENT / 100.0)
     if size > spare:
         raise BadOption(
-            option, value, "%s is in memory, and of that %s can be spared, not %s" % (mount.point, _units.human_size(max(0, spare)), _units.human_size(size))
+            option, value, f"{mount.point} is in memory, and of that {_units.human_size(max(0, spare))} can be spared, not {_units.human_size(size)}"
         )
 
 
@@ -204,10 +204,10 @@ def refuse_memory(option, value, mount, size):
 
 def own_name(attack_id, suffix=""):
     """A name that nobody else has, which tells what made it."""
-    return "%s%s.%s%s" % (MARK, attack_id, "".join("%02x" % byte for byte in bytearray(os.urandom(4))), suffix)
+    return "{}{}.{}{}".format(MARK, attack_id, "".join(f"{byte:02x}" for byte in bytearray(os.urandom(4))), suffix)
 
 
-class OwnDirectory(object):
+class OwnDirectory:
     """A directory of ours beneath one of theirs, for root alone. RemoveOwn in _undo/files.py removes it.
 
     Its device and inode are noted in the journal before anything is put into it; until then the undo only removes it when it is empty.
@@ -225,15 +225,15 @@ class OwnDirectory(object):
             found = os.lstat(self.path)
             journal.note(attack_id, "made", "%d %d\n" % (found.st_dev, found.st_ino))
             os.mkdir(self.data, 0o700)
-        except (IOError, OSError) as error:
-            raise AttackError("%s cannot be made: %s" % (self.path, error.strerror or error))
+        except OSError as error:
+            raise AttackError(f"{self.path} cannot be made: {error.strerror or error}")
 
     def enter(self):
         """For a worker: work in there and nowhere else, whatever the names above it lead to later. Errors: OSError."""
         handle = os.open(self.data, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         found = os.fstat(handle)
         if found.st_uid != os.geteuid() or found.st_mode & 0o077:
-            raise OSError("%s is not ours any more" % self.data)
+            raise OSError(f"{self.data} is not ours any more")
         os.fchdir(handle)
         os.close(handle)
 

@@ -7,7 +7,6 @@
 """The target, as an attack sees it: run a program by argv, read the kernel's files, know the control path."""
 
 import collections
-import io
 import ipaddress
 import os
 import re
@@ -36,7 +35,7 @@ PACKAGES = {
 }
 
 
-class Host(object):
+class Host:
     """Runs programs and reads state. Wraps an AnsibleModule; holds no state of its own but caches."""
 
     def __init__(self, module):
@@ -63,10 +62,7 @@ class Host(object):
             path = self._module.get_bin_path(name)
             if not path:
                 debian, redhat = PACKAGES.get(name, (name, name))
-                raise AttackError(
-                    "%s is not installed on the target: install the package %s (Debian, Ubuntu) or %s (RHEL, Rocky, Alma)"
-                    % (name, debian, redhat)
-                )
+                raise AttackError(f"{name} is not installed on the target: install the package {debian} (Debian, Ubuntu) or {redhat} (RHEL, Rocky, Alma)")
             self._tools[name] = path
         return self._tools[name]
 
@@ -77,8 +73,8 @@ class Host(object):
         """Run argv, never a shell. Returns (rc, stdout, stderr); with check a non-zero rc raises. What cannot even be started raises."""
         try:
             rc, out, err = self._module.run_command(list(argv), data=data, environ_update={"LC_ALL": "C", "LANG": "C"}, handle_exceptions=False)
-        except (IOError, OSError) as error:  # no process, memory or file left; it must not end us before the undo
-            raise AttackError("%s cannot be run: %s" % (argv[0], error))
+        except OSError as error:  # no process, memory or file left; it must not end us before the undo
+            raise AttackError(f"{argv[0]} cannot be run: {error}")
         if check and rc != 0:
             raise AttackError("%s failed with rc %d: %s" % (" ".join(argv), rc, (err or out).strip()), rc=rc)
         return rc, out, err
@@ -95,7 +91,7 @@ class Host(object):
         """Stdout of argv, lines sorted, without "COUNTER number": the form in which states are compared (see Same in _undo/steps.py)."""
         text = self.run(argv)[1]
         for counter in counters:
-            text = re.sub(" %s [0-9]*" % re.escape(counter), "", text)
+            text = re.sub(f" {re.escape(counter)} [0-9]*", "", text)
         lines = [line.rstrip(SPACE) for line in text.split("\n")]  # as sed and sort in the C locale see them
         return "\n".join(sorted((line for line in lines if line), key=lambda line: line.encode("utf-8", "surrogateescape")))
 
@@ -103,9 +99,9 @@ class Host(object):
     def read(path, default=""):
         """Content of a small file, or the default when it cannot be read."""
         try:
-            with io.open(path, encoding="utf-8", errors="replace") as handle:
+            with open(path, encoding="utf-8", errors="replace") as handle:
                 return handle.read()
-        except (IOError, OSError):
+        except OSError:
             return default
 
     @property
@@ -138,7 +134,7 @@ class Host(object):
         return sorted(set([22]) | servers.ports | set(each.port for each in servers.ours()))
 
 
-class SshServers(object):
+class SshServers:
     """The SSH servers of this network namespace (/proc/net shows no other): their ports, and who is connected.
 
     Our own connection is that of a parent of ours: become strips SSH_CONNECTION, sockets stay. A task with async has left its parents, and
@@ -218,7 +214,7 @@ def _stat_field(pid, number, default, kind=int):
     try:
         with open("/proc/%d/stat" % pid, errors="replace") as handle:
             text = handle.read()
-    except (IOError, OSError):
+    except OSError:
         return default
     return kind(text.rpartition(")")[2].split()[number - 3])
 
@@ -231,7 +227,7 @@ def socket_inodes(pid):
             link = os.readlink("/proc/%d/fd/%s" % (pid, fd))
             if link.startswith("socket:["):
                 found.add(link[8:-1])
-    except (IOError, OSError):
+    except OSError:
         pass  # it ended, or is not ours to look into
     return found
 

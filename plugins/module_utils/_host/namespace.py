@@ -35,7 +35,7 @@ _INSPECT = (
 )
 
 
-class _Here(object):
+class _Here:
     """The network of the host itself."""
 
     guards = ()
@@ -56,7 +56,7 @@ class _Here(object):
 HERE = _Here()
 
 
-class Namespace(object):
+class Namespace:
     """Another network namespace, found through a door: a file of /proc or of a directory of names. Errors: AttackError."""
 
     def __init__(self, host, door, label):
@@ -64,7 +64,7 @@ class Namespace(object):
         self.label = label
         self.number = number(door)
         if self.number is None:
-            raise AttackError("%s is gone: its network namespace ended meanwhile" % label)
+            raise AttackError(f"{label} is gone: its network namespace ended meanwhile")
         self.key = "@" + self.number
         self.guards = (NetworkNamespace(self.number, door),)
         self._nsenter = host.tool("nsenter")
@@ -78,7 +78,7 @@ class Namespace(object):
     def check(self):
         """Errors: AttackError when the door leads somewhere else by now."""
         if number(self.door) != self.number:
-            raise AttackError("%s is gone: its network namespace ended meanwhile" % self.label)
+            raise AttackError(f"{self.label} is gone: its network namespace ended meanwhile")
 
 
 def number(door):
@@ -102,15 +102,15 @@ def check_options(params):
 def find(host, params):
     """The place that the options netns and container name. Errors: AttackError."""
     if params["netns"] is not None:
-        option, label, door = "netns", "network namespace %s" % params["netns"], _door(params["netns"])
+        option, label, door = "netns", "network namespace {}".format(params["netns"]), _door(params["netns"])
     elif params["container"] is not None:
-        option, label, door = "container", "container %s" % params["container"], "/proc/%d/ns/net" % container_pid(host, params["container"])
+        option, label, door = "container", "container {}".format(params["container"]), "/proc/%d/ns/net" % container_pid(host, params["container"])
     else:
         return HERE
     if door is None or number(door) is None:
-        raise AttackError("%s: there is no %s on the target" % (option, label), option=option)
+        raise AttackError(f"{option}: there is no {label} on the target", option=option)
     if number(door) == number(OWN):
-        raise AttackError("%s: %s has the network of the target itself: leave the option out to attack that" % (option, label), option=option)
+        raise AttackError(f"{option}: {label} has the network of the target itself: leave the option out to attack that", option=option)
     return Namespace(host, door, label)
 
 
@@ -131,13 +131,13 @@ def container_pid(host, name):
         rc, out, _err = host.ask([host.tool(tool)] + words + [name])
         if rc == 0 and out.strip().isdigit():
             if int(out) == 0:
-                raise AttackError("container: %s does not run" % name, option="container")
+                raise AttackError(f"container: {name} does not run", option="container")
             return int(out)
     for process in processes():
         paths = [line.split(":", 2)[2] for line in host.read("/proc/%d/cgroup" % process.pid).splitlines()]
         if any(is_container(part, name) for path in paths for part in path.split("/")):
             return process.pid
-    raise AttackError("container: no container %s runs on the target (asked docker, podman, crictl and the control groups)" % name, option="container")
+    raise AttackError(f"container: no container {name} runs on the target (asked docker, podman, crictl and the control groups)", option="container")
 
 
 def is_container(part, name):

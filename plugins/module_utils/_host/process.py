@@ -26,11 +26,39 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.host import 
 # Never a victim: they keep the control path, the host or its undo alive. Names as in /proc/PID/comm (15 characters).
 _PROTECTED = frozenset(
     (
-        "init", "dbus-daemon", "dbus-broker", "sshd", "sshd-session", "dropbear", "cron", "crond", "linux.uml",
-        "NetworkManager", "wpa_supplicant", "dhclient", "dhcpcd", "udhcpc", "connmand", "wickedd", "netifd",
+        "init",
+        "dbus-daemon",
+        "dbus-broker",
+        "sshd",
+        "sshd-session",
+        "dropbear",
+        "cron",
+        "crond",
+        "linux.uml",
+        "NetworkManager",
+        "wpa_supplicant",
+        "dhclient",
+        "dhcpcd",
+        "udhcpc",
+        "connmand",
+        "wickedd",
+        "netifd",
         # VPNs, by which the controller may reach the host
-        "openvpn", "wireguard-go", "boringtun", "boringtun-cli", "charon", "charon-systemd", "charon-nm", "starter", "pluto", "tailscaled",
-        "zerotier-one", "nebula", "tincd", "vpnc", "openconnect",
+        "openvpn",
+        "wireguard-go",
+        "boringtun",
+        "boringtun-cli",
+        "charon",
+        "charon-systemd",
+        "charon-nm",
+        "starter",
+        "pluto",
+        "tailscaled",
+        "zerotier-one",
+        "nebula",
+        "tincd",
+        "vpnc",
+        "openconnect",
     )
 )
 _PROTECTED_BEGINNINGS = ("systemd", "(sd-", "faultline-")
@@ -52,7 +80,7 @@ SELECTION = {
 SELECTION_NEEDS = {"required_one_of": [("name", "command_line", "pid_file", "port")]}
 
 
-class Process(object):
+class Process:
     """One process: its identity (pid and start time) and what it can be chosen by."""
 
     def __init__(self, pid):
@@ -114,13 +142,13 @@ def choose(name=None, command_line=None, pid_file=None, user=None, port=None):
     if pid_file is not None:
         pid = Host.read(pid_file).strip()
         if not pid.isdigit():
-            raise AttackError("pid_file: %s holds no process number" % pid_file, option="pid_file")
+            raise AttackError(f"pid_file: {pid_file} holds no process number", option="pid_file")
         found = [process for process in found if process.pid == int(pid)]
     if user is not None:
         try:
             uid = pwd.getpwnam(user).pw_uid
         except KeyError:
-            raise AttackError("user: there is no user %s on the target" % user, option="user")
+            raise AttackError(f"user: there is no user {user} on the target", option="user")
         found = [process for process in found if process.uid == uid]
     if port is not None:
         pids = listeners(port)
@@ -157,7 +185,7 @@ def check_selection(params):
 
 def selection(params):
     """The criteria as text, the same for every attack on the same processes."""
-    return ",".join("%s=%s" % (key, params[key]) for key in CRITERIA if params[key] is not None)
+    return ",".join(f"{key}={params[key]}" for key in CRITERIA if params[key] is not None)
 
 
 def selected(params):
@@ -252,11 +280,11 @@ def write_proc(path, text):
         with open(path, "w") as handle:
             handle.write(text)
         return True
-    except (IOError, OSError):
+    except OSError:
         return False
 
 
-class Worker(object):
+class Worker:
     """A process of ours that does the attack in the background.
 
     It is started parked, so that its identity is in the journal before it does anything; it begins when released, and
@@ -285,13 +313,13 @@ class Worker(object):
         os.set_inheritable(gate, False)
         self.start = start_time(self.pid)
         if self.start is None:
-            raise AttackError("the worker %s did not start" % self.name)
+            raise AttackError(f"the worker {self.name} did not start")
 
     def release(self):
         try:
             os.write(self._gate, b"g")
         except OSError:
-            raise AttackError("the worker %s ended before it began" % self.name)
+            raise AttackError(f"the worker {self.name} ended before it began")
         self._close()
 
     def abandon(self):

@@ -30,7 +30,7 @@ def find(host, option, argv):
         raise BadOption(option, argv[0], "others than its owner can write to it, and it would run as root: chmod go-w")
     interpreter = _interpreter(path)
     if interpreter and not os.access(interpreter, os.X_OK):
-        raise BadOption(option, argv[0], "it is a script for %s, which is not on the target" % interpreter)
+        raise BadOption(option, argv[0], f"it is a script for {interpreter}, which is not on the target")
     return [path] + argv[1:]
 
 
@@ -39,7 +39,7 @@ def _interpreter(path):
     try:
         with open(path, "rb") as handle:
             first = handle.read(256).split(b"\n")[0]
-    except (IOError, OSError):
+    except OSError:
         return None
     words = first[2:].split() if first.startswith(b"#!") else []
     return os.fsdecode(words[0]) if words else None

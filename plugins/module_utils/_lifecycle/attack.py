@@ -42,7 +42,7 @@ _IN_PLACE, _INJECTING, _INTERRUPTED = "in place", "injecting", "interrupted"
 _NOT_IDENTITY = ("state", "id", "run_id", "duration", "max_duration", "lease", "control_addresses")
 
 
-class Plan(object):
+class Plan:
     """What will be done and how it is undone. before and after are texts for --diff; steps are (argv, stdin) and run in order.
 
     workers_last: the undo ends the workers after everything else, for the host depends on them until then.
@@ -58,7 +58,7 @@ class Plan(object):
         self.notes = list(notes)
 
 
-class Attack(object):
+class Attack:
     """One fault. A subclass says what it is; it holds no lifecycle code."""
 
     name = ""  # the module's name
@@ -89,7 +89,7 @@ class Attack(object):
 
     def plan(self, before):
         """A Plan from a snapshot. Changes nothing."""
-        raise AttackError("%s has no plan" % self.name)
+        raise AttackError(f"{self.name} has no plan")
 
     def inject(self, plan):
         """Apply the plan: by default its steps, then its workers."""
@@ -106,11 +106,7 @@ class Attack(object):
 
 def run_attack(attack_class):
     """A module's main(). The only place where an attack's errors become fail_json."""
-    module = AnsibleModule(
-        argument_spec=dict(COMMON_OPTIONS, **attack_class.options),
-        supports_check_mode=True,
-        **attack_class.constraints
-    )
+    module = AnsibleModule(argument_spec=dict(COMMON_OPTIONS, **attack_class.options), supports_check_mode=True, **attack_class.constraints)
     try:
         result = _Lifecycle(module, attack_class).run()
     except AttackError as error:
@@ -118,7 +114,7 @@ def run_attack(attack_class):
     module.exit_json(**result)
 
 
-class _Lifecycle(object):
+class _Lifecycle:
     def __init__(self, module, attack_class):
         self.module = module
         self.host = Host(module)
@@ -147,7 +143,7 @@ class _Lifecycle(object):
 
     def _need_root(self):
         if self.attack.needs_root and not self.host.is_root:
-            raise AttackError("%s needs root on the target: set become: true" % self.attack.name)
+            raise AttackError(f"{self.attack.name} needs root on the target: set become: true")
 
     def _undo_overdue(self):
         """What a stopped timer left behind is undone by whoever comes by first; so is this very attack when it was begun and never finished."""
@@ -165,7 +161,7 @@ class _Lifecycle(object):
 
     def _undo_other(self, attack_id, why):
         outcome = revert_one(self.host, self.journal, attack_id)
-        return "%s %s: %s" % (attack_id, why, "undone now" if outcome.clean else "stuck: " + outcome.reason)
+        return "{} {}: {}".format(attack_id, why, "undone now" if outcome.clean else "stuck: " + outcome.reason)
 
     def _state(self, record):
         """Whether a journal's attack is in place, is being put in place, or never was: its measured effect is the last thing that is noted."""
@@ -181,9 +177,7 @@ class _Lifecycle(object):
         params = self.module.params
         cap = _units.duration("max_duration", params["max_duration"], 1.0, _HARD_CAP)
         if params["duration"] is None:
-            raise AttackError(
-                "duration is required: say when the target undoes the attack by itself, for example duration: 60s", option="duration"
-            )
+            raise AttackError("duration is required: say when the target undoes the attack by itself, for example duration: 60s", option="duration")
         duration = _units.duration("duration", params["duration"], 1.0, cap)
         lease = None
         if params["lease"] is not None:
@@ -202,7 +196,7 @@ class _Lifecycle(object):
     def _id(self):
         given = self.module.params["id"]
         if given is None:
-            return "%s-%s" % (self.attack.name, self._identity()[:10])
+            return f"{self.attack.name}-{self._identity()[:10]}"
         if not ID.match(given):
             raise BadOption("id", given, "use 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit, and not sweep or recover")
         return given
@@ -248,18 +242,18 @@ class _Lifecycle(object):
             except JournalDamaged as error:
                 if other != attack.id or isinstance(error, JournalGone):
                     continue  # attack_info and revert are loud about it; it must not stop this one
-                raise AttackError("%s; choose another id or revert it first" % error)
+                raise AttackError(f"{error}; choose another id or revert it first")
             if other == attack.id:
                 if record["identity"] != self._identity():
-                    raise AttackError("id: %s is active with other options: revert it first, or choose another id" % other)
+                    raise AttackError(f"id: {other} is active with other options: revert it first, or choose another id")
                 overdue = record["boot_id"] != self.host.boot_id or remaining(self.journal, other) <= 0
                 if overdue or self.journal.noted(other, "stuck"):
-                    raise AttackError("%s is overdue or stuck: revert it first (module faultline.chaos.revert)" % other)
+                    raise AttackError(f"{other} is overdue or stuck: revert it first (module faultline.chaos.revert)")
                 self._refuse_unfinished(record)
                 return self._active(record)
             shared = wanted & set(record["resources"])
             if shared:
-                raise AttackError("%s is held by the active attack %s: revert it first" % (", ".join(sorted(shared)), other))
+                raise AttackError("{} is held by the active attack {}: revert it first".format(", ".join(sorted(shared)), other))
         return None
 
     def _refuse_unfinished(self, record):
@@ -268,7 +262,7 @@ class _Lifecycle(object):
         if state == _INJECTING:
             raise AttackError("%s is being applied by another task (pid %d): wait for that task, or revert it first" % (record["id"], record["injector"][0]))
         if state == _INTERRUPTED:
-            raise AttackError("%s was interrupted while it was applied: revert it first (module faultline.chaos.revert)" % record["id"])
+            raise AttackError("{} was interrupted while it was applied: revert it first (module faultline.chaos.revert)".format(record["id"]))
 
     def _active(self, record):
         return {
@@ -331,11 +325,11 @@ class _Lifecycle(object):
                 raise AttackError("the deadline passed before the attack was in place: the target is slow, give it a longer duration or lease")
         except Exception as error:  # whatever it is, the target comes first
             details = getattr(error, "details", {})
-            told = str(error) if isinstance(error, AttackError) else "%s: %s" % (type(error).__name__, error)
+            told = str(error) if isinstance(error, AttackError) else f"{type(error).__name__}: {error}"
             outcome = revert_one(self.host, journal, attack.id, locked=True)
             if outcome.clean:
-                raise AttackError("%s; undone at once, nothing is left" % told, **details)
-            raise AttackError("%s; and the undo is stuck, the dead-man keeps trying: %s" % (told, outcome.reason), stuck=[attack.id], **details)
+                raise AttackError(f"{told}; undone at once, nothing is left", **details)
+            raise AttackError(f"{told}; and the undo is stuck, the dead-man keeps trying: {outcome.reason}", stuck=[attack.id], **details)
         crash_point("verified")
         self._show(result, plan, undo)
         result.update(status="active", deadline=record["deadline"], remaining=round(remaining(journal, record["id"]), 2))
@@ -348,10 +342,10 @@ class _Lifecycle(object):
         result["undo_text"] = "\n".join(lines)
         if self.module._diff:
             result["diff"] = {
-                "before_header": "%s on the target" % self.attack.name,
-                "after_header": "%s as attacked, and its undo" % self.attack.name,
+                "before_header": f"{self.attack.name} on the target",
+                "after_header": f"{self.attack.name} as attacked, and its undo",
                 "before": plan.before.rstrip("\n") + "\n",
-                "after": "%s\n\n# undo: %s\n%s\n" % (plan.after.rstrip("\n"), result["undo"], result["undo_text"]),
+                "after": "{}\n\n# undo: {}\n{}\n".format(plan.after.rstrip("\n"), result["undo"], result["undo_text"]),
             }
 
     # --- absent ---------------------------------------------------------------------------------
@@ -361,14 +355,14 @@ class _Lifecycle(object):
         if attack_id not in self.journal.ids() and not self.module.check_mode:
             self.journal.await_publishing()
         if attack_id not in self.journal.ids():
-            result["notes"] = ["%s is active here, with other options: nothing was done to it" % other for other in self._others()]
+            result["notes"] = [f"{other} is active here, with other options: nothing was done to it" for other in self._others()]
             return result
         result["changed"] = True
         if self.module.check_mode:
             return result
         outcome = revert_one(self.host, self.journal, attack_id)
         if not outcome.clean:
-            raise AttackError("%s is stuck: %s" % (attack_id, outcome.reason), stuck=[attack_id])
+            raise AttackError(f"{attack_id} is stuck: {outcome.reason}", stuck=[attack_id])
         # Also when a dead-man was faster: our script ends the workers before it has the lock, and their watcher may see that first.
         result["status"] = "reverted"
         return result
@@ -392,7 +386,7 @@ def _plain(value):
 
 def _with_workers(plan, workers):
     """The steps of an undo, and those that end its workers (name, pid, start): first, or last where the host still depends on them."""
-    ends = [KillGroup("end the worker %s" % name, pid, start) for name, pid, start in workers]
+    ends = [KillGroup(f"end the worker {name}", pid, start) for name, pid, start in workers]
     if plan.workers_last and ends:
         return plan.undo.steps + [When([SameBoot()], ends)]
     return ends + plan.undo.steps

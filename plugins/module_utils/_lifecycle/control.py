@@ -76,13 +76,13 @@ def check_choice(params, names):
             raise BadOption(name, params[name], "give the name of an attack or a run")
     given = [name for name in names if params[name]]
     if not given:
-        raise AttackError("one of %s is needed: say what to act on" % ", ".join(names))
+        raise AttackError("one of {} is needed: say what to act on".format(", ".join(names)))
     if len(given) > 1:
-        raise BadOption(given[-1], params[given[-1]], "give one of %s" % _words(names))
+        raise BadOption(given[-1], params[given[-1]], f"give one of {_words(names)}")
 
 
 def _words(names):
-    return "%s and %s" % (", ".join(names[:-1]), names[-1])
+    return "{} and {}".format(", ".join(names[:-1]), names[-1])
 
 
 def unseen(host):

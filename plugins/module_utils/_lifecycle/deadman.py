@@ -62,10 +62,10 @@ def prepare(host, journal):
         if host.is_root and journal.path == ROOT_STATE and os.path.isdir(os.path.dirname(CRON)) and _cron_runs():
             write_file(CRON, _CRON.format(state=journal.path), 0o644)
         else:
-            notes.append("nothing here runs at boot: after a reboot, run sh %s/control.sh sweep" % journal.path)
+            notes.append(f"nothing here runs at boot: after a reboot, run sh {journal.path}/control.sh sweep")
         return notes
-    except (IOError, OSError) as error:
-        raise AttackError("the recovery of interrupted attacks could not be set up, so nothing was injected: %s" % error)
+    except OSError as error:
+        raise AttackError(f"the recovery of interrupted attacks could not be set up, so nothing was injected: {error}")
 
 
 def arm(host, journal, attack_id, deadline):
@@ -75,8 +75,8 @@ def arm(host, journal, attack_id, deadline):
             _timer(host, journal, attack_id, deadline)
         else:
             _watchers(journal, attack_id)
-    except (IOError, OSError) as error:
-        raise AttackError("the dead-man could not be armed, so nothing was injected: %s" % error)
+    except OSError as error:
+        raise AttackError(f"the dead-man could not be armed, so nothing was injected: {error}")
 
 
 def _cron_runs():
@@ -89,19 +89,24 @@ def tidy(host, journal):
 
 
 def _timer(host, journal, attack_id, deadline):
-    unit = "faultline-%s" % attack_id
+    unit = f"faultline-{attack_id}"
     # A dead-man of an earlier attack with this id that ended in failure would keep the name taken.
     host.run([host.tool("systemctl"), "reset-failed", unit + ".service"], check=False)
     rc, out, err = host.run(
         [
-            host.tool("systemd-run"), "--quiet", "--unit=%s" % unit,
-            "--description=faultline.chaos dead-man of attack %s" % attack_id,
-            "--on-active=%.3fs" % max(0.1, deadline - uptime()),
+            host.tool("systemd-run"),
+            "--quiet",
+            f"--unit={unit}",
+            f"--description=faultline.chaos dead-man of attack {attack_id}",
+            f"--on-active={max(0.1, deadline - uptime()):.3f}s",
             "--timer-property=AccuracySec=100ms",  # systemd's default is one minute
-            "--property=Restart=on-failure", "--property=RestartSec=5",
+            "--property=Restart=on-failure",
+            "--property=RestartSec=5",
             "--property=OOMScoreAdjust=-1000",
             "--property=KillMode=process",  # what the undo starts again outlives it
-            "/bin/sh", journal.script(attack_id), "timer",
+            "/bin/sh",
+            journal.script(attack_id),
+            "timer",
         ],
         check=False,
     )
@@ -109,9 +114,7 @@ def _timer(host, journal, attack_id, deadline):
         rc, out, err = host.run([host.tool("systemctl"), "is-active", unit + ".timer"], check=False)
     if rc != 0:
         host.run([host.tool("systemctl"), "stop", unit + ".timer"], check=False)
-        raise AttackError(
-            "the dead-man timer could not be armed, so nothing was injected: rc %d, %s" % (rc, (err or out).strip() or "no output")
-        )
+        raise AttackError("the dead-man timer could not be armed, so nothing was injected: rc %d, %s" % (rc, (err or out).strip() or "no output"))
 
 
 def _recovery(host, state):

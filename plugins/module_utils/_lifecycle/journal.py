@@ -18,7 +18,6 @@ The lock beside the journals is held only while an injector decides and publishe
 import contextlib
 import fcntl
 import hashlib
-import io
 import json
 import os
 import pwd
@@ -51,13 +50,13 @@ def write_file(path, text, mode=0o600):
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         # The same bytes whatever the locale is, and no change of line ends: checksums are over them.
-        with io.open(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        with open(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
         crash_point("rename:" + os.path.basename(path))
         os.rename(temporary, path)
-    except (IOError, OSError):
+    except OSError:
         if os.path.lexists(temporary):
             os.unlink(temporary)
         raise
@@ -76,9 +75,7 @@ def sync_dir(path):
 def _sums(record, script):
     """Checksums in the format of sha256sum -c."""
     before = record["undo"]["before"]
-    return "%s  revert.sh\n" % checksum(script) + "".join(
-        "%s  before/%s\n" % (checksum(before[name]), name) for name in sorted(before)
-    )
+    return f"{checksum(script)}  revert.sh\n" + "".join(f"{checksum(before[name])}  before/{name}\n" for name in sorted(before))
 
 
 def checksum(text):
@@ -99,7 +96,7 @@ def _flock(handle):
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
-    except (IOError, OSError):
+    except OSError:
         return False
 
 
@@ -107,7 +104,7 @@ def _busy(directory):
     """Whether somebody holds the lock in there: an undo that of an attack, an injection that of the journals."""
     try:
         handle = os.open(os.path.join(directory, "lock"), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except (IOError, OSError):
+    except OSError:
         return False
     try:
         return not _flock(handle)
@@ -120,7 +117,7 @@ def _close(handle):
         os.close(handle)
 
 
-class Journal(object):
+class Journal:
     """The journals of this host (root) or user. Reading never changes anything."""
 
     def __init__(self, path=None):
@@ -137,10 +134,7 @@ class Journal(object):
         except OSError:
             return False
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-            raise AttackError(
-                "%s must be a directory of uid %d that nobody else can write to: look at it, then move it away"
-                % (self.path, os.geteuid())
-            )
+            raise AttackError("%s must be a directory of uid %d that nobody else can write to: look at it, then move it away" % (self.path, os.geteuid()))
         return True
 
     def open_place(self):
@@ -156,7 +150,7 @@ class Journal(object):
             if self._read(control) != CONTROL:
                 write_file(control, CONTROL)
             self._trim_history()
-        except (IOError, OSError) as error:
+        except OSError as error:
             raise self._unwritable(error)
 
     @contextlib.contextmanager
@@ -171,9 +165,9 @@ class Journal(object):
             until = time.monotonic() + seconds  # time() may be stepped by an attack
             while not _flock(self._lock):
                 if time.monotonic() > until:
-                    raise AttackError("another faultline.chaos action holds %s/lock; try again" % self.path)
+                    raise AttackError(f"another faultline.chaos action holds {self.path}/lock; try again")
                 time.sleep(0.1)
-        except (IOError, OSError) as error:
+        except OSError as error:
             raise self._unwritable(error)
         try:
             yield
@@ -185,12 +179,12 @@ class Journal(object):
         until = time.monotonic() + seconds
         while self.check_place() and _busy(self.path):
             if time.monotonic() > until:
-                raise AttackError("another faultline.chaos action holds %s/lock; try again" % self.path)
+                raise AttackError(f"another faultline.chaos action holds {self.path}/lock; try again")
             time.sleep(0.1)
 
     def _unwritable(self, error):
         fix = "free space or mount it writable" if os.geteuid() == 0 else "give the user a home directory it can write to, or set become: true"
-        return AttackError("the journal cannot be written to %s: %s; %s" % (self.path, error, fix))
+        return AttackError(f"the journal cannot be written to {self.path}: {error}; {fix}")
 
     def release(self):
         self._lock = _close(self._lock)
@@ -210,11 +204,9 @@ class Journal(object):
     def publish(self, record, script):
         """Write an attack's journal and make it visible in one step; on the disk when this returns, and held until let_go()."""
         attack_id = record["id"]
-        new = os.path.join(self.path, ".new-%s" % attack_id)
+        new = os.path.join(self.path, f".new-{attack_id}")
         text = json.dumps(record, indent=1, sort_keys=True)
-        history = json.dumps(
-            dict((key, record[key]) for key in ("id", "module", "run_id", "started", "deadline", "resources")), sort_keys=True
-        )
+        history = json.dumps(dict((key, record[key]) for key in ("id", "module", "run_id", "started", "deadline", "resources")), sort_keys=True)
         files = {
             "record.json": json.dumps({"sum": checksum(text), "record": json.loads(text)}, indent=1, sort_keys=True),
             "revert.sh": script,
@@ -239,15 +231,15 @@ class Journal(object):
             crash_point("written")
             os.rename(new, self.directory(attack_id))
             sync_dir(self.path)
-            self._add_to_history(history[:-1] + ', "event": "%s"}\n' % BEGAN)
-        except (IOError, OSError) as error:
+            self._add_to_history(history[:-1] + f', "event": "{BEGAN}"}}\n')
+        except OSError as error:
             self.let_go()
             shutil.rmtree(new, ignore_errors=True)
-            raise AttackError("the journal of %s cannot be written to %s: %s" % (attack_id, self.path, error))
+            raise AttackError(f"the journal of {attack_id} cannot be written to {self.path}: {error}")
 
     def _await_undo(self, attack_id):
         """The undo of an earlier attack with this id must be through: at its end it stops that id's timer."""
-        gone = os.path.join(self.path, ".gone-%s" % attack_id)
+        gone = os.path.join(self.path, f".gone-{attack_id}")
         until = time.monotonic() + 60
         while _busy(gone) and time.monotonic() < until:
             time.sleep(0.1)
@@ -264,16 +256,14 @@ class Journal(object):
                 write_file(os.path.join(directory, "before", name), text)
             write_file(os.path.join(directory, "revert.sh"), script)
             write_file(os.path.join(directory, "sums"), _sums(record, script))
-        except (IOError, OSError) as error:
-            raise AttackError("the journal of %s cannot be repaired: %s" % (attack_id, error))
+        except OSError as error:
+            raise AttackError(f"the journal of {attack_id} cannot be repaired: {error}")
 
     def ids(self):
         """Ids of the attacks with a journal here."""
         if not self.check_place():
             return []
-        return sorted(
-            name for name in os.listdir(self.path) if ID.match(name) and os.path.isdir(os.path.join(self.path, name))
-        )
+        return sorted(name for name in os.listdir(self.path) if ID.match(name) and os.path.isdir(os.path.join(self.path, name)))
 
     def load(self, attack_id):
         """The record of an attack. Errors: JournalDamaged when it is torn, changed or of a newer version; JournalGone."""
@@ -283,10 +273,10 @@ class Journal(object):
             record, expected = found["record"], found["sum"]
         except (ValueError, KeyError, TypeError):
             if not os.path.isdir(self.directory(attack_id)):
-                raise JournalGone("%s is not active any more" % attack_id)
-            raise JournalDamaged("the record of %s is not readable: %s" % (attack_id, path))
+                raise JournalGone(f"{attack_id} is not active any more")
+            raise JournalDamaged(f"the record of {attack_id} is not readable: {path}")
         if checksum(json.dumps(record, indent=1, sort_keys=True)) != expected:
-            raise JournalDamaged("the record of %s does not match its checksum: %s" % (attack_id, path))
+            raise JournalDamaged(f"the record of {attack_id} does not match its checksum: {path}")
         if record.get("version") != VERSION:
             raise JournalDamaged(
                 "the record of %s has version %s and this is version %d: revert it with the release that made it, or run %s"
@@ -347,9 +337,7 @@ class Journal(object):
 
     def lost(self):
         """Those of them that have no journal either: somebody has deleted it."""
-        missing = [
-            each for each in self.unended() if not any(os.path.isdir(os.path.join(self.path, prefix + each["id"])) for prefix in ("", ".gone-"))
-        ]
+        missing = [each for each in self.unended() if not any(os.path.isdir(os.path.join(self.path, prefix + each["id"])) for prefix in ("", ".gone-"))]
         still = self.unended() if missing else []  # without those that came to their end while we looked
         return [each for each in missing if each in still]
 
@@ -372,7 +360,7 @@ class Journal(object):
                 os.fsync(handle)
             finally:
                 os.close(handle)
-        except (IOError, OSError):
+        except OSError:
             return
 
     def _clear(self, path):
@@ -397,7 +385,7 @@ class Journal(object):
     def _read(path):
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            with io.open(handle, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            with open(handle, encoding="utf-8", errors="surrogateescape", newline="") as stream:
                 return stream.read()
-        except (IOError, OSError, ValueError):
+        except (OSError, ValueError):
             return ""

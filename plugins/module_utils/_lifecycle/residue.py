@@ -33,14 +33,16 @@ def _interfaces(_host, _journal, _active, claimed):
         names = sorted(os.listdir("/sys/class/net"))
     except OSError:
         return []
-    return ["interface %s" % name for name in names if made_by_attack(name) and name not in claimed]
+    return [f"interface {name}" for name in names if made_by_attack(name) and name not in claimed]
 
 
 def _described(host, _journal, active, _claimed):
     """Interfaces that an attack took down, by the description that it gave them."""
     names = sorted(os.listdir("/sys/class/net")) if os.path.isdir("/sys/class/net") else []
-    marks = [(name, host.read("/sys/class/net/%s/ifalias" % name).strip()) for name in names]
-    return ["interface %s has the description %s" % each for each in marks if each[1].startswith(ALIAS_PREFIX) and each[1][len(ALIAS_PREFIX):] not in active]
+    marks = [(name, host.read(f"/sys/class/net/{name}/ifalias").strip()) for name in names]
+    return [
+        "interface {} has the description {}".format(*each) for each in marks if each[1].startswith(ALIAS_PREFIX) and each[1][len(ALIAS_PREFIX) :] not in active
+    ]
 
 
 def _hooks(host, _journal, _active, claimed):
@@ -49,14 +51,14 @@ def _hooks(host, _journal, _active, claimed):
         return []
     found = []
     for name in sorted(os.listdir("/sys/class/net")):
-        if '"%s"' % name in claimed:
+        if f'"{name}"' in claimed:
             continue
         for parent in ("egress", "ingress", "root"):
             out = host.run([host.tool("tc"), "filter", "show", "dev", name, parent], check=False)[1]
             for line in out.splitlines():
                 words = line.split()
                 if "pref" in words and TC_PREF_FIRST <= int(words[words.index("pref") + 1]) <= TC_PREF_LAST:
-                    found.append("tc filters on %s %s" % (name, parent))
+                    found.append(f"tc filters on {name} {parent}")
                     break
     return found
 
@@ -64,14 +66,12 @@ def _hooks(host, _journal, _active, claimed):
 def _units(host, _journal, active, _claimed):
     if not host.has_systemd:
         return []
-    out = host.run(
-        [host.tool("systemctl"), "list-units", "--all", "--plain", "--no-legend", "faultline-*"], check=False
-    )[1]
+    out = host.run([host.tool("systemctl"), "list-units", "--all", "--plain", "--no-legend", "faultline-*"], check=False)[1]
     names = [word for line in out.splitlines() for word in line.split()[:2] if word.startswith("faultline-")]
-    ours = set("faultline-%s%s" % (each, kind) for each in active for kind in (".timer", ".service"))
+    ours = set(f"faultline-{each}{kind}" for each in active for kind in (".timer", ".service"))
     if active:
         ours.update(("faultline-sweep.timer", "faultline-sweep.service", "faultline-recover.service"))
-    left = ["unit %s" % name for name in names if name not in ours]
+    left = [f"unit {name}" for name in names if name not in ours]
     if not active and os.path.exists("/etc/systemd/system/faultline-recover.service"):
         left.append("file /etc/systemd/system/faultline-recover.service")
     return left
@@ -82,7 +82,7 @@ def _workers(_host, journal, active, claimed):
     for process in processes():
         if process.name == WORKER_NAME % CLUSTER_WATCHER or _in_a_container(process.pid):
             continue
-        if process.name.startswith("faultline-") and '"start": %s' % process.start not in claimed:
+        if process.name.startswith("faultline-") and f'"start": {process.start}' not in claimed:
             leader = _leader(process.pid)
             if leader == process.pid or '"pid": %d' % leader not in claimed:
                 found.append("process %d %s" % (process.pid, process.name))
@@ -114,7 +114,7 @@ def _cron(_host, _journal, active, _claimed):
 
 
 def _control_groups(_host, _journal, _active, claimed):
-    return ["control group %s" % path for path in cgroup.rooms() if '"%s"' % path not in claimed]
+    return [f"control group {path}" for path in cgroup.rooms() if f'"{path}"' not in claimed]
 
 
 def _files(_host, journal, _active, claimed):
@@ -124,7 +124,7 @@ def _files(_host, journal, _active, claimed):
     for attack in journal.history(HISTORY_KEPT) + journal.unended():
         held = [resource.partition(":")[2] for resource in attack.get("resources", [])]
         places.update(place for path in held if path.startswith("/") for place in (path, os.path.dirname(path)))
-    return ["file %s" % path for path in filesystem.marks(places) if os.path.basename(path) not in claimed]
+    return [f"file {path}" for path in filesystem.marks(places) if os.path.basename(path) not in claimed]
 
 
 def _lost(_host, journal, _active, _claimed):

@@ -14,14 +14,14 @@ from ansible_collections.faultline.chaos.plugins.module_utils._network.xtables i
 
 TABLE_PREFIX = "faultline_"  # of nft tables: and 12 hex digits
 CHAIN_PREFIX = "FL"  # of iptables chains: and 12 hex digits and a letter
-_TABLE = re.compile(r"^table (\w+ %s[0-9a-f]{12}) " % TABLE_PREFIX, re.M)
-_CHAIN = re.compile(r"^(?:-N|\tchain) (%s[0-9a-f]{12}[A-Z])\b" % CHAIN_PREFIX, re.M)
+_TABLE = re.compile(rf"^table (\w+ {TABLE_PREFIX}[0-9a-f]{{12}}) ", re.M)
+_CHAIN = re.compile(rf"^(?:-N|\tchain) ({CHAIN_PREFIX}[0-9a-f]{{12}}[A-Z])\b", re.M)
 _INTERFACE = re.compile(r"^\d+: (fl[0-9a-f]{12})[:@]", re.M)
 
 
 def rules(host, _journal, _active, claimed):
     """Our rules in the network of the host."""
-    return ["rules in %s" % each for each in _rules(host, namespace.HERE) if _key(each) not in claimed]
+    return [f"rules in {each}" for each in _rules(host, namespace.HERE) if _key(each) not in claimed]
 
 
 def elsewhere(host, _journal, _active, claimed):
@@ -34,11 +34,11 @@ def elsewhere(host, _journal, _active, claimed):
             place = namespace.Namespace(host, door, door)
         except AttackError:
             continue  # it ended since it was found
-        marks = ["rules in %s" % each for each in _rules(host, place) if _key(each) not in claimed]
+        marks = [f"rules in {each}" for each in _rules(host, place) if _key(each) not in claimed]
         if host.has_tool("ip"):
             names = _INTERFACE.findall(_said(host, place, [host.tool("ip"), "-o", "link", "show"]))
-            marks += ["interface %s" % name for name in names if name not in claimed]
-        found += ["%s (in the network namespace of %s)" % (mark, door) for mark in marks]
+            marks += [f"interface {name}" for name in names if name not in claimed]
+        found += [f"{mark} (in the network namespace of {door})" for mark in marks]
     return found
 
 
@@ -58,7 +58,7 @@ def _rules(host, place):
     found = []
     if host.has_tool("nft"):
         shown = _said(host, place, [host.tool("nft"), "list", "chains"])
-        found += ["table %s" % each for each in _TABLE.findall(shown)] + ["chain %s of iptables-nft" % each for each in _CHAIN.findall(shown)]
+        found += [f"table {each}" for each in _TABLE.findall(shown)] + [f"chain {each} of iptables-nft" for each in _CHAIN.findall(shown)]
     for family, names in (("iptables", "ip_tables_names"), ("ip6tables", "ip6_tables_names")):
         used = set(_said(host, place, ["cat", "/proc/net/" + names]).split()) & set(("filter", "nat"))
         asked = dict((program, sorted(used)) for program in (family, family + "-legacy"))
@@ -69,5 +69,5 @@ def _rules(host, place):
             waits = Locking(host, program).command
             for table in tables:
                 shown = _said(host, place, [host.tool(program)] + waits + ["-t", table, "-S"])
-                found += ["chain %s of %s" % (each, family) for each in _CHAIN.findall(shown)]
+                found += [f"chain {each} of {family}" for each in _CHAIN.findall(shown)]
     return sorted(set(found))

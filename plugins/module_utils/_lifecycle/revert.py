@@ -16,7 +16,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import
 KINDS_IN = (cgroup, files, limits, lines)
 
 
-class Outcome(object):
+class Outcome:
     """What one revert came to: acted (something was there), clean (nothing is left), drifted, reason when not clean."""
 
     def __init__(self, acted, clean, drifted=False, reason=""):
@@ -49,9 +49,9 @@ def revert_one(host, journal, attack_id, accept_drift=False, locked=False):
         return Outcome(acted=False, clean=True)
     said = "; ".join(line.strip() for line in err.splitlines() if line.strip()) or "rc %d" % rc
     if rc == DRIFTED:
-        return Outcome(True, False, True, "undone, but the state is not what it was before (somebody else changed it?): %s" % said)
+        return Outcome(True, False, True, f"undone, but the state is not what it was before (somebody else changed it?): {said}")
     if rc == DAMAGED:
-        said = "its undo does not match its checksum: read %s" % journal.script(attack_id)
+        said = f"its undo does not match its checksum: read {journal.script(attack_id)}"
     return Outcome(acted=True, clean=False, reason=said)
 
 
@@ -60,7 +60,7 @@ def _render_again(journal, attack_id):
     try:
         record = journal.load(attack_id)
     except JournalDamaged as error:
-        return "its journal is damaged in both halves (%s): undo by hand, then remove %s" % (error, journal.directory(attack_id))
+        return f"its journal is damaged in both halves ({error}): undo by hand, then remove {journal.directory(attack_id)}"
     try:
         journal.repair(attack_id, record, render_record(record, journal.path))
     except AttackError as error:

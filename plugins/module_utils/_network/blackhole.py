@@ -33,7 +33,7 @@ def always_pass(directions, control_ports, control_addresses):
     return rules
 
 
-class Targets(object):
+class Targets:
     """What is hit and what of it is let pass, from the options of the module."""
 
     def __init__(self, action, directions, interface=None, ports=(), local_ports=(), protocols=(), passed=(), passed_ports=()):
@@ -66,9 +66,7 @@ class Targets(object):
         for direction in self.directions:
             for network in networks:
                 for protocol, far, near in self._kinds():
-                    rules.append(
-                        Rule(self.action, direction, network=network, interface=self.interface, protocol=protocol, far_ports=far, near_ports=near)
-                    )
+                    rules.append(Rule(self.action, direction, network=network, interface=self.interface, protocol=protocol, far_ports=far, near_ports=near))
         return rules
 
     def _kinds(self):

@@ -35,15 +35,13 @@ def domain(option, value):
     text = text.lower()
     rest = text[2:] if text.startswith("*.") else text
     if not rest or len(rest) > 253 or not all(_LABEL.match(label) for label in rest.split(".")):
-        raise BadOption(
-            option, value, "write a domain such as www.example.com, or *.example.com for all names below it; other letters than a-z as xn--..."
-        )
+        raise BadOption(option, value, "write a domain such as www.example.com, or *.example.com for all names below it; other letters than a-z as xn--...")
     if re.match(r"^[0-9.]+\Z", rest):
         raise BadOption(option, value, "write a domain, not an address")
     return text
 
 
-class Domains(object):
+class Domains:
     """Exact names and *.suffixes, each as domain() gives it."""
 
     def __init__(self, patterns):
@@ -57,7 +55,7 @@ class Domains(object):
 # --- messages -----------------------------------------------------------------------------------------
 
 
-class Query(object):
+class Query:
     """The one question of a message."""
 
     __slots__ = ("id", "flags", "name", "kind", "end", "edns")
@@ -110,7 +108,7 @@ def question(number, name, kind=A):
     return struct.pack("!6H", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", kind, 1)
 
 
-class Reply(object):
+class Reply:
     """What came back: rcode (None: nothing in time) as a name, how long it took, and the addresses in it."""
 
     def __init__(self, rcode, seconds, addresses=()):
@@ -120,9 +118,9 @@ class Reply(object):
 
     def __str__(self):
         if self.rcode is None:
-            return "no answer in %.1f s" % self.seconds
+            return f"no answer in {self.seconds:.1f} s"
         told = " ".join([self.rcode] + [str(each) for each in self.addresses])
-        return "%s in %.0f ms" % (told, self.seconds * 1000)
+        return f"{told} in {self.seconds * 1000:.0f} ms"
 
 
 def ask(server, name, kind, patience, port=PORT):
@@ -183,7 +181,7 @@ def _past_name(data, at):
 # --- the resolvers of a host ----------------------------------------------------------------------------
 
 
-class Resolver(object):
+class Resolver:
     """A DNS server that the host asks. behind: it is asked by another one of the host, so a query may meet the attack twice."""
 
     def __init__(self, address, behind):
@@ -203,7 +201,7 @@ def resolvers(text, upstream=""):
                 if address.is_link_local:
                     raise ValueError("it is link-local")
             except ValueError as error:
-                raise AttackError("the resolver %s of the target cannot be redirected: %s" % (value, error))
+                raise AttackError(f"the resolver {value} of the target cannot be redirected: {error}")
             if address not in [each.address for each in found]:
                 found.append(Resolver(address, behind))
     return found or [Resolver(ipaddress.ip_address("127.0.0.1"), False)]  # as the C library does

@@ -33,7 +33,7 @@ LATE = 60.0  # seconds that the server goes on after the deadline: the undo come
 RESPAWNS = 20
 
 
-class Fault(object):
+class Fault:
     """What happens to queries for some domains."""
 
     def __init__(self, mode, domains, delay=0.0, addresses=()):
@@ -52,7 +52,7 @@ class Fault(object):
         return dns.answer(data, query, dns.RCODES.get(self.mode, 0), self.addresses)
 
 
-class Endpoint(object):
+class Endpoint:
     """The stand-in of one resolver, on a loopback port of its own."""
 
     def __init__(self, resolver, port):
@@ -133,7 +133,7 @@ def _serve(endpoints, fault, uid, until):
 # --- the server -----------------------------------------------------------------------------------------
 
 
-class Server(object):
+class Server:
     """Serves all endpoints until a second since boot."""
 
     def __init__(self, endpoints, fault, until):

@@ -32,15 +32,31 @@ MOST_RULES = 2000
 _PASSES = ("accept", "RETURN")
 
 
-class Rule(object):
+class Rule:
     """What happens to packets of one direction that match everything given. Ports are (low, high).
 
     network and far_ports are of the other end, near_ports of this host. In the table nat (redirect, and pass with table=NAT)
     to_port is the local port that the packet goes to instead; "out" are this host's own packets.
     """
 
-    def __init__(self, kind, direction, network=None, family=None, protocol=None, far_ports=None, near_ports=None, interface=None,
-                 icmp=None, icmp_code=None, reset=False, uid=None, mark=None, to_port=None, table=None):
+    def __init__(
+        self,
+        kind,
+        direction,
+        network=None,
+        family=None,
+        protocol=None,
+        far_ports=None,
+        near_ports=None,
+        interface=None,
+        icmp=None,
+        icmp_code=None,
+        reset=False,
+        uid=None,
+        mark=None,
+        to_port=None,
+        table=None,
+    ):
         self.kind = kind
         self.direction = direction  # in, out
         self.network = network  # of the module ipaddress
@@ -87,9 +103,9 @@ def choose(host, attack_id, rules, place=HERE):
         problem = None if host.check_mode else firewall.try_kernel()
         if problem is None:
             return firewall
-        said.append("%s: %s" % (firewall.name, problem))
+        said.append(f"{firewall.name}: {problem}")
     if said:
-        raise AttackError("the kernel of the target cannot carry the rules (%s)" % "; ".join(said))
+        raise AttackError("the kernel of the target cannot carry the rules ({})".format("; ".join(said)))
     raise AttackError("neither nft nor iptables is on the target: install the package nftables (Debian, Ubuntu, RHEL, Rocky, Alma)")
 
 
@@ -97,7 +113,7 @@ def has_ipv6(host):
     return host.read("/proc/net/if_inet6", None) is not None
 
 
-class _Firewall(object):
+class _Firewall:
     """What both back-ends share. place: where the rules go (see _host/namespace.py)."""
 
     def __init__(self, host, attack_id, rules, place, suffix):
@@ -151,7 +167,7 @@ class _Firewall(object):
                 found["passed" if passes[at] else "dropped"] += packets
             found["rules"] += len(rules)
             if len(rules) < len(asked) or passes[: len(asked)] != [rule.kind == PASS for rule in asked]:
-                raise AttackError("the kernel shows other rules in %s than those that were added" % chain)
+                raise AttackError(f"the kernel shows other rules in {chain} than those that were added")
         return found
 
     def _asked(self, table, direction, family=None):
@@ -187,12 +203,12 @@ class Nft(_Firewall):
     def _steps(self):
         lines = []
         for family in self._tables():
-            lines.append("create table %s %s" % (family, self.table))
+            lines.append(f"create table {family} {self.table}")
             hooks = sorted(set((rule.table, rule.direction) for rule in self.rules if family in self._homes(rule)))
             for kind, direction in hooks:
                 # Before everybody else's at the usual priorities, so that our counters see what the host would let pass as well.
                 head = "type %s hook %s priority %d; policy accept;" % (kind, self.HOOKS[(kind, direction)], -5 if kind == FILTER else -105)
-                lines.append("add chain %s %s %s { %s }" % (family, self.table, self._chain(kind, direction), head))
+                lines.append(f"add chain {family} {self.table} {self._chain(kind, direction)} {{ {head} }}")
         return [([self.nft, "-f", "-"], "\n".join(lines + self._lines(self.rules)) + "\n")]
 
     def _more(self, rules):
@@ -200,14 +216,14 @@ class Nft(_Firewall):
 
     @staticmethod
     def _chain(kind, direction):
-        return "%s_%s" % (kind, direction)
+        return f"{kind}_{direction}"
 
     def _lines(self, rules):
         found = []
         for rule in rules:
             for family in self._homes(rule):
                 words = self._match(rule, {"ip": 4, "ip6": 6}.get(family, rule.family)) + ["counter"] + self._verdict(rule)
-                found.append("add rule %s %s %s %s" % (family, self.table, self._chain(rule.table, rule.direction), " ".join(words)))
+                found.append("add rule {} {} {} {}".format(family, self.table, self._chain(rule.table, rule.direction), " ".join(words)))
         return found
 
     @staticmethod
@@ -215,7 +231,7 @@ class Nft(_Firewall):
         far, near = rule.ends
         words = []
         if rule.interface is not None:
-            words += ["oifname" if rule.direction == "out" else "iifname", '"%s"' % rule.interface]
+            words += ["oifname" if rule.direction == "out" else "iifname", f'"{rule.interface}"']
         if rule.network is not None:
             words += ["ip" if family == 4 else "ip6", far + "addr", str(rule.network)]
         elif family is not None and rule.table == FILTER and rule.icmp is None:
@@ -249,9 +265,9 @@ class Nft(_Firewall):
     def undo(self, undo):
         steps, checks = [], []
         for family in self._tables():
-            there = self._has([self.nft, "list", "tables"], "table %s %s" % (family, self.table))
-            steps.append(self._run("delete our table %s" % self.table, [self.nft, "delete", "table", family, self.table], [there]))
-            checks.append(Gone("table %s %s" % (family, self.table), [there]))
+            there = self._has([self.nft, "list", "tables"], f"table {family} {self.table}")
+            steps.append(self._run(f"delete our table {self.table}", [self.nft, "delete", "table", family, self.table], [there]))
+            checks.append(Gone(f"table {family} {self.table}", [there]))
         self._finish(undo, steps, checks)
 
     def _chains_read(self):
@@ -260,10 +276,10 @@ class Nft(_Firewall):
             for kind, direction in sorted(self.HOOKS):
                 asked = self._asked(kind, direction, {"ip": 4, "ip6": 6}.get(family)) if (kind == FILTER) == (family == "inet") else []
                 name = self._chain(kind, direction)
-                shown = re.search(r"chain %s \{(.*?)\n\t\}" % name, text, re.S)
+                shown = re.search(rf"chain {name} \{{(.*?)\n\t\}}", text, re.S)
                 if asked:
                     counted = re.findall(r"counter packets (\d+) bytes \d+ (\w+)", shown.group(1) if shown else "")
-                    yield "%s %s %s" % (family, self.table, name), [(verdict, int(packets)) for packets, verdict in counted], asked
+                    yield f"{family} {self.table} {name}", [(verdict, int(packets)) for packets, verdict in counted], asked
 
 
 class Iptables(_Firewall):
@@ -273,13 +289,13 @@ class Iptables(_Firewall):
 
     @staticmethod
     def tools(suffix, rules, host):
-        return ["%s%s%s" % (tool, suffix, end) for tool in _families(rules, host).values() for end in ("", "-restore")]
+        return [f"{tool}{suffix}{end}" for tool in _families(rules, host).values() for end in ("", "-restore")]
 
     def _prepare(self, suffix):
         self.name = "iptables" + suffix
         self.programs, self.locking = {}, None
         for family, tool in sorted(_families(self.rules, self.host).items()):
-            self.programs[family] = (self.host.tool(tool + suffix), self.host.tool("%s%s-restore" % (tool, suffix)))
+            self.programs[family] = (self.host.tool(tool + suffix), self.host.tool(f"{tool}{suffix}-restore"))
             self.locking = self.locking or Locking(self.host, tool + suffix)  # both are one program
 
     def _patiently(self, argv):
@@ -301,9 +317,9 @@ class Iptables(_Firewall):
             for table in (FILTER, NAT):
                 chains = [(built_in, ours) for version, name, built_in, ours in self._chains() if (version, name) == (family, table)]
                 if chains:
-                    lines = ["*" + table] + [":%s - [0:0]" % ours for _built_in, ours in chains]
+                    lines = ["*" + table] + [f":{ours} - [0:0]" for _built_in, ours in chains]
                     lines += self._lines([rule for rule in self.rules if rule.table == table], family)
-                    lines += ["-I %s 1 -j %s" % chain for chain in chains] + ["COMMIT"]
+                    lines += ["-I {} 1 -j {}".format(*chain) for chain in chains] + ["COMMIT"]
                     found.append((self._restore(family), "\n".join(lines) + "\n"))
         return found
 
@@ -337,7 +353,7 @@ class Iptables(_Firewall):
             words += ["-p", "icmpv6" if rule.protocol == "icmp" and family == 6 else rule.protocol]
         for end, ports in ((far, rule.far_ports), (near, rule.near_ports)):
             if ports is not None:
-                words += ["--%sport" % end, _range(ports, ":")]
+                words += [f"--{end}port", _range(ports, ":")]
         if rule.reset:
             words += ["--tcp-flags", "RST", "RST"]
         if rule.uid is not None:
@@ -373,16 +389,16 @@ class Iptables(_Firewall):
             where = "of %s, IPv%d" % (table, family)
             inner = []
             for built_in, ours in mine:
-                jump = self._has(command + ["-S", built_in], "-A %s -j %s" % (built_in, ours))
-                inner.append(self._run("take our jump out of %s %s" % (built_in, where), command + ["-D", built_in, "-j", ours], [jump], kind))
+                jump = self._has(command + ["-S", built_in], f"-A {built_in} -j {ours}")
+                inner.append(self._run(f"take our jump out of {built_in} {where}", command + ["-D", built_in, "-j", ours], [jump], kind))
             for _built_in, ours in mine:
-                there = self._has(command + ["-S"], "-N %s" % ours)
-                inner.append(self._run("empty our chain %s %s" % (ours, where), command + ["-F", ours], [there], kind))
-                inner.append(self._run("delete our chain %s %s" % (ours, where), command + ["-X", ours], [there], kind))
+                there = self._has(command + ["-S"], f"-N {ours}")
+                inner.append(self._run(f"empty our chain {ours} {where}", command + ["-F", ours], [there], kind))
+                inner.append(self._run(f"delete our chain {ours} {where}", command + ["-X", ours], [there], kind))
             left = self._has(command + ["-S"], CHAIN_PREFIX + self.key)
-            lines = ["-D %s -j %s" % chain for chain in mine] + ["%s %s" % (act, ours) for act in ("-F", "-X") for _built_in, ours in mine]
+            lines = ["-D {} -j {}".format(*chain) for chain in mine] + [f"{act} {ours}" for act in ("-F", "-X") for _built_in, ours in mine]
             text = "\n".join(["*" + table] + lines + ["COMMIT"])
-            at_once = Feed("take out all that is ours %s" % where, self.place.undo_argv(self._restore(family)), text, tries)
+            at_once = Feed(f"take out all that is ours {where}", self.place.undo_argv(self._restore(family)), text, tries)
             steps.append(When([left], [at_once, When([left], inner)]))
             checks.append(Gone("our rules in the table %s of IPv%d" % (table, family), [left]))
         self._finish(undo, steps, checks)

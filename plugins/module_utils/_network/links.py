@@ -70,7 +70,7 @@ def _refuse_foreign_sources(routes, addresses, name):
     ours = set(_value(line.split(), "inet6").partition("/")[0] for line in addresses)
     for line in routes:
         if name not in devices(line) and _value(line.split(), "src") in ours:
-            raise NotRestorable("interface: the route %s of another interface uses an address of %s, and would lose it" % (line, name), option="interface")
+            raise NotRestorable(f"interface: the route {line} of another interface uses an address of {name}, and would lose it", option="interface")
 
 
 def refuse_unrestorable(state, name):
@@ -79,19 +79,19 @@ def refuse_unrestorable(state, name):
         words = line.split()
         own = _value(words, "inet6")
         if "dadfailed" in words or "tentative" in words:
-            raise NotRestorable("interface: %s of %s is not in use yet, or twice in the network" % (own, name), option="interface")
+            raise NotRestorable(f"interface: {own} of {name} is not in use yet, or twice in the network", option="interface")
         if set(words) & {"dynamic", "temporary", "mngtmpaddr"} or _value(words, "valid_lft") != "forever":
             raise NotRestorable(
-                "interface: %s of %s comes from a router or from DHCPv6 and has a lifetime: it could not be put back exactly" % (own, name), option="interface"
+                f"interface: {own} of {name} comes from a router or from DHCPv6 and has a lifetime: it could not be put back exactly", option="interface"
             )
     for line in state["routes4"] + state["routes6"]:
         words = line.split()
         if "expires" in words or _value(words, "proto") == "ra":
-            raise NotRestorable("interface: the route %s comes from a router: it could not be put back exactly" % line, option="interface")
+            raise NotRestorable(f"interface: the route {line} comes from a router: it could not be put back exactly", option="interface")
         if "nhid" in words:
-            raise NotRestorable("interface: the route %s uses a next hop object, which the kernel would forget" % line, option="interface")
+            raise NotRestorable(f"interface: the route {line} uses a next hop object, which the kernel would forget", option="interface")
         if "dead" in words or "linkdown" in words:
-            raise NotRestorable("interface: the route %s is dead already: is a cable out?" % line, option="interface")
+            raise NotRestorable(f"interface: the route {line} is dead already: is a cable out?", option="interface")
 
 
 # --- lines of ip as arguments of ip -------------------------------------------------------------------
@@ -101,8 +101,8 @@ def address_mark(line):
     """The part of an address's line that tells it from others: "inet6 2001:db8::1/64 "."""
     words = line.split()
     kind = "inet" if "inet" in words else "inet6"
-    peer = " peer %s" % _value(words, "peer") if "peer" in words else ""
-    return "%s %s%s " % (kind, _value(words, kind), peer)
+    peer = " peer {}".format(_value(words, "peer")) if "peer" in words else ""
+    return f"{kind} {_value(words, kind)}{peer} "
 
 
 def address_argv(ip, line, name):
@@ -142,26 +142,26 @@ def undo(host, ip, interface, state, alias, mark):
     """The Undo that puts an interface up again with all that it had. alias: its description before, mark: the one of the attack."""
     name, asked = interface.name, commands(ip, interface.name)
     guards = [SameBoot(), interface.guard()]
-    down = Lacks(asked["up"], ": %s" % name)
-    steps = [Run("set %s up again" % name, [ip, "link", "set", "dev", name, "up"], [down])]
+    down = Lacks(asked["up"], f": {name}")
+    steps = [Run(f"set {name} up again", [ip, "link", "set", "dev", name, "up"], [down])]
     steps += _waits(interface, asked, state)
     steps += _addresses(ip, asked, state, name)
     for line in state["neighbours"]:
-        steps.append(Run("neighbour %s, unless it is there" % line.split()[0], neighbour_argv(ip, line, name), [Misses(asked["neighbours"], line)]))
+        steps.append(Run(f"neighbour {line.split()[0]}, unless it is there", neighbour_argv(ip, line, name), [Misses(asked["neighbours"], line)]))
     for line in state["proxies"]:
         argv = [ip, "neigh", "add", "proxy", line.split()[0], "dev", name]
-        steps.append(Run("proxy for %s, unless it is there" % line.split()[0], argv, [Misses(asked["proxies"], line)]))
+        steps.append(Run(f"proxy for {line.split()[0]}, unless it is there", argv, [Misses(asked["proxies"], line)]))
     steps += _routes(ip, asked, state, name)
     if state["addresses6"]:
         steps.append(Until("wait until it is sure that nobody else has its addresses", PATIENCE, [Lacks(asked["tentative"], "inet6")]))
     steps.append(Run("its description", [ip, "link", "set", "dev", name, "alias", alias], [FileHolds(interface.path + "/ifalias", mark)]))
-    found = Undo([When(guards, steps)], [When(guards, [Gone("%s is down" % name, [down])])])
+    found = Undo([When(guards, steps)], [When(guards, [Gone(f"{name} is down", [down])])])
     same = (("addresses4", "IPv4 addresses", LIFETIMES), ("addresses6", "IPv6 addresses", ()), ("neighbours", "permanent neighbours", ()))
     for part, title, counters in same:
-        found.same("%s of %s" % (title, name), asked[part], host.output(asked[part], counters), guards, counters)
+        found.same(f"{title} of {name}", asked[part], host.output(asked[part], counters), guards, counters)
     kept = [(part, line) for part in ("routes4", "routes6", "proxies") for line in state[part]]
     if kept:
-        found.checks.append(When(guards, [Gone("missing: %s" % line, [Misses(asked[part], line)]) for part, line in kept]))
+        found.checks.append(When(guards, [Gone(f"missing: {line}", [Misses(asked[part], line)]) for part, line in kept]))
     return found
 
 
@@ -183,7 +183,7 @@ def _addresses(ip, asked, state, name):
         for line in reversed(state[part]) if part == "addresses6" else state[part]:  # the kernel puts a new IPv6 address first
             if _value(line.split(), "valid_lft") == "forever":  # one of DHCP is for its client to bring back
                 mark = address_mark(line)
-                found.append(Run("address %s, unless it is there" % mark.strip(), address_argv(ip, line, name), [Lacks(asked[part], mark)]))
+                found.append(Run(f"address {mark.strip()}, unless it is there", address_argv(ip, line, name), [Lacks(asked[part], mark)]))
     return found
 
 
@@ -199,7 +199,7 @@ def _routes(ip, asked, state, name):
                     continue  # a multipath route that only partly uses the interface comes back with it
                 if words[0] == "fe80::/64" and _value(words, "proto") == "kernel":
                     continue
-                found.append(Run("route %s, unless it is there" % line, route_argv(ip, family, line), [Misses(asked[part], line)]))
+                found.append(Run(f"route {line}, unless it is there", route_argv(ip, family, line), [Misses(asked[part], line)]))
     return found
 
 
@@ -210,25 +210,25 @@ def refuse_linked(interface):
     """Errors: AttackError for what is not an interface of its own."""
     name = interface.name
     if int(Host.read(interface.path + "/flags", "0x0"), 16) & 0x8:
-        raise AttackError("interface: %s is a loopback interface, and the host itself needs it" % name, option="interface")
+        raise AttackError(f"interface: {name} is a loopback interface, and the host itself needs it", option="interface")
     if os.path.exists(interface.path + "/master"):
         master = os.path.basename(os.path.realpath(interface.path + "/master"))
-        raise AttackError("interface: %s is a port of %s, which would change with it" % (name, master), option="interface")
-    above = sorted(each[len("upper_"):] for each in os.listdir(interface.path) if each.startswith("upper_"))
+        raise AttackError(f"interface: {name} is a port of {master}, which would change with it", option="interface")
+    above = sorted(each[len("upper_") :] for each in os.listdir(interface.path) if each.startswith("upper_"))
     if above:
-        raise AttackError("interface: %s carries %s: take that down instead" % (name, ", ".join(above)), option="interface")
+        raise AttackError("interface: {} carries {}: take that down instead".format(name, ", ".join(above)), option="interface")
 
 
 def control_devices(host, ip, networks):
     """{interface: why} of those that the control path needs: to the peers of our SSH servers, at their local addresses, to some networks."""
     found = {}
     for each in host.control_connections():
-        found.setdefault(_way(host, ip, each.peer), "the way back to %s" % each.peer)
+        found.setdefault(_way(host, ip, each.peer), f"the way back to {each.peer}")
         for name in _owners(host, ip, each.address):
-            found.setdefault(name, "SSH from %s comes in at its address %s" % (each.peer, each.address))
+            found.setdefault(name, f"SSH from {each.peer} comes in at its address {each.address}")
     for network in networks:
         there = network.network_address if network.num_addresses == 1 else network.network_address + 1
-        found.setdefault(_way(host, ip, there), "the way to %s (control_addresses)" % network)
+        found.setdefault(_way(host, ip, there), f"the way to {network} (control_addresses)")
     return found
 
 
@@ -240,4 +240,4 @@ def _way(host, ip, there):
 
 def _owners(host, ip, here):
     out = host.run([ip, "-o", "addr", "show"], check=False)[1]
-    return [line.split()[1] for line in out.splitlines() if " %s/" % here in line or " %s peer " % here in line]
+    return [line.split()[1] for line in out.splitlines() if f" {here}/" in line or f" {here} peer " in line]

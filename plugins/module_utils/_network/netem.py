@@ -22,7 +22,15 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import
 
 FAULTS = ("delay", "loss", "gilbert_elliott", "corrupt", "duplicate", "rate")  # options, one of which is needed
 _PERCENTS = (
-    "correlation", "loss", "loss_correlation", "corrupt", "corrupt_correlation", "duplicate", "duplicate_correlation", "reorder", "reorder_correlation",
+    "correlation",
+    "loss",
+    "loss_correlation",
+    "corrupt",
+    "corrupt_correlation",
+    "duplicate",
+    "duplicate_correlation",
+    "reorder",
+    "reorder_correlation",
 )
 ROOT_HANDLE = "fa17:"
 NETEM_HANDLE = "fa18:"
@@ -41,20 +49,20 @@ def emulation(params):
         if params[key] is not None:
             values[key] = _units.duration(key, params[key], 0.0, 60.0, unit_needed=True)
     if values.get("jitter", 0) > values.get("delay", 0):
-        raise BadOption("jitter", params["jitter"], "not more than the delay of %s" % params["delay"])
+        raise BadOption("jitter", params["jitter"], "not more than the delay of {}".format(params["delay"]))
     if params["distribution"] != "uniform" and not values.get("jitter"):
         raise BadOption("distribution", params["distribution"], "a distribution spreads the jitter, so give a jitter")
     burst = params["gilbert_elliott"]
     if burst is not None:
         for key in ("p", "r", "loss_bad", "loss_good"):
-            values["ge_" + key] = _units.percent("gilbert_elliott.%s" % key, burst[key])
+            values["ge_" + key] = _units.percent(f"gilbert_elliott.{key}", burst[key])
     if params["rate"] is not None:
         values["rate"] = _units.rate("rate", params["rate"])
     if params["reorder_gap"] is not None:
         _units.integer("reorder_gap", params["reorder_gap"], 1, 1000)
     _units.integer("limit", params["limit"], 1, 10000000)
     if not any(values.get(key) for key in ("delay", "loss", "ge_p", "ge_loss_good", "corrupt", "duplicate", "rate")):
-        raise BadOption(_first_given(params), 0, "this would disturb nothing: one of %s must be more than 0" % ", ".join(FAULTS))
+        raise BadOption(_first_given(params), 0, "this would disturb nothing: one of {} must be more than 0".format(", ".join(FAULTS)))
     return _words(values, params)
 
 
@@ -91,10 +99,10 @@ def _microseconds(seconds):
 
 
 def _percent(number):
-    return "%g%%" % number
+    return f"{number:g}%"
 
 
-class Selection(object):
+class Selection:
     """Which packets pass and which are hit; in this order, the first match wins."""
 
     def __init__(self, control_ports, passed, hit, ports, protocols):
@@ -161,18 +169,18 @@ def _protocol(family, number):
 
 
 def _byte(value, mask, offset):
-    return ["match", "u8", "0x%02x" % value, "0x%02x" % mask, "at", str(offset)]
+    return ["match", "u8", f"0x{value:02x}", f"0x{mask:02x}", "at", str(offset)]
 
 
 def _port(family, end, value, mask):
     """A port match. In IPv4 only where it is at its usual place: no options in the header, and not a later fragment."""
-    words = ["match", _word(family), end, str(value), "0x%04x" % mask]
+    words = ["match", _word(family), end, str(value), f"0x{mask:04x}"]
     if family == "ip":
         words += _NO_OPTIONS + _FIRST
     return words
 
 
-class Tree(object):
+class Tree:
     """The commands for one interface: add (for tc -batch), links (ip argvs before them), undo steps and checks."""
 
     def __init__(self, tools, interface, guard, place=HERE):
@@ -208,9 +216,9 @@ class Tree(object):
         """Undo steps of a hook qdisc: all at once, so the control path passes until the last packet is hit; or, where
         somebody else has put filters there meanwhile, just our own, those that hit before those that pass."""
         dev = self.interface
-        there = OutputHas(self.tc + ["qdisc", "show", "dev", dev], "qdisc %s ffff:" % kind)
+        there = OutputHas(self.tc + ["qdisc", "show", "dev", dev], f"qdisc {kind} ffff:")
         ours = [OnlyOurFilters(self.tc + ["filter", "show", "dev", dev] + parent) for parent in parents]
-        whole = Run("remove the %s hook of %s" % (kind, dev), self.tc + ["qdisc", "del", "dev", dev, kind], ours)
+        whole = Run(f"remove the {kind} hook of {dev}", self.tc + ["qdisc", "del", "dev", dev, kind], ours)
         left = When([there], filters[::-1])
         self.undo[:0] = [When([self.guard, there], [whole, left])]
 
@@ -222,23 +230,23 @@ class Tree(object):
         for passes, family, match in selection.matches("egress"):
             flow = ["flowid", ROOT_HANDLE + ("1" if passes else "4")]
             self.add.append(["filter", "add", "dev", dev, "parent", ROOT_HANDLE, "protocol", family, "pref", self._next(), "u32"] + match + flow)
-        there = OutputHas(self.tc + ["qdisc", "show", "dev", dev], "qdisc prio %s root" % ROOT_HANDLE)
-        self.undo.append(Run("remove our root qdisc from %s" % dev, self.tc + ["qdisc", "del", "dev", dev, "root", "handle", ROOT_HANDLE], [self.guard, there]))
-        self.checks.append(Gone("our root qdisc on %s" % dev, [self.guard, there]))
+        there = OutputHas(self.tc + ["qdisc", "show", "dev", dev], f"qdisc prio {ROOT_HANDLE} root")
+        self.undo.append(Run(f"remove our root qdisc from {dev}", self.tc + ["qdisc", "del", "dev", dev, "root", "handle", ROOT_HANDLE], [self.guard, there]))
+        self.checks.append(Gone(f"our root qdisc on {dev}", [self.guard, there]))
         self.carriers.append(dev)
 
     def _carrier(self, device, netem):
         self.links += [self._link + ["add", device, "type", "ifb"], self._link + ["set", "dev", device, "up"]]
         self.add.append(["qdisc", "add", "dev", device, "root", "handle", NETEM_HANDLE, "netem"] + netem)
         there = self._exists(device)
-        self.undo.append(Run("remove the device %s" % device, self.ip + ["link", "del", "dev", device], [there]))
-        self.checks.append(Gone("device %s" % device, [there]))
+        self.undo.append(Run(f"remove the device {device}", self.ip + ["link", "del", "dev", device], [there]))
+        self.checks.append(Gone(f"device {device}", [there]))
         self.carriers.append(device)
 
     def _exists(self, device):
         if self.place is HERE:
             return Exists("/sys/class/net/" + device)
-        return OutputHas(self.ip + ["-o", "link", "show"], ": %s:" % device)
+        return OutputHas(self.ip + ["-o", "link", "show"], f": {device}:")
 
     def _filters(self, direction, parent, selection, device):
         """Add the filters of one direction; returns the undo of each."""
@@ -250,7 +258,7 @@ class Tree(object):
             action = ["action", "pass"] if passes else ["action", "mirred", "egress", "redirect", "dev", device]
             self.add.append(["filter", "add", "dev", dev] + parent + ["protocol", family, "pref", pref, "u32"] + match + action)
             argv = self.tc + ["filter", "del", "dev", dev] + parent + ["protocol", family, "pref", pref]
-            undo.append(Run("remove our %s filter %s" % (direction, pref), argv, [OutputHas(shown, " pref %s " % pref)]))
+            undo.append(Run(f"remove our {direction} filter {pref}", argv, [OutputHas(shown, f" pref {pref} ")]))
         return undo
 
     def _next(self):

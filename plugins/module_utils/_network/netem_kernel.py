@@ -22,8 +22,8 @@ def lacks_redirect(host, words):
     if rc != 0:
         said = (err or out).strip().splitlines()[-1:] or ["rc %d" % rc]
         raise AttackError(
-            "the kernel of the target cannot do this: %s. netem is the module sch_netem: in the package kernel-modules-extra on RHEL, Rocky and "
-            "Alma, linux-modules-extra-... on Ubuntu" % said[0]
+            f"the kernel of the target cannot do this: {said[0]}. netem is the module sch_netem: in the package kernel-modules-extra on RHEL, Rocky and "
+            "Alma, linux-modules-extra-... on Ubuntu"
         )
     if host.has_tool("modprobe") and not host.read("/sys/module/ifb/initstate"):
         host.run([host.tool("modprobe"), "-q", "ifb", "numifbs=0"], check=False)  # or it comes with ifb0 and ifb1

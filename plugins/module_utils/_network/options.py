@@ -19,7 +19,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import
 _INTERFACE = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}\Z")
 _HOST_NAME = re.compile(r"^(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?\Z")
 INTERFACE_PREFIX = "fl"  # of the ifb devices that attacks add: fl and 12 hex digits
-_OURS = re.compile("^%s[0-9a-f]{12}\\Z" % INTERFACE_PREFIX)
+_OURS = re.compile(f"^{INTERFACE_PREFIX}[0-9a-f]{{12}}\\Z")
 PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1}
 ICMPV6 = 58
 DHCP = ((4, 68, 67), (6, 546, 547))  # family, port of the client, which is the target, and of the server; always passes
@@ -32,7 +32,7 @@ def interface_name(option, value):
     return value
 
 
-class Interface(object):
+class Interface:
     """An interface of the target, by its name in /sys/class/net."""
 
     def __init__(self, name):
@@ -43,19 +43,19 @@ class Interface(object):
         """Errors: AttackError when it is not there, is down, or is a port of a bond."""
         if not os.path.isdir(self.path):
             there = ", ".join(sorted(os.listdir("/sys/class/net")))
-            raise AttackError("interface: there is no %s on the target; there are: %s" % (self.name, there), option="interface")
+            raise AttackError(f"interface: there is no {self.name} on the target; there are: {there}", option="interface")
         if not int(Host.read(self.path + "/flags", "0x0"), 16) & 1:
-            raise AttackError("interface: %s is down, so there is nothing to disturb" % self.name, option="interface")
+            raise AttackError(f"interface: {self.name} is down, so there is nothing to disturb", option="interface")
         if os.path.isdir(self.path + "/bonding_slave"):
             bond = os.path.basename(os.path.realpath(self.path + "/master"))
-            raise AttackError("interface: %s is a port of the bond %s: attack the bond" % (self.name, bond), option="interface")
+            raise AttackError(f"interface: {self.name} is a port of the bond {bond}: attack the bond", option="interface")
 
     def guard(self):
         """The undo guard for this very interface: a later one of the same name has another index."""
         return FileHolds(self.path + "/ifindex", Host.read(self.path + "/ifindex").strip())
 
 
-class ShownInterface(object):
+class ShownInterface:
     """An interface as ip shows it, in any network namespace (place, see _host/namespace.py): /sys/class/net shows only our own."""
 
     def __init__(self, host, place, name):
@@ -67,17 +67,17 @@ class ShownInterface(object):
     def check(self):
         """Errors: AttackError when it is not there, is down, or is a port of a bond."""
         if self.name not in self._lines:
-            raise AttackError("interface: there is no %s on %s; there are: %s" % (self.name, self._place.label, ", ".join(self._lines)), option="interface")
+            raise AttackError("interface: there is no {} on {}; there are: {}".format(self.name, self._place.label, ", ".join(self._lines)), option="interface")
         flags = _flags(self._lines[self.name])
         if "UP" not in flags:
-            raise AttackError("interface: %s is down, so there is nothing to disturb" % self.name, option="interface")
+            raise AttackError(f"interface: {self.name} is down, so there is nothing to disturb", option="interface")
         if "SLAVE" in flags:
-            raise AttackError("interface: %s is a port of a bond: attack the bond" % self.name, option="interface")
+            raise AttackError(f"interface: {self.name} is a port of a bond: attack the bond", option="interface")
 
     def guard(self):
         """As Interface.guard(): its number and name at the beginning of a line."""
         number, name = self._lines[self.name].split()[:2]
-        text = "%s %s" % (number, name)
+        text = f"{number} {name}"
         return OutputHas(self._place.undo_argv(self._show), text if number == "1:" else "\n" + text)
 
 
@@ -111,11 +111,13 @@ def default_interface(host, place=None):
     up = [name for name in up if name != "lo" and not made_by_attack(name)]
     if len(up) == 1:
         return up[0]
-    raise AttackError("interface: the target has no default route to choose it by: name one of %s" % ", ".join(up or ["(none is up)"]), option="interface")
+    raise AttackError(
+        "interface: the target has no default route to choose it by: name one of {}".format(", ".join(up or ["(none is up)"])), option="interface"
+    )
 
 
 def _is_up(name):
-    return int(Host.read("/sys/class/net/%s/flags" % name, "0x0"), 16) & 1 == 1
+    return int(Host.read(f"/sys/class/net/{name}/flags", "0x0"), 16) & 1 == 1
 
 
 def check_peers(option, values):
@@ -135,14 +137,14 @@ def network(option, value):
     """An ipaddress network. Refuses what would be everything and IPv4 written as IPv6. Errors: BadOption."""
     try:
         if "%" in value:
-            raise ValueError("leave out the scope %s" % value[value.index("%"):])
+            raise ValueError("leave out the scope {}".format(value[value.index("%") :]))
         found = ipaddress.ip_network(value, strict=False)
     except ValueError as error:
-        raise BadOption(option, value, "not an address or network (%s)" % error)
+        raise BadOption(option, value, f"not an address or network ({error})")
     if found.prefixlen == 0:
         raise BadOption(option, value, "leave the option out to mean everything; the control path passes then as well")
     if found.version == 6 and found.network_address.ipv4_mapped is not None:
-        raise BadOption(option, value, "write the IPv4 address itself: %s" % found.network_address.ipv4_mapped)
+        raise BadOption(option, value, f"write the IPv4 address itself: {found.network_address.ipv4_mapped}")
     return found
 
 
@@ -156,7 +158,7 @@ def resolve(option, values):
         try:
             answers = socket.getaddrinfo(value, None, 0, socket.SOCK_STREAM)
         except (socket.gaierror, UnicodeError) as error:
-            raise AttackError("%s: the target cannot resolve %s: %s" % (option, value, error), option=option)
+            raise AttackError(f"{option}: the target cannot resolve {value}: {error}", option=option)
         found += [ipaddress.ip_network(address) for address in sorted(set(answer[4][0].split("%")[0] for answer in answers))]
     return found
 
@@ -189,7 +191,7 @@ def refuse_control_path(host, option, networks, ports=(), ports_option="ports"):
     for each in networks:
         if each.num_addresses == 1 and each.network_address in peers:
             raise AttackError(
-                "%s: %s is where this very connection comes from, as far as can be told: the control path is never attacked" % (option, each.network_address),
+                f"{option}: {each.network_address} is where this very connection comes from, as far as can be told: the control path is never attacked",
                 option=option,
             )
     ssh = set(host.control_ports()) if ports else ()

@@ -23,7 +23,7 @@ STRIDE = 16  # passes that free_ports() asks in
 SPARE_FILES = 64  # descriptors that a holder leaves to itself
 
 
-class Socket(object):
+class Socket:
     """One line of /proc/net/tcp and its like."""
 
     __slots__ = ("_address", "port", "state", "inode")
@@ -52,7 +52,7 @@ def sockets(protocol):
 
 
 def holders(inodes):
-    """"name (pid N)" of the processes that hold some sockets, for people."""
+    """ "name (pid N)" of the processes that hold some sockets, for people."""
     found = ["%s (pid %d)" % (process.name, process.pid) for process in processes() if inodes & socket_inodes(process.pid)]
     return ", ".join(found) or "a process that cannot be seen from here (of another user, or in another namespace)"
 

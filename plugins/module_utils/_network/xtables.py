@@ -24,7 +24,7 @@ printf '%s\n' "$text" | "$@"
 """
 
 
-class Locking(object):
+class Locking:
     """The words for the lock, for one pair of programs such as iptables-legacy and iptables-legacy-restore (which may be missing)."""
 
     def __init__(self, host, program):

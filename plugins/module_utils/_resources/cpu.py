@@ -109,7 +109,7 @@ def usable(cpu):
     return True
 
 
-class Controller(object):
+class Controller:
     """Of one CPU: which share of the time its burner works. target and measured are loads in percent, all programs together."""
 
     def __init__(self, target, others):

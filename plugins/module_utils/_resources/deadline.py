@@ -12,7 +12,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.host import 
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import state_dir
 
 
-class Deadline(object):
+class Deadline:
     """The end of an attack: its duration is over, its lease was not renewed, or its record is gone."""
 
     def __init__(self, attack_id, duration):
@@ -26,6 +26,6 @@ class Deadline(object):
         try:
             with open(self._file) as handle:
                 text = handle.read().strip()
-        except (IOError, OSError):
+        except OSError:
             return not os.path.lexists(self._file)  # else: no file handle is free just now
         return text.isdigit() and now * 100 >= int(text)

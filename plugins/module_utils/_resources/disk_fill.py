@@ -27,7 +27,7 @@ HOW = {0: "", 1: "fallocate", 2: "writing", 3: "files"}
 _FORMAT = "=iiiq"  # phase, how, errno, added; bytes or files
 
 
-class Progress(object):
+class Progress:
     """What a worker tells the module that started it, in memory that they share."""
 
     def __init__(self):
@@ -45,7 +45,7 @@ class Progress(object):
         return self
 
 
-class Goal(object):
+class Goal:
     """Add so much, or (exact is False) until so much is available; and never less than the floor is."""
 
     def __init__(self, add, until_available, floor):
@@ -64,7 +64,7 @@ def fill(directory, goal, inodes, until, progress):
     try:
         directory.enter()
         (_add_files if inodes else _add_bytes)(goal, until, progress)
-    except (IOError, OSError) as error:
+    except OSError as error:
         progress.error = error.errno or 0
         progress.phase = STOPPED if error.errno in FULL else FAILED
     progress.tell()
@@ -113,7 +113,7 @@ def _fill_file(handle, goal, until, progress):
                 step = os.write(handle, words[: min(step, CHUNK)])
                 if (size + step) // (64 * CHUNK) != size // (64 * CHUNK):
                     os.fsync(handle)  # delayed allocation does not show in the free space
-        except (IOError, OSError) as error:
+        except OSError as error:
             if error.errno == errno.EFBIG and size:
                 return True
             if error.errno not in FULL or step <= block or progress.how == 2:

@@ -21,7 +21,7 @@ _FORMAT = "=qqqii"  # bytes read, bytes written, operations, phase or errno, dir
 _SIZE = struct.calcsize(_FORMAT)
 
 
-class Job(object):
+class Job:
     """What each worker does. rate is in bytes per second and worker, None without a limit."""
 
     def __init__(self, mode, random_access, block_size, file_size, rate, fsync, until):
@@ -34,7 +34,7 @@ class Job(object):
         self.until = until
 
 
-class Counts(object):
+class Counts:
     """What the workers have done, in memory that they share with the module."""
 
     def __init__(self, workers):
@@ -87,7 +87,7 @@ def _work(number, leader, job, counts):
             _lay_out(handle, buffer, job.file_size)
         counts.tell(number, 0, 0, 0, RUNNING, direct)
         _run(handle, direct, buffer, number, leader, job, counts, totals)
-    except (IOError, OSError) as error:
+    except OSError as error:
         counts.tell(number, totals[0], totals[1], totals[2], FAILED + (error.errno or 0), direct)
 
 

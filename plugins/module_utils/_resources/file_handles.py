@@ -54,7 +54,7 @@ def capable(number):
     return False
 
 
-class Handles(object):
+class Handles:
     """Open files: /dev/null, opened again and again (a duplicate of a descriptor would be the same handle)."""
 
     def __init__(self):

@@ -50,7 +50,7 @@ def refuse_group(option, value, directory, point):
     """The pids in a group. Errors: BadOption when it is not there, or holds what keeps the host, the control path or an undo going."""
     refuse_place(option, value, directory, point)
     if not os.path.isdir(directory):
-        raise BadOption(option, value, "there is no control group %s" % directory)
+        raise BadOption(option, value, f"there is no control group {directory}")
     pids = set()
     for place, _directories, _files in os.walk(directory):
         pids.update(int(word) for word in Host.read(os.path.join(place, "cgroup.procs")).split())
@@ -80,7 +80,7 @@ def without_controller(directory, point):
     return found
 
 
-class OwnGroup(object):
+class OwnGroup:
     """A control group of ours (version 1) for a unit that has none in this hierarchy, as is usual where nobody asked systemd for one.
 
     unit: what systemd calls the unit's group. The processes of the unit go in and, in the undo, back to the one group that all of them were in.
@@ -108,7 +108,7 @@ class OwnGroup(object):
             told = "%s has its processes in %d control groups of blkio (%s): use the option cgroup for one of them"
             raise AttackError(told % (self.unit, len(places), ", ".join(places) or "none"), option="service")
         if os.path.basename(places[0]).startswith(cgroup.PREFIX):
-            raise AttackError("another attack has %s in %s: revert it first, or ask one attack for all limits" % (self.unit, places[0]), option="service")
+            raise AttackError(f"another attack has {self.unit} in {places[0]}: revert it first, or ask one attack for all limits", option="service")
         return places[0]
 
     def fill(self):
@@ -119,7 +119,7 @@ class OwnGroup(object):
                 return
             for pid in outside:
                 host_process.write_proc(os.path.join(self.path, "cgroup.procs"), str(pid))
-        raise AttackError("%s starts processes quicker than they can be moved into %s" % (self.unit, self.path))
+        raise AttackError(f"{self.unit} starts processes quicker than they can be moved into {self.path}")
 
 
 def device(option, value, real):
@@ -136,8 +136,8 @@ def device(option, value, real):
         if number.startswith("0:"):
             number = _source(mount.source)
         if number is None:
-            raise BadOption(option, value, "%s (%s) is on no block device: name the device" % (mount.point, mount.kind))
-    system = os.path.realpath("/sys/dev/block/%s" % number)
+            raise BadOption(option, value, f"{mount.point} ({mount.kind}) is on no block device: name the device")
+    system = os.path.realpath(f"/sys/dev/block/{number}")
     if os.path.exists(os.path.join(system, "partition")):
         number = Host.read(os.path.join(os.path.dirname(system), "dev")).strip()
     return number
@@ -153,13 +153,13 @@ def _source(path):
 
 
 def device_name(number):
-    for line in Host.read("/sys/dev/block/%s/uevent" % number).splitlines():
+    for line in Host.read(f"/sys/dev/block/{number}/uevent").splitlines():
         if line.startswith("DEVNAME="):
             return "/dev/" + line[8:]
     return number
 
 
-class Change(object):
+class Change:
     """One write to a file of the group: the line that is there, the one to write, and the one to go back to. None is no line."""
 
     def __init__(self, path, before, write, after, restore):
@@ -203,9 +203,9 @@ def changes(directory, version, number, limits, read=Host.read):
             path = os.path.join(directory, V1_FILES[key])
             before = line_of(read(path), number)
             told = "%s %d" % (number, limits[key])
-            found.append(Change(path, before, told, told, before or "%s %s" % (number, NONE[1])))
+            found.append(Change(path, before, told, told, before or f"{number} {NONE[1]}"))
     return found
 
 
 def _line(number, values):
-    return " ".join([number] + ["%s=%s" % (key, values[key]) for key in KEYS])
+    return " ".join([number] + [f"{key}={values[key]}" for key in KEYS])

@@ -63,7 +63,7 @@ def least_reserve(total):
     return min(128 * MIB, total // 10)
 
 
-class Goal(object):
+class Goal:
     """What to hold: an amount, or as much as brings the use of all programs to used bytes. rate: bytes a second, None for at once."""
 
     def __init__(self, reserve, amount=None, used=None, rate=None):
@@ -91,7 +91,7 @@ class Goal(object):
         return size - size % mmap.PAGESIZE
 
 
-class Hold(object):
+class Hold:
     """Pages that are ours alone."""
 
     def __init__(self, chunk):

@@ -89,7 +89,7 @@ def parts(count):
     return [each + (number < more) for number in range(holders)]
 
 
-class Sleepers(object):
+class Sleepers:
     """Threads that sleep until they are let go."""
 
     def __init__(self):

@@ -13,7 +13,6 @@ import base64
 import binascii
 import calendar
 import errno
-import io
 import os
 import re
 import socket
@@ -54,7 +53,7 @@ def set_offset(nanoseconds):
     try:
         time.clock_settime(time.CLOCK_REALTIME, time.clock_gettime(BOOTTIME) + nanoseconds / 1e9)
     except OSError as error:
-        raise AttackError("the clock cannot be set: %s" % error)
+        raise AttackError(f"the clock cannot be set: {error}")
 
 
 def refuse_not_ours(host):
@@ -73,7 +72,7 @@ def refuse_not_ours(host):
         time.clock_settime(time.CLOCK_REALTIME, -1.0)  # never valid, so it only tells whether a filter is in the way
     except OSError as error:
         if error.errno != errno.EINVAL:
-            raise AttackError("the clock of the target cannot be set from here: %s" % error)
+            raise AttackError(f"the clock of the target cannot be set from here: {error}")
 
 
 def refuse_other_date(host):
@@ -85,7 +84,7 @@ def refuse_other_date(host):
 
 def slow(host):
     """How long the shell takes to look at the clock, in nanoseconds: the undo's own function, measured against the exact difference."""
-    script = "%s%sclock_ahead %d 0 && printf %%s \"$ahead\"" % (_COMMON, CLOCK, offset())
+    script = '%s%sclock_ahead %d 0 && printf %%s "$ahead"' % (_COMMON, CLOCK, offset())
     rc, out, err = host.run(["/bin/sh", "-c", script], check=False)
     if rc != 0 or not re.match(r"-?[0-9]+\Z", out):
         raise AttackError("the shell of the target cannot read the clock: %s" % (err.strip() or "rc %d" % rc))
@@ -99,10 +98,10 @@ def validity(option, where):
     """(from, until) in seconds of a certificate: a PEM or OpenSSH file on the target, or HOST:PORT that talks TLS. Errors: BadOption."""
     if where.startswith("/"):
         try:
-            with io.open(where, encoding="utf-8", errors="replace") as handle:
+            with open(where, encoding="utf-8", errors="replace") as handle:
                 text = handle.read(1 << 20)
-        except (IOError, OSError) as error:
-            raise BadOption(option, where, "it cannot be read: %s" % error)
+        except OSError as error:
+            raise BadOption(option, where, f"it cannot be read: {error}")
     else:
         text = _served(option, where)
     try:
@@ -131,7 +130,7 @@ def _served(option, where):
             with context.wrap_socket(plain, server_hostname=name) as secure:
                 return ssl.DER_cert_to_PEM_cert(secure.getpeercert(True))
     except (OSError, ValueError) as error:
-        raise BadOption(option, where, "its certificate cannot be read: %s" % error)
+        raise BadOption(option, where, f"its certificate cannot be read: {error}")
 
 
 def _of_pem(text):

@@ -27,14 +27,49 @@ from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal
 
 # What logins, the boot and the undo itself need.
 TREES = filesystem.KERNEL_TREES + (
-    "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32", "/usr/libexec",
-    "/boot", "/etc/ssh", "/etc/pam.d", "/etc/security", "/etc/sudoers.d", "/run/systemd", "/run/dbus", "/run/udev", "/run/sshd", "/var/lib/faultline",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/libx32",
+    "/usr/libexec",
+    "/boot",
+    "/etc/ssh",
+    "/etc/pam.d",
+    "/etc/security",
+    "/etc/sudoers.d",
+    "/run/systemd",
+    "/run/dbus",
+    "/run/udev",
+    "/run/sshd",
+    "/var/lib/faultline",
 )
 FILES = frozenset(
     "/etc/" + name
     for name in (
-        "passwd", "shadow", "group", "gshadow", "nsswitch.conf", "sudoers", "fstab", "crypttab", "inittab", "environment", "ld.so.cache", "ld.so.conf",
-        "ld.so.preload", "selinux/config", "cron.d/faultline", "machine-id",
+        "passwd",
+        "shadow",
+        "group",
+        "gshadow",
+        "nsswitch.conf",
+        "sudoers",
+        "fstab",
+        "crypttab",
+        "inittab",
+        "environment",
+        "ld.so.cache",
+        "ld.so.conf",
+        "ld.so.preload",
+        "selinux/config",
+        "cron.d/faultline",
+        "machine-id",
     )
 )
 _GET_FLAGS = 0x80000000 | struct.calcsize("l") << 16 | 0x6601  # FS_IOC_GETFLAGS
@@ -81,7 +116,7 @@ def change(op, content, told):
     return content
 
 
-class File(object):
+class File:
     """A plain file as it is before the attack, for root to read. Errors: AttackError for everything that is none or must not be changed."""
 
     def __init__(self, option, value, place, most):
@@ -96,9 +131,9 @@ class File(object):
             raise BadOption(option, value, "there is no such file on the target")
         kinds = ((stat.S_ISLNK, "a symbolic link: name the file that it leads to"), (stat.S_ISDIR, "a directory: only plain files can be put back exactly"))
         if not stat.S_ISREG(found.st_mode):
-            raise BadOption(option, value, "it is %s" % next((words for test, words in kinds if test(found.st_mode)), "a device, a pipe or a socket"))
+            raise BadOption(option, value, "it is {}".format(next((words for test, words in kinds if test(found.st_mode)), "a device, a pipe or a socket")))
         if found.st_size > most:
-            raise BadOption(option, value, "it has %s, and what can be saved is %s (max_size)" % (_units.human_size(found.st_size), _units.human_size(most)))
+            raise BadOption(option, value, f"it has {_units.human_size(found.st_size)}, and what can be saved is {_units.human_size(most)} (max_size)")
         self.mount = filesystem.mount_of(self.path)
         self.mount.refuse(option, value)
         self.is_mount = self.mount.point == self.path
@@ -121,20 +156,20 @@ class File(object):
         word = bytearray(struct.calcsize("l"))
         try:
             fcntl.ioctl(handle, _GET_FLAGS, word)
-        except (IOError, OSError):
+        except OSError:
             return  # this file system has no such flags
         flags = struct.unpack_from("=i", word)[0]
         if flags & (_IMMUTABLE | _APPEND_ONLY):
-            raise NotRestorable("%s is immutable or append-only (chattr): nothing of ours could be put back there" % self.path)
+            raise NotRestorable(f"{self.path} is immutable or append-only (chattr): nothing of ours could be put back there")
 
     def _same(self, handle):
         now = os.fstat(handle)
         if any(getattr(now, key) != getattr(self.stat, key) for key in ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_mode", "st_uid")):
-            raise AttackError("%s is being changed by somebody else at this moment" % self.path)
+            raise AttackError(f"{self.path} is being changed by somebody else at this moment")
 
     @property
     def mode(self):
-        return "%o" % stat.S_IMODE(self.stat.st_mode)
+        return f"{stat.S_IMODE(self.stat.st_mode):o}"
 
     # --- the attack, step by step -----------------------------------------------------------------
 
@@ -143,7 +178,7 @@ class File(object):
         place = os.path.join(journal.directory(attack_id), "saved")
         self._copy(place, None, self.content, self.stat.st_mtime_ns)
         if extended(place) != self.extended:
-            raise NotRestorable("%s has extended attributes (%s) that %s cannot hold" % (self.path, ", ".join(sorted(self.extended)), journal.path))
+            raise NotRestorable("{} has extended attributes ({}) that {} cannot hold".format(self.path, ", ".join(sorted(self.extended)), journal.path))
         sync_dir(os.path.dirname(place))
         crash_point("inject:0")
 
@@ -159,7 +194,7 @@ class File(object):
                 try:
                     os.setxattr(handle, name, value)
                 except OSError as error:
-                    raise NotRestorable("%s: the extended attribute %s cannot be copied: %s" % (self.path, name, error.strerror))
+                    raise NotRestorable(f"{self.path}: the extended attribute {name} cannot be copied: {error.strerror}")
             if mtime is not None:
                 os.utime(handle, ns=(self.stat.st_atime_ns, mtime))
             os.fsync(handle)
@@ -198,7 +233,7 @@ class File(object):
         found = os.fstat(above)
         if [found.st_dev, found.st_ino] != self.parent_id:
             os.close(above)
-            raise AttackError("%s is not the directory any more that it was a moment ago" % self.parent)
+            raise AttackError(f"{self.parent} is not the directory any more that it was a moment ago")
         return above
 
     def write(self, journal, attack_id, content, keep_time):

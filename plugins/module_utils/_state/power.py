@@ -59,7 +59,7 @@ def command(host, action):
 def keys(action):
     """The magic keys that do it. Errors: AttackError when the kernel has none."""
     if not os.access(SYSRQ, os.W_OK):
-        raise AttackError("%s cannot be written to: this kernel cannot be made to %s" % (SYSRQ, action))
+        raise AttackError(f"{SYSRQ} cannot be written to: this kernel cannot be made to {action}")
     return _KEYS[action]
 
 
@@ -80,19 +80,19 @@ def after_crash():
     seconds = Host.read("/proc/sys/kernel/panic").strip() or "0"
     if seconds == "0":
         return None
-    return "kernel.panic is %s: the host reboots by itself" % seconds
+    return f"kernel.panic is {seconds}: the host reboots by itself"
 
 
 def clock_now():
     """Seconds of the hardware clock, which need not be those of the system. Errors: AttackError when it cannot wake the host."""
     if not os.path.exists(CLOCK + "/wakealarm"):
-        raise AttackError("%s/wakealarm is missing: the target has no clock that could wake it" % CLOCK)
+        raise AttackError(f"{CLOCK}/wakealarm is missing: the target has no clock that could wake it")
     set_already = Host.read(CLOCK + "/wakealarm").strip()
     if set_already:
-        raise AttackError("the alarm of the hardware clock is set already (%s, in its own seconds): it belongs to somebody else" % set_already)
+        raise AttackError(f"the alarm of the hardware clock is set already ({set_already}, in its own seconds): it belongs to somebody else")
     now = Host.read(CLOCK + "/since_epoch").strip()
     if not now.isdigit():
-        raise AttackError("%s/since_epoch cannot be read: the hardware clock does not work" % CLOCK)
+        raise AttackError(f"{CLOCK}/since_epoch cannot be read: the hardware clock does not work")
     return int(now)
 
 
@@ -101,7 +101,7 @@ def set_alarm(seconds):
     try:
         with open(CLOCK + "/wakealarm", "w") as handle:
             handle.write("%d\n" % seconds)
-    except (IOError, OSError) as error:
-        raise AttackError("the alarm of the hardware clock cannot be set: %s" % error)
+    except OSError as error:
+        raise AttackError(f"the alarm of the hardware clock cannot be set: {error}")
     if Host.read(CLOCK + "/wakealarm").strip() != str(seconds):
         raise AttackError("the hardware clock did not keep its alarm")

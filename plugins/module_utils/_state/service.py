@@ -77,7 +77,7 @@ def protected(name, patterns):
     return any(name.startswith(each[:-1]) if each.endswith("*") else name == each for each in patterns)
 
 
-class _Manager(object):
+class _Manager:
     """What the inits have in common. name: of a service, as look() gives it."""
 
     def __init__(self, host):
@@ -92,8 +92,8 @@ class _Manager(object):
 
     def restart(self, undo, name):
         """Add to an undo that a service is started again unless it runs, and that it must run then."""
-        undo.steps.append(Run("start %s again" % name, self.start(name), [Fails(self.ask(name))], START_SECONDS))
-        undo.checks.append(Gone("%s is down" % name, [Fails(self.ask(name))]))
+        undo.steps.append(Run(f"start {name} again", self.start(name), [Fails(self.ask(name))], START_SECONDS))
+        undo.checks.append(Gone(f"{name} is down", [Fails(self.ask(name))]))
 
 
 class Systemd(_Manager):
@@ -101,7 +101,7 @@ class Systemd(_Manager):
     protected = PROTECTED
 
     def __init__(self, host):
-        super(Systemd, self).__init__(host)
+        super().__init__(host)
         self.tool = host.tool("systemctl")
 
     def ask(self, name):
@@ -119,7 +119,9 @@ class Systemd(_Manager):
         for name, unit in zip(names, self.show(names)):
             bound = [each["Id"] for each in self.show(unit["BoundBy"].split()) if each["ActiveState"] not in ("inactive", "failed")]
             if bound:
-                raise AttackError("%s: %s would stop with %s, for it is bound to it: stop it yourself first" % (option, ", ".join(bound), name), option=option)
+                raise AttackError(
+                    "{}: {} would stop with {}, for it is bound to it: stop it yourself first".format(option, ", ".join(bound), name), option=option
+                )
         return [([self.tool, "stop", "--job-mode=ignore-dependencies"] + list(names), None)]
 
     def active(self, names):
@@ -127,9 +129,9 @@ class Systemd(_Manager):
         units = self.show([_unit(name) for name in names])
         for unit in units:
             if unit["ActiveState"] in ("activating", "deactivating", "reloading"):
-                raise AttackError("%s is %s at this moment: try again" % (unit["Id"], unit["ActiveState"]))
+                raise AttackError("{} is {} at this moment: try again".format(unit["Id"], unit["ActiveState"]))
             if unit["ActiveState"] == "active" and unit["LoadState"] != "loaded":
-                raise NotRestorable("%s runs, but its unit is %s: it could not be started again" % (unit["Id"], unit["LoadState"]))
+                raise NotRestorable("{} runs, but its unit is {}: it could not be started again".format(unit["Id"], unit["LoadState"]))
         return sorted(set(unit["Id"] for unit in units if unit["ActiveState"] == "active"))
 
     def show(self, names):
@@ -155,9 +157,9 @@ class Systemd(_Manager):
         services = []
         for name, unit in zip(asked, self.show([_unit(name) for name in asked])):
             if unit["LoadState"] == "not-found":
-                raise AttackError("%s: %s is not a service of the target" % (option, name), option=option)
+                raise AttackError(f"{option}: {name} is not a service of the target", option=option)
             if unit["ActiveState"] != "active":
-                raise AttackError("%s: %s does not run (%s): there is nothing to stop" % (option, name, unit["ActiveState"]), option=option)
+                raise AttackError("{}: {} does not run ({}): there is nothing to stop".format(option, name, unit["ActiveState"]), option=option)
             services.append(unit)
         seen, rest = {}, list(services)
         while rest:
@@ -175,21 +177,21 @@ class Systemd(_Manager):
     def _refuse(self, option, unit, ours):
         name = unit["Id"]
         if protected(name, self.protected) or name in ours or short(name) in ("ssh.socket", "sshd.socket"):
-            raise AttackError("%s: %s would stop, which keeps the host or its control path alive" % (option, name), option=option)
+            raise AttackError(f"{option}: {name} would stop, which keeps the host or its control path alive", option=option)
         if not name.endswith((".service",) + _TRIGGERS):
-            raise AttackError("%s: %s would stop as well, which is more than a service" % (option, name), option=option)
+            raise AttackError(f"{option}: {name} would stop as well, which is more than a service", option=option)
         if unit["ActiveState"] != "active" or unit["Job"] not in ("", "0"):
-            raise AttackError("%s: %s is changing its state at this moment: try again" % (option, name), option=option)
+            raise AttackError(f"{option}: {name} is changing its state at this moment: try again", option=option)
         if unit["LoadState"] != "loaded":
-            raise NotRestorable("%s: %s runs, but its unit is %s: it could not be started again" % (option, name, unit["LoadState"]), option=option)
+            raise NotRestorable("{}: {} runs, but its unit is {}: it could not be started again".format(option, name, unit["LoadState"]), option=option)
         if unit["Transient"] == "yes":
-            raise NotRestorable("%s: %s is a transient unit: it would be gone for good" % (option, name), option=option)
+            raise NotRestorable(f"{option}: {name} is a transient unit: it would be gone for good", option=option)
         if unit["Type"] == "oneshot":
-            raise NotRestorable("%s: %s is a oneshot: what it did when it was started cannot be put back exactly" % (option, name), option=option)
+            raise NotRestorable(f"{option}: {name} is a oneshot: what it did when it was started cannot be put back exactly", option=option)
         if "yes" in (unit["RefuseManualStart"], unit["RefuseManualStop"]) or "no" in (unit["CanStart"], unit["CanStop"]):
-            raise AttackError("%s: %s refuses to be started or stopped by hand" % (option, name), option=option)
+            raise AttackError(f"{option}: {name} refuses to be started or stopped by hand", option=option)
         if "OnActiveUSec" in unit["TimersMonotonic"] or "OnActiveSec" in unit["TimersMonotonic"]:
-            raise NotRestorable("%s: %s counts from its own start, which would not be the same again; stop it yourself first" % (option, name), option=option)
+            raise NotRestorable(f"{option}: {name} counts from its own start, which would not be the same again; stop it yourself first", option=option)
 
     def restore(self, undo, found):
         """The undo of a stop: sockets and the like first, for a socket cannot be started once its service runs."""
@@ -198,7 +200,7 @@ class Systemd(_Manager):
                 if trigger.endswith(".socket") and trigger in found["units"][service]["TriggeredBy"].split():
                     undo.steps.append(
                         Run(
-                            "%s must be first" % trigger,
+                            f"{trigger} must be first",
                             [self.tool, "stop", service],
                             [Fails(self.ask(trigger)), Succeeds(self.ask(service))],
                         )
@@ -213,17 +215,18 @@ class Systemd(_Manager):
             unit, link = found["units"][name], os.path.join(MASKS, name)
             if not unit["FragmentPath"].startswith(("/lib/", "/usr/")) or os.path.lexists("/etc/systemd/system/" + name):
                 raise AttackError(
-                    "%s: %s has its unit file in %s, over which a mask that ends with this boot has no effect: use self_heal: false instead"
-                    % (option, name, os.path.dirname(unit["FragmentPath"]) or "no place on the disk"),
+                    "{}: {} has its unit file in {}, over which a mask that ends with this boot has no effect: use self_heal: false instead".format(
+                        option, name, os.path.dirname(unit["FragmentPath"]) or "no place on the disk"
+                    ),
                     option=option,
                 )
             if os.path.lexists(link):
-                raise AttackError("%s: %s is there already, and not ours" % (option, link), option=option)
+                raise AttackError(f"{option}: {link} is there already, and not ours", option=option)
             if unit["NeedDaemonReload"] == "yes":
-                raise NotRestorable("%s: the unit file of %s was changed and not loaded yet; run systemctl daemon-reload first" % (option, name), option=option)
+                raise NotRestorable(f"{option}: the unit file of {name} was changed and not loaded yet; run systemctl daemon-reload first", option=option)
             ours = [LinksTo(link, "/dev/null")]
-            undo.steps.append(Run("unmask %s" % name, [self.tool, "unmask", "--quiet", "--runtime", name], ours))
-            undo.checks.append(Gone("the mask of %s" % name, ours))
+            undo.steps.append(Run(f"unmask {name}", [self.tool, "unmask", "--quiet", "--runtime", name], ours))
+            undo.checks.append(Gone(f"the mask of {name}", ours))
             steps.append(([self.tool, "mask", "--quiet", "--runtime", name], None))
         return steps
 
@@ -257,12 +260,12 @@ class _Scripts(_Manager):
     def plan_for(self, option, asked):
         for name in asked:
             if protected(name, self.protected):
-                raise AttackError("%s: %s is protected: the undo after a reboot needs it" % (option, name), option=option)
+                raise AttackError(f"{option}: {name} is protected: the undo after a reboot needs it", option=option)
             if not os.access(os.path.join(INIT_SCRIPTS, name), os.X_OK):
-                raise AttackError("%s: %s is not a service of the target: there is no %s/%s" % (option, name, INIT_SCRIPTS, name), option=option)
+                raise AttackError(f"{option}: {name} is not a service of the target: there is no {INIT_SCRIPTS}/{name}", option=option)
             status = self._status(name)
             if status == NOT_STARTED:
-                raise AttackError("%s: %s does not run: there is nothing to stop" % (option, name), option=option)
+                raise AttackError(f"{option}: {name} does not run: there is nothing to stop", option=option)
             if status != STARTED:
                 raise NotRestorable("%s: the script of %s does not say whether it runs (its status ends with rc %d)" % (option, name, status), option=option)
         self.refuse_needed(option, asked)
@@ -291,7 +294,9 @@ class OpenRc(_Scripts):
             others = self.host.run(self.command(name, "needsme"), check=False)[1].split()
             running = [other for other in others if other not in asked and os.path.lexists(os.path.join(OPENRC, "started", other))]
             if running:
-                raise AttackError("%s: %s would stop with %s: name them too, or stop them first" % (option, ", ".join(sorted(running)), name), option=option)
+                raise AttackError(
+                    "{}: {} would stop with {}: name them too, or stop them first".format(option, ", ".join(sorted(running)), name), option=option
+                )
 
 
 class SysV(_Scripts):

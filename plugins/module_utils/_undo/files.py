@@ -173,7 +173,7 @@ class IsInode(_Typed):
     functions = _IS_INODE
 
     def __init__(self, path, device, inode):
-        super(IsInode, self).__init__(path=path, device=device, inode=inode)
+        super().__init__(path=path, device=device, inode=inode)
 
     def condition(self):
         return "is_inode %s %d %d" % (quote(self.path), self.device, self.inode)
@@ -195,10 +195,10 @@ class HasLine(_Typed):
     functions = _HAS_LINE
 
     def __init__(self, path, line):
-        super(HasLine, self).__init__(path=path, line=line)
+        super().__init__(path=path, line=line)
 
     def condition(self):
-        return "has_line %s %s" % (quote(self.path), quote(self.line))
+        return f"has_line {quote(self.path)} {quote(self.line)}"
 
 
 @typed
@@ -209,10 +209,10 @@ class IoController(_Typed):
     functions = _IO_OURS
 
     def __init__(self, path):
-        super(IoController, self).__init__(path=path)
+        super().__init__(path=path)
 
     def condition(self):
-        return "io_ours %s" % quote(self.path)
+        return f"io_ours {quote(self.path)}"
 
 
 @typed
@@ -223,10 +223,10 @@ class Put(_Typed):
     functions = _PUT
 
     def __init__(self, title, path, text, guards):
-        super(Put, self).__init__(title=title, path=path, text=text, guards=list(guards))
+        super().__init__(title=title, path=path, text=text, guards=list(guards))
 
     def render(self):
-        return [comment(self.title), "if %s; then put %s %s; fi" % (_all(self.guards), quote(self.text), quote(self.path))]
+        return [comment(self.title), f"if {_all(self.guards)}; then put {quote(self.text)} {quote(self.path)}; fi"]
 
 
 @typed
@@ -241,7 +241,7 @@ class RemoveOwn(_Typed):
 
     def __init__(self, title, path, seconds=None, size=0, files=0):
         seconds = seconds or min(3600, 60 + size // (20 << 20) + files // 200)
-        super(RemoveOwn, self).__init__(title=title, path=path, seconds=seconds)
+        super().__init__(title=title, path=path, seconds=seconds)
 
     def render(self):
         return [comment(self.title), "remove_own %s %d" % (quote(self.path), self.seconds)]
@@ -259,7 +259,7 @@ class FileBack(_Typed):
 
     def render(self):
         told = [self.path] + self.parent + [self.name, self.aside, self.fresh] + self.file + [self.before, self.after]
-        return [comment(self.title), "file_back %s" % " ".join(quote(str(word)) for word in told)]
+        return [comment(self.title), "file_back {}".format(" ".join(quote(str(word)) for word in told))]
 
 
 @typed
@@ -270,5 +270,5 @@ class InPlace(_Typed):
     functions = _FILE_BACK + _BYTES_BACK
 
     def render(self):
-        told = [self.path] + self.parent + ["%s_back" % self.how, self.name] + self.file + [self.before, self.after]
-        return [comment(self.title), "in_place %s" % " ".join(quote(str(word)) for word in told)]
+        told = [self.path] + self.parent + [f"{self.how}_back", self.name] + self.file + [self.before, self.after]
+        return [comment(self.title), "in_place {}".format(" ".join(quote(str(word)) for word in told))]

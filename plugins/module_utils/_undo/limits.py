@@ -66,11 +66,11 @@ class HasHeirs(_Typed):
     functions = _HEIRS
 
     def __init__(self, pid, start, soft, hard):
-        super(HasHeirs, self).__init__(pid=pid, start=start, soft=str(soft), hard=str(hard))
+        super().__init__(pid=pid, start=start, soft=str(soft), hard=str(hard))
 
     def condition(self):
         who = quote(str(self.pid))
-        return "same_boot && alive %s %s && has_heirs %s %s %s" % (who, quote(str(self.start)), who, quote(self.soft), quote(self.hard))
+        return f"same_boot && alive {who} {quote(str(self.start))} && has_heirs {who} {quote(self.soft)} {quote(self.hard)}"
 
 
 @typed
@@ -81,8 +81,8 @@ class HeirsBack(_Typed):
     functions = _HEIRS
 
     def __init__(self, title, prlimit, pid, start, lowest, back, hard):
-        super(HeirsBack, self).__init__(title=title, prlimit=prlimit, pid=pid, start=start, lowest=str(lowest), back=str(back), hard=str(hard))
+        super().__init__(title=title, prlimit=prlimit, pid=pid, start=start, lowest=str(lowest), back=str(back), hard=str(hard))
 
     def render(self):
         told = " ".join(quote(str(word)) for word in (self.prlimit, self.pid, self.lowest, self.back, self.hard))
-        return [comment(self.title), "if same_boot && alive %s %s; then heirs_back %s; fi" % (quote(str(self.pid)), quote(str(self.start)), told)]
+        return [comment(self.title), f"if same_boot && alive {quote(str(self.pid))} {quote(str(self.start))}; then heirs_back {told}; fi"]

@@ -68,10 +68,10 @@ class Misses(_Typed):
     functions = _MISSES
 
     def __init__(self, argv, line):
-        super(Misses, self).__init__(argv=list(argv), line=line.strip(" \t"))  # as read takes it
+        super().__init__(argv=list(argv), line=line.strip(" \t"))  # as read takes it
 
     def condition(self):
-        return "misses %s %s" % (quote(self.line), words(self.argv))
+        return f"misses {quote(self.line)} {words(self.argv)}"
 
 
 @typed
@@ -82,10 +82,10 @@ class Lacks(_Typed):
     functions = _LACKS
 
     def __init__(self, argv, text):
-        super(Lacks, self).__init__(argv=list(argv), text=text)
+        super().__init__(argv=list(argv), text=text)
 
     def condition(self):
-        return "lacks %s %s" % (quote(self.text), words(self.argv))
+        return f"lacks {quote(self.text)} {words(self.argv)}"
 
 
 @typed
@@ -95,7 +95,7 @@ class Until(_Typed):
     fields = ("title", "seconds", "guards")
 
     def __init__(self, title, seconds, guards):
-        super(Until, self).__init__(title=title, seconds=int(seconds), guards=list(guards))
+        super().__init__(title=title, seconds=int(seconds), guards=list(guards))
 
     def render(self):
         return [
@@ -116,11 +116,11 @@ class Feed(_Typed):
     functions = _FEED + _REPEAT
 
     def __init__(self, title, argv, text, tries=1):
-        super(Feed, self).__init__(title=title, argv=list(argv), text=text.rstrip("\n"), tries=int(tries))
+        super().__init__(title=title, argv=list(argv), text=text.rstrip("\n"), tries=int(tries))
 
     def render(self):
         times = "repeat %d " % self.tries if self.tries > 1 else ""
-        return [comment(self.title), "%sfeed %s %s" % (times, quote(self.text), words(self.argv))]
+        return [comment(self.title), f"{times}feed {quote(self.text)} {words(self.argv)}"]
 
 
 @typed
@@ -130,5 +130,5 @@ class Insist(Run):
     functions = _FEED + _REPEAT
 
     def render(self):
-        act = "insist %s" % words(self.argv)
-        return [comment(self.title), "if %s; then %s; fi" % (_all(self.guards), act) if self.guards else act]
+        act = f"insist {words(self.argv)}"
+        return [comment(self.title), f"if {_all(self.guards)}; then {act}; fi" if self.guards else act]

@@ -25,7 +25,7 @@ def words(argv):
     """An argv as quoted words of a shell command. Errors: AttackError for what no program can be run with."""
     told = [str(word) for word in argv]
     if not told or not told[0] or told[0].startswith("-") or "=" in told[0] or any("\0" in word for word in told):
-        raise AttackError("undo: %r cannot be run: it needs the name of a program first, and no zero bytes" % told)
+        raise AttackError(f"undo: {told!r} cannot be run: it needs the name of a program first, and no zero bytes")
     return " ".join(quote(word) for word in told)
 
 
@@ -34,7 +34,7 @@ def comment(title):
     return "# " + "".join(letter if letter.isprintable() else "?" for letter in title)
 
 
-class _Typed(object):
+class _Typed:
     """Something with named fields that goes to JSON and back."""
 
     fields = ()
@@ -43,7 +43,7 @@ class _Typed(object):
     def __init__(self, **values):
         unknown = set(values) - set(self.fields)
         if unknown:
-            raise AttackError("undo: unknown fields %s in %s" % (", ".join(sorted(unknown)), type(self).__name__))
+            raise AttackError("undo: unknown fields {} in {}".format(", ".join(sorted(unknown)), type(self).__name__))
         for name in self.fields:
             setattr(self, name, values.get(name))
 
@@ -88,10 +88,10 @@ class FileHolds(_Typed):
     fields = ("path", "text")
 
     def __init__(self, path, text):
-        super(FileHolds, self).__init__(path=path, text=text.rstrip("\n"))
+        super().__init__(path=path, text=text.rstrip("\n"))
 
     def condition(self):
-        return "holds %s %s" % (quote(self.path), quote(self.text))
+        return f"holds {quote(self.path)} {quote(self.text)}"
 
 
 @typed
@@ -99,10 +99,10 @@ class Exists(_Typed):
     fields = ("path",)
 
     def __init__(self, path):
-        super(Exists, self).__init__(path=path)
+        super().__init__(path=path)
 
     def condition(self):
-        return "[ -e %s ]" % quote(self.path)
+        return f"[ -e {quote(self.path)} ]"
 
 
 @typed
@@ -112,10 +112,10 @@ class OutputHas(_Typed):
     fields = ("argv", "text")
 
     def __init__(self, argv, text):
-        super(OutputHas, self).__init__(argv=list(argv), text=text)
+        super().__init__(argv=list(argv), text=text)
 
     def condition(self):
-        return "prints %s %s" % (quote(self.text), words(self.argv))
+        return f"prints {quote(self.text)} {words(self.argv)}"
 
 
 @typed
@@ -125,10 +125,10 @@ class OnlyOurFilters(_Typed):
     fields = ("argv",)
 
     def __init__(self, argv):
-        super(OnlyOurFilters, self).__init__(argv=list(argv))
+        super().__init__(argv=list(argv))
 
     def condition(self):
-        return "only_our_filters %s" % words(self.argv)
+        return f"only_our_filters {words(self.argv)}"
 
 
 @typed
@@ -138,10 +138,10 @@ class Alive(_Typed):
     fields = ("pid", "start")
 
     def __init__(self, pid, start):
-        super(Alive, self).__init__(pid=pid, start=start)
+        super().__init__(pid=pid, start=start)
 
     def condition(self):
-        return "same_boot && alive %s %s" % (quote(str(self.pid)), quote(str(self.start)))
+        return f"same_boot && alive {quote(str(self.pid))} {quote(str(self.start))}"
 
 
 @typed
@@ -151,10 +151,10 @@ class Fails(_Typed):
     fields = ("argv",)
 
     def __init__(self, argv):
-        super(Fails, self).__init__(argv=list(argv))
+        super().__init__(argv=list(argv))
 
     def condition(self):
-        return "fails %s" % words(self.argv)
+        return f"fails {words(self.argv)}"
 
 
 @typed
@@ -164,10 +164,10 @@ class Succeeds(_Typed):
     fields = ("argv",)
 
     def __init__(self, argv):
-        super(Succeeds, self).__init__(argv=list(argv))
+        super().__init__(argv=list(argv))
 
     def condition(self):
-        return "! fails %s" % words(self.argv)
+        return f"! fails {words(self.argv)}"
 
 
 @typed
@@ -177,10 +177,10 @@ class LinksTo(_Typed):
     fields = ("path", "target")
 
     def __init__(self, path, target):
-        super(LinksTo, self).__init__(path=path, target=target)
+        super().__init__(path=path, target=target)
 
     def condition(self):
-        return '[ "$(readlink %s)" = %s ]' % (quote(self.path), quote(self.target))
+        return f'[ "$(readlink {quote(self.path)})" = {quote(self.target)} ]'
 
 
 @typed
@@ -191,10 +191,10 @@ class Stopped(_Typed):
     functions = FREEZE
 
     def __init__(self, pid, start):
-        super(Stopped, self).__init__(pid=pid, start=start)
+        super().__init__(pid=pid, start=start)
 
     def condition(self):
-        return "stopped %s %s" % (quote(str(self.pid)), quote(str(self.start)))
+        return f"stopped {quote(str(self.pid))} {quote(str(self.start))}"
 
 
 @typed
@@ -221,10 +221,10 @@ network_namespace() { # network_namespace NUMBER DOOR: no process and no name le
 """
 
     def __init__(self, number, door):
-        super(NetworkNamespace, self).__init__(number=number, door=door)
+        super().__init__(number=number, door=door)
 
     def condition(self):
-        return "network_namespace %s %s" % (quote(self.number), quote(self.door))
+        return f"network_namespace {quote(self.number)} {quote(self.door)}"
 
 
 @typed
@@ -234,10 +234,10 @@ class NotRunning(_Typed):
     fields = ("name",)
 
     def __init__(self, name):
-        super(NotRunning, self).__init__(name=name)
+        super().__init__(name=name)
 
     def condition(self):
-        return "! running %s" % quote(self.name)
+        return f"! running {quote(self.name)}"
 
 
 def _all(guards):
@@ -254,11 +254,11 @@ class Run(_Typed):
     fields = ("title", "argv", "guards", "seconds")
 
     def __init__(self, title, argv, guards=(), seconds=None):
-        super(Run, self).__init__(title=title, argv=list(argv), guards=list(guards), seconds=seconds)
+        super().__init__(title=title, argv=list(argv), guards=list(guards), seconds=seconds)
 
     def render(self):
-        act = "%s %s" % ("try_for %d" % self.seconds if self.seconds else "try", words(self.argv))
-        return [comment(self.title), "if %s; then %s; fi" % (_all(self.guards), act) if self.guards else act]
+        act = "{} {}".format("try_for %d" % self.seconds if self.seconds else "try", words(self.argv))
+        return [comment(self.title), f"if {_all(self.guards)}; then {act}; fi" if self.guards else act]
 
 
 @typed
@@ -268,11 +268,11 @@ class When(_Typed):
     fields = ("guards", "steps")
 
     def __init__(self, guards, steps):
-        super(When, self).__init__(guards=list(guards), steps=list(steps))
+        super().__init__(guards=list(guards), steps=list(steps))
 
     def render(self):
         inner = [line for step in self.steps for line in step.render()]
-        return ["if %s; then" % _all(self.guards)] + _indent(inner) + ["fi"]
+        return [f"if {_all(self.guards)}; then"] + _indent(inner) + ["fi"]
 
 
 @typed
@@ -282,10 +282,10 @@ class KillGroup(_Typed):
     fields = ("title", "pid", "start")
 
     def __init__(self, title, pid, start):
-        super(KillGroup, self).__init__(title=title, pid=pid, start=start)
+        super().__init__(title=title, pid=pid, start=start)
 
     def render(self):
-        return [comment(self.title), "kill_group %s %s" % (quote(str(self.pid)), quote(str(self.start)))]
+        return [comment(self.title), f"kill_group {quote(str(self.pid))} {quote(str(self.start))}"]
 
 
 @typed
@@ -296,10 +296,10 @@ class Continue(_Typed):
     functions = FREEZE
 
     def __init__(self, title, pid, start):
-        super(Continue, self).__init__(title=title, pid=pid, start=start)
+        super().__init__(title=title, pid=pid, start=start)
 
     def render(self):
-        return [comment(self.title), "if %s; then go_on %s; fi" % (Stopped(self.pid, self.start).condition(), quote(str(self.pid)))]
+        return [comment(self.title), f"if {Stopped(self.pid, self.start).condition()}; then go_on {quote(str(self.pid))}; fi"]
 
 
 @typed
@@ -313,7 +313,7 @@ class SetClock(_Typed):
     functions = CLOCK
 
     def __init__(self, title, offset_ns, slow_ns):
-        super(SetClock, self).__init__(title=title, offset_ns=int(offset_ns), slow_ns=int(slow_ns))
+        super().__init__(title=title, offset_ns=int(offset_ns), slow_ns=int(slow_ns))
 
     def render(self):
         return [comment(self.title), "if same_boot; then set_clock %d %d; fi" % (self.offset_ns, self.slow_ns)]
@@ -329,10 +329,10 @@ class Gone(_Typed):
     fields = ("title", "guards")
 
     def __init__(self, title, guards):
-        super(Gone, self).__init__(title=title, guards=list(guards))
+        super().__init__(title=title, guards=list(guards))
 
     def render(self):
-        return ["if %s; then left %s; fi" % (_all(self.guards), quote(self.title))]
+        return [f"if {_all(self.guards)}; then left {quote(self.title)}; fi"]
 
 
 @typed
@@ -342,11 +342,11 @@ class Same(_Typed):
     fields = ("title", "argv", "file", "guards", "counters")
 
     def __init__(self, title, argv, file, guards=(), counters=()):
-        super(Same, self).__init__(title=title, argv=list(argv), file=file, guards=list(guards), counters=list(counters))
+        super().__init__(title=title, argv=list(argv), file=file, guards=list(guards), counters=list(counters))
 
     def render(self):
-        act = "same %s %s %s %s" % (quote(self.file), quote(self.title), quote(" ".join(self.counters)), words(self.argv))
-        return ["if %s; then %s; fi" % (_all(self.guards), act) if self.guards else act]
+        act = "same {} {} {} {}".format(quote(self.file), quote(self.title), quote(" ".join(self.counters)), words(self.argv))
+        return [f"if {_all(self.guards)}; then {act}; fi" if self.guards else act]
 
 
 @typed
@@ -356,13 +356,13 @@ class ComesBack(_Typed):
     fields = ("title", "name")
 
     def __init__(self, title, name):
-        super(ComesBack, self).__init__(title=title, name=name)
+        super().__init__(title=title, name=name)
 
     def render(self):
-        return ["comes_back %s %s" % (quote(self.name), quote(self.title))]
+        return [f"comes_back {quote(self.name)} {quote(self.title)}"]
 
 
-class Undo(object):
+class Undo:
     """All that one attack needs to be undone: steps in order, checks, and the texts of the state before."""
 
     def __init__(self, steps=(), checks=(), before=None):
@@ -416,15 +416,14 @@ def render_record(record, state_dir):
     checks = [line for check in undo.checks for line in check.render()] or [": # nothing to compare"]
     head = [
         "#!/bin/sh",
-        "# Undo of the faultline.chaos attack %s (id %s), written %s, before anything was changed."
-        % (record["module"], attack_id, record["started"]),
-        "# Safe at any time, and more than once:  sh %s/%s/revert.sh" % (state_dir, attack_id),
+        "# Undo of the faultline.chaos attack {} (id {}), written {}, before anything was changed.".format(record["module"], attack_id, record["started"]),
+        f"# Safe at any time, and more than once:  sh {state_dir}/{attack_id}/revert.sh",
         "",
-        "id=%s" % quote(attack_id),
-        "state=%s" % quote(state_dir),
-        "boot=%s" % quote(record["boot_id"]),
-        "injector=%s" % quote("%s %s" % tuple(record["injector"])),  # pid and start time; ended if it hangs
-        "workers=%s" % quote(" ".join("%s %s" % (step.pid, step.start) for step in undo.steps if isinstance(step, KillGroup))),
+        f"id={quote(attack_id)}",
+        f"state={quote(state_dir)}",
+        "boot={}".format(quote(record["boot_id"])),
+        "injector={}".format(quote("{} {}".format(*tuple(record["injector"])))),  # pid and start time; ended if it hangs
+        "workers={}".format(quote(" ".join(f"{step.pid} {step.start}" for step in undo.steps if isinstance(step, KillGroup)))),
         # Of every deadline, in centiseconds since boot; slow is in seconds.
         "began=%d limit=%d slow=%d" % (record["began_cs"], record["limit_cs"], _slow(undo.steps)),
         "",

@@ -210,9 +210,7 @@ def breached(result: dict[str, Any]) -> dict[str, float]:
     """The latency limits that a probe's result exceeds, in milliseconds."""
     measured = result.get("latency_ms") or {}
     return {
-        name: limit
-        for name, limit in limits(result.get("tolerance") or {}).items()
-        if isinstance(measured.get(name), (int, float)) and measured[name] > limit
+        name: limit for name, limit in limits(result.get("tolerance") or {}).items() if isinstance(measured.get(name), (int, float)) and measured[name] > limit
     }
 
 

@@ -114,9 +114,7 @@ def _phase_views(record: Record, felt: list[facts.Impact]) -> list[dict[str, Any
         between = facts.bounds(phase)
         state = phase.get("steady_state")
         hosts = sorted((_host(host) for host in phase.get("hosts") or []), key=lambda host: (_rank(host["outcome"]), host["name"]))
-        counts = {
-            outcome: sum(1 for host in hosts if host["outcome"] == outcome) for outcome in dict.fromkeys(host["outcome"] for host in hosts)
-        }
+        counts = {outcome: sum(1 for host in hosts if host["outcome"] == outcome) for outcome in dict.fromkeys(host["outcome"] for host in hosts)}
         views.append(
             {
                 "index": index,
@@ -156,9 +154,7 @@ def _limit(hosts: list[dict[str, Any]]) -> str:
 
 
 def _tolerance_words(tolerance: dict[str, Any]) -> list[str]:
-    return [f"success at least {value}" if name == "success" else f"{name} at most {value}" for name, value in tolerance.items()] or [
-        "success at least 100%"
-    ]
+    return [f"success at least {value}" if name == "success" else f"{name} at most {value}" for name, value in tolerance.items()] or ["success at least 100%"]
 
 
 def _probe_views(record: Record, tracks: list[Track]) -> list[dict[str, Any]]:
@@ -171,11 +167,7 @@ def _probe_views(record: Record, tracks: list[Track]) -> list[dict[str, Any]]:
         numbers = {}
         for index, phase in enumerate(phases):
             number += phase.get("kind") == "attack"
-            numbers[index] = (
-                f"{number} \u00b7 {facts.attack_label(phase)}"
-                if phase.get("kind") == "attack"
-                else str(phase.get("name") or phase.get("kind"))
-            )
+            numbers[index] = f"{number} \u00b7 {facts.attack_label(phase)}" if phase.get("kind") == "attack" else str(phase.get("name") or phase.get("kind"))
         for segment in track.segments:
             result, over = segment.result, facts.breached(segment.result)
             latency = result.get("latency_ms") or {}
@@ -185,11 +177,7 @@ def _probe_views(record: Record, tracks: list[Track]) -> list[dict[str, Any]]:
                     "met": segment.met,
                     "reason": result.get("reason") or "",
                     "samples": result.get("samples") or len(segment.samples),
-                    "success": (
-                        _percent(result["success_percent"])
-                        if isinstance(result.get("success_percent"), (int, float)) and segment.samples
-                        else "-"
-                    ),
+                    "success": (_percent(result["success_percent"]) if isinstance(result.get("success_percent"), (int, float)) and segment.samples else "-"),
                     "latency": [(name, svg.milliseconds(latency.get(name)), name in over) for name in facts.PERCENTILES],
                 }
             )

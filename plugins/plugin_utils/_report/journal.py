@@ -116,9 +116,7 @@ def _state(phase: dict[str, Any], activities: dict[str, dict[str, Any]]) -> dict
 
 
 def _hosts(phase: dict[str, Any]) -> list[str]:
-    return [str(host.get("host")) for host in phase.get("hosts") or []] or [
-        str(host) for host in (phase.get("blast_radius") or {}).get("selected") or []
-    ]
+    return [str(host.get("host")) for host in phase.get("hosts") or []] or [str(host) for host in (phase.get("blast_radius") or {}).get("selected") or []]
 
 
 def _attack(phase: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -129,16 +127,9 @@ def _attack(phase: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     between = facts.bounds(phase) or (0.0, 0.0)
     output = {
         "blast_radius": phase.get("blast_radius"),
-        "hosts": [
-            {key: host.get(key) for key in ("host", "outcome", "id", "deadline", "deadman", "effect", "notes")}
-            for host in phase.get("hosts") or []
-        ],
+        "hosts": [{key: host.get(key) for key in ("host", "outcome", "id", "deadline", "deadman", "effect", "notes")} for host in phase.get("hosts") or []],
     }
-    missed = [
-        f"{host.get('host')}: {host.get('error') or 'not injected'}"
-        for host in phase.get("hosts") or []
-        if host.get("outcome") == "not_injected"
-    ]
+    missed = [f"{host.get('host')}: {host.get('error') or 'not injected'}" for host in phase.get("hosts") or [] if host.get("outcome") == "not_injected"]
     error = "; ".join(missed) or ("" if phase.get("injected") else "the attack was not injected")
     return activity, _run(activity, between[0], between[1], output, error)
 
@@ -152,11 +143,7 @@ def _rollback(phase: dict[str, Any], run_id: str) -> tuple[dict[str, Any], dict[
         "provider": _ansible([str(host.get("host")) for host in touched], str(phase.get("revert") or "revert"), {"run_id": run_id}),
     }
     end = facts.epoch(phase.get("reverted")) or (facts.bounds(phase) or (0.0, 0.0))[1]
-    left = [
-        f"{host.get('host')}: {host.get('outcome')}, {host.get('error') or 'no error was given'}"
-        for host in touched
-        if host.get("outcome") != "reverted"
-    ]
+    left = [f"{host.get('host')}: {host.get('outcome')}, {host.get('error') or 'no error was given'}" for host in touched if host.get("outcome") != "reverted"]
     output = [{key: host.get(key) for key in ("host", "outcome", "id", "deadline")} for host in touched]
     return activity, _run(activity, end, end, output, "; ".join(left))
 
@@ -168,9 +155,7 @@ def journal(record: Record) -> dict[str, Any]:
     activities = _activities(record)
     phases = facts.phases(record)
     attacks = [_attack(phase) for phase in phases if phase.get("kind") == "attack"]
-    rollbacks = [
-        _rollback(phase, str(record.get("run_id") or "")) for phase in phases if phase.get("kind") == "attack" and phase.get("injected")
-    ]
+    rollbacks = [_rollback(phase, str(record.get("run_id") or "")) for phase in phases if phase.get("kind") == "attack" and phase.get("injected")]
     states: dict[str, Any] = {"before": None, "after": None, "during": []}
     for phase in phases:
         state = _state(phase, activities)

@@ -53,9 +53,7 @@ def _probes(phase: dict[str, Any], name: str) -> list[_Case]:
             words += ["failed samples:", *failed[:20], *([f"and {len(failed) - 20} more"] if len(failed) > 20 else [])]
         title = f"{result.get('name')} [{name}]"
         outcome = "" if result.get("met") else "failure"
-        cases.append(
-            ("faultline.probe", title, _seconds(state.get("window_s")), outcome, str(result.get("reason") or "not met"), "\n".join(words))
-        )
+        cases.append(("faultline.probe", title, _seconds(state.get("window_s")), outcome, str(result.get("reason") or "not met"), "\n".join(words)))
     return cases
 
 

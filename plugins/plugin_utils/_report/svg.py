@@ -56,9 +56,7 @@ def shorten(words: str, width: float, character: float = CHARACTER) -> str:
 
 def drawing(name: str, description: str, height: float, body: str, ident: str) -> str:
     """A whole SVG with its title and description for people who do not see it."""
-    head = element("title", escape(legal(name)) or "drawing", id=f"{ident}-t") + element(
-        "desc", escape(legal(description)) or "-", id=f"{ident}-d"
-    )
+    head = element("title", escape(legal(name)) or "drawing", id=f"{ident}-t") + element("desc", escape(legal(description)) or "-", id=f"{ident}-d")
     return element(
         "svg",
         head + body,

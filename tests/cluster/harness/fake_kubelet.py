@@ -35,8 +35,13 @@ class Node:
         self.api, self.number, self.name, self.taint = api, number, f"fake{number}", taint
 
     def register(self) -> None:
-        labels = {"kubernetes.io/hostname": self.name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", "type": "fake",
-                  "topology.kubernetes.io/zone": "fake"}
+        labels = {
+            "kubernetes.io/hostname": self.name,
+            "kubernetes.io/os": "linux",
+            "kubernetes.io/arch": "amd64",
+            "type": "fake",
+            "topology.kubernetes.io/zone": "fake",
+        }
         taints = [{"key": "fake", "value": "true", "effect": "NoSchedule"}] if self.taint else []
         node = {"kind": "Node", "apiVersion": "v1", "metadata": {"name": self.name, "labels": labels}, "spec": {"taints": taints}}
         self.api.call("POST", "/api/v1/nodes", node)
@@ -46,10 +51,22 @@ class Node:
     def report(self) -> None:
         ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "a fake kubelet says so"}
         conditions = [ready, *({"type": kind, "status": "False", "reason": reason, "message": reason} for kind, reason in PRESSURES.items())]
-        info = {"kubeletVersion": "v1.20.2", "kubeProxyVersion": "v1.20.2", "containerRuntimeVersion": "fake://1", "operatingSystem": "linux",
-                "architecture": "amd64", "osImage": "fake", "kernelVersion": "0", "machineID": self.name, "systemUUID": self.name, "bootID": self.name}
+        info = {
+            "kubeletVersion": "v1.20.2",
+            "kubeProxyVersion": "v1.20.2",
+            "containerRuntimeVersion": "fake://1",
+            "operatingSystem": "linux",
+            "architecture": "amd64",
+            "osImage": "fake",
+            "kernelVersion": "0",
+            "machineID": self.name,
+            "systemUUID": self.name,
+            "bootID": self.name,
+        }
         status = {
-            "capacity": CAPACITY, "allocatable": CAPACITY, "nodeInfo": info,
+            "capacity": CAPACITY,
+            "allocatable": CAPACITY,
+            "nodeInfo": info,
             "addresses": [{"type": "InternalIP", "address": self.address}, {"type": "Hostname", "address": self.name}],
             "conditions": [{**c, "lastHeartbeatTime": now(), "lastTransitionTime": now()} for c in conditions],
         }
@@ -105,11 +122,25 @@ class Node:
         state = {"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": now(), "finishedAt": now()}} if ends else {"running": {"startedAt": now()}}
         conditions = {"Initialized": "True", "Ready": str(not ends), "ContainersReady": str(not ends)}
         return {
-            "phase": "Succeeded" if ends else "Running", "startTime": now(), "hostIP": self.address, "podIP": address, "podIPs": [{"ip": address}],
+            "phase": "Succeeded" if ends else "Running",
+            "startTime": now(),
+            "hostIP": self.address,
+            "podIP": address,
+            "podIPs": [{"ip": address}],
             "conditions": [{"type": kind, "status": status, "lastTransitionTime": now()} for kind, status in conditions.items()],
             "containerStatuses": [
-                {"name": c["name"], "image": c["image"], "imageID": c["image"], "containerID": f"fake://{pod['metadata']['uid']}/{c['name']}",
-                 "ready": not ends, "started": not ends, "restartCount": 0, "state": state, "lastState": {}} for c in pod["spec"]["containers"]
+                {
+                    "name": c["name"],
+                    "image": c["image"],
+                    "imageID": c["image"],
+                    "containerID": f"fake://{pod['metadata']['uid']}/{c['name']}",
+                    "ready": not ends,
+                    "started": not ends,
+                    "restartCount": 0,
+                    "state": state,
+                    "lastState": {},
+                }
+                for c in pod["spec"]["containers"]
             ],
         }
 

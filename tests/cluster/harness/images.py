@@ -73,11 +73,16 @@ def pause_layer(pause: str) -> bytes:
 
 
 def configuration(settings: dict, layer_digest: str) -> bytes:
-    return json.dumps({
-        "architecture": "amd64", "os": "linux", "created": "1970-01-01T00:00:00Z", "config": settings,
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer_digest}"]},
-        "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "images.py"}],
-    }).encode()
+    return json.dumps(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "created": "1970-01-01T00:00:00Z",
+            "config": settings,
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer_digest}"]},
+            "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "images.py"}],
+        }
+    ).encode()
 
 
 def main(out: str, busybox: str, pause: str) -> None:

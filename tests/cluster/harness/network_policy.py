@@ -46,15 +46,22 @@ class Cluster:
 
     @classmethod
     def read(cls, api: Api) -> Cluster:
-        namespaces = {n["metadata"]["name"]: {"kubernetes.io/metadata.name": n["metadata"]["name"], **n["metadata"].get("labels", {})}
-                      for n in api.get("/api/v1/namespaces")["items"]}
+        namespaces = {
+            n["metadata"]["name"]: {"kubernetes.io/metadata.name": n["metadata"]["name"], **n["metadata"].get("labels", {})}
+            for n in api.get("/api/v1/namespaces")["items"]
+        }
         pods = [p for p in api.get("/api/v1/pods")["items"] if address(p) and p["status"].get("phase") == "Running" and not p["spec"].get("hostNetwork")]
         return cls(namespaces, pods, api.get("/apis/networking.k8s.io/v1/networkpolicies")["items"])
 
     def isolating(self, pod: dict, direction: Direction) -> list[dict]:
         """The policies that select a pod."""
-        return [p for p in self.policies if p["metadata"]["namespace"] == pod["metadata"]["namespace"]
-                and direction.policy_type in p["spec"].get("policyTypes", ["Ingress"]) and selects(p["spec"].get("podSelector"), labels(pod))]
+        return [
+            p
+            for p in self.policies
+            if p["metadata"]["namespace"] == pod["metadata"]["namespace"]
+            and direction.policy_type in p["spec"].get("policyTypes", ["Ingress"])
+            and selects(p["spec"].get("podSelector"), labels(pod))
+        ]
 
     def peers(self, peer: dict, namespace: str) -> list[dict]:
         """The pods that a peer of a rule, other than an ipBlock, means."""
@@ -78,7 +85,8 @@ def selects(selector: dict | None, found: dict) -> bool:
     """Whether a label selector meets labels; no selector meets all."""
     selector = selector or {}
     return all(found.get(key) == value for key, value in (selector.get("matchLabels") or {}).items()) and all(
-        _meets(e["operator"], found.get(e["key"]), e.get("values") or []) for e in selector.get("matchExpressions") or [])
+        _meets(e["operator"], found.get(e["key"]), e.get("values") or []) for e in selector.get("matchExpressions") or []
+    )
 
 
 def _meets(operator: str, value: str | None, values: list[str]) -> bool:

@@ -46,8 +46,10 @@ class Account:
                     self._forget(f"{where}/{plural}/{name}")
                     self.made.append(f"{where}/{plural}/{name}")
                 self.cluster.request("POST", f"{where}/{plural}", body)
-        token = {"metadata": {"name": "faultline-token", "annotations": {"kubernetes.io/service-account.name": "faultline"}},
-                 "type": "kubernetes.io/service-account-token"}
+        token = {
+            "metadata": {"name": "faultline-token", "annotations": {"kubernetes.io/service-account.name": "faultline"}},
+            "type": "kubernetes.io/service-account-token",
+        }
         self.cluster.request("POST", f"/api/v1/namespaces/{self.namespace}/secrets", token)
         path = f"/api/v1/namespaces/{self.namespace}/secrets/faultline-token"
         wait_until(lambda: (self.cluster.get(path) or {}).get("data", {}).get("token"), 30, "the account has its token", 0.1)

@@ -52,8 +52,9 @@ class Cluster:
     def request(self, method: str, path: str, body: Any = None, query: dict | None = None, content: str = "application/json") -> Any:
         """One call of the API by its path, such as /api/v1/nodes; returns what it answers as plain data."""
         headers = {"Accept": "application/json", "Content-Type": content}
-        answer = self.any.request(method.lower(), path, body=body, query_params=list((query or {}).items()), header_params=headers,
-                                  content_type=content, serialize=False)
+        answer = self.any.request(
+            method.lower(), path, body=body, query_params=list((query or {}).items()), header_params=headers, content_type=content, serialize=False
+        )
         return json.loads(answer.data)
 
     def get(self, path: str) -> dict | None:
@@ -91,16 +92,33 @@ class Cluster:
 
     # -- workloads -----------------------------------------------------------------------------------------------
 
-    def deployment(self, namespace: str, replicas: int = 3, name: str = "web", image: str = IMAGE, command: list[str] | None = None,
-                   labels: dict | None = None, annotations: dict | None = None, fake: bool = False, wait: bool = True,
-                   container: dict | None = None, pod: dict | None = None) -> list[dict]:
+    def deployment(
+        self,
+        namespace: str,
+        replicas: int = 3,
+        name: str = "web",
+        image: str = IMAGE,
+        command: list[str] | None = None,
+        labels: dict | None = None,
+        annotations: dict | None = None,
+        fake: bool = False,
+        wait: bool = True,
+        container: dict | None = None,
+        pod: dict | None = None,
+    ) -> list[dict]:
         """A Deployment whose pods serve "hello" on port 8080; returns its pods once all are ready.
 
         container, pod: more keys of the container and of the pod's spec. fake: on the fake nodes of our own cluster.
         """
         labels = {"app": name, **(labels or {})}
-        own = {"name": "main", "image": image, "command": command or (SERVER if image == IMAGE else None), "ports": [{"name": "http", "containerPort": 8080}],
-               "resources": {"requests": {"cpu": "10m", "memory": "8Mi"}}, **(container or {})}
+        own = {
+            "name": "main",
+            "image": image,
+            "command": command or (SERVER if image == IMAGE else None),
+            "ports": [{"name": "http", "containerPort": 8080}],
+            "resources": {"requests": {"cpu": "10m", "memory": "8Mi"}},
+            **(container or {}),
+        }
         spec = {"terminationGracePeriodSeconds": 1, "containers": [{k: v for k, v in own.items() if v is not None}], **(pod or {})}
         if fake:
             spec.setdefault("nodeSelector", {"type": "fake"})
@@ -135,8 +153,9 @@ class Cluster:
         more = {"container": container} if container else {}
         # a client of its own: stream() changes the one it is given
         core = client.CoreV1Api(config.new_client_from_config(self.kubeconfig))
-        ws = stream(core.connect_get_namespaced_pod_exec, pod, namespace, command=argv, stdout=True, stderr=True, stdin=False, tty=False,
-                    _preload_content=False, **more)
+        ws = stream(
+            core.connect_get_namespaced_pod_exec, pod, namespace, command=argv, stdout=True, stderr=True, stdin=False, tty=False, _preload_content=False, **more
+        )
         ws.run_forever(timeout=timeout)
         out, err = ws.read_stdout() or "", ws.read_stderr() or ""
         if ws.is_open():
@@ -158,8 +177,16 @@ class Cluster:
         stem = scratch / f"faultline-{os.getpid()}-{time.monotonic_ns()}"
         play, events = Path(f"{stem}.yml"), Path(f"{stem}.json")
         play.write_text(yaml.safe_dump([{"name": "cluster", "hosts": "localhost", "gather_facts": False, "tasks": tasks}], sort_keys=False))
-        argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "-c", "local",
-                "-e", f"ansible_python_interpreter={sys.executable}", str(play)]
+        argv = [
+            str(Path(sys.executable).parent / "ansible-playbook"),
+            "-i",
+            "localhost,",
+            "-c",
+            "local",
+            "-e",
+            f"ansible_python_interpreter={sys.executable}",
+            str(play),
+        ]
         try:
             result = self._call(argv, {**events_env(events), **(env or {})}, timeout)
             return result, [e for e in read_events(events) if "result" in e]
@@ -167,8 +194,16 @@ class Cluster:
             play.unlink()
             events.unlink(missing_ok=True)
 
-    def module(self, name: str, options: dict | None = None, check: bool = False, diff: bool = True, env: dict[str, str] | None = None,
-               timeout: float = 120, task: dict | None = None) -> dict:
+    def module(
+        self,
+        name: str,
+        options: dict | None = None,
+        check: bool = False,
+        diff: bool = True,
+        env: dict[str, str] | None = None,
+        timeout: float = 120,
+        task: dict | None = None,
+    ) -> dict:
         """Run one module of the collection; returns its result. A failure has failed: true."""
         result, events = self.playbook([{**as_task("one", name, options or {}, check, diff), **(task or {})}], env, timeout)
         for event in events:
@@ -178,8 +213,9 @@ class Cluster:
     def _call(self, argv: list[str], env: dict[str, str], timeout: float) -> Result:
         start = time.monotonic()
         everything = {**os.environ, "KUBECONFIG": self.kubeconfig, "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"), "LC_ALL": "C.UTF-8", **env}
-        done = subprocess.run(argv, cwd=REPO, env=everything, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-                              timeout=timeout, check=False)
+        done = subprocess.run(
+            argv, cwd=REPO, env=everything, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
+        )
         return Result(done.returncode, done.stdout, done.stderr, time.monotonic() - start)
 
 

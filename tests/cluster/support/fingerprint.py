@@ -13,8 +13,12 @@ from tests.cluster.support.cluster import Cluster
 # A uid stays: an object that was deleted and made again is not the same.
 SERVER_FIELDS = ("resourceVersion", "managedFields", "generation", "selfLink")
 # The last two are how autoscaling/v1 shows parts of the status of v2.
-SERVER_ANNOTATIONS = ("deployment.kubernetes.io/", "control-plane.alpha.kubernetes.io/", "autoscaling.alpha.kubernetes.io/conditions",
-                      "autoscaling.alpha.kubernetes.io/current-metrics")
+SERVER_ANNOTATIONS = (
+    "deployment.kubernetes.io/",
+    "control-plane.alpha.kubernetes.io/",
+    "autoscaling.alpha.kubernetes.io/conditions",
+    "autoscaling.alpha.kubernetes.io/current-metrics",
+)
 # Kinds that controllers write on their own as pods come and go.
 TRANSIENT = {"pods", "events", "endpoints", "endpointslices", "replicasets", "controllerrevisions", "leases"}
 
@@ -50,5 +54,9 @@ def compare(before: Any, after: Any, path: str = "") -> list[str]:
 def _collections(cluster: Cluster, namespace: str) -> list[str]:
     """The path of each listable kind in a namespace, in the version that the cluster prefers."""
     groups = ["/api/v1", *(f"/apis/{g['preferredVersion']['groupVersion']}" for g in (cluster.get("/apis") or {})["groups"])]
-    return [f"{group}/namespaces/{namespace}/{r['name']}" for group in groups for r in (cluster.get(group) or {"resources": []})["resources"]
-            if r["namespaced"] and "list" in r["verbs"] and "/" not in r["name"] and r["name"] not in TRANSIENT and not group.startswith("/apis/metrics")]
+    return [
+        f"{group}/namespaces/{namespace}/{r['name']}"
+        for group in groups
+        for r in (cluster.get(group) or {"resources": []})["resources"]
+        if r["namespaced"] and "list" in r["verbs"] and "/" not in r["name"] and r["name"] not in TRANSIENT and not group.startswith("/apis/metrics")
+    ]

@@ -20,8 +20,15 @@ INVENTORY = ["-i", "somewhere.example,"]
 
 
 def environment(cluster: Cluster) -> dict[str, str]:
-    return {**os.environ, "KUBECONFIG": cluster.kubeconfig, "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_PYTHON_INTERPRETER": sys.executable, "LC_ALL": "C.UTF-8", "COLUMNS": "200"}
+    return {
+        **os.environ,
+        "KUBECONFIG": cluster.kubeconfig,
+        "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"),
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        "LC_ALL": "C.UTF-8",
+        "COLUMNS": "200",
+    }
 
 
 def command(playbook: str, variables: dict[str, Any], *argv: str) -> list[str]:

@@ -14,8 +14,17 @@ from tests.cluster.support.cluster import Cluster, as_task
 from tests.cluster.support.fingerprint import compare, fingerprint
 
 
-def steps(cluster: Cluster, namespace: str, module: str, options: dict, measure: Callable[[], Any] | None = None, nodes: bool = False,
-          objects: tuple[str, ...] = (), settle: float = 15, restores: bool = True) -> dict[str, Any]:
+def steps(
+    cluster: Cluster,
+    namespace: str,
+    module: str,
+    options: dict,
+    measure: Callable[[], Any] | None = None,
+    nodes: bool = False,
+    objects: tuple[str, ...] = (),
+    settle: float = 15,
+    restores: bool = True,
+) -> dict[str, Any]:
     """Run the steps and assert what is the same for all attacks. Returns the results by step, and what measure() returned.
 
     measure: called while the attack is active. nodes, objects: what the attack changes outside of the namespace (see fingerprint).

@@ -15,11 +15,40 @@ SCRIPT = (Path(__file__).parent / "fingerprint_host.py").read_text()
 
 # Parts of lines that differ on a host where nobody does anything: sessions, logs, the traces of Ansible itself.
 NOISE = (
-    ".ansible", "/run/user/", "/run/udev/", "/run/log/", "/run/sudo", "/run/utmp", "/run/motd", "/run/sshd", "/tmp/systemd-private",
-    "/root/.bash_history", "/root/.cache", "/root/.lesshst", "/etc/.pwd.lock",
-    "user@", "user-", "user.slice", "session-", "sshd: ", "systemd-tmpfile", "logrotate", "run-user-", "(sd-pam)", "systemd-timedated",
-    "systemd-hostnamed", "/run/xtables.lock",  # of iptables itself, empty, from its first call on
-    "/random/", "tcp_fastopen_key", "stable_secret", "dentry-state", "inode-", "file-nr", "ns_last_pid", "nf_conntrack_count", "aio-nr",
+    ".ansible",
+    "/run/user/",
+    "/run/udev/",
+    "/run/log/",
+    "/run/sudo",
+    "/run/utmp",
+    "/run/motd",
+    "/run/sshd",
+    "/tmp/systemd-private",
+    "/root/.bash_history",
+    "/root/.cache",
+    "/root/.lesshst",
+    "/etc/.pwd.lock",
+    "user@",
+    "user-",
+    "user.slice",
+    "session-",
+    "sshd: ",
+    "systemd-tmpfile",
+    "logrotate",
+    "run-user-",
+    "(sd-pam)",
+    "systemd-timedated",
+    "systemd-hostnamed",
+    "/run/xtables.lock",  # of iptables itself, empty, from its first call on
+    "/random/",
+    "tcp_fastopen_key",
+    "stable_secret",
+    "dentry-state",
+    "inode-",
+    "file-nr",
+    "ns_last_pid",
+    "nf_conntrack_count",
+    "aio-nr",
 )
 
 

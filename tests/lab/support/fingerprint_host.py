@@ -17,8 +17,18 @@ import re
 import subprocess
 import time
 
-TREES = ("/etc", "/root", "/home", "/opt", "/usr/local", "/var/spool/cron", "/var/lib/faultline", "/var/log/faultline",
-         "/run/systemd/system", "/run/systemd/transient")
+TREES = (
+    "/etc",
+    "/root",
+    "/home",
+    "/opt",
+    "/usr/local",
+    "/var/spool/cron",
+    "/var/lib/faultline",
+    "/var/log/faultline",
+    "/run/systemd/system",
+    "/run/systemd/transient",
+)
 RUNTIME = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/var/lib/systemd/timers")
 SYSCTLS = ("kernel", "vm", "net/core", "net/ipv4", "net/ipv6", "fs")
 NETWORK = ("link show", "addr show", "route show table all", "rule show", "neigh show nud permanent")  # both families, but for the rules
@@ -83,7 +93,7 @@ def processes():
         text = read(stat)
         if not text:
             continue
-        name, rest = text[text.index("(") + 1:text.rindex(")")], text[text.rindex(")") + 2:].split()
+        name, rest = text[text.index("(") + 1 : text.rindex(")")], text[text.rindex(")") + 2 :].split()
         if rest[1] not in ("0", "1") or name.startswith(("kworker", "(sd-pam)")):
             continue
         pid = stat.split("/")[2]
@@ -126,8 +136,10 @@ def units():
     """Units in use and their states; systemd forgets idle ones when it likes. What is enabled shows in the links of /etc."""
     if not os.path.isdir("/run/systemd/system"):
         return sorted(glob.glob("/etc/rc?.d/*"))
-    columns = [line.replace("\u25cf", " ").replace("*", " ").split() for line in
-               ask("systemctl", "list-units", "--all", "--plain", "--no-legend", "--no-pager", "--full")]
+    columns = [
+        line.replace("\u25cf", " ").replace("*", " ").split()
+        for line in ask("systemctl", "list-units", "--all", "--plain", "--no-legend", "--no-pager", "--full")
+    ]
     return sorted(" ".join(c[:4]) for c in columns if c and c[2] != "inactive" and not c[0].endswith((".target", ".device")))
 
 
@@ -135,22 +147,26 @@ def main():
     rules = []
     for save in ("iptables-legacy-save", "ip6tables-legacy-save"):
         rules += [re.sub(r"\[\d+:\d+\]", "", line) for line in ask(save) if not line.startswith("#")]
-    print(json.dumps({
-        "qdiscs": qdiscs(),
-        "network": [line for line in ask("ip", "-d", "-batch", "-", batch=NETWORK) if "valid_lft" not in line] + ask("ip", "-6", "rule", "show"),
-        "nft": ask("nft", "list", "ruleset"),
-        "iptables": rules,
-        "units": units(),
-        "processes": processes(),
-        "cgroups": cgroups(),
-        "mounts": sorted(" ".join(line.split()[:4]) for line in read("/proc/mounts").splitlines()),
-        "files": files(TREES, True),
-        "runtime": files(RUNTIME, False),
-        "sysctls": sysctls(),
-        "hostname": [read("/proc/sys/kernel/hostname")],
-        "clock": [read("/sys/devices/system/clocksource/clocksource0/current_clocksource"), os.path.realpath("/etc/localtime")],
-        "time": [time.time()],
-    }))
+    print(
+        json.dumps(
+            {
+                "qdiscs": qdiscs(),
+                "network": [line for line in ask("ip", "-d", "-batch", "-", batch=NETWORK) if "valid_lft" not in line] + ask("ip", "-6", "rule", "show"),
+                "nft": ask("nft", "list", "ruleset"),
+                "iptables": rules,
+                "units": units(),
+                "processes": processes(),
+                "cgroups": cgroups(),
+                "mounts": sorted(" ".join(line.split()[:4]) for line in read("/proc/mounts").splitlines()),
+                "files": files(TREES, True),
+                "runtime": files(RUNTIME, False),
+                "sysctls": sysctls(),
+                "hostname": [read("/proc/sys/kernel/hostname")],
+                "clock": [read("/sys/devices/system/clocksource/clocksource0/current_clocksource"), os.path.realpath("/etc/localtime")],
+                "time": [time.time()],
+            }
+        )
+    )
 
 
 main()

@@ -129,8 +129,9 @@ class Lab:
 
     # -- on a host -----------------------------------------------------------------------------------------------
 
-    def run(self, host: str, command: str | list[str], check: bool = True, timeout: float = 60, user: str = "root",
-            stdin: str | None = None, shared: bool = True) -> Result:
+    def run(
+        self, host: str, command: str | list[str], check: bool = True, timeout: float = 60, user: str = "root", stdin: str | None = None, shared: bool = True
+    ) -> Result:
         """Run a shell line (str) or a program (list, quoted for you) on a host over ssh. rc 255: no connection.
 
         shared: reuse the connection of earlier calls, which is quick; a connection of its own proves that ssh works.
@@ -176,9 +177,11 @@ class Lab:
 
     def wait_reboot(self, host: str, boot_id: str, timeout: float = 120) -> float:
         """Wait until the host answers and its boot is not boot_id any more."""
+
         def rebooted() -> bool:
             r = self.run(host, "cat /proc/sys/kernel/random/boot_id", check=False, timeout=10, shared=False)
             return r.ok and r.out.strip() != boot_id
+
         return wait_until(rebooted, timeout, f"{host} has rebooted")
 
     def wait_off(self, host: str, timeout: float = 60) -> float:
@@ -187,9 +190,21 @@ class Lab:
 
     # -- Ansible -------------------------------------------------------------------------------------------------
 
-    def playbook(self, play: str | Path | list | dict, extra_vars: dict | None = None, *args: str, env: dict[str, str] | None = None,
-                 check: bool = False, diff: bool = False, ansible: str | Path | None = None, inventory: str | Path | None = None,
-                 limit: str | None = None, hosts: tuple[str, ...] = (), timeout: float = 600, must_succeed: bool = False) -> Play:
+    def playbook(
+        self,
+        play: str | Path | list | dict,
+        extra_vars: dict | None = None,
+        *args: str,
+        env: dict[str, str] | None = None,
+        check: bool = False,
+        diff: bool = False,
+        ansible: str | Path | None = None,
+        inventory: str | Path | None = None,
+        limit: str | None = None,
+        hosts: tuple[str, ...] = (),
+        timeout: float = 600,
+        must_succeed: bool = False,
+    ) -> Play:
         """Run a playbook inside the network of the lab.
 
         play: a path, an FQCN (faultline.chaos.halt), YAML text, or the list of plays itself. ansible: a directory with
@@ -206,9 +221,18 @@ class Lab:
             raise LabError(f"{' '.join(argv)}\n{out}")
         return out
 
-    def playbook_argv(self, play: str | Path | list | dict, extra_vars: dict | None = None, *args: str, check: bool = False, diff: bool = False,
-                      ansible: str | Path | None = None, inventory: str | Path | None = None, limit: str | None = None,
-                      hosts: tuple[str, ...] = ()) -> list[str]:
+    def playbook_argv(
+        self,
+        play: str | Path | list | dict,
+        extra_vars: dict | None = None,
+        *args: str,
+        check: bool = False,
+        diff: bool = False,
+        ansible: str | Path | None = None,
+        inventory: str | Path | None = None,
+        limit: str | None = None,
+        hosts: tuple[str, ...] = (),
+    ) -> list[str]:
         """The command line of playbook(), for tests that start it themselves (popen) and kill it half way."""
         argv = [str(DRIVER), "exec", str(Path(ansible or self.bin) / "ansible-playbook"), "-i", str(inventory or REPO / "inventories" / "lab")]
         if hosts:
@@ -225,19 +249,35 @@ class Lab:
         kw = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, **kw}
         return subprocess.Popen(argv, cwd=REPO, env=self._env(env), stdin=subprocess.DEVNULL, start_new_session=True, **kw)
 
-    def module(self, host: str, name: str, args: dict | None = None, check: bool = False, diff: bool = False, become: bool = False,
-               user: str = "root", env: dict[str, str] | None = None, ansible: str | Path | None = None, timeout: float = 120,
-               task: dict | None = None) -> dict:
+    def module(
+        self,
+        host: str,
+        name: str,
+        args: dict | None = None,
+        check: bool = False,
+        diff: bool = False,
+        become: bool = False,
+        user: str = "root",
+        env: dict[str, str] | None = None,
+        ansible: str | Path | None = None,
+        timeout: float = 120,
+        task: dict | None = None,
+    ) -> dict:
         """Run one module (or action) on one host; returns its result. A failure has failed: true, a lost host unreachable: true.
 
         task: more task keywords, such as {"vars": {...}, "timeout": 5}.
         """
         as_the_inventory_says = legacy.ASKED_FOR and user == "root"
-        play = [{
-            "name": "one", "hosts": host, "gather_facts": False, "become": become,
-            "vars": {} if as_the_inventory_says else {"ansible_user": user, "ansible_become": become},
-            "tasks": [{"name": "one", name: args or {}, "check_mode": check, "diff": diff, **(task or {})}],
-        }]
+        play = [
+            {
+                "name": "one",
+                "hosts": host,
+                "gather_facts": False,
+                "become": become,
+                "vars": {} if as_the_inventory_says else {"ansible_user": user, "ansible_become": become},
+                "tasks": [{"name": "one", name: args or {}, "check_mode": check, "diff": diff, **(task or {})}],
+            }
+        ]
         p = self.playbook(play, env=env, ansible=ansible, timeout=timeout, hosts=beyond_the_inventory(host))
         for result in p.results("one", host):
             return result
@@ -254,9 +294,13 @@ class Lab:
 
     def _inventory(self, hosts: tuple[str, ...]) -> str:
         path = self._scratch("hosts.ini")
-        path.write_text("".join(
-            f"{h} ansible_host={address(h)} ansible_user=root ansible_python_interpreter=/usr/bin/python3 faultline_power=lab"
-            f" ansible_ssh_common_args='-F {self.dir}/ssh_config'\n" for h in hosts))
+        path.write_text(
+            "".join(
+                f"{h} ansible_host={address(h)} ansible_user=root ansible_python_interpreter=/usr/bin/python3 faultline_power=lab"
+                f" ansible_ssh_common_args='-F {self.dir}/ssh_config'\n"
+                for h in hosts
+            )
+        )
         return str(path)
 
     def _legacy_inventory(self) -> str:
@@ -269,14 +313,23 @@ class Lab:
         return self.scratch / f"{time.monotonic_ns()}-{name}"
 
     def _env(self, env: dict[str, str] | None) -> dict[str, str]:
-        return {**os.environ, "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"), "FAULTLINE_LAB_DIR": str(self.dir),
-                "LC_ALL": "C.UTF-8", **(env or {})}
+        return {**os.environ, "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"), "FAULTLINE_LAB_DIR": str(self.dir), "LC_ALL": "C.UTF-8", **(env or {})}
 
     def _call(self, argv: list[str], check: bool, timeout: float, env: dict[str, str] | None = None, stdin: str | None = None) -> Result:
         start = time.monotonic()
         try:
-            p = subprocess.run(argv, cwd=REPO, env=self._env(env), input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL,
-                               capture_output=True, text=True, errors="replace", timeout=timeout, check=False)
+            p = subprocess.run(
+                argv,
+                cwd=REPO,
+                env=self._env(env),
+                input=stdin,
+                stdin=None if stdin is not None else subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                check=False,
+            )
             r = Result(p.returncode, p.stdout, p.stderr, time.monotonic() - start)
         except subprocess.TimeoutExpired as e:
             r = Result(124, _text(e.stdout), f"{_text(e.stderr)}\ntimed out after {timeout} s", timeout)
@@ -288,8 +341,12 @@ class Lab:
 
 def events_env(path: Path) -> dict[str, str]:
     """Environment that makes ansible-playbook write its events to a file; the usual output stays as it is."""
-    return {"FAULTLINE_LAB_EVENTS": str(path), "ANSIBLE_CALLBACKS_ENABLED": "lab_events",
-            "ANSIBLE_CALLBACK_PLUGINS": str(CHECKOUT / "tests/lab/callback"), "ANSIBLE_NOCOLOR": "1"}
+    return {
+        "FAULTLINE_LAB_EVENTS": str(path),
+        "ANSIBLE_CALLBACKS_ENABLED": "lab_events",
+        "ANSIBLE_CALLBACK_PLUGINS": str(CHECKOUT / "tests/lab/callback"),
+        "ANSIBLE_NOCOLOR": "1",
+    }
 
 
 def read_events(path: Path) -> list[dict]:

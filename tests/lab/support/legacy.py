@@ -38,9 +38,13 @@ def install(lab: Lab, host: str) -> None:
     if not packed.exists():
         lab.local(["tar", "-C", str(python()), "-czf", str(packed), *(f"--exclude={name}" for name in LEFT_OUT), *NEEDED])
     lab.driver("cp", host[1:], str(packed), "/tmp/python3.6.tar.gz")
-    lab.run(host, f"""
+    lab.run(
+        host,
+        f"""
         mkdir -p {HOME} && tar -C {HOME} -xzf /tmp/python3.6.tar.gz && rm /tmp/python3.6.tar.gz
         mv {HOME}/lib/libpython3.6m.so.1.0 /usr/local/lib && ldconfig
         {HOME}/bin/python3.6 -m compileall -q {HOME}/lib >/dev/null 2>&1 || true
-    """, timeout=300)
+    """,
+        timeout=300,
+    )
     assert lab.run(host, [f"{HOME}/bin/python3.6", "--version"]).out.startswith("Python 3.6")

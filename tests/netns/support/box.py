@@ -134,8 +134,12 @@ class Box:
     def _wire(self, server: int) -> None:
         for pid, words in (
             (self.first, f"link add up0 type veth peer name down0 netns {server}"),
-            (self.first, "addr add 192.0.2.9/24 dev up0"), (self.first, "addr add 2001:db8::9/64 dev up0 nodad"), (self.first, "link set up0 up"),
-            (server, f"addr add {SERVER4}/24 dev down0"), (server, f"addr add {SERVER6}/64 dev down0 nodad"), (server, "link set down0 up"),
+            (self.first, "addr add 192.0.2.9/24 dev up0"),
+            (self.first, "addr add 2001:db8::9/64 dev up0 nodad"),
+            (self.first, "link set up0 up"),
+            (server, f"addr add {SERVER4}/24 dev down0"),
+            (server, f"addr add {SERVER6}/64 dev down0 nodad"),
+            (server, "link set down0 up"),
         ):
             subprocess.run(["nsenter", f"--net=/proc/{pid}/ns/net", "ip", *words.split()], check=True)
 
@@ -174,8 +178,10 @@ class Box:
 
     def stub(self, upstream: str) -> None:
         """A resolver of the host itself at 127.0.0.53, and the file in which systemd-resolved keeps its servers."""
-        self.sh(f"mkdir -p /run/systemd/resolve && mount -t tmpfs box /run/systemd && mkdir /run/systemd/resolve"
-                f" && echo nameserver {upstream} >/run/systemd/resolve/resolv.conf")
+        self.sh(
+            f"mkdir -p /run/systemd/resolve && mount -t tmpfs box /run/systemd && mkdir /run/systemd/resolve"
+            f" && echo nameserver {upstream} >/run/systemd/resolve/resolv.conf"
+        )
         self._start(self.argv([sys.executable, "-c", DNS_SERVER, upstream]))
 
     def only(self, backend: str) -> None:

@@ -75,9 +75,7 @@ def _planned(probe: dict[str, Any]) -> dict[str, Any]:
 class Story:
     """Builds one record; ``clock`` moves on with every phase."""
 
-    def __init__(
-        self, title: str = "Sessions survive the loss of the Redis primary", probes: list[dict[str, Any]] | None = None, **record: Any
-    ):
+    def __init__(self, title: str = "Sessions survive the loss of the Redis primary", probes: list[dict[str, Any]] | None = None, **record: Any):
         self.clock = START
         self.probes = probes or [HTTP]
         self.record: dict[str, Any] = {
@@ -113,9 +111,7 @@ class Story:
         self.record["checks"].append({"name": name, "ok": ok, "detail": detail})
         return self
 
-    def _steady_state(
-        self, kind: str, seconds: float, shapes: dict[str, Shape], interval: float = 1.0, reason: str | None = None
-    ) -> dict[str, Any]:
+    def _steady_state(self, kind: str, seconds: float, shapes: dict[str, Shape], interval: float = 1.0, reason: str | None = None) -> dict[str, Any]:
         results = []
         for probe in self.probes:
             shape = shapes.get(probe["name"]) or steady()
@@ -163,9 +159,7 @@ class Story:
     def quiet(self, kind: str, seconds: float = 10.0, shapes: dict[str, Shape] | None = None, reason: str | None = None) -> Story:
         name = "Baseline" if kind == "before" else "Recovery"
         state = self._steady_state(kind, seconds, shapes or {}, reason=reason)
-        self.record["phases"].append(
-            {"kind": kind, "name": name, "started": iso(self.clock), "ended": iso(self.clock + seconds), "steady_state": state}
-        )
+        self.record["phases"].append({"kind": kind, "name": name, "started": iso(self.clock), "ended": iso(self.clock + seconds), "steady_state": state})
         self.clock += seconds + 0.4
         self.record["ended"] = iso(self.clock)
         return self
@@ -319,9 +313,7 @@ def ramp() -> dict[str, Any]:
 def aborted() -> dict[str, Any]:
     story = Story(probes=[HTTP, PRIMARY])
     reason = "11 of 12 samples failed: 99 % can no longer be reached"
-    story.quiet("before", 15).attack(
-        "primary dies", ["n1"], 3, 12, {HTTP["name"]: outage(0.5, 99, ms=2000.0, bad_value=None)}, reason=reason
-    )
+    story.quiet("before", 15).attack("primary dies", ["n1"], 3, 12, {HTTP["name"]: outage(0.5, 99, ms=2000.0, bad_value=None)}, reason=reason)
     story.quiet("after", 20, {HTTP["name"]: outage(0, 6)})
     return story.done("aborted", "Stopped 12 s into 'primary dies': 'shop answers' could no longer meet its 99 %.")
 
@@ -348,9 +340,7 @@ def not_reverted() -> dict[str, Any]:
 
 
 def refused() -> dict[str, Any]:
-    story = Story().check(
-        "no attack is active on the targets", False, "n1 has netem-eth0-77aa from the run 20260820-160000-qqqq, overdue since 18 h"
-    )
+    story = Story().check("no attack is active on the targets", False, "n1 has netem-eth0-77aa from the run 20260820-160000-qqqq, overdue since 18 h")
     story.check("cap per group", True, "1 of 3 in redis, at most 50 %")
     story.record["ended"] = iso(START + 2.2)
     return story.done("refused", "One go/no-go check failed: no attack is active on the targets.")
@@ -366,9 +356,7 @@ def many_hosts(count: int = 200) -> dict[str, Any]:
     names = [f"web{i:03}.eu-central.prod.example" for i in range(1, count + 1)]
     outcomes = {names[7]: "stuck", names[42]: "left_to_timer", names[77]: "left_to_timer", names[150]: "not_injected"}
     story = Story("The fleet survives a slow network")
-    story.quiet("before", 30).attack(
-        "slow network", names, 640, 120, {HTTP["name"]: slow(90)}, "netem", {"delay": "50ms"}, outcomes=outcomes, pattern="web"
-    )
+    story.quiet("before", 30).attack("slow network", names, 640, 120, {HTTP["name"]: slow(90)}, "netem", {"delay": "50ms"}, outcomes=outcomes, pattern="web")
     return story.quiet("after", 30).done("not_reverted", "1 host is stuck, 2 were left to their timers.")
 
 

@@ -93,7 +93,7 @@ def configuration(params):
     return settings
 
 
-class _Loaded(object):
+class _Loaded:
     """As much of a configuration as the library fills in."""
 
     def __init__(self):
@@ -133,17 +133,17 @@ def _load(settings, params):
     except Exception as error:  # a broken file makes this library raise what it likes
         if params.get("context") and "context" in str(error).lower():
             raise BadOption("context", params["context"], "the kubeconfig file has no such context")
-        raise BadOption("kubeconfig", given or "~/.kube/config", "it cannot be used: %s" % " ".join(str(error).split())[:300])
+        raise BadOption("kubeconfig", given or "~/.kube/config", "it cannot be used: {}".format(" ".join(str(error).split())[:300]))
 
 
-class _NoDiscovery(object):
+class _NoDiscovery:
     """We name API versions ourselves; reading all of them costs some twenty requests."""
 
     def __init__(self, client, cache_file):
         pass
 
 
-class Cluster(object):
+class Cluster:
     """The API of one cluster."""
 
     def __init__(self, params, settings=None, timeout=TIMEOUT, tries=_TRIES):
@@ -191,7 +191,7 @@ class Cluster(object):
         try:
             return json.loads(data.decode("utf-8")) if data else {}
         except ValueError:
-            raise errors.Unreachable("%s answers, but not as an API server does: look at host and proxy" % self.host)
+            raise errors.Unreachable(f"{self.host} answers, but not as an API server does: look at host and proxy")
 
     def _see_clock(self, headers):
         """The header is cut to whole seconds, so the greatest difference seen is the nearest."""
@@ -304,7 +304,7 @@ class Cluster(object):
             except KubeError as error:
                 if error.status != 410:
                     raise
-        raise KubeError("the list of %s changes faster than it can be read" % kind.plural, 410)
+        raise KubeError(f"the list of {kind.plural} changes faster than it can be read", 410)
 
     # --- many at a time -------------------------------------------------------------------------
 
@@ -328,7 +328,7 @@ class Cluster(object):
         told = self.request("GET", "/api/v1").get("resources") or []
         for each in told:
             if each.get("name") == "pods/eviction":
-                return "%s/%s" % (each.get("group") or "policy", each.get("version") or "v1beta1")
+                return "{}/{}".format(each.get("group") or "policy", each.get("version") or "v1beta1")
         raise AttackError("this cluster does not know evictions")
 
     def _evict(self, row, version, grace):

@@ -18,7 +18,7 @@ class KubeError(AttackError):
     """An answer of the API server that is not success. status is 0 when there was none."""
 
     def __init__(self, message, status=0, reason="", said="", **details):
-        super(KubeError, self).__init__(message, **details)
+        super().__init__(message, **details)
         self.status = status
         self.reason = reason
         self.said = said
@@ -51,23 +51,23 @@ def from_answer(method, path, host, status, body):
     verb, thing = _what(method, path)
     if status == 401:
         return KubeError(
-            "the API server %s does not accept the credentials (401): they are missing, wrong or expired; log in again or give another kubeconfig" % host,
+            f"the API server {host} does not accept the credentials (401): they are missing, wrong or expired; log in again or give another kubeconfig",
             status,
             reason,
             said,
         )
     if status == 403 and "forbidden: User" not in said and "cannot" not in said:
-        return KubeError("%s %s is not admitted: %s" % (verb, thing, said or "no reason was given"), status, reason, said)
+        return KubeError("{} {} is not admitted: {}".format(verb, thing, said or "no reason was given"), status, reason, said)
     if status == 403:
-        return KubeError("forbidden: the credentials may not %s %s; grant it with a Role (see docs/rbac)" % (verb, thing), status, reason, said)
+        return KubeError(f"forbidden: the credentials may not {verb} {thing}; grant it with a Role (see docs/rbac)", status, reason, said)
     if status == 404 and _missing_namespace(told):
-        return NotFound("there is no namespace %s" % told["details"].get("name"), status, reason, said)
+        return NotFound("there is no namespace {}".format(told["details"].get("name")), status, reason, said)
     if status == 404:
-        return NotFound("there is no %s" % thing, status, reason, said)
+        return NotFound(f"there is no {thing}", status, reason, said)
     if status in (409, 412):
-        return Conflict("%s %s: %s" % (verb, thing, said or "it was changed meanwhile"), status, reason, said)
+        return Conflict("{} {}: {}".format(verb, thing, said or "it was changed meanwhile"), status, reason, said)
     if status == 429:
-        return Refused("%s %s is refused for now: %s" % (verb, thing, said or "too many requests"), status, reason, said)
+        return Refused("{} {} is refused for now: {}".format(verb, thing, said or "too many requests"), status, reason, said)
     return KubeError("%s %s failed (%d): %s" % (verb, thing, status, said or "no reason was given"), status, reason, said)
 
 
@@ -78,8 +78,8 @@ def unreachable(host, error):
         inner = inner.reason
     text = " ".join(str(inner).split())
     if "CERTIFICATE_VERIFY_FAILED" in text:
-        return Unreachable("the certificate of the API server %s is not valid: give ca_cert (%s)" % (host, text[:_LONGEST]))
-    return Unreachable("the API server %s cannot be reached: %s" % (host, text[:_LONGEST] or type(inner).__name__))
+        return Unreachable(f"the certificate of the API server {host} is not valid: give ca_cert ({text[:_LONGEST]})")
+    return Unreachable(f"the API server {host} cannot be reached: {text[:_LONGEST] or type(inner).__name__}")
 
 
 def may_be_done(error):
@@ -109,9 +109,9 @@ def _what(method, path):
         namespace, words = words[1], words[2:]
     thing = words[0] if words else path
     if len(words) > 2:
-        thing = "%s/%s %s" % (words[0], words[2], words[1])
+        thing = f"{words[0]}/{words[2]} {words[1]}"
     elif len(words) == 2:
-        thing = "%s %s" % (words[0], words[1])
+        thing = f"{words[0]} {words[1]}"
     elif verb == "get":
         verb = "list"
-    return verb, thing + (" in namespace %s" % namespace if namespace else "")
+    return verb, thing + (f" in namespace {namespace}" if namespace else "")

@@ -87,7 +87,7 @@ def _opened(cluster, namespace, pod, container, argv, timeout):
     with lock:
         state["late"] = not made
     if not made:
-        raise kube_errors.unreachable(cluster.host, Exception("an exec into %s/%s was not answered" % (namespace, pod)))
+        raise kube_errors.unreachable(cluster.host, Exception(f"an exec into {namespace}/{pod} was not answered"))
     if isinstance(made[0], kubernetes.client.ApiException):
         raise _refused(cluster, path(POD, namespace, pod, "exec"), made[0])
     if isinstance(made[0], Exception):
@@ -109,16 +109,16 @@ def _status(cluster, stream, argv):
         return stream.returncode
     except (KeyError, ValueError, TypeError):
         # The container's runtime could not start it; what it says is where the status would be.
-        raise NoProgram("%s cannot be run in the container" % argv[0])
+        raise NoProgram(f"{argv[0]} cannot be run in the container")
 
 
 def _refused(cluster, where, error):
-    told = "%s %s" % (error.reason, error.body or "")
+    told = "{} {}".format(error.reason, error.body or "")
     if any(words in told for words in _NO_PROGRAM):
-        return NoProgram("the container has no such program: %s" % " ".join(told.split())[:200])
+        return NoProgram("the container has no such program: {}".format(" ".join(told.split())[:200]))
     status = error.status or 0
     for word in ("403", "401", "404") if not status or status in (200, 500) else ():
-        if " %s " % word in told:  # the handshake of a websocket hides the status in a sentence
+        if f" {word} " in told:  # the handshake of a websocket hides the status in a sentence
             status = int(word)
     if not status:
         return kube_errors.unreachable(cluster.host, Exception(" ".join(told.split())))

@@ -57,4 +57,4 @@ def path(kind, namespace=None, name=None, sub=None):
 
 def label(kind, namespace, name):
     """An object for people: Deployment shop/web."""
-    return "%s %s" % (kind.kind, name if namespace is None else "%s/%s" % (namespace, name))
+    return "{} {}".format(kind.kind, name if namespace is None else f"{namespace}/{name}")

@@ -14,9 +14,7 @@ PROTECTED_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease")
 _NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
 _LABEL_KEY = r"(?:[A-Za-z0-9][-A-Za-z0-9.]*/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?"
 LABEL_VALUE = r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
-_REQUIREMENT = re.compile(
-    r"^(?:!?%s|%s ?(?:=|==|!=) ?%s|%s (?:in|notin) ?\(%s(?:, ?%s)*\))\Z" % (_LABEL_KEY, _LABEL_KEY, LABEL_VALUE, _LABEL_KEY, LABEL_VALUE, LABEL_VALUE)
-)
+_REQUIREMENT = re.compile(rf"^(?:!?{_LABEL_KEY}|{_LABEL_KEY} ?(?:=|==|!=) ?{LABEL_VALUE}|{_LABEL_KEY} (?:in|notin) ?\({LABEL_VALUE}(?:, ?{LABEL_VALUE})*\))\Z")
 _FIELD = re.compile(r"^[A-Za-z][A-Za-z.]* ?(?:=|==|!=) ?[-A-Za-z0-9_.:]*\Z")
 
 

@@ -12,7 +12,7 @@ A segment name=web takes the item of a list whose field name is web, so a contai
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 
 
-class _Absent(object):
+class _Absent:
     """There is no such value; None is one."""
 
     def __repr__(self):
@@ -50,7 +50,7 @@ def plain(document, pointer):
         if isinstance(value, list):
             at = _index(value, segment)
             if at is None:
-                raise AttackError("there is nothing at %s" % pointer)
+                raise AttackError(f"there is nothing at {pointer}")
             value = value[at]
             words.append(str(at))
         else:
@@ -86,7 +86,7 @@ def joined(wanted):
 
 def _segments(pointer):
     if pointer and not pointer.startswith("/"):
-        raise AttackError("%r is no JSON pointer: it begins with a slash" % pointer)
+        raise AttackError(f"{pointer!r} is no JSON pointer: it begins with a slash")
     return [word.replace("~1", "/").replace("~0", "~") for word in pointer.split("/")[1:]]
 
 

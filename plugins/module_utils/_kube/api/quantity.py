@@ -35,7 +35,7 @@ def amount(option, value, minimum=Decimal(0)):
     if found is None:
         raise BadOption(option, value, "write an amount as Kubernetes does, such as 500m, 2, 512Mi or 1.5Gi")
     if found < minimum:
-        raise BadOption(option, value, "the least is %s" % minimum)
+        raise BadOption(option, value, f"the least is {minimum}")
     return found
 
 

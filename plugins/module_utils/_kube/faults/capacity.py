@@ -38,7 +38,7 @@ def _request(container, resource):
     return quantity.known((wants.get("requests") or {}).get(resource))
 
 
-class Room(object):
+class Room:
     """One node: what it can give, what is requested of it, and how many more pods it takes."""
 
     def __init__(self, node, pods):
@@ -64,7 +64,7 @@ def room(cluster, nodes):
     """The Room of each node, by what the cluster says now."""
 
     def one(node):
-        fields = "spec.nodeName=%s,status.phase!=Succeeded,status.phase!=Failed" % node["metadata"]["name"]
+        fields = "spec.nodeName={},status.phase!=Succeeded,status.phase!=Failed".format(node["metadata"]["name"])
         return Room(node, cluster.whole(POD, None, fields=fields))
 
     found = in_pool(one, nodes)

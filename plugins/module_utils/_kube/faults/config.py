@@ -37,7 +37,7 @@ _LONGEST = 65536  # bytes of a value
 _FAILING_PROBE = {"tcpSocket": {"port": 1}, "periodSeconds": 2, "timeoutSeconds": 1, "successThreshold": 1, "failureThreshold": 1}
 
 
-class Fault(object):
+class Fault:
     """One misconfiguration."""
 
     def __init__(self, change, kinds=None, key=None, value=None, remove=False, container=False, template=False, private=False):
@@ -116,10 +116,10 @@ def _secret_value(found, params):
 
 def _existing_key(found, place, params):
     if params["key"] not in (found.get(place) or {}):
-        raise BadOption("key", params["key"], "%s has no such key" % params["name"])
+        raise BadOption("key", params["key"], "{} has no such key".format(params["name"]))
     if found.get("immutable"):
         raise BadOption("name", params["name"], "it is immutable")
-    return "/%s/%s" % (place, escape(params["key"]))
+    return "/{}/{}".format(place, escape(params["key"]))
 
 
 def _encoded(data):
@@ -142,8 +142,8 @@ def _service_target_port(found, params):
     if len(ports) != 1:
         told = ", ".join(str(each.get("name") or each["port"]) for each in found["spec"].get("ports") or [])
         raise BadOption("key", params["key"], "name one port of this Service: %s" % (told or "it has none"))
-    which = "name=%s" % ports[0]["name"] if ports[0].get("name") else "port=%s" % ports[0]["port"]
-    return {"/spec/ports/%s/targetPort" % which: int(params["value"] or 1)}
+    which = "name={}".format(ports[0]["name"]) if ports[0].get("name") else "port={}".format(ports[0]["port"])
+    return {f"/spec/ports/{which}/targetPort": int(params["value"] or 1)}
 
 
 # --- the pods of a workload ---------------------------------------------------------------------
@@ -154,15 +154,15 @@ def container_of(found, params):
     containers = read(found, POD + "/containers")
     names = [each["name"] for each in containers]
     if params["container"] is None and len(names) > 1:
-        raise BadOption("container", None, "name one container of %s: %s" % (params["name"], ", ".join(names)))
+        raise BadOption("container", None, "name one container of {}: {}".format(params["name"], ", ".join(names)))
     for each in containers:
         if params["container"] in (None, each["name"]):
             return each
-    raise BadOption("container", params["container"], "%s has no such container; it has %s" % (params["name"], ", ".join(names)))
+    raise BadOption("container", params["container"], "{} has no such container; it has {}".format(params["name"], ", ".join(names)))
 
 
 def _inside(found, params, rest):
-    return "%s/containers/name=%s/%s" % (POD, container_of(found, params)["name"], rest)
+    return "{}/containers/name={}/{}".format(POD, container_of(found, params)["name"], rest)
 
 
 def _probe(word):
@@ -187,7 +187,7 @@ def _environment(found, params):
     if len(same) > 1:
         raise BadOption("key", params["key"], "the container has it more than once")
     if same and not params["remove"]:
-        at = _inside(found, params, "env/name=%s" % escape(params["key"]))
+        at = _inside(found, params, "env/name={}".format(escape(params["key"])))
         return {at + "/value": params["value"], at + "/valueFrom": ABSENT}
     if not same and params["remove"]:
         raise BadOption("key", params["key"], "the container has no such variable of its own")
@@ -245,8 +245,8 @@ def _volume_claim(found, params):
     claims = [each for each in ([] if volumes in (ABSENT, None) else volumes) if each.get("persistentVolumeClaim")]
     names = [each["name"] for each in claims]
     if params["key"] is None and len(names) != 1 or params["key"] is not None and params["key"] not in names:
-        raise BadOption("key", params["key"], "name one volume with a claim: %s" % (", ".join(names) or "%s has none" % params["name"]))
-    at = "%s/volumes/name=%s/persistentVolumeClaim/claimName" % (POD, params["key"] or names[0])
+        raise BadOption("key", params["key"], "name one volume with a claim: %s" % (", ".join(names) or "{} has none".format(params["name"])))
+    at = "{}/volumes/name={}/persistentVolumeClaim/claimName".format(POD, params["key"] or names[0])
     return {at: params["value"] or "faultline-no-such-claim"}
 
 
@@ -328,16 +328,16 @@ def check(params):
     for option in sorted(used):
         if params[option] is not None and not used[option]:
             shown = params[option] if option != "value" else "..."
-            raise BadOption(option, shown, "the fault %s does not use it" % named)
+            raise BadOption(option, shown, f"the fault {named} does not use it")
     if params["remove"] and (not fault.remove or params["value"] is not None):
-        raise BadOption("remove", True, "the fault %s cannot remove" % named if not fault.remove else "give either remove or a value")
+        raise BadOption("remove", True, f"the fault {named} cannot remove" if not fault.remove else "give either remove or a value")
     check_name("name", params["name"])
     if params["container"] is not None:
         check_name("container", params["container"])
     if params["key"] is not None and (not params["key"] or len(params["key"]) > 253 or set(params["key"]) & set("\0\n\r/=*")):
         raise BadOption("key", params["key"], "give one exact key, no pattern")
     if fault.key == "needed" and params["key"] is None:
-        raise BadOption("key", None, "say which key the fault %s is for" % named)
+        raise BadOption("key", None, f"say which key the fault {named} is for")
     if fault.value == "needed" and params["value"] is None and not params["remove"]:
         raise BadOption("value", None, "give the wrong value, or set remove: true")
     if params["fault"] == "replicas_zero" and params["kind"] == "DaemonSet":
@@ -351,7 +351,7 @@ def changes_of(found, params):
     wanted = FAULTS[params["fault"]].change(found, params)
     changes = dict(_from_the_top(found, at, value) for at, value in wanted.items() if read(found, at) != value)
     if not changes:
-        raise BadOption("fault", params["fault"], "%s is so already" % params["name"])
+        raise BadOption("fault", params["fault"], "{} is so already".format(params["name"]))
     return changes
 
 

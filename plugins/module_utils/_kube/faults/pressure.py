@@ -20,7 +20,7 @@ _RISE = 1.02  # back up by so much with each answer
 _REFUSED = (429, 503)
 
 
-class Pace(object):
+class Pace:
     """When the next request may be sent. Shared by all threads."""
 
     def __init__(self, rate, now=time.monotonic):
@@ -51,7 +51,7 @@ class Pace(object):
                 self._next = max(self._next, self._rested)
 
 
-class Surge(object):
+class Surge:
     """The requests: threads that take turns until they are told to stop."""
 
     def __init__(self, cluster, where, query, rate, workers):

@@ -36,7 +36,7 @@ def _ways(ip, port):
     ]
 
 
-class Path(object):
+class Path:
     """A way from one pod to another that worked when it was found."""
 
     def __init__(self, cluster, source, target, argv):
@@ -46,7 +46,7 @@ class Path(object):
         self.argv = argv
 
     def __str__(self):
-        return "%s to %s" % (self.source["metadata"]["name"], self.target["metadata"]["name"])
+        return "{} to {}".format(self.source["metadata"]["name"], self.target["metadata"]["name"])
 
     def works(self):
         """Whether it works now; an attempt that hangs does not."""
@@ -81,9 +81,9 @@ def find_path(cluster, namespace, selector, inbound, allowed=()):
                 try:
                     if path.works():
                         return path, ""
-                    why = "no program in %s connects to %s" % (source["metadata"]["name"], target["metadata"]["name"])
+                    why = "no program in {} connects to {}".format(source["metadata"]["name"], target["metadata"]["name"])
                 except kube_exec.NoProgram:
-                    why = "the image of %s has nothing to connect with" % source["metadata"]["name"]
+                    why = "the image of {} has nothing to connect with".format(source["metadata"]["name"])
                 except AttackError as error:
                     return None, str(error)
     return None, why

@@ -22,7 +22,7 @@ _CANNOT_RUN = (126, 127)
 FIRST, OTHERS = "1", "-1"
 
 
-class Victim(object):
+class Victim:
     """One container that runs, and what was known of it before."""
 
     def __init__(self, pod, container):
@@ -36,7 +36,7 @@ class Victim(object):
         self.way = None  # how a signal is sent in it
 
     def __str__(self):
-        return "%s/%s container %s" % (self.namespace, self.pod, self.container)
+        return f"{self.namespace}/{self.pod} container {self.container}"
 
 
 # --- pure ---------------------------------------------------------------------------------------
@@ -47,11 +47,11 @@ def choose_container(pod, name):
     meta = pod["metadata"]
     names = [each["name"] for each in pod["spec"]["containers"]]
     wanted = name or (meta.get("annotations") or {}).get(DEFAULT) or (names[0] if len(names) == 1 else None)
-    told = "pod %s/%s" % (meta["namespace"], meta["name"])
+    told = "pod {}/{}".format(meta["namespace"], meta["name"])
     if wanted is None:
-        raise AttackError("container: %s has several: choose one of %s" % (told, ", ".join(names)), option="container")
+        raise AttackError("container: {} has several: choose one of {}".format(told, ", ".join(names)), option="container")
     if wanted not in names:
-        raise AttackError("container: %s has no container %s, but %s" % (told, wanted, ", ".join(names)), option="container")
+        raise AttackError("container: {} has no container {}, but {}".format(told, wanted, ", ".join(names)), option="container")
     return wanted
 
 
@@ -60,11 +60,11 @@ def refuse_shared(pod):
     meta, spec = pod["metadata"], pod["spec"]
     if spec.get("hostPID"):
         raise AttackError(
-            "pod %s/%s sees all processes of its node (hostPID): a signal from within could hit the node itself" % (meta["namespace"], meta["name"])
+            "pod {}/{} sees all processes of its node (hostPID): a signal from within could hit the node itself".format(meta["namespace"], meta["name"])
         )
     if spec.get("shareProcessNamespace"):
         raise AttackError(
-            "the containers of pod %s/%s share their processes (shareProcessNamespace): one cannot be hit alone" % (meta["namespace"], meta["name"])
+            "the containers of pod {}/{} share their processes (shareProcessNamespace): one cannot be hit alone".format(meta["namespace"], meta["name"])
         )
 
 
@@ -117,15 +117,16 @@ def prepare(cluster, victim, signal, target):
             victim.way = way
             break
         if status not in _CANNOT_RUN:
-            raise AttackError("%s: its user may not send signals to process 1: %s" % (victim, instead))
+            raise AttackError(f"{victim}: its user may not send signals to process 1: {instead}")
     else:
-        raise AttackError("%s: its image has neither kill nor a shell: %s" % (victim, instead))
+        raise AttackError(f"{victim}: its image has neither kill nor a shell: {instead}")
     if target == FIRST:
         known = _handled(cluster, victim)
         if known is not None and signal not in known:
             raise AttackError(
-                "%s: its process 1 does not handle %s, and the kernel drops that; it handles %s. Take another signal, processes: others, or %s"
-                % (victim, signal, ", ".join(known) or "none of those that can be sent", instead)
+                "{}: its process 1 does not handle {}, and the kernel drops that; it handles {}. Take another signal, processes: others, or {}".format(
+                    victim, signal, ", ".join(known) or "none of those that can be sent", instead
+                )
             )
 
 

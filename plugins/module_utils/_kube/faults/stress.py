@@ -20,7 +20,7 @@ _TICKS = 100.0  # of CPU time in a second, on every Linux that runs a kubelet
 _STARTED = "started\n"
 
 
-class Container(object):
+class Container:
     """One container that is to be stressed: a step of a plan, and what measures it."""
 
     def __init__(self, pod, name, wishes):
@@ -36,26 +36,26 @@ class Container(object):
         self.notes = []
 
     def __str__(self):
-        return "%s/%s %s" % (self.namespace, self.pod, self.name)
+        return f"{self.namespace}/{self.pod} {self.name}"
 
     def prepare(self, cluster):
         """Whether its image has what is needed, and how much memory there is to take. Errors: AttackError, BadOption."""
         try:
             status, output, errors = self._run(cluster, stress_sh.look())
         except kube_exec.NoProgram:
-            raise AttackError("the image of %s has no sh, and cannot be stressed from inside: choose another container" % self)
+            raise AttackError(f"the image of {self} has no sh, and cannot be stressed from inside: choose another container")
         words = output.split()
         if status != 0 or len(words) != 5:
-            raise AttackError("the shell of %s does not answer: %s" % (self, (output + errors).strip()[:200]))
+            raise AttackError(f"the shell of {self} does not answer: {(output + errors).strip()[:200]}")
         used, idle, limit, sleeps, clock = words
         if clock != "yes":
-            raise AttackError("%s has no /proc/uptime, so nothing could end by itself there" % self)
+            raise AttackError(f"{self} has no /proc/uptime, so nothing could end by itself there")
         if self.wishes["memory"] is None and self.wishes["percent"] is None:
             return
         if sleeps != "yes":
-            raise AttackError("the image of %s has no sleep, which is needed to hold memory" % self)
+            raise AttackError(f"the image of {self} has no sleep, which is needed to hold memory")
         if not used.isdigit():
-            raise AttackError("how much memory %s uses cannot be read there: its control group is not in /sys/fs/cgroup" % self)
+            raise AttackError(f"how much memory {self} uses cannot be read there: its control group is not in /sys/fs/cgroup")
         limit = min([self.limit] + ([int(limit)] if limit.isdigit() else []))
         self.mib, note = how_much(self.wishes, limit, max(0, int(used) - int(idle)), str(self))
         self.notes += [note] if note else []
@@ -71,7 +71,7 @@ class Container(object):
         argv = stress_sh.start(self.word, seconds, self.wishes["cpus"], max(0, self.mib - OVERHEAD))
         status, output, errors = self._run(cluster, argv, enough=lambda text: _STARTED in text)
         if _STARTED not in output:
-            raise AttackError("the programs in %s did not start (%s): %s" % (self, status, (output + errors).strip()[:200]))
+            raise AttackError(f"the programs in {self} did not start ({status}): {(output + errors).strip()[:200]}")
         return None
 
     def measure(self, cluster):
@@ -79,7 +79,7 @@ class Container(object):
         _status, output, errors = self._run(cluster, stress_sh.measure(self.word))
         words = output.split()
         if len(words) != 4:
-            raise AttackError("the programs in %s cannot be measured: %s" % (self, (output + errors).strip()[:200]))
+            raise AttackError(f"the programs in {self} cannot be measured: {(output + errors).strip()[:200]}")
         return float(words[0]), int(words[1]) / _TICKS, int(words[2]) / 1024.0, int(words[3])
 
     def _run(self, cluster, argv, enough=None):
@@ -87,16 +87,16 @@ class Container(object):
 
 
 def _word(making):
-    return "faultline-%s" % making.nonce
+    return f"faultline-{making.nonce}"
 
 
 def choose_container(pod, named):
     """The name of the container that is meant. Errors: BadOption."""
     names = [each["name"] for each in pod["spec"]["containers"]]
     if named is not None and named not in names:
-        raise BadOption("container", named, "the pod %s has no such container; it has %s" % (pod["metadata"]["name"], ", ".join(names)))
+        raise BadOption("container", named, "the pod {} has no such container; it has {}".format(pod["metadata"]["name"], ", ".join(names)))
     if named is None and len(names) > 1:
-        raise BadOption("container", None, "name one container of the pod %s: %s" % (pod["metadata"]["name"], ", ".join(names)))
+        raise BadOption("container", None, "name one container of the pod {}: {}".format(pod["metadata"]["name"], ", ".join(names)))
     return named or names[0]
 
 

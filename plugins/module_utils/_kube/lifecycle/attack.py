@@ -47,7 +47,7 @@ _HARD_CAP = 86400.0
 _NOT_IDENTITY = set(COMMON_OPTIONS) | set(AUTH_OPTIONS) | {"wait", "recovery_timeout"}
 
 
-class KubePlan(object):
+class KubePlan:
     """What will be done and how it is undone. before and after are texts for --diff.
 
     steps: of _kube/lifecycle/steps.py, applied in order and undone in reverse. undo: more undo steps, run before those.
@@ -64,7 +64,7 @@ class KubePlan(object):
         self.made = []  # what the steps made or changed, as the server has it, once they were applied
 
 
-class KubeAttack(object):
+class KubeAttack:
     """One fault. A subclass says what it is; it holds no lifecycle code."""
 
     name = ""  # the module's name
@@ -102,7 +102,7 @@ class KubeAttack(object):
 
     def plan(self, before):
         """A KubePlan from a snapshot. Changes nothing."""
-        raise AttackError("%s has no plan" % self.name)
+        raise AttackError(f"{self.name} has no plan")
 
     def inject(self, plan, making):
         """Apply the plan: by default its steps."""
@@ -139,7 +139,7 @@ def run_kube_attack(attack_class):
     module.exit_json(**result)
 
 
-class Lifecycle(object):
+class Lifecycle:
     """One call of a module."""
 
     def __init__(self, params, check_mode, diff, attack_class, cluster=None):
@@ -172,7 +172,7 @@ class Lifecycle(object):
         except AttackError as error:
             if not (self.check_mode and notes):
                 raise
-            raise AttackError("%s (%s)" % (error, "; ".join(notes)), **error.details)  # it may be in the way only until then
+            raise AttackError("{} ({})".format(error, "; ".join(notes)), **error.details)  # it may be in the way only until then
         result["notes"] = notes + result["notes"]
         return result
 
@@ -197,10 +197,10 @@ class Lifecycle(object):
                 continue
             if self.check_mode:
                 self.passed_over.add(entry.uid)
-                notes.append("%s is overdue, and would be undone first" % entry.id)
+                notes.append(f"{entry.id} is overdue, and would be undone first")
             else:
                 outcome = revert_entry(self.cluster, self.journal, entry)
-                notes.append("%s was overdue: %s" % (entry.id, "undone now" if outcome.clean else "stuck: " + outcome.reason))
+                notes.append("{} was overdue: {}".format(entry.id, "undone now" if outcome.clean else "stuck: " + outcome.reason))
         return notes
 
     # --- validate -------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ class Lifecycle(object):
 
     def _id(self):
         name = self.attack.name.replace("k8s_", "").replace("_", "-")
-        return self.params["id"] or "%s-%s" % (name, self._identity()[:10])
+        return self.params["id"] or f"{name}-{self._identity()[:10]}"
 
     # --- present --------------------------------------------------------------------------------
 
@@ -242,7 +242,7 @@ class Lifecycle(object):
             "id": attack.id,
             "status": "planned",
             "deadman": WATCHER if lease else attack.deadman,
-            "journal": "%s/%s" % (self._place(), object_name(attack.id)),
+            "journal": f"{self._place()}/{object_name(attack.id)}",
             "resources": attack.resources(),
             "notes": plan.notes,
         }
@@ -268,15 +268,15 @@ class Lifecycle(object):
                 return self._again(entry)
             shared = wanted & set(entry.record.get("resources") or [])
             if shared:
-                raise AttackError("%s is held by the active attack %s: revert it first" % (", ".join(sorted(shared)), entry.id))
+                raise AttackError("{} is held by the active attack {}: revert it first".format(", ".join(sorted(shared)), entry.id))
         return None
 
     def _again(self, entry):
         entry.check()
         if entry.namespace != self._place() or entry.record["identity"] != self._identity():
-            raise AttackError("id: %s is active with other options in namespace %s: revert it first, or choose another id" % (entry.id, entry.namespace))
+            raise AttackError(f"id: {entry.id} is active with other options in namespace {entry.namespace}: revert it first, or choose another id")
         if entry.stuck or remaining(self.cluster, entry) <= 0:
-            raise AttackError("%s is overdue or stuck: revert it first (module faultline.chaos.k8s_revert)" % entry.id)
+            raise AttackError(f"{entry.id} is overdue or stuck: revert it first (module faultline.chaos.k8s_revert)")
         if not entry.applied:  # a second injector beside the first could not be told from it, nor what either changed
             told = "%s is being applied by somebody else, or who applied it died: wait, or revert it first (module faultline.chaos.k8s_revert, id: %s)"
             raise AttackError(told % (entry.id, entry.id))
@@ -287,7 +287,7 @@ class Lifecycle(object):
             "deadline": _iso(entry.deadline),
             "remaining": round(remaining(self.cluster, entry), 2),
             "deadman": entry.record["deadman"],
-            "journal": "%s/%s" % (entry.namespace, entry.name),
+            "journal": f"{entry.namespace}/{entry.name}",
             "resources": entry.record["resources"],
             "effect": entry.effect,
             "notes": [],
@@ -345,7 +345,7 @@ class Lifecycle(object):
         try:
             job = kube_deadman.make_job(self.cluster, place, self.attack.id, duration, making)
         except Conflict:
-            raise AttackError("id: %s is being applied by somebody else, or its last undo is under way: wait, or choose another id" % self.attack.id)
+            raise AttackError(f"id: {self.attack.id} is being applied by somebody else, or its last undo is under way: wait, or choose another id")
         if job is not None:
             making.owner = kube_deadman.owner_reference(job)
         return job
@@ -354,7 +354,7 @@ class Lifecycle(object):
         try:
             return self.journal.publish(place, record, deadline, limit, undo_text, owner, secret)
         except Conflict:
-            raise AttackError("id: %s is being applied by somebody else: wait, or choose another id" % self.attack.id)
+            raise AttackError(f"id: {self.attack.id} is being applied by somebody else: wait, or choose another id")
 
     def _withdraw(self, entry, undo, job, error):
         """Undo at once after an error, and raise it."""
@@ -384,10 +384,12 @@ class Lifecycle(object):
         done, left = self.attack.done(), "nothing is left"
         if done:
             details.update(effect=done, injected=True)
-            left = "but what was done is not brought back: %s" % "; ".join("%s: %s" % (word, ", ".join(names)) for word, names in sorted(done.items()))
+            left = "but what was done is not brought back: {}".format(
+                "; ".join("{}: {}".format(word, ", ".join(names)) for word, names in sorted(done.items()))
+            )
         if outcome.clean:
-            raise AttackError("%s; undone at once, %s" % (told, left), **details)
-        raise AttackError("%s; and the undo is stuck, the dead-man keeps trying: %s" % (told, outcome.reason), stuck=[self.attack.id], **details)
+            raise AttackError(f"{told}; undone at once, {left}", **details)
+        raise AttackError(f"{told}; and the undo is stuck, the dead-man keeps trying: {outcome.reason}", stuck=[self.attack.id], **details)
 
     def _show(self, result, plan, undo):
         """The undo as text, and the diff when it was asked for."""
@@ -395,10 +397,10 @@ class Lifecycle(object):
         result["undo_text"] = result["undo_text"] or "nothing to undo"
         if self.diff:
             result["diff"] = {
-                "before_header": "%s in the cluster" % self.attack.name,
-                "after_header": "%s as attacked, and its undo" % self.attack.name,
+                "before_header": f"{self.attack.name} in the cluster",
+                "after_header": f"{self.attack.name} as attacked, and its undo",
                 "before": plan.before.rstrip("\n") + "\n",
-                "after": "%s\n\n# undo: %s\n%s\n" % (plan.after.rstrip("\n"), result["journal"], result["undo_text"]),
+                "after": "{}\n\n# undo: {}\n{}\n".format(plan.after.rstrip("\n"), result["journal"], result["undo_text"]),
             }
 
     # --- absent ---------------------------------------------------------------------------------
@@ -419,7 +421,7 @@ class Lifecycle(object):
             return result
         outcome = revert_entry(self.cluster, self.journal, entry)
         if not outcome.clean:
-            raise AttackError("%s is stuck: %s" % (entry.id, outcome.reason), stuck=[entry.id])
+            raise AttackError(f"{entry.id} is stuck: {outcome.reason}", stuck=[entry.id])
         result.update(status="reverted" if outcome.acted else "absent", notes=outcome.drifted)
         return result
 

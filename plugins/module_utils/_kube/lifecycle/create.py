@@ -30,5 +30,5 @@ def create_ours(cluster, kind, body, namespace):
                     return found  # the first try got through
                 cluster.delete(kind, name, namespace, found["metadata"]["uid"], grace=0)
         except AttackError as again:
-            raise Unsure("%s; whether %s was made is not known: %s" % (error, label(kind, namespace, name), again))
+            raise Unsure(f"{error}; whether {label(kind, namespace, name)} was made is not known: {again}")
         raise

@@ -94,8 +94,9 @@ def make_job(cluster, namespace, attack_id, seconds, making):
         time.sleep(0.1)
     drop_job(cluster, job)
     raise AttackError(
-        "the dead-man could not be armed: the owner Job %s/%s has no pod; a quota, an admission rule or a resting Job controller is in the way"
-        % (namespace, job["metadata"]["name"])
+        "the dead-man could not be armed: the owner Job {}/{} has no pod; a quota, an admission rule or a resting Job controller is in the way".format(
+            namespace, job["metadata"]["name"]
+        )
     )
 
 

@@ -26,7 +26,7 @@ VERSION = 1
 ID = re.compile(r"^[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?\Z")
 RUN = re.compile(r"^[a-z0-9]([-_a-z0-9]{0,61}[a-z0-9])?\Z")
 ID_LABEL, RUN_LABEL, ATTACK_LABEL, PART_LABEL = ("faultline.chaos/" + word for word in ("id", "run", "attack", "part"))
-OF_OURS = "%s=%s" % (MANAGED_BY, OURS)
+OF_OURS = f"{MANAGED_BY}={OURS}"
 LARGEST = 900000  # bytes; a cluster refuses objects of 1 MiB and more
 _NEEDED = ("version", "id", "module", "run_id", "identity", "resources", "namespaces", "nonce", "started", "deadman", "undo")
 
@@ -52,7 +52,7 @@ def labels(attack_id, attack, run_id):
     return told
 
 
-class Entry(object):
+class Entry:
     """One journal as it was read."""
 
     def __init__(self, config_map):
@@ -75,33 +75,33 @@ class Entry(object):
             self.deadline = min(float(data["deadline"]), float(data["limit"]))
             self.limit = float(data["limit"])
         except (KeyError, TypeError, ValueError) as error:
-            self.damage = "its journal %s/%s cannot be read: %s" % (self.namespace, self.name, error)
+            self.damage = f"its journal {self.namespace}/{self.name} cannot be read: {error}"
 
     def check(self):
         """Errors: JournalDamaged."""
         if self.damage:
-            raise JournalDamaged("%s: %s" % (self.id, self.damage))
+            raise JournalDamaged(f"{self.id}: {self.damage}")
 
 
 def _record(data):
     record = json.loads(data["record.json"])
     lacks = [key for key in _NEEDED if key not in record]
     if lacks:
-        raise ValueError("it lacks %s" % ", ".join(lacks))
+        raise ValueError("it lacks {}".format(", ".join(lacks)))
     if record["version"] != VERSION:
-        raise ValueError("it is of version %r, made by another version of faultline.chaos" % (record["version"],))
+        raise ValueError("it is of version {!r}, made by another version of faultline.chaos".format(record["version"]))
     for key in ("id", "nonce"):
         if not isinstance(record[key], str) or not record[key]:
-            raise ValueError("its %s is %r" % (key, record[key]))
+            raise ValueError(f"its {key} is {record[key]!r}")
     for key in ("resources", "namespaces"):
         if not isinstance(record[key], list) or not all(isinstance(each, str) for each in record[key]):
-            raise ValueError("its %s are no list of names" % key)
+            raise ValueError(f"its {key} are no list of names")
     if not isinstance(record["undo"], (list, dict)):
         raise ValueError("its undo is no list of steps")
     return record
 
 
-class Journal(object):
+class Journal:
     """The journals of one cluster."""
 
     def __init__(self, cluster):
@@ -117,14 +117,14 @@ class Journal(object):
             meta["ownerReferences"] = [owner]
         if secret:
             # Of its own name for each making: what a publish that died left behind is in nobody's way, and nobody deletes that of another.
-            name = "%s-%s" % (name, record["nonce"].rpartition("-")[2])
+            name = "{}-{}".format(name, record["nonce"].rpartition("-")[2])
             self._keep_secret(dict(meta, name=name), record)
             record["undo"] = {"secret": name}
         data = {
             "record.json": json.dumps(record, sort_keys=True),
-            "deadline": "%.3f" % deadline,
-            "limit": "%.3f" % limit,
-            "undo.txt": "see the Secret %s" % name if secret else undo_text,
+            "deadline": f"{deadline:.3f}",
+            "limit": f"{limit:.3f}",
+            "undo.txt": f"see the Secret {name}" if secret else undo_text,
         }
         _check_size(data)
         try:
@@ -155,9 +155,9 @@ class Journal(object):
 
     def entries(self, namespaces=(), run_id=None, attack_id=None):
         """All entries of the cluster; of these namespaces only, where the credentials may not look everywhere."""
-        selector = "%s,%s=journal" % (OF_OURS, PART_LABEL)
-        selector += ",%s=%s" % (RUN_LABEL, run_id) if run_id else ""
-        selector += ",%s=%s" % (ID_LABEL, attack_id) if attack_id else ""
+        selector = f"{OF_OURS},{PART_LABEL}=journal"
+        selector += f",{RUN_LABEL}={run_id}" if run_id else ""
+        selector += f",{ID_LABEL}={attack_id}" if attack_id else ""
         try:
             found = self.cluster.whole(CONFIG_MAP, None, selector)
         except KubeError as error:
@@ -170,7 +170,7 @@ class Journal(object):
         """The undo steps of an entry. Errors: JournalDamaged."""
         entry.check()
         if entry.record["id"] != entry.id or entry.name != object_name(entry.id):
-            raise JournalDamaged("%s: its journal %s/%s is that of %s" % (entry.id, entry.namespace, entry.name, entry.record["id"]))
+            raise JournalDamaged("{}: its journal {}/{} is that of {}".format(entry.id, entry.namespace, entry.name, entry.record["id"]))
         told = entry.record["undo"]
         if isinstance(told, dict):
             told = self._from_secret(entry, told.get("secret"))
@@ -188,7 +188,7 @@ class Journal(object):
             if not isinstance(told, list):
                 raise ValueError(name)
         except (AttributeError, TypeError, KeyError, ValueError):
-            raise JournalDamaged("%s: the Secret %s/%s with its undo is gone or damaged" % (entry.id, entry.namespace, name))
+            raise JournalDamaged(f"{entry.id}: the Secret {entry.namespace}/{name} with its undo is gone or damaged")
         return told
 
     def note(self, entry, key, text):
@@ -198,7 +198,7 @@ class Journal(object):
     def renew(self, entry, deadline):
         """Move the deadline, never beyond the limit and never back. Returns it."""
         moved = max(entry.deadline, min(entry.limit, deadline))
-        self._merge(entry, {"deadline": "%.3f" % moved})
+        self._merge(entry, {"deadline": f"{moved:.3f}"})
         entry.deadline = moved
         return moved
 

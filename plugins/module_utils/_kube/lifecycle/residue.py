@@ -19,7 +19,7 @@ _MARKED = tuple(kind for kind in CHANGED if kind not in AUTOSCALERS_V2)  # what 
 _BEGINS = 60.0  # seconds that an undo may be there before its journal is
 
 
-class Left(object):
+class Left:
     """One thing that was left."""
 
     def __init__(self, kind, meta, attack_id, marked=False):
@@ -30,7 +30,7 @@ class Left(object):
 
     def __str__(self):
         named = label(self.kind, self.meta.get("namespace"), self.meta["name"])
-        return "the mark of %s on %s" % (self.attack_id, named) if self.marked else named
+        return f"the mark of {self.attack_id} on {named}" if self.marked else named
 
     def remove(self, cluster):
         """Delete what is ours; take the mark off what is theirs. What the attack changed there nobody knows any more."""
@@ -58,7 +58,7 @@ def find(cluster, journal, namespaces=(), not_looked_at=None):
 
 def _made(cluster, kind, namespaces, unseen):
     found = []
-    for meta in _listed(cluster, kind, namespaces, "%s,%s!=journal" % (OF_OURS, PART_LABEL), unseen):
+    for meta in _listed(cluster, kind, namespaces, f"{OF_OURS},{PART_LABEL}!=journal", unseen):
         owned = any(each.get("controller") for each in meta.get("ownerReferences") or [])  # goes with its owner
         told = meta.get("labels") or {}
         # An undo is written just before its journal: without this a halt could take it from an attack that begins.
@@ -80,7 +80,7 @@ def _listed(cluster, kind, namespaces, selector, unseen):
             rows += cluster.rows(kind, namespace, selector)
         except AttackError as error:
             if is_forbidden(error):
-                unseen.add(kind.plural if namespace is None else "%s in namespace %s" % (kind.plural, namespace))
+                unseen.add(kind.plural if namespace is None else f"{kind.plural} in namespace {namespace}")
             elif not isinstance(error, NotFound):
                 raise
     return [row["metadata"] for row in rows]

@@ -13,7 +13,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.un
 OVERDUE_AFTER = 5.0  # seconds past its deadline before an attack counts as overdue
 
 
-class Outcome(object):
+class Outcome:
     """What came of an undo."""
 
     def __init__(self):
@@ -33,7 +33,7 @@ class Outcome(object):
 
 def reason_of(error):
     """An error in one sentence, whichever it is."""
-    return str(error) if isinstance(error, AttackError) else "%s: %s" % (type(error).__name__, error)
+    return str(error) if isinstance(error, AttackError) else f"{type(error).__name__}: {error}"
 
 
 def undo_all(cluster, steps):
@@ -94,7 +94,7 @@ def status(cluster, entry):
 
 def describe(cluster, entry):
     """One attack as k8s_attack_info returns it."""
-    told = {"id": entry.id, "status": status(cluster, entry), "run_id": entry.run_id, "journal": "%s/%s" % (entry.namespace, entry.name)}
+    told = {"id": entry.id, "status": status(cluster, entry), "run_id": entry.run_id, "journal": f"{entry.namespace}/{entry.name}"}
     if entry.damage or entry.stuck:
         told["reason"] = entry.damage or entry.stuck
     if not entry.damage:

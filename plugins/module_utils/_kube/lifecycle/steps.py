@@ -18,7 +18,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.un
 _TRIES = 10
 
 
-class Making(object):
+class Making:
     """What a step needs to know of its attack: the marks of what it makes."""
 
     def __init__(self, attack_id, nonce, labels, owner=None):
@@ -37,7 +37,7 @@ class Making(object):
         return meta
 
 
-class Create(object):
+class Create:
     """Make an object. body has metadata.name, and metadata.namespace when its kind is namespaced."""
 
     def __init__(self, kind, body):
@@ -58,7 +58,7 @@ class Create(object):
         return create_ours(cluster, self.kind, body, self.namespace)
 
 
-class SetFields(object):
+class SetFields:
     """Change fields of an object of theirs. found: the object as read; changes: {pointer: value or ABSENT}.
 
     together: the fields are valid only with each other, so the undo puts back all or none of them.
@@ -96,7 +96,7 @@ class SetFields(object):
         def edit(found):
             for at, before, _after in self.changes:
                 if read(found, at) != before:
-                    raise AttackError("%s: %s was changed while the attack was planned" % (self._label(), at))
+                    raise AttackError(f"{self._label()}: {at} was changed while the attack was planned")
             wanted = [each for at, _before, after in self.changes for each in operations(found, at, after)]
             return wanted + _marking(found, making.id)
 
@@ -106,7 +106,7 @@ class SetFields(object):
         return label(self.kind, self.meta.get("namespace"), self.meta["name"])
 
 
-class AddTaint(object):
+class AddTaint:
     """Put a taint on a node. node: the object as read; taint: key, effect and perhaps value."""
 
     def __init__(self, node, taint):
@@ -114,7 +114,7 @@ class AddTaint(object):
         self.taint = taint
         for each in (node.get("spec") or {}).get("taints") or []:
             if each.get("key") == taint["key"] and each.get("effect") == taint["effect"]:
-                raise NotRestorable("Node %s has a taint %s:%s already" % (self.meta["name"], taint["key"], taint["effect"]))
+                raise NotRestorable("Node {} has a taint {}:{} already".format(self.meta["name"], taint["key"], taint["effect"]))
 
     def prepare(self, cluster):
         """Nothing to learn before."""
@@ -126,7 +126,7 @@ class AddTaint(object):
         def edit(found):
             taints = (found.get("spec") or {}).get("taints") or []
             if any(each.get("key") == self.taint["key"] and each.get("effect") == self.taint["effect"] for each in taints):
-                raise AttackError("Node %s was tainted while the attack was planned" % self.meta["name"])
+                raise AttackError("Node {} was tainted while the attack was planned".format(self.meta["name"]))
             return operations(found, "/spec/taints", taints + [self.taint]) + _marking(found, making.id)
 
         return _edit(cluster, NODE, self.meta, edit)
@@ -143,16 +143,16 @@ def _edit(cluster, kind, meta, edit):
     for _attempt in range(_TRIES):
         found = cluster.find(kind, meta["name"], meta.get("namespace"))
         if found is None or found["metadata"]["uid"] != meta["uid"]:
-            raise AttackError("%s is gone since it was looked at" % label(kind, meta.get("namespace"), meta["name"]))
+            raise AttackError("{} is gone since it was looked at".format(label(kind, meta.get("namespace"), meta["name"])))
         try:
             return cluster.replace_fields(kind, meta["name"], meta.get("namespace"), guards(found) + joined(edit(found)))
         except Conflict:
             continue
-    raise AttackError("%s changes too fast to be attacked" % label(kind, meta.get("namespace"), meta["name"]))
+    raise AttackError("{} changes too fast to be attacked".format(label(kind, meta.get("namespace"), meta["name"])))
 
 
 def _marking(found, attack_id):
     other = read(found, "/metadata/annotations/" + escape(MARK))
     if other not in (ABSENT, attack_id):
-        raise AttackError("%s bears the mark of the attack %s: revert that first" % (found["metadata"]["name"], other))
+        raise AttackError("{} bears the mark of the attack {}: revert that first".format(found["metadata"]["name"], other))
     return operations(found, "/metadata/annotations/" + escape(MARK), attack_id)

@@ -23,7 +23,7 @@ def check(step, record, namespace, name):
     """namespace and name are those of the journal. Errors: JournalDamaged."""
     why = _CHECKS[type(step)](step, record, namespace, name)
     if why:
-        raise JournalDamaged("an undo step of the journal %s/%s is none of an attack's: %s" % (namespace, name, why))
+        raise JournalDamaged(f"an undo step of the journal {namespace}/{name} is none of an attack's: {why}")
 
 
 def _created(step, record, namespace, _name, kinds=MADE):
@@ -36,7 +36,7 @@ def _created(step, record, namespace, _name, kinds=MADE):
 
 def _owner(step, record, namespace, name):
     if step.name != name:
-        return "%r is not the Job of the attack" % (step.name,)
+        return f"{step.name!r} is not the Job of the attack"
     return _created(step, record, namespace, name, (JOB,))
 
 
@@ -47,7 +47,7 @@ def _restored(step, record, namespace, _name):
     pointers = [each.get("at") if isinstance(each, dict) else None for each in step.changes] if isinstance(step.changes, list) else [None]
     for at in pointers:
         if not _words(at) or not (at in _ON_NODES if on_node else at.startswith(_PLACES)):
-            return "no attack changes %r there" % (at,)
+            return f"no attack changes {at!r} there"
     return _unmarked(step, record) or (None if on_node and step.namespace is None else _elsewhere(step.namespace, namespace))
 
 
@@ -59,7 +59,7 @@ def _tainted(step, record, _namespace, _name):
 
 def _stressed(step, record, namespace, _name):
     """The only steps of which one journal has some in several namespaces: each is one that the attack names."""
-    if not _words(step.pod, step.uid, step.container, step.container_id) or step.word != "faultline-%s" % record["nonce"]:
+    if not _words(step.pod, step.uid, step.container, step.container_id) or step.word != "faultline-{}".format(record["nonce"]):
         return "it would end programs that do not bear the nonce of the attack"
     if record["namespaces"] == [step.namespace] or len(record["namespaces"]) < 2:
         return _elsewhere(step.namespace, namespace)
@@ -74,8 +74,8 @@ def _unmarked(step, record):
 
 def _elsewhere(namespace, *allowed):
     if not _words(namespace) or namespace not in allowed:
-        return "it reaches into the namespace %s" % (namespace,)
-    return "the namespace %s is protected" % namespace if is_protected(namespace) else None
+        return f"it reaches into the namespace {namespace}"
+    return f"the namespace {namespace} is protected" if is_protected(namespace) else None
 
 
 def _words(*values):

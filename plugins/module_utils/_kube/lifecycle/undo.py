@@ -58,20 +58,20 @@ class DeleteCreated(Step):
         self.nonce = nonce
 
     def render(self):
-        return "delete %s, if it is ours" % label(Kind(*self.kind), self.namespace, self.name)
+        return f"delete {label(Kind(*self.kind), self.namespace, self.name)}, if it is ours"
 
     def run(self, cluster):
         kind = Kind(*self.kind)
         named = label(kind, self.namespace, self.name)
         found = cluster.find(kind, self.name, self.namespace)
         if found is None:
-            return GONE, "%s is gone" % named
+            return GONE, f"{named} is gone"
         meta = found["metadata"]
         if not self.nonce or (meta.get("annotations") or {}).get(NONCE) != self.nonce:
-            return GONE, "%s is not the one that was made" % named
+            return GONE, f"{named} is not the one that was made"
         if not cluster.delete(kind, self.name, self.namespace, meta["uid"], grace=0):
-            return GONE, "%s is gone" % named
-        return DONE, "%s deleted" % named
+            return GONE, f"{named} is gone"
+        return DONE, f"{named} deleted"
 
 
 class DeleteOwner(DeleteCreated):
@@ -100,7 +100,7 @@ class RestoreFields(Step):
 
     def render(self):
         named = label(Kind(*self.kind), self.namespace, self.name)
-        return "\n".join("%s %s: back to %r" % (named, each["at"], each.get("before", ABSENT)) for each in self.changes)
+        return "\n".join("{} {}: back to {!r}".format(named, each["at"], each.get("before", ABSENT)) for each in self.changes)
 
     def run(self, cluster):
         kind = Kind(*self.kind)
@@ -115,10 +115,10 @@ class RestoreFields(Step):
                     wanted += operations(found, each["at"], each.get("before", ABSENT))
                     told.append(each["at"])
                 else:
-                    shown = "something else" if kind.kind == "Secret" or "/env" in each["at"] else "%r" % (now,)  # may be a password
-                    drifted.append("%s is %s by now, and kept" % (each["at"], shown))
+                    shown = "something else" if kind.kind == "Secret" or "/env" in each["at"] else f"{now!r}"  # may be a password
+                    drifted.append("{} is {} by now, and kept".format(each["at"], shown))
             if self.together and drifted and told:
-                drifted.append("%s, which must fit to that, is kept as the attack set it" % ", ".join(told))
+                drifted.append("{}, which must fit to that, is kept as the attack set it".format(", ".join(told)))
                 wanted, told = [], []
             wanted += unmark(found, self.mark)
             return wanted, told, drifted
@@ -138,7 +138,7 @@ class RemoveTaint(Step):
         self.mark = mark
 
     def render(self):
-        return "Node %s: remove the taint %s:%s" % (self.name, self.taint["key"], self.taint["effect"])
+        return "Node {}: remove the taint {}:{}".format(self.name, self.taint["key"], self.taint["effect"])
 
     def run(self, cluster):
         key, effect, value = self.taint["key"], self.taint["effect"], self.taint.get("value") or ""
@@ -149,10 +149,10 @@ class RemoveTaint(Step):
             if not mine:
                 return unmark(found, self.mark), [], []
             if (mine[0].get("value") or "") != value:
-                return unmark(found, self.mark), [], ["the taint %s has the value %r by now, and is kept" % (key, mine[0].get("value"))]
+                return unmark(found, self.mark), [], ["the taint {} has the value {!r} by now, and is kept".format(key, mine[0].get("value"))]
             left = [each for each in taints if each is not mine[0]]
             put = {"op": "replace", "path": "/spec/taints", "value": left} if left else {"op": "remove", "path": "/spec/taints"}
-            return [put] + unmark(found, self.mark), ["the taint %s" % key], []
+            return [put] + unmark(found, self.mark), [f"the taint {key}"], []
 
         return change(cluster, Kind("v1", "Node", "nodes", False), None, self.name, self.uid, edit, self.mark)
 
@@ -171,22 +171,22 @@ class StopStress(Step):
         self.word = word
 
     def render(self):
-        return "Pod %s/%s, container %s: end the programs %s" % (self.namespace, self.pod, self.container, self.word)
+        return f"Pod {self.namespace}/{self.pod}, container {self.container}: end the programs {self.word}"
 
     def run(self, cluster):
-        named = "container %s of Pod %s/%s" % (self.container, self.namespace, self.pod)
+        named = f"container {self.container} of Pod {self.namespace}/{self.pod}"
         found = cluster.find(POD, self.pod, self.namespace)
         if found is None or found["metadata"]["uid"] != self.uid:
-            return GONE, "%s is gone" % named
+            return GONE, f"{named} is gone"
         if running_id(found, self.container) != self.container_id:
-            return GONE, "%s ended or was started anew since" % named
+            return GONE, f"{named} ended or was started anew since"
         try:
             status, output, errors = kube_exec.run(cluster, self.namespace, self.pod, self.container, stress_sh.stop(self.word))
         except NotFound:
-            return GONE, "%s is gone" % named
+            return GONE, f"{named} is gone"
         if status != 0:
-            raise AttackError("the programs in the %s do not end: %s" % (named, (output + errors).strip()[:200] or "no answer"))
-        return (DONE, "%s: our programs ended" % named) if output.strip() != "0" else (GONE, "%s: nothing of ours runs" % named)
+            raise AttackError("the programs in the {} do not end: {}".format(named, (output + errors).strip()[:200] or "no answer"))
+        return (DONE, f"{named}: our programs ended") if output.strip() != "0" else (GONE, f"{named}: nothing of ours runs")
 
 
 def running_id(pod, container):
@@ -207,9 +207,9 @@ def change(cluster, kind, namespace, name, uid, edit, mark=None):
     for _attempt in range(_TRIES):
         found = cluster.find(kind, name, namespace)
         if found is None or found["metadata"]["uid"] != uid:
-            return GONE, "%s is gone%s" % (named, "" if found is None else "; that one was made anew")
+            return GONE, "{} is gone{}".format(named, "" if found is None else "; that one was made anew")
         if mark is not None and (found["metadata"].get("annotations") or {}).get(MARK) != mark:
-            return GONE, "%s does not bear the mark of %s: nothing there is of this attack" % (named, mark)
+            return GONE, f"{named} does not bear the mark of {mark}: nothing there is of this attack"
         wanted, told, drifted = edit(found)
         if wanted:
             try:
@@ -217,9 +217,9 @@ def change(cluster, kind, namespace, name, uid, edit, mark=None):
             except Conflict:
                 continue
         if drifted:
-            return DRIFTED, "%s: %s" % (named, "; ".join(drifted))
-        return (DONE, "%s: %s put back" % (named, ", ".join(told))) if told else (GONE, "%s is as it was" % named)
-    raise AttackError("%s changes too fast to be put back" % named)
+            return DRIFTED, "{}: {}".format(named, "; ".join(drifted))
+        return (DONE, "{}: {} put back".format(named, ", ".join(told))) if told else (GONE, f"{named} is as it was")
+    raise AttackError(f"{named} changes too fast to be put back")
 
 
 def guards(found):
@@ -250,4 +250,4 @@ def from_dict(told):
         made = _STEPS[told["step"]]
         return made(**dict((key, told[key]) for key in made.fields))
     except (KeyError, TypeError):  # what it holds is not told: it may be of a Secret
-        raise JournalDamaged("an undo step of the journal is not known here: %r" % (told.get("step") if isinstance(told, dict) else type(told).__name__,))
+        raise JournalDamaged("an undo step of the journal is not known here: {!r}".format(told.get("step") if isinstance(told, dict) else type(told).__name__))

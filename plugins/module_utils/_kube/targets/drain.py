@@ -21,7 +21,7 @@ _LOOK = 0.25  # seconds between two looks at pods that are going
 _AGAIN = (1.0, 5.0)  # seconds until a pod whose budget said no is asked for again, at first and at most
 
 
-class Pods(object):
+class Pods:
     """The pods of a node, sorted out."""
 
     def __init__(self):
@@ -35,8 +35,8 @@ class Pods(object):
     def check(self, what):
         """Errors: AttackError naming every pod that is in the way, and what to do about it."""
         if self.refused:
-            told = ["%s (%s)" % (", ".join(sorted(names)), fix) for fix, names in sorted(self.refused.items())]
-            raise AttackError("%s is refused because of pods on it: %s" % (what, "; ".join(told)))
+            told = ["{} ({})".format(", ".join(sorted(names)), fix) for fix, names in sorted(self.refused.items())]
+            raise AttackError("{} is refused because of pods on it: {}".format(what, "; ".join(told)))
 
 
 def grace_seconds(value):
@@ -48,7 +48,7 @@ def grace_seconds(value):
 
 
 def named(row):
-    return "%s/%s" % (row["metadata"]["namespace"], row["metadata"]["name"])
+    return "{}/{}".format(row["metadata"]["namespace"], row["metadata"]["name"])
 
 
 def lost(word, rows, uncertain):
@@ -103,7 +103,7 @@ def for_taint(pods, params, taint, is_out=None):
             elif is_out is not None and is_out(pod["metadata"]["namespace"]):
                 found.refuse(name, "in a namespace that opted out, and does not tolerate the taint: take another node")
             elif spared(pod, False) is not None:
-                found.refuse(name, "is spared, because it %s, and does not tolerate the taint: take another node" % spared(pod, False))
+                found.refuse(name, f"is spared, because it {spared(pod, False)}, and does not tolerate the taint: take another node")
             elif not is_finished(pod):
                 _is_lost(found, pod, params, owner is None)
             found.go.append(pod)
@@ -140,7 +140,7 @@ def _fits(toleration, taint):
 
 def on_node(cluster, name, selector=None):
     """Whole pods of one node: a node has some hundred at most."""
-    return cluster.whole(POD, None, selector, "spec.nodeName=%s" % name)
+    return cluster.whole(POD, None, selector, f"spec.nodeName={name}")
 
 
 def daemon_sets(cluster):
@@ -155,7 +155,7 @@ def daemon_sets(cluster):
     return has
 
 
-class Eviction(object):
+class Eviction:
     """What came of evicting some pods. Each list has rows."""
 
     def __init__(self):
@@ -201,7 +201,7 @@ def wait_gone(cluster, rows, nodes, until):
     """Wait until pods, by their uids, are gone from nodes. Returns those that are not by then."""
     left = list(rows)
     while True:
-        here = set(row["metadata"]["uid"] for node in nodes for row in cluster.rows(POD, None, fields="spec.nodeName=%s" % node))
+        here = set(row["metadata"]["uid"] for node in nodes for row in cluster.rows(POD, None, fields=f"spec.nodeName={node}"))
         left = [row for row in left if row["metadata"]["uid"] in here]
         if not left or time.monotonic() >= until:
             return left

@@ -37,8 +37,8 @@ def check_nodes(params):
         check_name("names", name)
     if params["label_selector"] is not None:
         check_label_selector("label_selector", params["label_selector"])
-    if params["zone"] is not None and not re.match("^%s\\Z" % LABEL_VALUE, params["zone"] or "*"):
-        raise BadOption("zone", params["zone"], "give the value of the label %s" % ZONES[0])
+    if params["zone"] is not None and not re.match(f"^{LABEL_VALUE}\\Z", params["zone"] or "*"):
+        raise BadOption("zone", params["zone"], f"give the value of the label {ZONES[0]}")
     if params["max_per_zone"] is not None:
         _units.integer("max_per_zone", params["max_per_zone"], 1, 100000)
     if not params["all"] and not any(params[key] for key in ("names", "label_selector", "zone")):
@@ -49,8 +49,8 @@ def describe_nodes(params):
     """What the attack holds, for resources(): the nodes themselves when they are named."""
     drawn = params["count"] is not None or params["percent"] is not None
     if params["names"] and not drawn and not params["label_selector"] and not params["zone"]:
-        return ["node:%s" % name for name in sorted(set(params["names"]))]
-    told = ["%s=%s" % (key, params[key]) for key in ("names", "label_selector", "zone") if params[key]]
+        return [f"node:{name}" for name in sorted(set(params["names"]))]
+    told = [f"{key}={params[key]}" for key in ("names", "label_selector", "zone") if params[key]]
     return ["nodes:%s" % (";".join(told) or "all")]
 
 
@@ -71,12 +71,14 @@ def refuse_node(meta, control_plane, attack_id):
     """Errors: AttackError for a node that must not be attacked now."""
     if not control_plane and any(label in (meta.get("labels") or {}) for label in CONTROL_PLANE):
         raise AttackError(
-            "the node %s belongs to the control plane: leave it out with label_selector: '!%s', or set control_plane: true" % (meta["name"], CONTROL_PLANE[0]),
+            "the node {} belongs to the control plane: leave it out with label_selector: '!{}', or set control_plane: true".format(
+                meta["name"], CONTROL_PLANE[0]
+            ),
             option="control_plane",
         )
     other = (meta.get("annotations") or {}).get(MARK)
     if other not in (None, attack_id):
-        raise AttackError("the node %s bears the mark of the attack %s: revert that first" % (meta["name"], other))
+        raise AttackError("the node {} bears the mark of the attack {}: revert that first".format(meta["name"], other))
 
 
 def schedulable_elsewhere(cluster, nodes):

@@ -68,7 +68,7 @@ def waiting(pods):
 
 def _pods(cluster, found):
     selector = found["spec"].get("selector") or {}
-    labels = ",".join("%s=%s" % pair for pair in sorted((selector.get("matchLabels") or {}).items()))
+    labels = ",".join("{}={}".format(*pair) for pair in sorted((selector.get("matchLabels") or {}).items()))
     pods = cluster.whole(POD, found["metadata"]["namespace"], labels or None)
     return [each for each in pods if matches(selector, each["metadata"].get("labels") or {}) and not each["metadata"].get("deletionTimestamp")]
 

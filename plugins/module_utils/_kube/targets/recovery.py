@@ -22,7 +22,7 @@ _FEW = 20  # pods that are asked for by name; more are listed
 _MARGIN = 5.0  # seconds by which the clocks of API servers may differ
 
 
-class Owner(object):
+class Owner:
     """A controller of pods, and the pods that were taken from it and may still be there."""
 
     def __init__(self, kind, namespace, name, uid, selector):
@@ -34,10 +34,10 @@ class Owner(object):
         self.leaving = {}  # {uid: name}
 
     def __str__(self):
-        return "%s %s/%s" % (self.kind.kind, self.namespace, self.name)
+        return f"{self.kind.kind} {self.namespace}/{self.name}"
 
 
-class Recovery(object):
+class Recovery:
     """The owners of some pods: those that can be watched, and in words those that cannot."""
 
     def __init__(self, cluster, rows):
@@ -52,7 +52,7 @@ class Recovery(object):
                 if known[uid] is not None:
                     self.watched.append(known[uid])
                 else:
-                    self.unwatched.append("%s %s/%s" % (kind, row["metadata"]["namespace"], name))
+                    self.unwatched.append("{} {}/{}".format(kind, row["metadata"]["namespace"], name))
 
     def _watched(self, kind, namespace, name, uid):
         """Jobs do not always replace a pod, and of kinds that are not of the cluster itself nobody knows how many pods they want."""
@@ -67,7 +67,7 @@ class Recovery(object):
         """Refuse what could not be kept. Errors: BadOption."""
         if self.unwatched:
             raise BadOption(
-                "require_recovery", True, "whether these recover cannot be seen: %s; leave their pods out, or watch them with a probe" % self._shown_unwatched()
+                "require_recovery", True, f"whether these recover cannot be seen: {self._shown_unwatched()}; leave their pods out, or watch them with a probe"
             )
 
     def _shown_unwatched(self):
@@ -77,13 +77,13 @@ class Recovery(object):
     def report(self, victims, patience, began, required, notes):
         """Wait for it, and tell it as {recovered, recovery_seconds}. Errors: AttackError when it is required and did not come."""
         left = self.wait(victims, patience)
-        words = "after %s not recovered: %s" % (_units.human(max(patience, 0.0)), "; ".join(left))
+        words = "after {} not recovered: {}".format(_units.human(max(patience, 0.0)), "; ".join(left))
         if left and required:
             raise AttackError(words)
         if left:
             notes.append(words)
         if self.unwatched:
-            notes.append("not watched, so nothing is known of their recovery: %s" % self._shown_unwatched())
+            notes.append(f"not watched, so nothing is known of their recovery: {self._shown_unwatched()}")
         seconds = round(time.monotonic() - began, 2) if self.watched and not left else None
         return {"recovered": False if left else None if self.unwatched else True, "recovery_seconds": seconds}
 
@@ -100,7 +100,7 @@ class Recovery(object):
             pending = [owner for owner, lack in told if lack]
             now = time.monotonic()
             if not pending or now >= until:
-                return ["%s %s" % (owner, lack) for owner, lack in told if lack]
+                return [f"{owner} {lack}" for owner, lack in told if lack]
             time.sleep(min(pause, until - now))
             pause = min(1.5 * pause, _LOOK[1])
 
@@ -125,7 +125,7 @@ class Recovery(object):
     def _have_left(self, owner):
         """Whether the victims are gone, those that still terminate too. Who is gone is not looked for again."""
         if len(owner.leaving) <= _FEW:
-            rows = [row for name in sorted(owner.leaving.values()) for row in self.cluster.rows(POD, owner.namespace, fields="metadata.name=%s" % name)]
+            rows = [row for name in sorted(owner.leaving.values()) for row in self.cluster.rows(POD, owner.namespace, fields=f"metadata.name={name}")]
         else:
             rows = self.cluster.rows(POD, owner.namespace, owner.selector)
         here = set(row["metadata"]["uid"] for row in rows)
@@ -146,7 +146,7 @@ class Recovery(object):
     def _whole(self, owner, names):
         if len(names) > _FEW:
             return self.cluster.whole(POD, owner.namespace, owner.selector)
-        return [pod for name in names for pod in self.cluster.whole(POD, owner.namespace, fields="metadata.name=%s" % name)]
+        return [pod for name in names for pod in self.cluster.whole(POD, owner.namespace, fields=f"metadata.name={name}")]
 
 
 def _owner(row):
@@ -166,4 +166,4 @@ def is_ready(pod):
 def _selector(selector):
     """As the query parameter that keeps the list short; expressions are left to the look at the owner."""
     labels = selector.get("matchLabels", {}) if selector and ("matchLabels" in selector or "matchExpressions" in selector) else selector
-    return ",".join("%s=%s" % pair for pair in sorted((labels or {}).items())) or None
+    return ",".join("{}={}".format(*pair) for pair in sorted((labels or {}).items())) or None

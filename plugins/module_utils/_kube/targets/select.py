@@ -60,14 +60,14 @@ POD_OPTIONS = dict(
 POD_CONSTRAINTS = {"mutually_exclusive": [("count", "percent", "all")], "required_by": {"owner_name": ["owner_kind"]}}
 
 
-class Candidate(object):
+class Candidate:
     """One object that may be taken: its row, and the groups that caps count."""
 
     def __init__(self, row, groups):
         self.row = row
         self.groups = groups  # {"owner": "ReplicaSet web-1", "node": "a", "namespace": "shop"}
         meta = row["metadata"]
-        self.name = "%s/%s" % (meta["namespace"], meta["name"]) if meta.get("namespace") else meta["name"]
+        self.name = "{}/{}".format(meta["namespace"], meta["name"]) if meta.get("namespace") else meta["name"]
 
 
 # --- pure ---------------------------------------------------------------------------------------
@@ -159,8 +159,8 @@ def check_pods(params):
     for option in ("owner_name", "node"):
         if params[option] is not None:
             check_name(option, params[option])
-    if params["zone"] is not None and not re.match("^%s\\Z" % LABEL_VALUE, params["zone"] or "*"):
-        raise BadOption("zone", params["zone"], "give the value of the label %s" % ZONES[0])
+    if params["zone"] is not None and not re.match(f"^{LABEL_VALUE}\\Z", params["zone"] or "*"):
+        raise BadOption("zone", params["zone"], f"give the value of the label {ZONES[0]}")
     if params["label_selector"] is not None:
         check_label_selector("label_selector", params["label_selector"])
     if params["field_selector"] is not None:
@@ -179,14 +179,14 @@ def check_pods(params):
 def describe_pods(params):
     """The selection as one word, for resources()."""
     keys = ("names", "label_selector", "field_selector", "owner_kind", "owner_name", "node", "zone")
-    told = ["%s=%s" % (key, params[key]) for key in keys if params[key]]
-    return "pods:%s:%s" % ("+".join(sorted(params["namespaces"])), ";".join(told) or "all")
+    told = [f"{key}={params[key]}" for key in keys if params[key]]
+    return "pods:{}:{}".format("+".join(sorted(params["namespaces"])), ";".join(told) or "all")
 
 
 # --- fetching -----------------------------------------------------------------------------------
 
 
-class Selection(object):
+class Selection:
     """What was chosen: rows, and how."""
 
     def __init__(self, rows, seed, matched, spared_rows):
@@ -199,14 +199,14 @@ class Selection(object):
         return {
             "seed": self.seed,
             "matched": self.matched,
-            "selected": sorted("%s/%s" % (row["metadata"].get("namespace", ""), row["metadata"]["name"]) for row in self.rows),
+            "selected": sorted("{}/{}".format(row["metadata"].get("namespace", ""), row["metadata"]["name"]) for row in self.rows),
             "spared": self.spared,
         }
 
 
 def select_pods(cluster, params):
     """The pods that POD_OPTIONS choose, as metadata rows. Errors: AttackError, BadOption."""
-    seed = params["seed"] if params["seed"] is not None else "%08x" % random.SystemRandom().getrandbits(32)
+    seed = params["seed"] if params["seed"] is not None else f"{random.SystemRandom().getrandbits(32):08x}"
     found, passed = [], {}
     zone_nodes = _nodes_of_zone(cluster, params["zone"]) if params["zone"] is not None else None
     oldest = cluster.now() - _units.duration("min_age", params["min_age"])
@@ -222,13 +222,13 @@ def select_pods(cluster, params):
                 continue
             why = spared(row, params["opt_in"])
             if why is not None:
-                passed["%s/%s" % (namespace, meta["name"])] = why
+                passed["{}/{}".format(namespace, meta["name"])] = why
                 continue
             groups = {"owner": owner[2] if owner else meta["uid"], "node": node, "namespace": namespace}
             found.append(Candidate(row, groups))
     missing = set(params["names"] or []) - set(each.row["metadata"]["name"] for each in found)
     if missing:
-        raise BadOption("names", sorted(missing)[0], "no such pod may be attacked in %s" % ", ".join(params["namespaces"]))
+        raise BadOption("names", sorted(missing)[0], "no such pod may be attacked in {}".format(", ".join(params["namespaces"])))
     if not found:
         raise AttackError("no pod matches%s" % (" but %d that are spared: %s" % (len(passed), _reasons(passed)) if passed else ""))
     percent = None if params["percent"] is None else _units.percent("percent", params["percent"])
@@ -240,7 +240,7 @@ def select_pods(cluster, params):
 
 def select_nodes(cluster, params):
     """Nodes by params names, label_selector, zone and HOW_MANY_OPTIONS, max_per_zone, as metadata rows."""
-    seed = params["seed"] if params["seed"] is not None else "%08x" % random.SystemRandom().getrandbits(32)
+    seed = params["seed"] if params["seed"] is not None else f"{random.SystemRandom().getrandbits(32):08x}"
     found, passed = [], {}
     for row in cluster.rows(NODE, labels=params.get("label_selector")):
         meta = row["metadata"]
@@ -269,7 +269,7 @@ def check_exists(cluster, option, namespace):
     if may_look and found is None:
         raise BadOption(option, namespace, "there is no such namespace")
     if found is not None and spared(found, False) is not None:
-        raise BadOption(option, namespace, "this namespace is spared: %s" % spared(found, False))
+        raise BadOption(option, namespace, f"this namespace is spared: {spared(found, False)}")
 
 
 def namespaces_out(cluster):
@@ -324,8 +324,8 @@ def respect_budgets(cluster, rows):
 def _pods(cluster, namespace, params, with_node):
     """(metadata row, node name or None) of the pods that the server can sort out by itself."""
     fields = [params["field_selector"]] if params["field_selector"] else []
-    fields += ["status.phase=%s" % params["phase"]] if params["phase"] != "any" else []
-    fields += ["spec.nodeName=%s" % params["node"]] if params["node"] else []
+    fields += ["status.phase={}".format(params["phase"])] if params["phase"] != "any" else []
+    fields += ["spec.nodeName={}".format(params["node"])] if params["node"] else []
     fields = ",".join(fields) or None
     if with_node and params["node"] is None:
         table = cluster.table(POD, namespace, params["label_selector"], fields)
@@ -356,7 +356,7 @@ def _owner_uids(cluster, namespace, params):
         if hit:
             found.add(row["metadata"]["uid"])
     if name is not None and not found:
-        raise BadOption("owner_name", name, "there is no %s of this name in namespace %s" % (kind, namespace))
+        raise BadOption("owner_name", name, f"there is no {kind} of this name in namespace {namespace}")
     return found
 
 

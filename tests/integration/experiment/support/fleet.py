@@ -75,9 +75,7 @@ class Fleet:
             python = root / f"python{number}"
             python.write_text(f'#!/bin/sh\nPRETEND_HOST={place} exec {sys.executable} "$@"\n')
             python.chmod(0o755)
-            lines.append(
-                f"n{number} ansible_connection=faultline.chaos.cuttable ansible_host=n{number}.example ansible_python_interpreter={python}"
-            )
+            lines.append(f"n{number} ansible_connection=faultline.chaos.cuttable ansible_host=n{number}.example ansible_python_interpreter={python}")
         # Where a host is follows from its name, as in many an inventory: whoever delegates to it talks to another one.
         lines += ["[web:vars]", f"pretend_host={root}/{{{{ inventory_hostname }}}}"]
         lines += ["[away]", "gone ansible_host=127.0.0.1 ansible_port=1", "[all:vars]", "ansible_ssh_common_args=-o BatchMode=yes"]

@@ -65,9 +65,7 @@ def test_load(before: tuple, after: tuple, expected: float | None) -> None:
     assert resources_cpu.load(before, after) == expected
 
 
-@pytest.mark.parametrize(
-    ("elapsed", "expected"), [(0, 0), (5, 40), (10, 80), (11, 80)], ids=["begin", "half", "end", "after"]
-)
+@pytest.mark.parametrize(("elapsed", "expected"), [(0, 0), (5, 40), (10, 80), (11, 80)], ids=["begin", "half", "end", "after"])
 def test_target_rises_linearly(elapsed: float, expected: float) -> None:
     assert resources_cpu.target(80, 10, elapsed) == expected
     assert resources_cpu.target(80, 0, elapsed) == 80

@@ -42,9 +42,7 @@ def test_detection_and_recovery_are_counted_from_the_samples() -> None:
 
 
 def test_recovery_may_come_after_the_revert() -> None:
-    story = (
-        Story().quiet("before").attack("x", ["n1"], 3, 10, {HTTP["name"]: outage(5, 99)}).quiet("after", 10, {HTTP["name"]: outage(0, 3)})
-    )
+    story = Story().quiet("before").attack("x", ["n1"], 3, 10, {HTTP["name"]: outage(5, 99)}).quiet("after", 10, {HTTP["name"]: outage(0, 3)})
     (impact,) = facts.impacts(story.done("deviated", ""))
     assert impact.recover_s == pytest.approx(5 + 0.9 + 3, abs=0.01)
 

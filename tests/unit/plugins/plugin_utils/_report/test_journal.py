@@ -91,10 +91,7 @@ def test_a_target_that_is_not_back_fails_the_rollback() -> None:
 def test_probes_are_native_where_the_toolkit_has_them() -> None:
     probes = {probe["name"]: probe for probe in journal("lost_writes")["experiment"]["steady-state-hypothesis"]["probes"]}
     shop, writes, primary = probes["shop answers"], probes["no acknowledged write is lost"], probes["a primary is elected"]
-    assert (
-        shop["provider"] == {"type": "http", "url": "http://shop.example/health", "method": "GET", "timeout": 2.0}
-        and shop["tolerance"] == 200
-    )
+    assert shop["provider"] == {"type": "http", "url": "http://shop.example/health", "method": "GET", "timeout": 2.0} and shop["tolerance"] == 200
     assert writes["provider"] == {"type": "process", "path": "check_writes", "arguments": ["--lost"]} and writes["tolerance"] == 0
     assert primary["provider"]["arguments"][2] == "faultline.chaos.steady_state", "it runs on a host"
 

@@ -21,10 +21,7 @@ def xml(story: str) -> ElementTree.Element:
 
 def outcomes(root: ElementTree.Element, class_name: str) -> dict[str, str]:
     cases = [case for case in root.iter("testcase") if case.get("classname") == f"faultline.{class_name}"]
-    return {
-        case.get("name", ""): next((kind for kind in ("failure", "error", "skipped") if case.find(kind) is not None), "passed")
-        for case in cases
-    }
+    return {case.get("name", ""): next((kind for kind in ("failure", "error", "skipped") if case.find(kind) is not None), "passed") for case in cases}
 
 
 @pytest.mark.parametrize("story", STORIES)
