@@ -20,7 +20,8 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import VERSION, Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo, render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 from tests.netns.support.lan import Lan
 
 NO_PROCESS = itertools.count(2**22 + 1)  # the injector of a record; nobody has such a number

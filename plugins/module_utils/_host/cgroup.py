@@ -5,7 +5,6 @@
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
 """A room for stressors: one control group (version 1 or 2) for an attack, with caps; and the limits of the groups around us.
-Its undo steps serve other groups of ours as well.
 
 The room is named faultline-ID and lies at the top of what is mounted here: the host's top, or the container's. It is optional. Where
 control groups cannot be written, or lack a controller, the stressors are a process group, as always, with the caps they set themselves.
@@ -13,72 +12,16 @@ Nothing of the host's own groups is changed, also no controller is switched on.
 """
 
 import os
-from shlex import quote
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._host.process import write_proc
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, _all, _Typed, comment, typed
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups import RemoveCgroup
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone
 
 PREFIX = "faultline-"
 CONTROLLERS = ("memory", "pids")
 WITH_MARKS = CONTROLLERS + ("blkio",)  # where groups of ours may be
 NO_LIMIT = 1 << 60  # version 1 writes "none" as a number near 2^63
-
-_REMOVE = r"""
-remove_cgroup() { # remove_cgroup DIR: once its last process is gone
-    tries=0
-    until rmdir "$1" 2>/dev/null || [ ! -d "$1" ]; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 100 ] || { problem "the control group $1 is not empty"; return; }
-        sleep 0.1 2>/dev/null || sleep 1
-    done
-}
-"""
-
-
-_EMPTY = r"""
-empty_cgroup() { # empty_cgroup FROM TO TOP: its processes go back to where they came from, or to the top when that is gone
-    to=$2
-    [ -d "$to" ] || to=$3
-    tries=0
-    while [ "$tries" -lt 50 ] && [ -n "$(cat "$1/cgroup.procs" 2>/dev/null)" ]; do # what they start meanwhile is in there, too
-        [ "$tries" = 0 ] || sleep 0.1 2>/dev/null || sleep 1
-        tries=$((tries + 1))
-        for pid in $(cat "$1/cgroup.procs" 2>/dev/null); do
-            (echo "$pid" >"$to/cgroup.procs") 2>/dev/null # it may have ended
-        done
-    done
-}
-"""
-
-
-@typed
-class EmptyCgroup(_Typed):
-    """Put the processes of a control group of ours back into the group that they came from."""
-
-    fields = ("title", "path", "back", "top", "guards")
-    functions = _EMPTY
-
-    def __init__(self, title, path, back, top, guards):
-        super().__init__(title=title, path=path, back=back, top=top, guards=list(guards))
-
-    def render(self):
-        words = " ".join(quote(each) for each in (self.path, self.back, self.top))
-        return [comment(self.title), f"if {_all(self.guards)}; then empty_cgroup {words}; fi"]
-
-
-@typed
-class RemoveCgroup(_Typed):
-    """Remove a control group of ours; the kernel lets go of the processes that were in it when they have ended."""
-
-    fields = ("title", "path", "guards")
-    functions = _REMOVE
-
-    def __init__(self, title, path, guards):
-        super().__init__(title=title, path=path, guards=list(guards))
-
-    def render(self):
-        return [comment(self.title), f"if {_all(self.guards)}; then remove_cgroup {quote(self.path)}; fi"]
 
 
 class Hierarchy:

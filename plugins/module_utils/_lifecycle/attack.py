@@ -24,7 +24,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import 
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import OVERDUE_AFTER, describe, remaining
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import ID, VERSION, Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import KillGroup, SameBoot, Undo, When, render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import KillGroup, SameBoot, Undo, When
 
 # Mirrors the doc fragment _attack.
 COMMON_OPTIONS = {

@@ -28,7 +28,7 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged, JournalGone
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import CONTROL
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.control_sh import CONTROL
 
 VERSION = 1
 ROOT_STATE = "/var/lib/faultline"

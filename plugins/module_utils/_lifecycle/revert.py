@@ -7,13 +7,8 @@
 """Reverting from Ansible: run the revert.sh that the timer would run, and say what came of it."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
-from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import files, limits, lines
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import DAMAGED, DRIFTED, REVERTED
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import render_record
-
-# Kinds of undo steps are known once their file is imported; render_record() needs all of them.
-KINDS_IN = (cgroup, files, limits, lines)
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
 
 
 class Outcome:

@@ -21,7 +21,7 @@ import struct
 import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import _COMMON
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import COMMON
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.state_functions import CLOCK
 
 BOOTTIME = 7  # CLOCK_BOOTTIME, which Python 3.6 has no name for
@@ -84,7 +84,7 @@ def refuse_other_date(host):
 
 def slow(host):
     """How long the shell takes to look at the clock, in nanoseconds: the undo's own function, measured against the exact difference."""
-    script = '%s%sclock_ahead %d 0 && printf %%s "$ahead"' % (_COMMON, CLOCK, offset())
+    script = '%s%sclock_ahead %d 0 && printf %%s "$ahead"' % (COMMON, CLOCK, offset())
     rc, out, err = host.run(["/bin/sh", "-c", script], check=False)
     if rc != 0 or not re.match(r"-?[0-9]+\Z", out):
         raise AttackError("the shell of the target cannot read the clock: %s" % (err.strip() or "rc %d" % rc))

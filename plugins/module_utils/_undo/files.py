@@ -12,7 +12,7 @@ inode with what was noted, and then works on names without a slash in it, or on 
 
 from shlex import quote
 
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import _all, _Typed, comment, typed
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, all_hold, comment
 
 _IS_INODE = r"""
 is_inode() { # is_inode PATH DEVICE INODE: that very file; a device may have another number after a reboot
@@ -165,8 +165,7 @@ in_place() { # in_place PARENT DEVICE INODE HOW NAME...: see bytes_back and mode
 """
 
 
-@typed
-class IsInode(_Typed):
+class IsInode(Typed):
     """A path is that very file or directory."""
 
     fields = ("path", "device", "inode")
@@ -179,16 +178,14 @@ class IsInode(_Typed):
         return "is_inode %s %d %d" % (quote(self.path), self.device, self.inode)
 
 
-@typed
-class Settled(_Typed):
+class Settled(Typed):
     """Nobody else's edit had to be left alone; else what is ours stays with it."""
 
     def condition(self):
         return '[ "$drifted" = 0 ]'
 
 
-@typed
-class HasLine(_Typed):
+class HasLine(Typed):
     """A small file of the kernel has exactly this line."""
 
     fields = ("path", "line")
@@ -201,8 +198,7 @@ class HasLine(_Typed):
         return f"has_line {quote(self.path)} {quote(self.line)}"
 
 
-@typed
-class IoController(_Typed):
+class IoController(Typed):
     """The control groups in a directory have the io controller, and nobody uses it there."""
 
     fields = ("path",)
@@ -215,8 +211,7 @@ class IoController(_Typed):
         return f"io_ours {quote(self.path)}"
 
 
-@typed
-class Put(_Typed):
+class Put(Typed):
     """Write a line to a small file of the kernel (of /sys, /proc), while the guards hold."""
 
     fields = ("title", "path", "text", "guards")
@@ -226,11 +221,10 @@ class Put(_Typed):
         super().__init__(title=title, path=path, text=text, guards=list(guards))
 
     def render(self):
-        return [comment(self.title), f"if {_all(self.guards)}; then put {quote(self.text)} {quote(self.path)}; fi"]
+        return [comment(self.title), f"if {all_hold(self.guards)}; then put {quote(self.text)} {quote(self.path)}; fi"]
 
 
-@typed
-class RemoveOwn(_Typed):
+class RemoveOwn(Typed):
     """Remove a directory of ours (see OwnDirectory in _host/filesystem.py) and first of all the space reserved for the undo.
 
     size and files are what will be in there: removing it may take longer. Some file systems read and write for each few MiB that they free.
@@ -247,8 +241,7 @@ class RemoveOwn(_Typed):
         return [comment(self.title), "remove_own %s %d" % (quote(self.path), self.seconds)]
 
 
-@typed
-class FileBack(_Typed):
+class FileBack(Typed):
     """A file that was put aside under another name takes its place again: the same inode, without writing a byte.
 
     parent and file are [device, inode]; before and after are checksums: what is neither was edited by somebody else.
@@ -262,8 +255,7 @@ class FileBack(_Typed):
         return [comment(self.title), "file_back {}".format(" ".join(quote(str(word)) for word in told))]
 
 
-@typed
-class InPlace(_Typed):
+class InPlace(Typed):
     """The same inode gets back its bytes (how: bytes, before and after are checksums) or its mode (how: mode, both are octal)."""
 
     fields = ("title", "path", "parent", "how", "name", "file", "before", "after")

@@ -8,7 +8,7 @@
 
 from shlex import quote
 
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import _Typed, comment, typed
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, comment
 
 # Who began before our injector did had its limit from elsewhere, even if it is the same number.
 _HEIRS = r"""
@@ -58,8 +58,7 @@ heirs_back() { # heirs_back PRLIMIT PID LOWEST SOFT HARD: again while there are 
 """
 
 
-@typed
-class HasHeirs(_Typed):
+class HasHeirs(Typed):
     """The very process lives, and what it started during the attack still has its lowered limits of open files."""
 
     fields = ("pid", "start", "soft", "hard")
@@ -73,8 +72,7 @@ class HasHeirs(_Typed):
         return f"same_boot && alive {who} {quote(str(self.start))} && has_heirs {who} {quote(self.soft)} {quote(self.hard)}"
 
 
-@typed
-class HeirsBack(_Typed):
+class HeirsBack(Typed):
     """What the very process started during the attack gets that one's former soft limit (back); those with other limits are left alone."""
 
     fields = ("title", "prlimit", "pid", "start", "lowest", "back", "hard")

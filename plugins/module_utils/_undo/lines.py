@@ -8,7 +8,8 @@
 
 from shlex import quote
 
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Run, _all, _Typed, comment, typed, words
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Run
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, all_hold, comment, words
 
 _MISSES = r"""
 misses() { # misses LINE COMMAND...: it works, and does not print exactly that line
@@ -60,8 +61,7 @@ insist() { repeat 4 works "$@" || try "$@"; } # insist COMMAND...: it may be ref
 """
 
 
-@typed
-class Misses(_Typed):
+class Misses(Typed):
     """A command does not print exactly this line."""
 
     fields = ("argv", "line")
@@ -74,8 +74,7 @@ class Misses(_Typed):
         return f"misses {quote(self.line)} {words(self.argv)}"
 
 
-@typed
-class Lacks(_Typed):
+class Lacks(Typed):
     """A command prints nothing with this fixed text."""
 
     fields = ("argv", "text")
@@ -88,8 +87,7 @@ class Lacks(_Typed):
         return f"lacks {quote(self.text)} {words(self.argv)}"
 
 
-@typed
-class Until(_Typed):
+class Until(Typed):
     """Wait until all guards hold, but not longer than some seconds; whether it came to that is for the checks to say."""
 
     fields = ("title", "seconds", "guards")
@@ -101,15 +99,14 @@ class Until(_Typed):
         return [
             comment(self.title),
             "waited=0",
-            'until %s || [ "$waited" -ge %d ]; do' % (_all(self.guards), self.seconds),
+            'until %s || [ "$waited" -ge %d ]; do' % (all_hold(self.guards), self.seconds),
             "    waited=$((waited + 1))",
             "    sleep 1",
             "done",
         ]
 
 
-@typed
-class Feed(_Typed):
+class Feed(Typed):
     """Give a program its input, a quick way to what the steps after it do one by one; it may refuse, which is for them to mend."""
 
     fields = ("title", "argv", "text", "tries")
@@ -123,7 +120,6 @@ class Feed(_Typed):
         return [comment(self.title), f"{times}feed {quote(self.text)} {words(self.argv)}"]
 
 
-@typed
 class Insist(Run):
     """A Run that tries again, for a program that others may be in the way of; only the last failure counts."""
 
@@ -131,4 +127,4 @@ class Insist(Run):
 
     def render(self):
         act = f"insist {words(self.argv)}"
-        return [comment(self.title), f"if {_all(self.guards)}; then {act}; fi" if self.guards else act]
+        return [comment(self.title), f"if {all_hold(self.guards)}; then {act}; fi" if self.guards else act]

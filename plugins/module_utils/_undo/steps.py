@@ -13,76 +13,20 @@ script can be rendered again. Every word that reaches the script passes through 
 
 from shlex import quote
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import MACHINERY
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.state_functions import CLOCK, FREEZE
-
-_KINDS = {}
-_NESTED = ("guards", "steps")  # fields that hold typed things themselves
-
-
-def words(argv):
-    """An argv as quoted words of a shell command. Errors: AttackError for what no program can be run with."""
-    told = [str(word) for word in argv]
-    if not told or not told[0] or told[0].startswith("-") or "=" in told[0] or any("\0" in word for word in told):
-        raise AttackError(f"undo: {told!r} cannot be run: it needs the name of a program first, and no zero bytes")
-    return " ".join(quote(word) for word in told)
-
-
-def comment(title):
-    """A title as a comment; names of processes and devices may hold line breaks."""
-    return "# " + "".join(letter if letter.isprintable() else "?" for letter in title)
-
-
-class _Typed:
-    """Something with named fields that goes to JSON and back."""
-
-    fields = ()
-    functions = ""  # shell functions that only this kind needs; they are added to the scripts that use it
-
-    def __init__(self, **values):
-        unknown = set(values) - set(self.fields)
-        if unknown:
-            raise AttackError("undo: unknown fields {} in {}".format(", ".join(sorted(unknown)), type(self).__name__))
-        for name in self.fields:
-            setattr(self, name, values.get(name))
-
-    def to_dict(self):
-        found = {"type": type(self).__name__}
-        for name in self.fields:
-            value = getattr(self, name)
-            found[name] = [item.to_dict() for item in value] if name in _NESTED else value
-        return found
-
-
-def typed(cls):
-    _KINDS[cls.__name__] = cls
-    return cls
-
-
-def from_dict(found):
-    """The step, guard or check that to_dict() made."""
-    values = dict(found)
-    cls = _KINDS[values.pop("type")]
-    for name in _NESTED:
-        if name in values:
-            values[name] = [from_dict(item) for item in values[name]]
-    return cls(**values)
-
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, all_hold, comment, indent, words
 
 # --- guards: when does a step apply? -------------------------------------------------------------
 
 
-@typed
-class SameBoot(_Typed):
+class SameBoot(Typed):
     """The kernel is still the one that was changed; after a reboot its state is gone by itself."""
 
     def condition(self):
         return "same_boot"
 
 
-@typed
-class FileHolds(_Typed):
+class FileHolds(Typed):
     """A small file (of /sys, /proc) has exactly this text: the same interface, not a namesake."""
 
     fields = ("path", "text")
@@ -94,8 +38,7 @@ class FileHolds(_Typed):
         return f"holds {quote(self.path)} {quote(self.text)}"
 
 
-@typed
-class Exists(_Typed):
+class Exists(Typed):
     fields = ("path",)
 
     def __init__(self, path):
@@ -105,8 +48,7 @@ class Exists(_Typed):
         return f"[ -e {quote(self.path)} ]"
 
 
-@typed
-class OutputHas(_Typed):
+class OutputHas(Typed):
     """A command prints a line with this fixed text."""
 
     fields = ("argv", "text")
@@ -118,8 +60,7 @@ class OutputHas(_Typed):
         return f"prints {quote(self.text)} {words(self.argv)}"
 
 
-@typed
-class OnlyOurFilters(_Typed):
+class OnlyOurFilters(Typed):
     """Every tc filter that a command lists has one of our preferences (TC_PREF_FIRST to TC_PREF_LAST): none is somebody else's."""
 
     fields = ("argv",)
@@ -131,8 +72,7 @@ class OnlyOurFilters(_Typed):
         return f"only_our_filters {words(self.argv)}"
 
 
-@typed
-class Alive(_Typed):
+class Alive(Typed):
     """The very process (pid and start time) still runs, in the same boot."""
 
     fields = ("pid", "start")
@@ -144,8 +84,7 @@ class Alive(_Typed):
         return f"same_boot && alive {quote(str(self.pid))} {quote(str(self.start))}"
 
 
-@typed
-class Fails(_Typed):
+class Fails(Typed):
     """A command's rc is not 0."""
 
     fields = ("argv",)
@@ -157,8 +96,7 @@ class Fails(_Typed):
         return f"fails {words(self.argv)}"
 
 
-@typed
-class Succeeds(_Typed):
+class Succeeds(Typed):
     """A command's rc is 0."""
 
     fields = ("argv",)
@@ -170,8 +108,7 @@ class Succeeds(_Typed):
         return f"! fails {words(self.argv)}"
 
 
-@typed
-class LinksTo(_Typed):
+class LinksTo(Typed):
     """A path is a symbolic link with exactly this target."""
 
     fields = ("path", "target")
@@ -183,8 +120,7 @@ class LinksTo(_Typed):
         return f'[ "$(readlink {quote(self.path)})" = {quote(self.target)} ]'
 
 
-@typed
-class Stopped(_Typed):
+class Stopped(Typed):
     """The very process is stopped (SIGSTOP), or is about to be."""
 
     fields = ("pid", "start")
@@ -197,8 +133,7 @@ class Stopped(_Typed):
         return f"stopped {quote(str(self.pid))} {quote(str(self.start))}"
 
 
-@typed
-class NetworkNamespace(_Typed):
+class NetworkNamespace(Typed):
     """A network namespace (device and inode of its file) still exists; it is then open as a file, for nsenter --net=OPEN."""
 
     OPEN = "/proc/self/fd/8"
@@ -227,8 +162,7 @@ network_namespace() { # network_namespace NUMBER DOOR: no process and no name le
         return f"network_namespace {quote(self.number)} {quote(self.door)}"
 
 
-@typed
-class NotRunning(_Typed):
+class NotRunning(Typed):
     """No process of this name (as in /proc/PID/comm) runs."""
 
     fields = ("name",)
@@ -240,15 +174,10 @@ class NotRunning(_Typed):
         return f"! running {quote(self.name)}"
 
 
-def _all(guards):
-    return " && ".join(guard.condition() for guard in guards)
-
-
 # --- steps: what is done ---------------------------------------------------------------------------
 
 
-@typed
-class Run(_Typed):
+class Run(Typed):
     """Run a program when all guards hold; its failure makes the revert fail (and be retried). seconds: what it may take, 60 unless said."""
 
     fields = ("title", "argv", "guards", "seconds")
@@ -258,11 +187,10 @@ class Run(_Typed):
 
     def render(self):
         act = "{} {}".format("try_for %d" % self.seconds if self.seconds else "try", words(self.argv))
-        return [comment(self.title), f"if {_all(self.guards)}; then {act}; fi" if self.guards else act]
+        return [comment(self.title), f"if {all_hold(self.guards)}; then {act}; fi" if self.guards else act]
 
 
-@typed
-class When(_Typed):
+class When(Typed):
     """Steps that only make sense while all guards hold."""
 
     fields = ("guards", "steps")
@@ -272,11 +200,10 @@ class When(_Typed):
 
     def render(self):
         inner = [line for step in self.steps for line in step.render()]
-        return [f"if {_all(self.guards)}; then"] + _indent(inner) + ["fi"]
+        return [f"if {all_hold(self.guards)}; then"] + indent(inner) + ["fi"]
 
 
-@typed
-class KillGroup(_Typed):
+class KillGroup(Typed):
     """End a worker of ours: the process group of a leader known by pid and start time."""
 
     fields = ("title", "pid", "start")
@@ -288,8 +215,7 @@ class KillGroup(_Typed):
         return [comment(self.title), f"kill_group {quote(str(self.pid))} {quote(str(self.start))}"]
 
 
-@typed
-class Continue(_Typed):
+class Continue(Typed):
     """SIGCONT for the very process that we stopped."""
 
     fields = ("title", "pid", "start")
@@ -302,8 +228,7 @@ class Continue(_Typed):
         return [comment(self.title), f"if {Stopped(self.pid, self.start).condition()}; then go_on {quote(str(self.pid))}; fi"]
 
 
-@typed
-class SetClock(_Typed):
+class SetClock(Typed):
     """The clock is again where it would be without us: BOOTTIME plus offset_ns, in the same boot.
 
     slow_ns: what a look at the clock by the shell takes on this host, as measured when the attack was planned.
@@ -322,8 +247,7 @@ class SetClock(_Typed):
 # --- checks: what must be true afterwards -----------------------------------------------------------
 
 
-@typed
-class Gone(_Typed):
+class Gone(Typed):
     """Our mark must not be there any more (all guards together describe the mark)."""
 
     fields = ("title", "guards")
@@ -332,11 +256,10 @@ class Gone(_Typed):
         super().__init__(title=title, guards=list(guards))
 
     def render(self):
-        return [f"if {_all(self.guards)}; then left {quote(self.title)}; fi"]
+        return [f"if {all_hold(self.guards)}; then left {quote(self.title)}; fi"]
 
 
-@typed
-class Same(_Typed):
+class Same(Typed):
     """A command must print what it printed before the attack: lines sorted, without the counters named; only judged while the guards hold."""
 
     fields = ("title", "argv", "file", "guards", "counters")
@@ -346,11 +269,10 @@ class Same(_Typed):
 
     def render(self):
         act = "same {} {} {} {}".format(quote(self.file), quote(self.title), quote(" ".join(self.counters)), words(self.argv))
-        return [f"if {_all(self.guards)}; then {act}; fi" if self.guards else act]
+        return [f"if {all_hold(self.guards)}; then {act}; fi" if self.guards else act]
 
 
-@typed
-class ComesBack(_Typed):
+class ComesBack(Typed):
     """A process of this name must run again within 10 s."""
 
     fields = ("title", "name")
@@ -377,62 +299,8 @@ class Undo:
             "before": self.before,
         }
 
-    @classmethod
-    def from_dict(cls, found):
-        return cls(
-            [from_dict(step) for step in found["steps"]],
-            [from_dict(check) for check in found["checks"]],
-            found["before"],
-        )
-
     def same(self, title, argv, text, guards=(), counters=()):
         """Add a check that argv prints the given text again (as Host.output() gives it, with the same counters)."""
         name = "%02d" % len(self.before)
         self.before[name] = text
         self.checks.append(Same(title, argv, name, guards, counters))
-
-
-def _functions(things):
-    """The shell functions that some steps, guards and checks bring along, each text once."""
-    found = []
-    for thing in things:
-        inner = [item for name in _NESTED for item in getattr(thing, name, [])]
-        for text in [thing.functions] + _functions(inner):
-            if text and text not in found:
-                found.append(text)
-    return found
-
-
-def _slow(steps):
-    """Seconds that steps may take beyond the usual 60 of each: who waits for this undo waits longer."""
-    return sum(max(0, (getattr(step, "seconds", None) or 0) - 60) + _slow(getattr(step, "steps", ())) for step in steps)
-
-
-def render_record(record, state_dir):
-    """The text of revert.sh from a record: the same record gives the same text."""
-    undo = Undo.from_dict(record["undo"])
-    attack_id = record["id"]
-    body = [line for step in undo.steps for line in step.render()] or [": # nothing to undo"]
-    checks = [line for check in undo.checks for line in check.render()] or [": # nothing to compare"]
-    head = [
-        "#!/bin/sh",
-        "# Undo of the faultline.chaos attack {} (id {}), written {}, before anything was changed.".format(record["module"], attack_id, record["started"]),
-        f"# Safe at any time, and more than once:  sh {state_dir}/{attack_id}/revert.sh",
-        "",
-        f"id={quote(attack_id)}",
-        f"state={quote(state_dir)}",
-        "boot={}".format(quote(record["boot_id"])),
-        "injector={}".format(quote("{} {}".format(*tuple(record["injector"])))),  # pid and start time; ended if it hangs
-        "workers={}".format(quote(" ".join(f"{step.pid} {step.start}" for step in undo.steps if isinstance(step, KillGroup)))),
-        # Of every deadline, in centiseconds since boot; slow is in seconds.
-        "began=%d limit=%d slow=%d" % (record["began_cs"], record["limit_cs"], _slow(undo.steps)),
-        "",
-        "# What undoes the attack, in order.",
-        "undo() {",
-    ]
-    middle = ["}", "", "# What must be true afterwards.", "check() {"]
-    return "\n".join(head + _indent(body) + middle + _indent(checks) + ["}", ""]) + "".join(_functions(undo.steps + undo.checks)) + MACHINERY
-
-
-def _indent(lines):
-    return ["    " + line for line in lines]

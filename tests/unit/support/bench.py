@@ -15,7 +15,8 @@ from pathlib import Path
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import VERSION, Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo, render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
 NO_PROCESS = itertools.count(2**22 + 1)  # numbers beyond the kernel's: an injector that hangs past the deadline is killed

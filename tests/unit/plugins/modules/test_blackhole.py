@@ -14,7 +14,8 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._network import blackhole, firewall as network_firewall, xtables
 from ansible_collections.faultline.chaos.plugins.module_utils._network.firewall import DROP, PASS, REJECT, Rule
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo, render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 from ansible_collections.faultline.chaos.plugins.modules.blackhole import Blackhole
 
 ALL = ("nft", "iptables", "ip6tables", "iptables-restore", "ip6tables-restore", "ip", "unshare", "nsenter")

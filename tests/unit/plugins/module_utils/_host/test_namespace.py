@@ -13,7 +13,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host import names
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue_net
 from ansible_collections.faultline.chaos.plugins.module_utils._network import options
 from ansible_collections.faultline.chaos.plugins.module_utils._network.netem import Selection, Tree
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds, OutputHas, from_dict
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.kinds import from_dict
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds, OutputHas
 
 ID = "0123456789abcdef" * 4
 LINKS = "1: lo: <LOOPBACK,UP>\n3: eth0@if7: <BROADCAST,UP,LOWER_UP>\n13: eth01: <BROADCAST>\n14: eth2: <BROADCAST,SLAVE,UP>\n"

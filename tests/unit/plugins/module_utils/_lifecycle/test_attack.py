@@ -22,7 +22,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import 
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal, checksum
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Run, Undo, render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Run, Undo
 from ansible_collections.faultline.chaos.plugins.modules.clock_skew import ClockSkew
 from ansible_collections.faultline.chaos.plugins.modules.host_power import HostPower
 

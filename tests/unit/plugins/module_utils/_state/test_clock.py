@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._state import clock as state_clock, service
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import _COMMON
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import COMMON
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.state_functions import CLOCK
 from ansible_collections.faultline.chaos.plugins.modules.clock_skew import ClockSkew
 
@@ -242,7 +242,7 @@ def test_what_sshd_says(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # The machine's clock is never set here: date is a function that adds what a file says.
 PRETENDED = (
-    _COMMON
+    COMMON
     + """
 try() { "$@"; }
 problem() { echo "problem: $*"; }

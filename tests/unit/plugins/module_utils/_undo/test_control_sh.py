@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import CONTROL
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Run, Undo, render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.control_sh import CONTROL
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Run, Undo
 
 OTHER_BOOT = "00000000-0000-4000-8000-000000000000"
 FAILING = Undo([Run("x", ["false"])])

@@ -15,7 +15,8 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils._host.filesystem import OwnDirectory
 from ansible_collections.faultline.chaos.plugins.module_utils._state import file as state_file
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, HasLine, InPlace, IoController, IsInode, Put, RemoveOwn, Settled
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, SameBoot, Undo, from_dict
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.kinds import from_dict
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, SameBoot, Undo
 
 DRIFTED, STUCK = 6, 4
 BEFORE, AFTER = b"one\ntwo\n", b"changed\n"

@@ -22,8 +22,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.host import 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.process import Process
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import file_handles
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.kinds import from_dict
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.limits import HasHeirs, HeirsBack
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo, from_dict
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 from ansible_collections.faultline.chaos.plugins.modules.fd_exhaustion import FdExhaustion
 
 pytestmark = pytest.mark.skipif(not shutil.which("prlimit"), reason="prlimit is not installed")

@@ -6,40 +6,23 @@
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._host.cgroup import EmptyCgroup, RemoveCgroup
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import steps
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, HasLine, InPlace, IoController, IsInode, Put, RemoveOwn, Settled
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.limits import HasHeirs, HeirsBack
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Feed, Insist, Lacks, Misses, Until
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Feed, Insist
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import (
-    Alive,
-    ComesBack,
-    Continue,
     Exists,
-    Fails,
     FileHolds,
     Gone,
     KillGroup,
-    LinksTo,
-    NetworkNamespace,
-    NotRunning,
-    OnlyOurFilters,
     OutputHas,
     Run,
     SameBoot,
-    SetClock,
-    Stopped,
-    Succeeds,
     Undo,
     When,
-    render_record,
 )
 
 HOSTILE = [
@@ -192,65 +175,3 @@ def test_a_program_that_never_works_makes_the_undo_fail_with_what_it_was(bench, 
     done = bench.sh(shell, directory / "revert.sh")
     assert done.returncode == 4
     assert (directory / "stuck").read_text() == "rc 1 from: false again\n"
-
-
-def everything() -> Undo:
-    guard = [SameBoot(), FileHolds("/a", "b"), Exists("/c"), OutputHas(["d"], "e"), OnlyOurFilters(["f"]), Alive(1, 2), Fails(["g"]), NotRunning("h")]
-    guard += [Succeeds(["v"]), LinksTo("w", "x"), Stopped(5, 6)]
-    undo = Undo(
-        [Run("i", ["j", "k"], guard), KillGroup("l", 3, 4), RemoveCgroup("w", "/x", guard), When(guard, [Run("m", ["n"], [Exists("o")])])],
-        [Gone("p", guard), ComesBack("q", "r")],
-    )
-    undo.steps += [Continue("y", 7, 8), SetClock("z", -9, 10), EmptyCgroup("a", "/b", "/c", "/d", guard)]
-    undo.steps.append(Until("k", 5, [Misses(["l"], "m"), Lacks(["n"], "o"), NetworkNamespace("4:5", "/p")]))
-    undo.steps += [Feed("o", ["p"], "q\nr", 2), Insist("i", ["j", "k"], guard)]
-    undo.steps.append(When([HasHeirs(11, 12, 13, 14)], [HeirsBack("p", "/q", 15, 16, 17, 18, 19)]))
-    file = {"title": "f", "path": "/f", "parent": [1, 2], "name": "g", "file": [3, 4], "before": "h", "after": "i"}
-    undo.steps.append(Put("j", "/k", "l", [IsInode("/m", 5, 6), HasLine("/r", "s"), IoController("/t"), Settled()]))
-    undo.steps += [RemoveOwn("n", "/o"), FileBack(aside="p", fresh="q", **file), InPlace(how="mode", **file)]
-    undo.same("s", ["t"], "u\nv", guard, ["refcnt"])
-    return undo
-
-
-def test_every_type_goes_to_json_and_back(bench) -> None:
-    told = json.loads(json.dumps(everything().to_dict()))
-    again = Undo.from_dict(told)
-    assert again.to_dict() == told
-    record = bench.record("a", everything())
-    assert render_record(record, "/x") == render_record(json.loads(json.dumps(record)), "/x")
-    used = set()
-
-    def collect(found):
-        if isinstance(found, dict):
-            used.add(found.get("type"))
-            for value in found.values():
-                collect(value)
-        elif isinstance(found, list):
-            for value in found:
-                collect(value)
-
-    collect(told)
-    assert used - {None} == set(steps._KINDS), "a type has no test here"
-
-
-def test_an_unknown_type_or_field_is_an_error() -> None:
-    with pytest.raises(KeyError):
-        steps.from_dict({"type": "Shell", "text": "reboot"})
-    with pytest.raises((AttackError, TypeError)):
-        steps.from_dict({"type": "Run", "title": "x", "argv": ["true"], "shell": "reboot"})
-
-
-def test_no_function_that_a_step_brings_along_has_the_name_of_one_of_the_machinery(bench) -> None:
-    found = []
-    for undo in (Undo(), everything()):
-        brought, _line, machinery = render_record(bench.record("a", undo), "/x").partition("# --- The machinery")
-        found.append([set(re.findall(r"^ *(\w+)\(\) *\{", text, re.MULTILINE)) for text in (brought, machinery)])
-    (none, machinery), (brought, _same) = found
-    assert none == {"undo", "check"} and len(machinery) > 20 and len(brought) > 20
-    assert not brought & machinery
-
-
-def test_every_shell_can_read_it(bench, shell, tmp_path: Path) -> None:
-    script = tmp_path / "revert.sh"
-    script.write_text(render_record(bench.record("a", everything()), "/x"))
-    assert bench.sh([*shell, "-n"], script).returncode == 0

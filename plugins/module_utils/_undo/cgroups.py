@@ -1,0 +1,64 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Undo steps for control groups of attacks: empty one, remove one."""
+
+from shlex import quote
+
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, all_hold, comment
+
+_REMOVE = r"""
+remove_cgroup() { # remove_cgroup DIR: once its last process is gone
+    tries=0
+    until rmdir "$1" 2>/dev/null || [ ! -d "$1" ]; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 100 ] || { problem "the control group $1 is not empty"; return; }
+        sleep 0.1 2>/dev/null || sleep 1
+    done
+}
+"""
+
+_EMPTY = r"""
+empty_cgroup() { # empty_cgroup FROM TO TOP: its processes go back to where they came from, or to the top when that is gone
+    to=$2
+    [ -d "$to" ] || to=$3
+    tries=0
+    while [ "$tries" -lt 50 ] && [ -n "$(cat "$1/cgroup.procs" 2>/dev/null)" ]; do # what they start meanwhile is in there, too
+        [ "$tries" = 0 ] || sleep 0.1 2>/dev/null || sleep 1
+        tries=$((tries + 1))
+        for pid in $(cat "$1/cgroup.procs" 2>/dev/null); do
+            (echo "$pid" >"$to/cgroup.procs") 2>/dev/null # it may have ended
+        done
+    done
+}
+"""
+
+
+class EmptyCgroup(Typed):
+    """Put the processes of a control group of ours back into the group that they came from."""
+
+    fields = ("title", "path", "back", "top", "guards")
+    functions = _EMPTY
+
+    def __init__(self, title, path, back, top, guards):
+        super().__init__(title=title, path=path, back=back, top=top, guards=list(guards))
+
+    def render(self):
+        words = " ".join(quote(each) for each in (self.path, self.back, self.top))
+        return [comment(self.title), f"if {all_hold(self.guards)}; then empty_cgroup {words}; fi"]
+
+
+class RemoveCgroup(Typed):
+    """Remove a control group of ours; the kernel lets go of the processes that were in it when they have ended."""
+
+    fields = ("title", "path", "guards")
+    functions = _REMOVE
+
+    def __init__(self, title, path, guards):
+        super().__init__(title=title, path=path, guards=list(guards))
+
+    def render(self):
+        return [comment(self.title), f"if {all_hold(self.guards)}; then remove_cgroup {quote(self.path)}; fi"]

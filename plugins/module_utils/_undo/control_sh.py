@@ -1,0 +1,151 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""control.sh, the host's own halt button: only POSIX sh and coreutils, as machinery.py."""
+
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import COMMON
+
+CONTROL = (
+    r"""#!/bin/sh
+# faultline.chaos on this host, by hand and for the machines:
+#   list             what is active here
+#   revert ID        undo one attack          revert-all   undo every attack: the halt button
+#   sweep            undo what is overdue or from before a reboot (the recovery timer and the boot unit run this)
+#   renew RUN SECS   move the deadlines of a run's leases        watch, tidy   start recovery; remove it once nothing is active
+"""
+    + COMMON
+    + r"""
+state=$(cd "$(dirname "$0")" && pwd)
+units=/etc/systemd/system
+
+attacks() { # their ids
+    for dir in "$state"/*/; do
+        dir=${dir%/}
+        case ${dir##*/} in *[!a-z0-9_-]*) ;; *) printf '%s\n' "${dir##*/}" ;; esac
+    done
+}
+revert() { # revert ID HOW
+    if intact "$state/$1"; then
+        sh "$state/$1/revert.sh" "$2"
+        worst=$?
+        [ -d "$state/$1" ] || return 0
+        return "$worst"
+    fi
+    [ -d "$state/$1" ] || { printf 'faultline %s: not active here\n' "$1" >&2; return 3; }
+    printf 'faultline %s: damaged: its undo does not match its checksum\n' "$1" >&2
+    return 5
+}
+each() { # each HOW: every attack at once; a bad one never keeps the others from being undone
+    undos=
+    for id in $(attacks); do
+        revert "$id" "$1" &
+        undos="$undos $!"
+    done
+    result=0
+    for undo in $undos; do
+        wait "$undo" || { rc=$?; [ "$rc" = 3 ] || result=$rc; } # 3: somebody else was faster
+    done
+    return "$result"
+}
+renew() { # renew RUN SECONDS; 3 when nothing is active under that run
+    case $2 in '' | *[!0-9]*) echo "renew: SECONDS must be a whole number" >&2; return 2 ;; esac
+    number "$2"
+    seconds=$n
+    found=3
+    for id in $(attacks); do
+        dir=$state/$id
+        [ "$(cat "$dir/run" 2>/dev/null)" = "$1" ] || continue
+        deadline_of "$dir"
+        now
+        number "$(cat "$dir/limit" 2>/dev/null)"
+        [ "$due" -gt "$up" ] && [ "$due" -le "$n" ] || continue
+        next=$((up + seconds * 100))
+        [ "$next" -le "$n" ] || next=$n
+        [ "$next" -gt "$due" ] || next=$due
+        printf '%s\n' "$next" >"$dir/.deadline.$$" && mv "$dir/.deadline.$$" "$dir/deadline" && found=0
+    done 2>/dev/null
+    return "$found"
+}
+orphans() { # dead-men whose attack is gone, of an undo that was killed at its very end
+    [ -d /run/systemd/system ] || return 0
+    systemctl list-units --all --plain --no-legend 'faultline-*' 2>/dev/null | while read -r unit other _; do
+        case $unit in faultline-*) ;; *) unit=$other ;; esac # a mark of failed units stands before the name
+        case $unit in faultline-recover.* | faultline-sweep.*) continue ;; esac
+        id=${unit#faultline-}
+        [ -e "$state/${id%.*}" ] || {
+            systemctl stop "$unit"
+            systemctl reset-failed "$unit"
+        } >/dev/null 2>&1
+    done
+}
+tidy() { # the recovery units go with the last attack, but not while another one is beginning (it holds the lock)
+    [ "$state" = /var/lib/faultline ] && [ "$(id -u)" = 0 ] || return 0
+    if command -v flock >/dev/null 2>&1 && [ -r "$state/lock" ]; then
+        exec 8<"$state/lock"
+        tries=0
+        until flock -n 8; do
+            tries=$((tries + 1))
+            [ "$tries" -lt 5 ] || return 0 # the next sweep does it
+            sleep 1
+        done
+        # Of an injector that died before it published: nobody writes these while we hold the lock.
+        rm -rf "$state"/.new-* "$state"/control.sh.*.tmp "$state"/history.jsonl.*.tmp
+        rm -f "$units"/faultline-recover.service.*.tmp /etc/cron.d/faultline.*.tmp
+    fi
+    [ "${1:-}" != orphans ] || orphans
+    [ -z "$(attacks)" ] || return 0
+    rm -f /etc/cron.d/faultline
+    rm -f "$units/faultline-recover.service" "$units/multi-user.target.wants/faultline-recover.service"
+    [ -d /run/systemd/system ] || return 0
+    systemctl stop faultline-sweep.timer >/dev/null 2>&1
+    systemctl reset-failed faultline-sweep.service faultline-recover.service >/dev/null 2>&1
+    # After a reboot the unit is in memory, and stays there without its file until systemd looks again.
+    case $(systemctl show --property=LoadState faultline-recover.service 2>/dev/null) in
+    LoadState=loaded) systemctl daemon-reload >/dev/null 2>&1 ;;
+    esac
+    return 0
+}
+watch() { # a sweep every 30 s while any attack is active, for the one whose own timer was stopped
+    [ "$state" = /var/lib/faultline ] && [ -d /run/systemd/system ] && [ "$(id -u)" = 0 ] || return 0
+    tries=0
+    while ! systemctl is-active --quiet faultline-sweep.timer; do
+        systemctl reset-failed faultline-sweep.service >/dev/null 2>&1 # of a sweep that found something stuck
+        systemd-run --quiet --unit=faultline-sweep --description='faultline.chaos: undo what is overdue' \
+            --on-active=30 --on-unit-inactive=30 --timer-property=AccuracySec=1s \
+            --property=OOMScoreAdjust=-1000 --property=KillMode=process /bin/sh "$state/control.sh" sweep && return 0
+        tries=$((tries + 1))
+        [ "$tries" -lt 3 ] || return 1
+        sleep 1 # the last sweep is just ending, and has the name
+    done
+}
+list() {
+    for id in $(attacks); do
+        dir=$state/$id
+        deadline_of "$dir"
+        now
+        printf '%s due in %s s%s\n' "$id" "$(((due - up) / 100))" "$([ -e "$dir/stuck" ] && echo ' STUCK')"
+    done
+}
+
+case ${1:-} in
+list) list ;;
+revert) revert "${2:?which id?}" hand ;;
+revert-all) each hand ;;
+sweep)
+    each sweep
+    worst=$?
+    # What is left after a boot needs the timer again.
+    if [ -n "$(attacks)" ]; then watch; fi
+    tidy orphans
+    exit "$worst"
+    ;;
+renew) renew "${2:?which run?}" "${3:-}" ;;
+watch) watch ;;
+tidy) tidy ;;
+*) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 2 ;;
+esac
+"""
+)

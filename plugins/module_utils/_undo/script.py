@@ -1,0 +1,56 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""revert.sh: rendered from the record of an attack, so that a damaged one can be rendered again."""
+
+from shlex import quote
+
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.kinds import undo_from_dict
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import MACHINERY
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import KillGroup
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import NESTED, indent
+
+
+def _functions(things):
+    """The shell functions that some steps, guards and checks bring along, each text once."""
+    found = []
+    for thing in things:
+        inner = [item for name in NESTED for item in getattr(thing, name, [])]
+        for text in [thing.functions] + _functions(inner):
+            if text and text not in found:
+                found.append(text)
+    return found
+
+
+def _slow(steps):
+    """Seconds that steps may take beyond the usual 60 of each: who waits for this undo waits longer."""
+    return sum(max(0, (getattr(step, "seconds", None) or 0) - 60) + _slow(getattr(step, "steps", ())) for step in steps)
+
+
+def render_record(record, state_dir):
+    """The text of revert.sh from a record: the same record gives the same text."""
+    undo = undo_from_dict(record["undo"])
+    attack_id = record["id"]
+    body = [line for step in undo.steps for line in step.render()] or [": # nothing to undo"]
+    checks = [line for check in undo.checks for line in check.render()] or [": # nothing to compare"]
+    head = [
+        "#!/bin/sh",
+        "# Undo of the faultline.chaos attack {} (id {}), written {}, before anything was changed.".format(record["module"], attack_id, record["started"]),
+        f"# Safe at any time, and more than once:  sh {state_dir}/{attack_id}/revert.sh",
+        "",
+        f"id={quote(attack_id)}",
+        f"state={quote(state_dir)}",
+        "boot={}".format(quote(record["boot_id"])),
+        "injector={}".format(quote("{} {}".format(*tuple(record["injector"])))),  # pid and start time; ended if it hangs
+        "workers={}".format(quote(" ".join(f"{step.pid} {step.start}" for step in undo.steps if isinstance(step, KillGroup)))),
+        # Of every deadline, in centiseconds since boot; slow is in seconds.
+        "began=%d limit=%d slow=%d" % (record["began_cs"], record["limit_cs"], _slow(undo.steps)),
+        "",
+        "# What undoes the attack, in order.",
+        "undo() {",
+    ]
+    middle = ["}", "", "# What must be true afterwards.", "check() {"]
+    return "\n".join(head + indent(body) + middle + indent(checks) + ["}", ""]) + "".join(_functions(undo.steps + undo.checks)) + MACHINERY

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""What every undo step, guard and check is: named fields that go to JSON, and words of a shell command, quoted here and nowhere else."""
+
+from shlex import quote
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+
+NESTED = ("guards", "steps")  # fields that hold typed things themselves
+
+
+def words(argv):
+    """An argv as quoted words of a shell command. Errors: AttackError for what no program can be run with."""
+    told = [str(word) for word in argv]
+    if not told or not told[0] or told[0].startswith("-") or "=" in told[0] or any("\0" in word for word in told):
+        raise AttackError(f"undo: {told!r} cannot be run: it needs the name of a program first, and no zero bytes")
+    return " ".join(quote(word) for word in told)
+
+
+def comment(title):
+    """A title as a comment; names of processes and devices may hold line breaks."""
+    return "# " + "".join(letter if letter.isprintable() else "?" for letter in title)
+
+
+class Typed:
+    """Something with named fields that goes to JSON and back."""
+
+    fields = ()
+    functions = ""  # shell functions that only this kind needs; they are added to the scripts that use it
+
+    def __init__(self, **values):
+        unknown = set(values) - set(self.fields)
+        if unknown:
+            raise AttackError("undo: unknown fields {} in {}".format(", ".join(sorted(unknown)), type(self).__name__))
+        for name in self.fields:
+            setattr(self, name, values.get(name))
+
+    def to_dict(self):
+        found = {"type": type(self).__name__}
+        for name in self.fields:
+            value = getattr(self, name)
+            found[name] = [item.to_dict() for item in value] if name in NESTED else value
+        return found
+
+
+def all_hold(guards):
+    """The shell condition that is true while all guards hold."""
+    return " && ".join(guard.condition() for guard in guards)
+
+
+def indent(lines):
+    return ["    " + line for line in lines]

@@ -1,0 +1,128 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The registry of undo kinds is complete; each kind is rendered, and goes to JSON and back."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups import EmptyCgroup, RemoveCgroup
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, HasLine, InPlace, IoController, IsInode, Put, RemoveOwn, Settled
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.kinds import KINDS, from_dict, undo_from_dict
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.limits import HasHeirs, HeirsBack
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Feed, Insist, Lacks, Misses, Until
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import (
+    Alive,
+    ComesBack,
+    Continue,
+    Exists,
+    Fails,
+    FileHolds,
+    Gone,
+    KillGroup,
+    LinksTo,
+    NetworkNamespace,
+    NotRunning,
+    OnlyOurFilters,
+    OutputHas,
+    Run,
+    SameBoot,
+    SetClock,
+    Stopped,
+    Succeeds,
+    Undo,
+    When,
+)
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed
+from tests.support.paths import PLUGINS
+
+
+def everything() -> Undo:
+    guard = [SameBoot(), FileHolds("/a", "b"), Exists("/c"), OutputHas(["d"], "e"), OnlyOurFilters(["f"]), Alive(1, 2), Fails(["g"]), NotRunning("h")]
+    guard += [Succeeds(["v"]), LinksTo("w", "x"), Stopped(5, 6)]
+    undo = Undo(
+        [Run("i", ["j", "k"], guard), KillGroup("l", 3, 4), RemoveCgroup("w", "/x", guard), When(guard, [Run("m", ["n"], [Exists("o")])])],
+        [Gone("p", guard), ComesBack("q", "r")],
+    )
+    undo.steps += [Continue("y", 7, 8), SetClock("z", -9, 10), EmptyCgroup("a", "/b", "/c", "/d", guard)]
+    undo.steps.append(Until("k", 5, [Misses(["l"], "m"), Lacks(["n"], "o"), NetworkNamespace("4:5", "/p")]))
+    undo.steps += [Feed("o", ["p"], "q\nr", 2), Insist("i", ["j", "k"], guard)]
+    undo.steps.append(When([HasHeirs(11, 12, 13, 14)], [HeirsBack("p", "/q", 15, 16, 17, 18, 19)]))
+    file = {"title": "f", "path": "/f", "parent": [1, 2], "name": "g", "file": [3, 4], "before": "h", "after": "i"}
+    undo.steps.append(Put("j", "/k", "l", [IsInode("/m", 5, 6), HasLine("/r", "s"), IoController("/t"), Settled()]))
+    undo.steps += [RemoveOwn("n", "/o"), FileBack(aside="p", fresh="q", **file), InPlace(how="mode", **file)]
+    undo.same("s", ["t"], "u\nv", guard, ["refcnt"])
+    return undo
+
+
+def collect(found: object, used: set[str]) -> set[str]:
+    """The types that stand in an undo as JSON, at any depth."""
+    if isinstance(found, dict):
+        used |= {found["type"]} if "type" in found else set()
+    for value in found.values() if isinstance(found, dict) else found if isinstance(found, list) else ():
+        collect(value, used)
+    return used
+
+
+def subclasses(kind: type) -> set[type]:
+    return {kind}.union(*(subclasses(each) for each in kind.__subclasses__()))
+
+
+def test_the_registry_is_complete() -> None:
+    """Every class that is a step, a guard or a check stands in a file of _undo, and in the registry."""
+    for path in sorted((PLUGINS / "module_utils/_undo").glob("*.py")):
+        importlib.import_module(f"ansible_collections.faultline.chaos.plugins.module_utils._undo.{path.stem}")
+    assert {each.__name__: each for each in subclasses(Typed) - {Typed}} == KINDS
+    names = set(KINDS) | {"Typed"}
+    elsewhere = {}
+    for path in PLUGINS.rglob("*.py"):
+        bases = {
+            ast.unparse(base).rpartition(".")[2] for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef) for base in node.bases
+        }
+        if path.parent.name != "_undo" and "_kube" not in path.parts and bases & names:
+            elsewhere[str(path.relative_to(PLUGINS))] = sorted(bases & names)
+    assert elsewhere == {}
+
+
+def test_every_kind_is_rendered_here(bench) -> None:
+    assert collect(everything().to_dict(), set()) == set(KINDS), "give everything() one of the kind that is missing"
+    record = bench.record("a", everything())
+    assert render_record(record, "/x") == render_record(json.loads(json.dumps(record)), "/x")
+
+
+def test_every_kind_goes_to_json_and_back() -> None:
+    told = json.loads(json.dumps(everything().to_dict()))
+    assert undo_from_dict(told).to_dict() == told
+
+
+def test_an_unknown_type_or_field_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        from_dict({"type": "Shell", "text": "reboot"})
+    with pytest.raises((AttackError, TypeError)):
+        from_dict({"type": "Run", "title": "x", "argv": ["true"], "shell": "reboot"})
+
+
+def test_no_function_that_a_step_brings_along_has_the_name_of_one_of_the_machinery(bench) -> None:
+    found = []
+    for undo in (Undo(), everything()):
+        brought, _line, machinery = render_record(bench.record("a", undo), "/x").partition("# --- The machinery")
+        found.append([set(re.findall(r"^ *(\w+)\(\) *\{", text, re.MULTILINE)) for text in (brought, machinery)])
+    (none, machinery), (brought, _same) = found
+    assert none == {"undo", "check"} and len(machinery) > 20 and len(brought) > 20
+    assert not brought & machinery
+
+
+def test_every_shell_can_read_it(bench, shell, tmp_path: Path) -> None:
+    script = tmp_path / "revert.sh"
+    script.write_text(render_record(bench.record("a", everything()), "/x"))
+    assert bench.sh([*shell, "-n"], script).returncode == 0
