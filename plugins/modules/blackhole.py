@@ -206,8 +206,9 @@ import ipaddress
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace, process
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._network import blackhole, firewall as network_firewall, options as network_options
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
@@ -314,7 +315,7 @@ class Blackhole(Attack):
         if names and self.interval:
             until = uptime() + self.duration
             life = (self.host, firewall, self.targets, names, self.hit, self.interval, until)
-            workers.append(process.Worker("names", lambda: blackhole.follow(*life)))
+            workers.append(Worker("names", lambda: blackhole.follow(*life)))
         return Plan(
             before="no rules of this attack",
             after=f"{firewall.name}\n{firewall.text()}",

@@ -165,7 +165,8 @@ import time
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import process as host_process
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._state import clock, service
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import SetClock, Undo
@@ -250,7 +251,7 @@ class ClockSkew(Attack):
         plan.stopped = stopped
         if self.params["mode"] == "strobe":
             until = uptime() + self.duration
-            plan.workers.append(host_process.Worker("clock", lambda: self._strobe(plan.right, until)))
+            plan.workers.append(Worker("clock", lambda: self._strobe(plan.right, until)))
         return plan
 
     def inject(self, plan):

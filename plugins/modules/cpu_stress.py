@@ -146,8 +146,8 @@ effect:
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import process
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import cpu as resources_cpu
 
@@ -196,7 +196,7 @@ class CpuStress(Attack):
     def plan(self, before):
         over = [cpu for cpu in self.cpus if before[cpu] >= self.load]
         until = uptime() + self.duration
-        worker = process.Worker("cpu", lambda: resources_cpu.drive(before, self.load, self.ramp, until))
+        worker = Worker("cpu", lambda: resources_cpu.drive(before, self.load, self.ramp, until))
         slowly = f", reached over {_units.human(self.ramp)}" if self.ramp else ""
         plan = Plan(
             before="\n".join("cpu %d  load %.0f %%" % (cpu, before[cpu]) for cpu in self.cpus),

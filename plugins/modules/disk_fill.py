@@ -184,8 +184,9 @@ effect:
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem, process
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import disk_fill
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import RemoveOwn
@@ -289,7 +290,7 @@ class DiskFill(Attack):
         progress = disk_fill.Progress()
         exact = self.add if "size" in self.asked else None
         goal = disk_fill.Goal(exact, before.available - self.add, self.floor)
-        worker = process.Worker("fill", lambda: disk_fill.fill(directory, goal, self.params["inodes"], until, progress))
+        worker = Worker("fill", lambda: disk_fill.fill(directory, goal, self.params["inodes"], until, progress))
         holds = {"files" if self.params["inodes"] else "size": self.add}
         after = filesystem.Space(before.used + self.add, before.available - self.add, before.total)
         plan = Plan(

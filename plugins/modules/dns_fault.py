@@ -172,8 +172,8 @@ import time
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import process
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._network import dns, dns_forwarder, firewall, sockets
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Run, Undo
@@ -275,7 +275,7 @@ class DnsFault(Attack):
         until = uptime() + self.duration
         fault = dns_forwarder.Fault(self.mode, dns.Domains(self.domains), self.delay, self.addresses)
         script = self.journal.script(self.id)
-        worker = process.Worker("dns", lambda: dns_forwarder.run(self.endpoints, fault, self.uid, script, until))
+        worker = Worker("dns", lambda: dns_forwarder.run(self.endpoints, fault, self.uid, script, until))
         undo = Undo()
         self.firewall.undo(undo)
         for argv, sign in self._caches():

@@ -159,7 +159,8 @@ effect:
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import process
+from ansible_collections.faultline.chaos.plugins.module_utils._host.victims import choose, protected, refuse_protected
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import file_handles, holders, memory
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadline import Deadline
@@ -207,7 +208,7 @@ class FdExhaustion(Attack):
     def _check_name(name):
         if not name.strip() or set(name) & set("*?[]^$|/\\\n\0"):
             raise BadOption("process", name, "give the exact name of the program; patterns and paths are not used")
-        if process.protected(name):
+        if protected(name):
             raise BadOption("process", name, "it keeps the host or its control path alive and is protected")
 
     def resources(self):
@@ -245,10 +246,10 @@ class FdExhaustion(Attack):
     def snapshot(self):
         if self.params["process"] is None:
             return self.table
-        victims = process.choose(name=self.params["process"])
+        victims = choose(name=self.params["process"])
         if not victims:
             raise AttackError("no process on the target has the name {}".format(self.params["process"]))
-        process.refuse_protected(victims)
+        refuse_protected(victims)
         return [(victim, file_handles.descriptors(victim.pid)) + self._limits(victim) for victim in victims]
 
     @staticmethod
@@ -268,7 +269,7 @@ class FdExhaustion(Attack):
         return Plan(
             before=line % (table.used, table.limit),
             after=(line + ", %d of them held; %d %s") % (table.used + count, table.limit, count, self.reserve, left),
-            workers=[process.Worker("fd", lambda: file_handles.hold(count, reserve, end.over))],
+            workers=[Worker("fd", lambda: file_handles.hold(count, reserve, end.over))],
             notes=["processes of root (CAP_SYS_ADMIN) may go beyond fs.file-max: all others are hit"],
         )
 

@@ -180,8 +180,8 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import process
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import start_time
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._state import power
@@ -236,7 +236,7 @@ class HostPower(Attack):
         plan = Plan(
             before=f"up, boot {self.host.boot_id}",
             after=f"{self.action} in {_units.human(self.delay)}, by {by}",
-            workers=[process.Worker("power", self._fire)],
+            workers=[Worker("power", self._fire)],
         )
         plan.by = by
         plan.alarm = before["alarm"]

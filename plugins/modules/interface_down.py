@@ -123,7 +123,7 @@ effect:
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.residue import ALIAS_PREFIX
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._network import links, options as network_options
 
 
@@ -159,7 +159,7 @@ class InterfaceDown(Attack):
 
     def plan(self, before):
         name = self.interface.name
-        alias, mark = self.host.read(self.interface.path + "/ifalias").rstrip("\n"), ALIAS_PREFIX + self.id
+        alias, mark = self.host.read(self.interface.path + "/ifalias").rstrip("\n"), PREFIX + self.id
         down = [[self.ip, "link", "set", "dev", name, "alias", mark], [self.ip, "link", "set", "dev", name, "down"]]
         plan = Plan(
             before=f"{name} up\n{links.text(before)}",

@@ -192,8 +192,9 @@ effect:
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem, process
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import disk_io
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import RemoveOwn
@@ -280,7 +281,7 @@ class IoStress(Attack):
                 limit,
             ),
             undo=Undo([remove], [Gone(directory.path, [Exists(directory.path)])]),
-            workers=[process.Worker("io", lambda: disk_io.drive(directory, job, counts))],
+            workers=[Worker("io", lambda: disk_io.drive(directory, job, counts))],
         )
         if mount.in_memory:
             plan.notes.append(f"{mount.point} is in memory: this stresses no disk")

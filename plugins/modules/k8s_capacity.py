@@ -167,6 +167,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults.capac
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import Create
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import nodes as kube_nodes
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import object_name
 
 PRIORITY_CLASS = Kind("scheduling.k8s.io/v1", "PriorityClass", "priorityclasses", False)
 _SETTLED = ("Running", "Succeeded", "Failed")
@@ -245,7 +246,7 @@ class Capacity(KubeAttack):
                 continue
             if room.slots < 1:
                 raise AttackError(f"the node {room.name} takes no more pods, whatever they request")
-            name = "faultline-%s-%d" % (self.id, len(steps))
+            name = "%s-%d" % (object_name(self.id), len(steps))
             body = capacity.placeholder(name, self.params["namespace"], node, wants, self.params["image"], self.params["priority_class"])
             steps.append(Create(POD, body))
             self.placed.append((name, node, room))

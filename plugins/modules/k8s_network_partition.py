@@ -171,6 +171,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults impor
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import Create
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import opted_out
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import object_name
 
 TYPES = {"ingress": ["Ingress"], "egress": ["Egress"], "both": ["Ingress", "Egress"]}
 
@@ -240,7 +241,7 @@ class NetworkPartition(KubeAttack):
             spec["egress"] = [{"to": self.peers}] if self.peers else []
             if params["allow_dns"]:
                 spec["egress"].append({"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]})
-        self.policy = "faultline-" + self.id
+        self.policy = object_name(self.id)
         body = {"metadata": {"name": self.policy, "namespace": params["namespace"]}, "spec": spec}
         notes = (
             ["other policies take some of these pods, and what they allow is still allowed: {}".format(", ".join(before["others"]))] if before["others"] else []

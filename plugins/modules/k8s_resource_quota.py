@@ -133,6 +133,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import q
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import RESOURCE_QUOTA
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import Create
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import object_name
 
 # What a quota without a prefix may count; a server takes others and never counts them, so a word that was mistyped would do nothing.
 PLAIN = frozenset(
@@ -183,7 +184,7 @@ class ResourceQuota(KubeAttack):
         return self.cluster.whole(RESOURCE_QUOTA, self.params["namespace"])
 
     def plan(self, before):
-        self.quota = "faultline-" + self.id
+        self.quota = object_name(self.id)
         told = ", ".join("{}: {}".format(*pair) for pair in sorted(self.hard.items()))
         body = {"metadata": {"name": self.quota, "namespace": self.params["namespace"]}, "spec": {"hard": self.hard}}
         stricter = sorted(

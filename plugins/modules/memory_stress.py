@@ -174,7 +174,8 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup, process
+from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import memory
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadline import Deadline
@@ -254,7 +255,7 @@ class MemoryStress(Attack):
         undo = Undo()
         self.room.undo(undo)
         # With a room there is no limit around us, and the room's own must not count.
-        worker = process.Worker("mem", lambda: memory.hold(goal, before.limited, end.over))
+        worker = Worker("mem", lambda: memory.hold(goal, before.limited, end.over))
         slowly = f", {_units.human_size(self.rate)} in a second" if self.rate else ""
         if goal.used is None:
             after = f"memory  {_units.human_size(goal.amount)} more in use, held"

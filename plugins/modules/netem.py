@@ -249,6 +249,7 @@ import hashlib
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import INTERFACE_PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._network import netem_kernel, options as network_options
 from ansible_collections.faultline.chaos.plugins.module_utils._network.netem import FAULTS, NETEM_HANDLE, Selection, Tree, count, emulation
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo, When
@@ -378,7 +379,7 @@ class Netem(Attack):
 
     def _device(self, direction):
         digest = hashlib.sha256((f"{self.id} {direction}").encode()).hexdigest()
-        return network_options.INTERFACE_PREFIX + digest[:12]
+        return INTERFACE_PREFIX + digest[:12]
 
     def snapshot(self):
         name = self.interface.name

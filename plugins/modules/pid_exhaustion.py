@@ -160,7 +160,8 @@ effect:
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup, process
+from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import holders, memory, process_slots
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadline import Deadline
@@ -242,7 +243,7 @@ class PidExhaustion(Attack):
             before=line % (before.used, ""),
             after=line % (before.used + count, held),
             undo=undo,
-            workers=[process.Worker("pid", lambda: process_slots.hold(count, reserve, from_top, end.over))],
+            workers=[Worker("pid", lambda: process_slots.hold(count, reserve, from_top, end.over))],
             notes=self.room.notes() if self.host.is_root else ["without root only the programs of the same user are short of processes"],
         )
 

@@ -135,8 +135,9 @@ import ipaddress
 import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import process
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import socket_inodes, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.tcp import socket_inodes
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._network import options as network_options, sockets
 
@@ -204,7 +205,7 @@ class PortOccupy(Attack):
 
     def plan(self, before):
         until = uptime() + self.duration
-        worker = process.Worker("port", lambda: sockets.occupy(self.protocol, self.ip, self.ports, until))
+        worker = Worker("port", lambda: sockets.occupy(self.protocol, self.ip, self.ports, until))
         lines = ["%s %s port %d" % (self.protocol, self._where, port) for port in self.ports]
         return Plan(
             before="\n".join(line + "  free" for line in lines),

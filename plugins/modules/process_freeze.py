@@ -140,7 +140,16 @@ import time
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host import process as host_process
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import state, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import state, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.victims import (
+    SELECTION,
+    SELECTION_NEEDS,
+    check_selection,
+    refuse_protected,
+    selected,
+    selection,
+)
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Continue, Gone, Stopped, Undo
 
@@ -152,26 +161,26 @@ WAIT_FOR_STOP = 3.0  # seconds; a process that waits for a disk stops when that 
 class ProcessFreeze(Attack):
     name = "process_freeze"
     needs_root = False
-    options = dict(host_process.SELECTION, children={"type": "bool", "default": False}, interval={"type": "raw"})
-    constraints = host_process.SELECTION_NEEDS
+    options = dict(SELECTION, children={"type": "bool", "default": False}, interval={"type": "raw"})
+    constraints = SELECTION_NEEDS
 
     def validate(self):
-        host_process.check_selection(self.params)
+        check_selection(self.params)
         if self.params["interval"] is not None:
             self.interval = _units.duration("interval", self.params["interval"], 0.1, 3600.0)
 
     def resources(self):
-        return ["process:" + host_process.selection(self.params)]
+        return ["process:" + selection(self.params)]
 
     def snapshot(self):
         """The chosen processes that run, and those that do not."""
-        told = host_process.selection(self.params)
-        chosen = host_process.selected(self.params)
+        told = selection(self.params)
+        chosen = selected(self.params)
         if not chosen:
             raise AttackError(f"no process on the target meets {told}")
         if self.params["children"]:
             chosen += host_process.descendants(chosen)
-        host_process.refuse_protected(chosen)
+        refuse_protected(chosen)
         for process in chosen:
             if process.name in WAITED_FOR:
                 raise AttackError("%s (pid %d) is protected: logins would hang with it" % (process.name, process.pid))
@@ -196,7 +205,7 @@ class ProcessFreeze(Attack):
         plan.victims = victims
         if self.params["interval"] is not None:
             until = uptime() + self.duration
-            plan.workers.append(host_process.Worker("freeze", lambda: self._strobe(victims, until)))
+            plan.workers.append(Worker("freeze", lambda: self._strobe(victims, until)))
         return plan
 
     def inject(self, plan):

@@ -133,8 +133,17 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._host import process, program
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host import program
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.victims import (
+    SELECTION,
+    SELECTION_NEEDS,
+    check_selection,
+    refuse_protected,
+    selected,
+    selection,
+)
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import ComesBack, NotRunning, Run, Undo
 
@@ -146,32 +155,32 @@ class ProcessKill(Attack):
     name = "process_kill"
     needs_root = False
     options = dict(
-        process.SELECTION,
+        SELECTION,
         signal={"type": "str", "choices": ["TERM", "KILL", "INT", "HUP", "QUIT", "ABRT", "USR1", "USR2"], "default": "TERM"},
         interval={"type": "raw"},
         recover={"type": "list", "elements": "str"},
     )
-    constraints = process.SELECTION_NEEDS
+    constraints = SELECTION_NEEDS
 
     def validate(self):
         params = self.params
-        process.check_selection(params)
+        check_selection(params)
         if params["interval"] is not None:
             self.interval = _units.duration("interval", params["interval"], 1.0, 3600.0)
         if params["recover"] is not None:
             program.check("recover", params["recover"])
 
     def resources(self):
-        return ["process:" + process.selection(self.params)]
+        return ["process:" + selection(self.params)]
 
     def guard(self):
         self.recover = None if self.params["recover"] is None else program.find(self.host, "recover", self.params["recover"])
 
     def snapshot(self):
-        victims = process.selected(self.params)
+        victims = selected(self.params)
         if not victims:
-            raise AttackError(f"no process on the target meets {process.selection(self.params)}")
-        process.refuse_protected(victims)
+            raise AttackError(f"no process on the target meets {selection(self.params)}")
+        refuse_protected(victims)
         return victims
 
     def plan(self, before):
@@ -192,7 +201,7 @@ class ProcessKill(Attack):
         plan.victims = victims
         if params["interval"] is not None:
             until = uptime() + self.duration
-            plan.workers.append(process.Worker("kill", lambda: self._again(until)))
+            plan.workers.append(Worker("kill", lambda: self._again(until)))
         return plan
 
     def inject(self, plan):
@@ -214,8 +223,8 @@ class ProcessKill(Attack):
         while uptime() + self.interval < until:
             time.sleep(self.interval)
             try:
-                victims = process.selected(self.params)
-                process.refuse_protected(victims)
+                victims = selected(self.params)
+                refuse_protected(victims)
                 self._send(victims)
             except AttackError:
                 continue  # nothing there at this moment

@@ -158,8 +158,8 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import process
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._state import service
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
@@ -206,7 +206,7 @@ class ServiceStop(Attack):
         if not self.params["self_heal"]:
             until = uptime() + self.duration
             plan.after += f"\nand stopped again every {_units.human(self.interval)}"
-            plan.workers.append(process.Worker("service", lambda: self._again(found, until)))
+            plan.workers.append(Worker("service", lambda: self._again(found, until)))
         return plan
 
     def _again(self, found, until):

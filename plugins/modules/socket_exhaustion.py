@@ -154,8 +154,8 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import process
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._network import sockets
 
@@ -216,7 +216,7 @@ class SocketExhaustion(Attack):
     def plan(self, before):
         until = uptime() + self.duration
         free = [port for port in self.usable if port not in self.in_use]
-        worker = process.Worker("ports", lambda: sockets.exhaust(self.protocol, free, self.count, self.processes, until))
+        worker = Worker("ports", lambda: sockets.exhaust(self.protocol, free, self.count, self.processes, until))
         line = "%s  %%d of %d ephemeral ports free" % (self.protocol, len(self.usable))
         return Plan(before=line % len(free), after=line % (len(free) - self.count), workers=[worker])
 

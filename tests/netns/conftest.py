@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import VERSION, Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo

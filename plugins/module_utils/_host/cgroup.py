@@ -14,11 +14,11 @@ Nothing of the host's own groups is changed, also no controller is switched on.
 import os
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
-from ansible_collections.faultline.chaos.plugins.module_utils._host.process import write_proc
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import write_proc
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups import RemoveCgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone
 
-PREFIX = "faultline-"
 CONTROLLERS = ("memory", "pids")
 WITH_MARKS = CONTROLLERS + ("blkio",)  # where groups of ours may be
 NO_LIMIT = 1 << 60  # version 1 writes "none" as a number near 2^63

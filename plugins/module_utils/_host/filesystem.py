@@ -13,11 +13,11 @@ import stat
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import HIDDEN_PREFIX, ROOT_STATE
 
-MARK = ".faultline-"  # begins every name that we give to a file or directory beside those of others
 KERNEL_TREES = ("/proc", "/sys", "/dev")
 # Full or slow, these keep timers, logins and the boot itself from working.
-HOST_TREES = KERNEL_TREES + ("/run", "/boot", "/var/lib/faultline")
+HOST_TREES = KERNEL_TREES + ("/run", "/boot", ROOT_STATE)
 PSEUDO = frozenset(("proc", "sysfs", "cgroup", "cgroup2", "devtmpfs", "devpts", "mqueue", "debugfs", "tracefs", "securityfs", "bpf", "autofs", "efivarfs"))
 IN_MEMORY = frozenset(("tmpfs", "ramfs"))
 NETWORK = frozenset(("nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "9p", "lustre", "afs"))
@@ -204,7 +204,7 @@ def refuse_memory(option, value, mount, size):
 
 def own_name(attack_id, suffix=""):
     """A name that nobody else has, which tells what made it."""
-    return "{}{}.{}{}".format(MARK, attack_id, "".join(f"{byte:02x}" for byte in bytearray(os.urandom(4))), suffix)
+    return "{}{}.{}{}".format(HIDDEN_PREFIX, attack_id, "".join(f"{byte:02x}" for byte in bytearray(os.urandom(4))), suffix)
 
 
 class OwnDirectory:
@@ -253,7 +253,7 @@ def marks(places):
     found = set()
     for place in places:
         try:
-            found.update(os.path.join(place, name) for name in os.listdir(place) if name.startswith(MARK))
+            found.update(os.path.join(place, name) for name in os.listdir(place) if name.startswith(HIDDEN_PREFIX))
         except OSError:
             continue
     return sorted(found)

@@ -19,7 +19,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, JournalDamaged, JournalGone
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host, start_time, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import deadman
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import OVERDUE_AFTER, describe, remaining
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import ID, VERSION, Journal

@@ -9,8 +9,8 @@
 import os
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, JournalDamaged
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.deadman import RECOVERY
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import RECOVERY
 
 OVERDUE_AFTER = 3.0  # seconds past its deadline before an attack counts as overdue
 

@@ -16,14 +16,12 @@ Two layers, both there before anything is injected:
 import os
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import start_time, uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._host.process import detach, processes
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import ROOT_STATE, sync_dir, write_file
+from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import sync_dir, write_file
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.process import processes
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import detach
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import BOOT_UNIT, BOOT_UNIT_FILE, CRON, PREFIX, ROOT_STATE
 
-UNITS = "/etc/systemd/system"
-BOOT_UNIT = "faultline-recover.service"
-CRON = "/etc/cron.d/faultline"
-RECOVERY = (os.path.join(UNITS, BOOT_UNIT), CRON)  # there while any attack of root is active; everybody can see them
 WATCHERS = 2
 
 # Systemd reads it at the next boot, so nothing needs a daemon-reload now.
@@ -89,7 +87,7 @@ def tidy(host, journal):
 
 
 def _timer(host, journal, attack_id, deadline):
-    unit = f"faultline-{attack_id}"
+    unit = PREFIX + attack_id
     # A dead-man of an earlier attack with this id that ended in failure would keep the name taken.
     host.run([host.tool("systemctl"), "reset-failed", unit + ".service"], check=False)
     rc, out, err = host.run(
@@ -119,9 +117,9 @@ def _timer(host, journal, attack_id, deadline):
 
 def _recovery(host, state):
     """The boot unit, and the transient timer that sweeps every 30 s (control.sh knows how, for it starts it after a boot as well)."""
-    path = os.path.join(UNITS, BOOT_UNIT)
+    path = BOOT_UNIT_FILE
     text = _BOOT_UNIT.format(state=state)
-    link = os.path.join(UNITS, "multi-user.target.wants", BOOT_UNIT)
+    link = os.path.join(os.path.dirname(path), "multi-user.target.wants", BOOT_UNIT)
     if host.read(path) != text:
         write_file(path, text, 0o644)
     if not os.path.islink(link):

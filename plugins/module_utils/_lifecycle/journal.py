@@ -17,10 +17,8 @@ The lock beside the journals is held only while an injector decides and publishe
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
-import pwd
 import re
 import shutil
 import stat
@@ -28,58 +26,19 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged, JournalGone
+from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import checksum, state_dir, sync_dir, write_file
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.control_sh import CONTROL
 
 VERSION = 1
-ROOT_STATE = "/var/lib/faultline"
 HISTORY_KEPT = 1000  # lines
 BEGAN = "began"  # the event of a line that tells of a beginning; all other lines tell of an end
 ID = re.compile(r"^(?!(?:sweep|recover)\Z)[a-z0-9][a-z0-9_-]{0,63}\Z")  # these two are units of ours
-
-
-def state_dir():
-    """Where journals live: one place for root, the XDG state directory for a user without root."""
-    if os.geteuid() == 0:
-        return ROOT_STATE
-    return os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, ".local", "state", "faultline")
-
-
-def write_file(path, text, mode=0o600):
-    """Write all of a file or nothing: a new file beside it, fsync, rename."""
-    temporary = "%s.%d.tmp" % (path, os.getpid())
-    try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-        # The same bytes whatever the locale is, and no change of line ends: checksums are over them.
-        with open(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        crash_point("rename:" + os.path.basename(path))
-        os.rename(temporary, path)
-    except OSError:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
-        raise
-    sync_dir(os.path.dirname(path))
-
-
-def sync_dir(path):
-    """Make the names in a directory outlive a power cut."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _sums(record, script):
     """Checksums in the format of sha256sum -c."""
     before = record["undo"]["before"]
     return f"{checksum(script)}  revert.sh\n" + "".join(f"{checksum(before[name])}  before/{name}\n" for name in sorted(before))
-
-
-def checksum(text):
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _which(line):

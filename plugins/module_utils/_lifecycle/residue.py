@@ -9,13 +9,22 @@
 import os
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup, filesystem
-from ansible_collections.faultline.chaos.plugins.module_utils._host.process import CLUSTER_WATCHER, WORKER_NAME, processes
+from ansible_collections.faultline.chaos.plugins.module_utils._host.process import processes
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue_net
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import HISTORY_KEPT
-from ansible_collections.faultline.chaos.plugins.module_utils._network.options import made_by_attack
-
-TC_PREF_FIRST, TC_PREF_LAST = 47000, 47999  # of the tc filters that network attacks add
-ALIAS_PREFIX = "faultline-"  # of the description of an interface that is down: and the id of the attack
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import (
+    BOOT_UNIT,
+    BOOT_UNIT_FILE,
+    CLUSTER_WATCHER,
+    CRON,
+    PREFIX,
+    SWEEP_SERVICE,
+    SWEEP_TIMER,
+    TC_PREF_FIRST,
+    TC_PREF_LAST,
+    WORKER_NAME,
+    made_by_attack,
+)
 
 
 def residue(host, journal):
@@ -40,9 +49,7 @@ def _described(host, _journal, active, _claimed):
     """Interfaces that an attack took down, by the description that it gave them."""
     names = sorted(os.listdir("/sys/class/net")) if os.path.isdir("/sys/class/net") else []
     marks = [(name, host.read(f"/sys/class/net/{name}/ifalias").strip()) for name in names]
-    return [
-        "interface {} has the description {}".format(*each) for each in marks if each[1].startswith(ALIAS_PREFIX) and each[1][len(ALIAS_PREFIX) :] not in active
-    ]
+    return ["interface {} has the description {}".format(*each) for each in marks if each[1].startswith(PREFIX) and each[1][len(PREFIX) :] not in active]
 
 
 def _hooks(host, _journal, _active, claimed):
@@ -66,14 +73,14 @@ def _hooks(host, _journal, _active, claimed):
 def _units(host, _journal, active, _claimed):
     if not host.has_systemd:
         return []
-    out = host.run([host.tool("systemctl"), "list-units", "--all", "--plain", "--no-legend", "faultline-*"], check=False)[1]
-    names = [word for line in out.splitlines() for word in line.split()[:2] if word.startswith("faultline-")]
-    ours = set(f"faultline-{each}{kind}" for each in active for kind in (".timer", ".service"))
+    out = host.run([host.tool("systemctl"), "list-units", "--all", "--plain", "--no-legend", PREFIX + "*"], check=False)[1]
+    names = [word for line in out.splitlines() for word in line.split()[:2] if word.startswith(PREFIX)]
+    ours = set(f"{PREFIX}{each}{kind}" for each in active for kind in (".timer", ".service"))
     if active:
-        ours.update(("faultline-sweep.timer", "faultline-sweep.service", "faultline-recover.service"))
+        ours.update((SWEEP_TIMER, SWEEP_SERVICE, BOOT_UNIT))
     left = [f"unit {name}" for name in names if name not in ours]
-    if not active and os.path.exists("/etc/systemd/system/faultline-recover.service"):
-        left.append("file /etc/systemd/system/faultline-recover.service")
+    if not active and os.path.exists(BOOT_UNIT_FILE):
+        left.append(f"file {BOOT_UNIT_FILE}")
     return left
 
 
@@ -82,7 +89,7 @@ def _workers(_host, journal, active, claimed):
     for process in processes():
         if process.name == WORKER_NAME % CLUSTER_WATCHER or _in_a_container(process.pid):
             continue
-        if process.name.startswith("faultline-") and f'"start": {process.start}' not in claimed:
+        if process.name.startswith(PREFIX) and f'"start": {process.start}' not in claimed:
             leader = _leader(process.pid)
             if leader == process.pid or '"pid": %d' % leader not in claimed:
                 found.append("process %d %s" % (process.pid, process.name))
@@ -110,7 +117,7 @@ def _leader(pid):
 
 
 def _cron(_host, _journal, active, _claimed):
-    return ["file /etc/cron.d/faultline"] if not active and os.path.exists("/etc/cron.d/faultline") else []
+    return [f"file {CRON}"] if not active and os.path.exists(CRON) else []
 
 
 def _control_groups(_host, _journal, _active, claimed):

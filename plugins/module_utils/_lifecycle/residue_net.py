@@ -10,13 +10,12 @@ import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import CHAIN_PREFIX, INTERFACE_PREFIX, TABLE_PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._network.xtables import Locking
 
-TABLE_PREFIX = "faultline_"  # of nft tables: and 12 hex digits
-CHAIN_PREFIX = "FL"  # of iptables chains: and 12 hex digits and a letter
 _TABLE = re.compile(rf"^table (\w+ {TABLE_PREFIX}[0-9a-f]{{12}}) ", re.M)
 _CHAIN = re.compile(rf"^(?:-N|\tchain) ({CHAIN_PREFIX}[0-9a-f]{{12}}[A-Z])\b", re.M)
-_INTERFACE = re.compile(r"^\d+: (fl[0-9a-f]{12})[:@]", re.M)
+_INTERFACE = re.compile(rf"^\d+: ({INTERFACE_PREFIX}[0-9a-f]{{12}})[:@]", re.M)
 
 
 def rules(host, _journal, _active, claimed):

@@ -9,7 +9,7 @@
 import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._network import options
 from ansible_collections.faultline.chaos.plugins.module_utils._network.firewall import PASS, REJECT, Rule
 

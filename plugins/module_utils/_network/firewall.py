@@ -21,7 +21,7 @@ import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host.namespace import HERE
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.residue_net import CHAIN_PREFIX, TABLE_PREFIX
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import CHAIN_PREFIX, TABLE_PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._network.xtables import TRIES, Locking
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Feed, Insist
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, OutputHas, Run, When

@@ -16,7 +16,7 @@ Two ways to put netem into a packet's path:
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host.namespace import HERE
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.residue import TC_PREF_FIRST
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import TC_PREF_FIRST
 from ansible_collections.faultline.chaos.plugins.module_utils._network.options import DHCP, ICMPV6, PROTOCOLS, port_masks
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, OnlyOurFilters, OutputHas, Run, When
 

@@ -7,6 +7,7 @@
 """Whether the kernel of the target can carry netem, tried where it does no harm."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import TRIAL_INTERFACE
 
 
 def lacks_redirect(host, words):
@@ -27,7 +28,7 @@ def lacks_redirect(host, words):
         )
     if host.has_tool("modprobe") and not host.read("/sys/module/ifb/initstate"):
         host.run([host.tool("modprobe"), "-q", "ifb", "numifbs=0"], check=False)  # or it comes with ifb0 and ifb1
-    if host.run(apart + [ip, "link", "add", "fltest", "type", "ifb"], check=False)[0] != 0:
+    if host.run(apart + [ip, "link", "add", TRIAL_INTERFACE, "type", "ifb"], check=False)[0] != 0:
         return "the kernel has no ifb devices to go around it"
     trial = "qdisc add dev lo clsact\nfilter add dev lo egress protocol ip pref 1 u32 match u32 0 0 action pass\n"
     trial += "filter add dev lo egress protocol ip pref 2 u32 match u32 0 0 action mirred egress redirect dev lo\n"

@@ -14,12 +14,11 @@ import socket
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import made_by_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds, OutputHas
 
 _INTERFACE = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}\Z")
 _HOST_NAME = re.compile(r"^(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?\Z")
-INTERFACE_PREFIX = "fl"  # of the ifb devices that attacks add: fl and 12 hex digits
-_OURS = re.compile(f"^{INTERFACE_PREFIX}[0-9a-f]{{12}}\\Z")
 PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1}
 ICMPV6 = 58
 DHCP = ((4, 68, 67), (6, 546, 547))  # family, port of the client, which is the target, and of the server; always passes
@@ -89,11 +88,6 @@ def links(host, place):
 
 def _flags(line):
     return line.partition("<")[2].partition(">")[0].split(",")
-
-
-def made_by_attack(name):
-    """Whether an interface is one that an attack added, by its name."""
-    return _OURS.match(name) is not None
 
 
 def default_interface(host, place=None):

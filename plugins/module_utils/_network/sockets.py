@@ -12,8 +12,10 @@ import signal
 import socket
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import LISTENING, Host, address, socket_inodes, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.process import processes
+from ansible_collections.faultline.chaos.plugins.module_utils._host.tcp import LISTENING, address, socket_inodes
 
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 RANGE = "/proc/sys/net/ipv4/ip_local_port_range"  # of IPv6 as well

@@ -20,7 +20,8 @@ import signal
 import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.process import processes
 
 TURN = 0.1  # seconds: a burner works, then sleeps

@@ -8,8 +8,8 @@
 
 import os
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import state_dir
+from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import state_dir
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 
 
 class Deadline:

@@ -14,7 +14,7 @@ import struct
 import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.filesystem import space
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 
 CHUNK = 1 << 20
 BIGGEST_STEP = 1 << 30

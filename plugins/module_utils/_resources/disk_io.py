@@ -13,7 +13,7 @@ import random
 import struct
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 
 LAYOUT_BLOCK = 1 << 20
 PREPARING, RUNNING, FAILED = 0, 1, 2

@@ -11,7 +11,10 @@ import stat
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup, filesystem, process as host_process
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host, ancestors
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import ancestors, write_proc
+from ansible_collections.faultline.chaos.plugins.module_utils._host.victims import protected
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
 
 KEYS = ("rbps", "wbps", "riops", "wiops")
 V1_FILES = {
@@ -42,7 +45,7 @@ def refuse_place(option, value, directory, point):
     """Errors: BadOption for the place of a group that is never limited, whether it is there or not."""
     if directory == point or not filesystem.below(directory, point):
         raise BadOption(option, value, "the top of all control groups cannot be limited")
-    if os.path.basename(directory) in ("system.slice", "init.scope") or os.path.basename(directory).startswith("faultline-"):
+    if os.path.basename(directory) in ("system.slice", "init.scope") or os.path.basename(directory).startswith(PREFIX):
         raise BadOption(option, value, "the dead-man timers run in there: choose one of its services")
 
 
@@ -61,7 +64,7 @@ def refuse_processes(option, value, pids):
     """The same pids, sorted. Errors: BadOption when one of them keeps the host, the control path or an undo going."""
     ours = set(ancestors())
     for process in host_process.processes():
-        if process.pid in pids and (process.pid in ours or process.pid == 1 or host_process.protected(process.name)):
+        if process.pid in pids and (process.pid in ours or process.pid == 1 or protected(process.name)):
             raise BadOption(option, value, "%s (pid %d) is in it, which keeps the host or its control path alive" % (process.name, process.pid))
     return sorted(pids)
 
@@ -87,7 +90,7 @@ class OwnGroup:
     """
 
     def __init__(self, attack_id, unit, point):
-        self.path = os.path.join(point, cgroup.PREFIX + attack_id)
+        self.path = os.path.join(point, PREFIX + attack_id)
         self.unit = unit.rstrip("/")
         self.point = point
         self._hierarchy = cgroup.hierarchies(controllers=("blkio",))["blkio"]
@@ -107,7 +110,7 @@ class OwnGroup:
         if len(places) != 1:
             told = "%s has its processes in %d control groups of blkio (%s): use the option cgroup for one of them"
             raise AttackError(told % (self.unit, len(places), ", ".join(places) or "none"), option="service")
-        if os.path.basename(places[0]).startswith(cgroup.PREFIX):
+        if os.path.basename(places[0]).startswith(PREFIX):
             raise AttackError(f"another attack has {self.unit} in {places[0]}: revert it first, or ask one attack for all limits", option="service")
         return places[0]
 
@@ -118,7 +121,7 @@ class OwnGroup:
             if not outside:
                 return
             for pid in outside:
-                host_process.write_proc(os.path.join(self.path, "cgroup.procs"), str(pid))
+                write_proc(os.path.join(self.path, "cgroup.procs"), str(pid))
         raise AttackError(f"{self.unit} starts processes quicker than they can be moved into {self.path}")
 
 

@@ -19,7 +19,8 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 
 MIB = 1 << 20
 LOOK = 0.2  # seconds between two looks

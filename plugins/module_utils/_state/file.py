@@ -23,7 +23,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import sync_dir
+from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import sync_dir
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import HIDDEN_PREFIX, PREFIX
 
 # What logins, the boot and the undo itself need.
 TREES = filesystem.KERNEL_TREES + (
@@ -84,7 +85,7 @@ def path(option, value):
 
 
 def _refuse_file(option, value, place):
-    if place in FILES or "/.ssh/" in place or os.path.basename(place).startswith(filesystem.MARK) or os.path.basename(place).startswith("faultline-"):
+    if place in FILES or "/.ssh/" in place or os.path.basename(place).startswith(HIDDEN_PREFIX) or os.path.basename(place).startswith(PREFIX):
         raise BadOption(option, value, "logins, the boot or an undo need it: it is protected")
 
 

@@ -10,7 +10,7 @@ import os
 import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import ancestors
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import ancestors
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Fails, Gone, LinksTo, Run, Succeeds
 
 NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,200}\Z")

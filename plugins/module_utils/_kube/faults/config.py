@@ -29,10 +29,11 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds im
 )
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.pointer import ABSENT, escape, read
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
 
 WORKLOADS = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL_SET, "DaemonSet": DAEMON_SET}
 POD = "/spec/template/spec"
-_NO_COMMAND = "/faultline-no-such-command"
+_NO_COMMAND = f"/{PREFIX}no-such-command"
 _LONGEST = 65536  # bytes of a value
 _FAILING_PROBE = {"tcpSocket": {"port": 1}, "periodSeconds": 2, "timeoutSeconds": 1, "successThreshold": 1, "failureThreshold": 1}
 
@@ -111,7 +112,7 @@ def _secret_value(found, params):
     if params["remove"]:
         return {at: ABSENT}
     wrong = base64.b16encode(os.urandom(8)).lower()  # made up, so that a real one is never replaced by another real one
-    return {at: _encoded(b"faultline-" + wrong)}
+    return {at: _encoded(PREFIX.encode("ascii") + wrong)}
 
 
 def _existing_key(found, place, params):
@@ -236,7 +237,7 @@ def _init_container(found, params):
     listed = read(found, POD + "/initContainers")
     listed = [] if listed in (ABSENT, None) else listed
     image = read(found, POD + "/containers")[0]["image"]
-    mine = {"name": "faultline-init", "image": image, "command": [params["value"] or _NO_COMMAND]}
+    mine = {"name": PREFIX + "init", "image": image, "command": [params["value"] or _NO_COMMAND]}
     return {POD + "/initContainers": copy.deepcopy(listed) + [mine]}
 
 
@@ -247,11 +248,11 @@ def _volume_claim(found, params):
     if params["key"] is None and len(names) != 1 or params["key"] is not None and params["key"] not in names:
         raise BadOption("key", params["key"], "name one volume with a claim: %s" % (", ".join(names) or "{} has none".format(params["name"])))
     at = "{}/volumes/name={}/persistentVolumeClaim/claimName".format(POD, params["key"] or names[0])
-    return {at: params["value"] or "faultline-no-such-claim"}
+    return {at: params["value"] or PREFIX + "no-such-claim"}
 
 
 def _node_selector(found, params):
-    return {POD + "/nodeSelector/kubernetes.io~1hostname": params["value"] or "faultline-no-such-node"}
+    return {POD + "/nodeSelector/kubernetes.io~1hostname": params["value"] or PREFIX + "no-such-node"}
 
 
 def _anti_affinity(found, params):
@@ -287,7 +288,7 @@ def _autoscaler_maximum(found, params):
 
 
 def _autoscaler_reference(found, params):
-    return {"/spec/scaleTargetRef/name": params["value"] or "faultline-no-such-workload"}
+    return {"/spec/scaleTargetRef/name": params["value"] or PREFIX + "no-such-workload"}
 
 
 def _autoscaler_behavior(found, params):

@@ -10,8 +10,9 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import exec as kube_exec, quantity
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import stress_sh
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import stress_sh
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import StopStress, running_id
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
 
 MIB = 1024 * 1024
 OVERHEAD = 2  # MiB of the shells, beside what one of them holds; 0.6 for busybox, up to 3 for others
@@ -87,7 +88,7 @@ class Container:
 
 
 def _word(making):
-    return f"faultline-{making.nonce}"
+    return PREFIX + making.nonce
 
 
 def choose_container(pod, named):

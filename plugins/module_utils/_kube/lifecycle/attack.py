@@ -18,17 +18,18 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import AUTH_OPTIONS, Cluster
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, Unsure
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_namespace
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman as kube_deadman
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.deadman import CLUSTER, WATCHER
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import VERSION, Journal, check_ids, labels, object_name
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import VERSION, Journal, check_ids, labels
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import OVERDUE_AFTER, Outcome, reason_of, remaining, revert_entry, undo_all
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import Making
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import check_exists
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import crash_point
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import object_name
 
 # Mirrors the doc fragment _kube_attack.
 COMMON_OPTIONS = {

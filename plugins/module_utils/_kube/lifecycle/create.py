@@ -9,7 +9,7 @@
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, KubeError, Unsure, may_be_done
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import label
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import NONCE
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import NONCE
 
 
 def create_ours(cluster, kind, body, namespace):

@@ -21,13 +21,14 @@ import tempfile
 import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._host import process
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import detach
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import Cluster
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import JOB
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.create import create_ours
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import ID_LABEL, Journal, object_name
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import revert_entry
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import DeleteOwner
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import CLUSTER_WATCHER, ID_LABEL, NEVER, PART_LABEL, object_name
 
 CLUSTER = "cluster"
 WATCHER = "watcher"
@@ -56,11 +57,11 @@ def job_body(attack_id, seconds, making, namespace):
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 0,
-        "nodeSelector": {"faultline.chaos/never": attack_id},
+        "nodeSelector": {NEVER: attack_id},
         "securityContext": {"runAsNonRoot": True, "runAsUser": 65534, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],
     }
-    marks = {"labels": dict(making.labels, **{"faultline.chaos/part": "pod"})}
+    marks = {"labels": dict(making.labels, **{PART_LABEL: "pod"})}
     return {
         "metadata": making.marked({"name": object_name(attack_id), "namespace": namespace}, "owner"),
         "spec": {
@@ -126,7 +127,7 @@ def start_watcher(cluster, entry):
     """
     read_end, write_end = os.pipe()
     try:
-        pid = detach_with_certificates(cluster.settings, lambda: _watch(cluster, entry, write_end), process.CLUSTER_WATCHER, write_end)
+        pid = detach_with_certificates(cluster.settings, lambda: _watch(cluster, entry, write_end), CLUSTER_WATCHER, write_end)
     finally:
         os.close(write_end)
     with os.fdopen(read_end) as stream:
@@ -149,7 +150,7 @@ def detach_with_certificates(settings, function, name, write_end):
         function()
 
     try:
-        return process.detach(life, name=name, keep=[write_end] + [copy.fileno() for copy in kept.values()])
+        return detach(life, name=name, keep=[write_end] + [copy.fileno() for copy in kept.values()])
     finally:
         for copy in kept.values():
             copy.close()

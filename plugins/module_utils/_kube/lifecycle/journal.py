@@ -19,21 +19,24 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors i
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import CONFIG_MAP, SECRET
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import trust
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.create import create_ours
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import NONCE, from_dict
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import MANAGED_BY, OURS
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import from_dict
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import (
+    ATTACK_LABEL,
+    ID_LABEL,
+    MANAGED_BY,
+    NONCE,
+    OF_OURS,
+    OURS,
+    PART_LABEL,
+    RUN_LABEL,
+    object_name,
+)
 
 VERSION = 1
 ID = re.compile(r"^[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?\Z")
 RUN = re.compile(r"^[a-z0-9]([-_a-z0-9]{0,61}[a-z0-9])?\Z")
-ID_LABEL, RUN_LABEL, ATTACK_LABEL, PART_LABEL = ("faultline.chaos/" + word for word in ("id", "run", "attack", "part"))
-OF_OURS = f"{MANAGED_BY}={OURS}"
 LARGEST = 900000  # bytes; a cluster refuses objects of 1 MiB and more
 _NEEDED = ("version", "id", "module", "run_id", "identity", "resources", "namespaces", "nonce", "started", "deadman", "undo")
-
-
-def object_name(attack_id):
-    """The name of the journal and of the owner Job, and what that of the Secret begins with."""
-    return "faultline-" + attack_id
 
 
 def check_ids(attack_id, run_id):

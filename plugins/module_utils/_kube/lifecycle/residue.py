@@ -9,10 +9,10 @@
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import NotFound
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import AUTOSCALERS_V2, CHANGED, JOB, MADE, SECRET, label
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import ID_LABEL, OF_OURS, PART_LABEL
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import is_forbidden
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import MARK, change, unmark
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import change, unmark
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import created
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import ID_LABEL, MARK, OF_OURS, PART_LABEL
 
 _OURS = (JOB,) + MADE + (SECRET,)  # what attacks make
 _MARKED = tuple(kind for kind in CHANGED if kind not in AUTOSCALERS_V2)  # what they change; an autoscaler is the same one in every version

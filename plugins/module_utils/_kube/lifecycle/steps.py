@@ -13,7 +13,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors i
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE, label, path
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.pointer import ABSENT, escape, joined, operations, read
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.create import create_ours
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import MARK, NONCE, DeleteCreated, RemoveTaint, RestoreFields, guards
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import DeleteCreated, RemoveTaint, RestoreFields, guards
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import MARK, NONCE, PART_LABEL
 
 _TRIES = 10
 
@@ -30,7 +31,7 @@ class Making:
     def marked(self, metadata, part="object"):
         """Metadata with the marks of ours. Theirs of the same name win: an attack may need a label for itself."""
         meta = copy.deepcopy(metadata)
-        meta["labels"] = dict(dict(self.labels, **{"faultline.chaos/part": part}), **(meta.get("labels") or {}))
+        meta["labels"] = dict(dict(self.labels, **{PART_LABEL: part}), **(meta.get("labels") or {}))
         meta["annotations"] = dict(meta.get("annotations") or {}, **{NONCE: self.nonce})
         if self.owner is not None:
             meta["ownerReferences"] = [self.owner]

@@ -14,6 +14,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Jou
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import CHANGED, JOB, MADE, NODE
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import is_protected
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import DeleteCreated, DeleteOwner, RemoveTaint, RestoreFields, StopStress
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
 
 _PLACES = ("/spec/", "/data/", "/binaryData/")  # where attacks change objects; never their metadata
 _ON_NODES = ("/spec/unschedulable",)
@@ -59,7 +60,7 @@ def _tainted(step, record, _namespace, _name):
 
 def _stressed(step, record, namespace, _name):
     """The only steps of which one journal has some in several namespaces: each is one that the attack names."""
-    if not _words(step.pod, step.uid, step.container, step.container_id) or step.word != "faultline-{}".format(record["nonce"]):
+    if not _words(step.pod, step.uid, step.container, step.container_id) or step.word != PREFIX + record["nonce"]:
         return "it would end programs that do not bear the nonce of the attack"
     if record["namespaces"] == [step.namespace] or len(record["namespaces"]) < 2:
         return _elsewhere(step.namespace, namespace)

@@ -16,13 +16,12 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import e
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, NotFound
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD, Kind, label
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.pointer import ABSENT, escape, joined, operations, read
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import stress_sh
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import stress_sh
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import MARK, NONCE
 
 DONE = "done"
 GONE = "already gone"
 DRIFTED = "drifted"
-MARK = "faultline.chaos/attack"  # the annotation on objects of theirs that we changed: the id
-NONCE = "faultline.chaos/nonce"  # the annotation on objects of ours: which making of that id
 _TRIES = 10
 
 

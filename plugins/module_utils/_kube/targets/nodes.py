@@ -12,8 +12,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import LABEL_VALUE, check_label_selector, check_name
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import MARK
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import HOW_MANY_OPTIONS, ZONES, check_how_many, select_nodes
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import MARK
 
 # Mirrors the doc fragment _kube_nodes.
 NODE_OPTIONS = dict(

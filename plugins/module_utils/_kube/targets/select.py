@@ -23,13 +23,12 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels i
     check_namespace,
     matches,
 )
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import LABEL_PREFIX, MANAGED_BY, OURS
 
-MANAGED_BY = "app.kubernetes.io/managed-by"
-OURS = "faultline.chaos"
 ZONES = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
 # What others wrote on their objects to be spared, or to take part: ours first, then kube-monkey's and chaoskube's.
-OPT_OUT = (("faultline.chaos/opt-out", "true"), ("chaos.alpha.kubernetes.io/enabled", "false"), ("kube-monkey/enabled", "disabled"))
-OPT_IN = (("faultline.chaos/opt-in", "true"), ("chaos.alpha.kubernetes.io/enabled", "true"), ("kube-monkey/enabled", "enabled"))
+OPT_OUT = ((LABEL_PREFIX + "opt-out", "true"), ("chaos.alpha.kubernetes.io/enabled", "false"), ("kube-monkey/enabled", "disabled"))
+OPT_IN = ((LABEL_PREFIX + "opt-in", "true"), ("chaos.alpha.kubernetes.io/enabled", "true"), ("kube-monkey/enabled", "enabled"))
 
 # How many: shared by attacks on pods and on nodes.
 HOW_MANY_OPTIONS = {

@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import process as host_process
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import parent, start_time, state
+from ansible_collections.faultline.chaos.plugins.module_utils._host import process as host_process, victims
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import parent, start_time, state
+from ansible_collections.faultline.chaos.plugins.module_utils._host.victims import check_selection, choose, protected, refuse_protected
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Continue, Gone, Stopped, Undo
 from ansible_collections.faultline.chaos.plugins.modules.process_freeze import ProcessFreeze
 from ansible_collections.faultline.chaos.plugins.modules.process_kill import ProcessKill
@@ -115,18 +116,18 @@ ADDRESSES = ["NetworkManager", "systemd-networkd", "dhclient", "dhcpcd", "udhcpc
 
 @pytest.mark.parametrize("name", ["systemd", "systemd-userdbd", "systemd-oomd", "(sd-pam)", "sshd", "faultline-cpu", *ADDRESSES, *VPNS])
 def test_what_keeps_the_host_alive_is_protected(name: str) -> None:
-    assert host_process.protected(name)
+    assert protected(name)
     selection = {"name": name, "command_line": None, "user": None, "pid_file": None, "port": None, "count": 1}
     with pytest.raises(BadOption, match="^name: .*protected"):
-        host_process.check_selection(selection)
+        check_selection(selection)
 
 
 def test_our_parents_are_protected() -> None:
     found = attack(name=None, pid_file="/x")
     with pytest.raises(AttackError, match="parent of this very attack|protected"):
-        host_process.refuse_protected([host_process.Process(os.getppid())])
+        refuse_protected([host_process.Process(os.getppid())])
     with pytest.raises(AttackError, match="protected"):
-        host_process.refuse_protected([host_process.Process(1)])
+        refuse_protected([host_process.Process(1)])
     found.validate()
 
 
@@ -141,7 +142,7 @@ def test_dead_men_are_protected_and_what_they_wait_for(bench) -> None:
     assert mine, "the watcher sleeps in a child"
     for process in (host_process.Process(watcher.pid), mine[0]):
         with pytest.raises(AttackError, match="dead-man"):
-            host_process.refuse_protected([process])
+            refuse_protected([process])
     found.validate()
 
 
@@ -246,8 +247,8 @@ def test_a_thread_of_the_kernel_is_protected(monkeypatch: pytest.MonkeyPatch) ->
     other = subprocess.Popen([sys.executable, "-c", start], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     other.stdout.read(1)
     monkeypatch.setattr(host_process.Process, "has_no_program", property(lambda process: process.pid == other.pid))
-    assert host_process.choose(name="fl-kernel") == []
-    monkeypatch.setattr(host_process, "is_kernel_thread", lambda pid: pid == other.pid)
+    assert choose(name="fl-kernel") == []
+    monkeypatch.setattr(victims, "is_kernel_thread", lambda pid: pid == other.pid)
     with pytest.raises(AttackError, match=rf"fl-kernel \(pid {other.pid}\) is a thread of the kernel, and protected"):
-        host_process.choose(name="fl-kernel")
+        choose(name="fl-kernel")
     other.communicate()

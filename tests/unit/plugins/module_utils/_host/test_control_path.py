@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 import subprocess
@@ -15,7 +16,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host import host as host_host
+from ansible_collections.faultline.chaos.plugins.module_utils._host import control_path
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._network import links
 
 # A server by the name of its first argument: takes a connection and hands it to a session in a process of its own, as sshd does.
@@ -53,7 +55,7 @@ sys.stdin.read()
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., SimpleNamespace]]:
     """Starts such a server and a client of it; gives their ports. We ourselves came by no connection at all."""
     monkeypatch.delenv("SSH_CONNECTION", raising=False)
-    monkeypatch.setattr(host_host, "ancestors", lambda: [os.getpid()])
+    monkeypatch.setattr(control_path, "ancestors", lambda: [os.getpid()])
     service = socket.create_server(("127.0.0.1", 0))
     open_things: list = [service]
     children: list[subprocess.Popen] = []
@@ -77,8 +79,8 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., SimpleNames
         child.wait(10)
 
 
-def host() -> host_host.Host:
-    return host_host.Host(SimpleNamespace(check_mode=False))
+def host() -> Host:
+    return Host(SimpleNamespace(check_mode=False))
 
 
 def clients() -> set[tuple[str, int]]:
@@ -91,7 +93,7 @@ def test_whoever_came_by_ssh_is_found_without_parents_and_environment(serve, nam
     made = serve(name, family)
     assert made.port in host().control_ports()
     assert made.client in clients()
-    assert (made.port, host_host.ipaddress.ip_address(made.client[0])) in host().control_path()
+    assert (made.port, ipaddress.ip_address(made.client[0])) in host().control_path()
 
 
 def test_what_a_session_forwards_is_not_ssh(serve) -> None:
@@ -118,7 +120,7 @@ def test_other_servers_are_not_ssh(serve) -> None:
 
 def test_our_own_connection_is_told_from_others_by_our_parents(serve, monkeypatch: pytest.MonkeyPatch) -> None:
     ours, other = serve(), serve()
-    monkeypatch.setattr(host_host, "ancestors", lambda: [os.getpid(), ours.session, 1])
+    monkeypatch.setattr(control_path, "ancestors", lambda: [os.getpid(), ours.session, 1])
     assert clients() == {ours.client}
     assert {ours.port, other.port} <= set(host().control_ports())
 

@@ -17,7 +17,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
 from ansible_collections.faultline.chaos.plugins.module_utils._host.filesystem import Space
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import disk_fill
 

@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import start_time, uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._host.process import Worker
+from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import checksum
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import attack as lifecycle_attack, deadman
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal, checksum
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Run, Undo

@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged, JournalGone
+from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import checksum, write_file
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import journal as lifecycle_journal
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import attacks, chosen, remaining
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal, checksum
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Run, Undo
 
@@ -366,6 +367,6 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
 
     monkeypatch.setattr(lifecycle_journal.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        lifecycle_journal.write_file(str(path), "2")
+        write_file(str(path), "2")
     assert [each.name for each in tmp_path.iterdir()] == ["deadline"]
     assert path.read_text() == "1"

@@ -19,14 +19,16 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host import process as host_process
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import detach
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import CLUSTER_WATCHER
 
 JOURNAL = SimpleNamespace(path="/nonexistent")
 
 
 @pytest.fixture
 def detached() -> Iterator[dict[str, int]]:
-    pids = {name: host_process.detach(lambda: time.sleep(60), name=name) for name in ("test", host_process.CLUSTER_WATCHER)}
+    pids = {name: detach(lambda: time.sleep(60), name=name) for name in ("test", CLUSTER_WATCHER)}
     time.sleep(0.2)
     yield pids
     for pid in pids.values():
@@ -36,7 +38,7 @@ def detached() -> Iterator[dict[str, int]]:
 def test_a_worker_is_residue_and_the_watcher_of_a_cluster_is_not(detached: dict[str, int]) -> None:
     found = residue._workers(None, JOURNAL, [], "")
     assert f"process {detached['test']} faultline-test" in found
-    assert not [line for line in found if line.startswith(f"process {detached[host_process.CLUSTER_WATCHER]} ")]
+    assert not [line for line in found if line.startswith(f"process {detached[CLUSTER_WATCHER]} ")]
 
 
 def test_a_worker_in_a_container_is_told_by_its_own_audit() -> None:

@@ -16,7 +16,7 @@ import time
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._network import dns, dns_forwarder
 
 EDNS = b"\0" + struct.pack("!HHIH", 41, 1232, 0, 0)

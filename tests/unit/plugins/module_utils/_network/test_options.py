@@ -7,7 +7,7 @@ import ipaddress
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import host
+from ansible_collections.faultline.chaos.plugins.module_utils._host.tcp import address
 from ansible_collections.faultline.chaos.plugins.module_utils._network import options
 from ansible_collections.faultline.chaos.plugins.module_utils._network.netem import Selection, Tree
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds
@@ -47,9 +47,9 @@ def test_ports_that_are_refused(value):
 
 
 def test_kernel_addresses_are_read():
-    assert str(host.address("0100007F")) == "127.0.0.1"
-    assert str(host.address("00000000000000000000000001000000")) == "::1"
-    assert str(host.address("0000000000000000FFFF00000A4D000A")) == "10.0.77.10"
+    assert str(address("0100007F")) == "127.0.0.1"
+    assert str(address("00000000000000000000000001000000")) == "::1"
+    assert str(address("0000000000000000FFFF00000A4D000A")) == "10.0.77.10"
 
 
 class _Host:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import process
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import cpu as resources_cpu
 
 STAT = """cpu  3000 10 500 90000 500 0 20 70 5 0
@@ -122,7 +122,7 @@ def test_loop_follows_a_ramp() -> None:
 
 def test_burners_make_the_load_and_end_with_their_leader() -> None:
     cpu = resources_cpu.allowed()[0]
-    worker = process.Worker("cpu", lambda: resources_cpu.drive({cpu: 0.0}, 95.0, 0.0, uptime() + 20))
+    worker = Worker("cpu", lambda: resources_cpu.drive({cpu: 0.0}, 95.0, 0.0, uptime() + 20))
     worker.park()
     worker.release()
     wait(lambda: len(resources_cpu.burners(worker.pid)) == 1)
@@ -135,7 +135,7 @@ def test_burners_make_the_load_and_end_with_their_leader() -> None:
 
 def test_burners_end_at_their_own_deadline() -> None:
     cpu = resources_cpu.allowed()[0]
-    worker = process.Worker("cpu", lambda: resources_cpu.drive({cpu: 0.0}, 5.0, 0.0, uptime() + 5))
+    worker = Worker("cpu", lambda: resources_cpu.drive({cpu: 0.0}, 5.0, 0.0, uptime() + 5))
     worker.park()
     worker.release()
     wait(lambda: len(resources_cpu.burners(worker.pid)) == 1)

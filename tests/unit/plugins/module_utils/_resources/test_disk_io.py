@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.filesystem import OwnDirectory
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import start_time, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import disk_io
 
 Start = Callable[..., tuple[int, disk_io.Counts]]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host import process
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import deadline, file_handles, holders, process_slots
 
 
@@ -80,8 +80,8 @@ def after(seconds: float):
     return lambda: uptime() >= until
 
 
-def run(function) -> process.Worker:
-    worker = process.Worker("test", function)
+def run(function) -> Worker:
+    worker = Worker("test", function)
     worker.park()
     worker.release()
     return worker

@@ -12,8 +12,8 @@ import time
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._host import process
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import memory
 
 MIB = memory.MIB
@@ -116,7 +116,7 @@ def test_what_the_kernel_refuses_is_no_error() -> None:
 
 def test_a_worker_holds_what_was_asked_for_until_its_own_deadline() -> None:
     goal, until = memory.Goal(0, amount=48 * MIB), uptime() + 4
-    worker = process.Worker("mem", lambda: memory.hold(goal, True, lambda: uptime() >= until))
+    worker = Worker("mem", lambda: memory.hold(goal, True, lambda: uptime() >= until))
     worker.park()
     before = memory.resident(worker.pid)[0]
     worker.release()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.control_sh import CONTROL
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Run, Undo

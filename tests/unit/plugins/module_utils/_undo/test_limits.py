@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import start_time
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time
 from ansible_collections.faultline.chaos.plugins.module_utils._host.process import Process
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import file_handles

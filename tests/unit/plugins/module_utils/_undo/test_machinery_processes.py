@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import start_time
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import ComesBack, Gone, KillGroup, OutputHas, Run, SameBoot, Undo, When
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import stress_sh
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import stress_sh
 
 SHELLS = [found for found in (["dash"], ["bash", "--posix"], ["busybox", "sh"]) if shutil.which(found[0])]
 NO_PATH = {"PATH": "/nonexistent"}

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""The control path: the SSH servers of the target, and the connections that this task may have come by."""
+
+import collections
+import os
+
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import ancestors, read
+from ansible_collections.faultline.chaos.plugins.module_utils._host.tcp import ESTABLISHED, LISTENING, address, socket_inodes, tcp_sockets
+
+SSH_SERVERS = ("sshd", "sshd-session", "dropbear")
+Connection = collections.namedtuple("Connection", ("address", "port", "peer", "peer_port"))  # address and port: the local end
+
+
+class SshServers:
+    """The SSH servers of this network namespace (/proc/net shows no other): their ports, and who is connected.
+
+    Our own connection is that of a parent of ours: become strips SSH_CONNECTION, sockets stay. A task with async has left its parents, and
+    without become keeps SSH_CONNECTION. With both nobody can tell which connection it is.
+    """
+
+    def __init__(self):
+        self._connected = {}
+        for local, peer, inode in tcp_sockets(ESTABLISHED):
+            self._connected[inode] = Connection(address(local[0]), local[1], address(peer[0]), peer[1])
+        listening = dict((inode, local[1]) for local, _peer, inode in tcp_sockets(LISTENING))
+        self.ports, held, self._sessions = set(), set(), []
+        for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+            if is_ssh_server(pid):
+                inodes = socket_inodes(pid)
+                held |= inodes
+                heard = set(listening[inode] for inode in inodes if inode in listening)
+                sessions = [self._connected[inode] for inode in inodes if inode in self._connected]
+                self._sessions += sessions
+                if heard.issuperset(each.port for each in sessions):  # else it is a session that listens for what it forwards (ssh -R)
+                    self.ports |= heard
+        others = set(port for inode, port in listening.items() if inode not in held)  # inetd, and systemd with Accept=yes, listen for sshd
+        self.ports |= others.intersection(each.port for each in self._sessions)
+
+    def connections(self):
+        """Those of everybody who came by SSH."""
+        found = [each for each in self._connected.values() if each.port in self.ports]
+        return found or self._sessions  # of servers that do not listen any more
+
+    def ours(self):
+        """Our own connection, as far as it can be told; more than one if it forwards as well."""
+        inodes = set().union(*[socket_inodes(pid) for pid in ancestors() if is_ssh_server(pid)])
+        found = [each for inode, each in self._connected.items() if inode in inodes]
+        peer, _space, rest = os.environ.get("SSH_CONNECTION", "").partition(" ")
+        told = [peer.partition("%")[0]] + rest.split()[0::2]  # peer, its port, our address, our port; maybe of a connection that is gone
+        found += [each for each in self._connected.values() if told == [str(each.peer), str(each.peer_port), str(each.port)]]
+        return [each for each in found if each.port in self.ports] or found
+
+
+def is_ssh_server(pid):
+    return read("/proc/%d/comm" % pid).strip() in SSH_SERVERS

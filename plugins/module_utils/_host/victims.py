@@ -1,0 +1,156 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""The choice of processes to attack: by exact criteria, and never what keeps the host, its control path or an undo alive."""
+
+import os
+import pwd
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import ancestors, parent, read
+from ansible_collections.faultline.chaos.plugins.module_utils._host.process import Process, has_name, is_kernel_thread, processes
+from ansible_collections.faultline.chaos.plugins.module_utils._host.tcp import LISTENING, socket_inodes, tcp_sockets
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
+
+# Never a victim: they keep the control path, the host or its undo alive. Names as in /proc/PID/comm (15 characters).
+_PROTECTED = frozenset(
+    (
+        "init",
+        "dbus-daemon",
+        "dbus-broker",
+        "sshd",
+        "sshd-session",
+        "dropbear",
+        "cron",
+        "crond",
+        "linux.uml",
+        "NetworkManager",
+        "wpa_supplicant",
+        "dhclient",
+        "dhcpcd",
+        "udhcpc",
+        "connmand",
+        "wickedd",
+        "netifd",
+        # VPNs, by which the controller may reach the host
+        "openvpn",
+        "wireguard-go",
+        "boringtun",
+        "boringtun-cli",
+        "charon",
+        "charon-systemd",
+        "charon-nm",
+        "starter",
+        "pluto",
+        "tailscaled",
+        "zerotier-one",
+        "nebula",
+        "tincd",
+        "vpnc",
+        "openconnect",
+    )
+)
+_PROTECTED_BEGINNINGS = ("systemd", "(sd-", PREFIX)
+
+# How an attack on processes chooses them: its criteria, and its options with how many and in which order.
+CRITERIA = ("name", "command_line", "pid_file", "user", "port")
+SELECTION = {
+    "name": {"type": "str"},
+    "command_line": {"type": "str"},
+    "pid_file": {"type": "path"},
+    "user": {"type": "str"},
+    "port": {"type": "int"},
+    "count": {"type": "int", "default": 1},
+    "order": {"type": "str", "choices": ["oldest", "newest"], "default": "oldest"},
+}
+SELECTION_NEEDS = {"required_one_of": [("name", "command_line", "pid_file", "port")]}
+
+
+def listeners(port):
+    """Pids that hold a listening TCP socket on a port."""
+    inodes = set(inode for local, _peer, inode in tcp_sockets(LISTENING) if local[1] == port)
+    return set(int(name) for name in os.listdir("/proc") if name.isdigit() and inodes & socket_inodes(int(name)))
+
+
+def choose(name=None, command_line=None, pid_file=None, user=None, port=None):
+    """Processes that meet every given criterion exactly, oldest first; no pattern ever. Errors: AttackError."""
+    found = processes()
+    if name is not None:
+        found = [process for process in found if has_name(process, name)]
+    if command_line is not None:
+        found = [process for process in found if " ".join(process.argv) == command_line]
+    if pid_file is not None:
+        pid = read(pid_file).strip()
+        if not pid.isdigit():
+            raise AttackError(f"pid_file: {pid_file} holds no process number", option="pid_file")
+        found = [process for process in found if process.pid == int(pid)]
+    if user is not None:
+        try:
+            uid = pwd.getpwnam(user).pw_uid
+        except KeyError:
+            raise AttackError(f"user: there is no user {user} on the target", option="user")
+        found = [process for process in found if process.uid == uid]
+    if port is not None:
+        pids = listeners(port)
+        found = [process for process in found if process.pid in pids]
+    programs = [process for process in found if not process.has_no_program]
+    if not programs:
+        for process in found:
+            if is_kernel_thread(process.pid):
+                raise AttackError("%s (pid %d) is a thread of the kernel, and protected" % (process.name, process.pid))
+    return programs
+
+
+def protected(name):
+    """Whether no process of this name may be a victim."""
+    return name in _PROTECTED or name.startswith(_PROTECTED_BEGINNINGS)
+
+
+def check_selection(params):
+    """Errors: BadOption for a criterion that could never choose, or would choose what is protected."""
+    for option in ("name", "command_line", "user"):
+        value = params[option]
+        if value is not None and (not value.strip() or "\n" in value or "\0" in value):
+            raise BadOption(option, value, "give the exact text, not an empty one and no line break")
+    if params["name"] is not None and (set(params["name"]) & set("*?[]^$|\\") or "/" in params["name"]):
+        raise BadOption("name", params["name"], "give the exact name of the program; patterns and paths are not used")
+    if params["name"] is not None and protected(params["name"]):
+        raise BadOption("name", params["name"], "it keeps the host or its control path alive and is protected")
+    if params["pid_file"] is not None and not params["pid_file"].startswith("/"):
+        raise BadOption("pid_file", params["pid_file"], "give an absolute path")
+    if params["port"] is not None:
+        _units.port("port", params["port"])
+    _units.integer("count", params["count"], 0, 10000)
+
+
+def selection(params):
+    """The criteria as text, the same for every attack on the same processes."""
+    return ",".join(f"{key}={params[key]}" for key in CRITERIA if params[key] is not None)
+
+
+def selected(params):
+    """The processes that the options of an attack choose. Errors: AttackError."""
+    found = choose(**dict((key, params[key]) for key in CRITERIA))
+    if params["order"] == "newest":
+        found.reverse()
+    return found[: params["count"]] if params["count"] else found
+
+
+def refuse_protected(victims):
+    """Errors: AttackError when a victim keeps the host, the control path or an undo alive."""
+    ours = set(ancestors())
+    for process in victims:
+        if process.pid == 1 or protected(process.name):
+            raise AttackError("%s (pid %d) is protected: it keeps the host or its control path alive" % (process.name, process.pid))
+        if process.pid in ours:
+            raise AttackError("%s (pid %d) is a parent of this very attack" % (process.name, process.pid))
+        if any(_is_deadman(each) for each in (process, Process(parent(process.pid)))):  # or what it waits for
+            raise AttackError("pid %d belongs to a dead-man of faultline.chaos" % process.pid)
+
+
+def _is_deadman(process):
+    return any(word.endswith(("/revert.sh", "/control.sh")) for word in process.argv)
