@@ -111,6 +111,10 @@ step_build() {
 	tar -tzf "$repo"/dist/faultline-chaos-*.tar.gz >"$work/shipped"
 	unwanted=$(grep -vE '^(meta|plugins|roles|playbooks|docs|extensions|inventories|changelogs)(/|$)|^(README|CHANGELOG)\.md$|^COPYING$|^(MANIFEST|FILES)\.json$' "$work/shipped") || true
 	[ -z "$unwanted" ] || { printf 'not meant to be shipped:\n%s\n' "$unwanted"; return 1; }
+	# The crash points of the fault tests are no part of the product: no variable of an environment makes an attack die.
+	mkdir "$work/unpacked"
+	tar -xzf "$repo"/dist/faultline-chaos-*.tar.gz -C "$work/unpacked"
+	! grep -rl FAULTLINE_TEST "$work/unpacked" || { echo "a test's variable is obeyed by what is shipped"; return 1; }
 	for wanted in meta/runtime.yml COPYING README.md CHANGELOG.md; do
 		grep -qx "$wanted" "$work/shipped" || { echo "not shipped: $wanted"; return 1; }
 	done

@@ -18,6 +18,7 @@ import yaml
 
 from tests.cluster.support.cluster import REPO, as_task
 from tests.lab.support.lab import wait_until
+from tests.support import crash
 
 PARTITION = {"label_selector": "app=web", "direction": "both", "probe": "skip"}
 SCALE = {"name": "web", "replicas": 0, "wait": "0s"}
@@ -70,7 +71,7 @@ def test_the_module_dies_at_every_step(cluster, namespace, deployment, fingerpri
     deployment(1)
     before = fingerprint(namespace)
     tasks = [as_task("attack", attack, {**ATTACKS[attack], "namespace": namespace, "duration": "8s"})]
-    process = playbook(cluster, tmp_path, tasks, FAULTLINE_TEST_CRASH=point)
+    process = playbook(cluster, tmp_path, tasks, **crash.environment(tmp_path), **{crash.VARIABLE: point})
     assert process.wait(60) != 0
     if attack == "k8s_scale" and point == "journalled":  # no watcher yet, and nothing was done: a journal only, for who comes by
         assert cluster.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/web")["spec"]["replicas"] == 1

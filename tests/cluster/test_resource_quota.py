@@ -15,6 +15,7 @@ from tests.cluster.support.account import Account
 from tests.cluster.support.cluster import as_task
 from tests.cluster.test_control import LATE, journals, kill, playbook
 from tests.lab.support.lab import wait_until
+from tests.support import crash
 
 
 def refusal(cluster, namespace: str) -> str:
@@ -71,7 +72,7 @@ def test_the_playbook_is_killed_and_the_quota_goes_in_time(cluster, namespace, d
 def test_the_module_dies_at_every_step(cluster, namespace, fingerprint, compare, tmp_path, point) -> None:
     before = fingerprint(namespace)
     task = as_task("attack", "k8s_resource_quota", {"namespace": namespace, "duration": "8s"})
-    assert playbook(cluster, tmp_path, [task], FAULTLINE_TEST_CRASH=point).wait(60) != 0
+    assert playbook(cluster, tmp_path, [task], **crash.environment(tmp_path), **{crash.VARIABLE: point}).wait(60) != 0
     wait_until(lambda: not compare(before, fingerprint(namespace)), 8 + LATE, "the namespace is as it was", 0.2)
 
 

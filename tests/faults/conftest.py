@@ -23,6 +23,7 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.faults.support.attacks import BY_NAME, Attack
 from tests.faults.support.target import Here, Target, here_is_possible
 from tests.lab.support.lab import Lab
+from tests.support import crash
 
 KERNELS = ("n1", "n2")  # more than there are processors starve each other, and they are measured
 WORKERS = 6  # those two, and boxes, which wait most of the time
@@ -102,6 +103,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log) -> LoadScopeScheduli
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     lab = Lab()
+    lab.environment = crash.environment(lab.scratch)
     lab.up(len(KERNELS))
     with _locked(lab, "tests", fcntl.LOCK_SH):  # against tests that want the whole lab; see tests/lab/conftest.py
         yield lab

@@ -19,6 +19,7 @@ import pytest
 from tests.lab.support import fingerprint
 from tests.lab.support.lab import Lab, wait_until
 from tests.lab.support.steps import IGNORE
+from tests.support import crash
 
 # On the third host the kernel takes no emulation when it comes to it. A look beforehand, elsewhere, finds that it would.
 TC = """#!/bin/sh
@@ -28,7 +29,7 @@ case $commands in *"dev fl"*" netem "*) echo "Error: refused by the test." >&2; 
 printf '%s\\n' "$commands" | exec /run/tc-real -batch -
 """
 # On the second host the module has injected, and its answer never comes.
-PYTHON = '#!/bin/sh\nFAULTLINE_TEST_CRASH=hang@injected exec /usr/bin/python3 "$@"\n'
+PYTHON = f'#!/bin/sh\n{crash.VARIABLE}=hang@injected exec /usr/bin/python3 "$@"\n'
 INTERPRETER = "{{ '/run/python-that-hangs' if inventory_hostname == 'n2' else '/usr/bin/python3' }}"
 DURATION, GRACE = 30, 10  # seconds
 
@@ -85,7 +86,8 @@ def test_one_host_lost_and_one_failing(lab: Lab, n1: str, n2: str, n3: str, tc_t
     cutter = threading.Thread(target=cut_when_attacked, args=(lab, n2, stop))
     cutter.start()
     try:
-        play = lab.playbook("faultline.chaos.experiment", {"experiment_plan": plan, "ansible_python_interpreter": INTERPRETER})
+        variables = {"experiment_plan": plan, "ansible_python_interpreter": INTERPRETER}
+        play = lab.playbook("faultline.chaos.experiment", variables, env=crash.environment(lab.scratch))
     finally:
         stop.set()
         cutter.join()

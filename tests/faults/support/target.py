@@ -23,6 +23,7 @@ from tests.faults.support.attacks import VICTIM, VICTIM_HERE, VICTIM_SCRIPT, VIC
 from tests.faults.support.programs import ALIVE, END_HANGING, LEFT, MONITOR, STATE, WORK
 from tests.lab.support import fingerprint
 from tests.lab.support.lab import Lab, Play, Result, beyond_the_inventory, wait_until
+from tests.support import crash as crash_points
 
 PROMISE = 2.0  # seconds after the deadline, on a host that is not starved
 QUIET_FORK = 25.0  # milliseconds that a fork and exec take on a lab host that is not starved, beside the monitor
@@ -355,7 +356,7 @@ NO_JOURNAL_TRACES = {
 
 
 def task(module: str, args: dict, crash: str = "", **other) -> dict:
-    return {"name": "task", module: args, "environment": {"FAULTLINE_TEST_CRASH": crash} if crash else {}, **other}
+    return {"name": "task", module: args, "environment": {crash_points.VARIABLE: crash} if crash else {}, **other}
 
 
 def here_is_possible() -> bool:

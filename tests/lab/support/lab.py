@@ -69,6 +69,7 @@ class Lab:
         self.dir = Path(directory or os.environ.get("FAULTLINE_LAB_DIR") or "/var/cache/faultline/lab")
         self.bin = Path(sys.executable).parent
         self.scratch = Path(tempfile.mkdtemp(prefix="faultline-lab-"))
+        self.environment: dict[str, str] = {}  # of every program that is started here, such as crash.environment()
 
     # -- the driver script ---------------------------------------------------------------------------------------
 
@@ -313,7 +314,14 @@ class Lab:
         return self.scratch / f"{time.monotonic_ns()}-{name}"
 
     def _env(self, env: dict[str, str] | None) -> dict[str, str]:
-        return {**os.environ, "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"), "FAULTLINE_LAB_DIR": str(self.dir), "LC_ALL": "C.UTF-8", **(env or {})}
+        return {
+            **os.environ,
+            "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"),
+            "FAULTLINE_LAB_DIR": str(self.dir),
+            "LC_ALL": "C.UTF-8",
+            **self.environment,
+            **(env or {}),
+        }
 
     def _call(self, argv: list[str], check: bool, timeout: float, env: dict[str, str] | None = None, stdin: str | None = None) -> Result:
         start = time.monotonic()

@@ -10,13 +10,15 @@ The state directory, the cron directory and resolv.conf are its own; nothing of 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.paths import COLLECTIONS
+from tests.support import crash as crash_points
 
 SERVER4, SERVER6 = "192.0.2.53", "2001:db8::53"
 
@@ -99,7 +101,6 @@ print("ready", flush=True)
 # What programs get: for each name the addresses or the error of the C library, and the seconds it took.
 RESOLVE = """
 import json, socket, sys, time
-from tests.support.paths import COLLECTIONS
 found = {}
 for name in sys.argv[1:]:
     begun = time.monotonic()
@@ -117,6 +118,7 @@ class Box:
 
     def __init__(self) -> None:
         self.children: list[subprocess.Popen] = []
+        self.scratch = Path(tempfile.mkdtemp(prefix="faultline-box-"))
         self.first = self._inner(self._start(["unshare", "-n", "-m", "-p", "--fork", "--kill-child", "--mount-proc", "sh", "-c", SETUP]))
         server = self._inner(self._start(["unshare", "-n", "--fork", "--kill-child", sys.executable, "-c", DNS_SERVER]))
         self._wire(server)
@@ -147,6 +149,7 @@ class Box:
         for child in self.children:
             child.kill()
             child.communicate()
+        shutil.rmtree(self.scratch)
 
     # -- things to do there ----------------------------------------------------------------------------------
 
@@ -166,7 +169,7 @@ class Box:
         args = {**options, "_ansible_check_mode": check_mode, "_ansible_diff": True}
         self.run(["sh", "-c", "cat >/mnt/args"], json.dumps({"ANSIBLE_MODULE_ARGS": args}))
         path = f"ansible_collections.faultline.chaos.plugins.modules.{name}"
-        words = [f"PYTHONPATH={COLLECTIONS}", "PYTHONDONTWRITEBYTECODE=1", f"FAULTLINE_TEST_CRASH={crash}"]
+        words = [f"PYTHONPATH={crash_points.tree(self.scratch)}", "PYTHONDONTWRITEBYTECODE=1", f"{crash_points.VARIABLE}={crash}"]
         return json.loads(self.run(["env", *words, sys.executable, "-m", path, "/mnt/args"], check=False) or "{}")
 
     def resolv_conf(self, *servers: str, options: str = "timeout:2 attempts:1") -> None:

@@ -27,6 +27,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.script impor
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Run, Undo
 from ansible_collections.faultline.chaos.plugins.modules.clock_skew import ClockSkew
 from ansible_collections.faultline.chaos.plugins.modules.host_power import HostPower
+from tests.support import crash
 
 
 class Touch(Attack):
@@ -438,7 +439,8 @@ def test_the_lock_of_the_journals_is_free_while_an_attack_begins(attack, bench, 
 def test_crash_points_are_in_their_order(attack, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
     killed = []
     monkeypatch.setattr(lifecycle_attack.os, "kill", lambda _pid, number: killed.append(number))
-    monkeypatch.setenv("FAULTLINE_TEST_CRASH", point)
+    crash.install(monkeypatch)
+    monkeypatch.setenv(crash.VARIABLE, point)
     attack()
     assert killed == [signal.SIGKILL]
 

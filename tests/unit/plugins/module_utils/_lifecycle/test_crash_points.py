@@ -10,16 +10,21 @@ import os
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _crash
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.residue import residue
+from tests.support import crash
+
+
+@pytest.fixture(autouse=True)
+def crash_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    crash.install(monkeypatch)
 
 
 def dies(bench, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
     """Publish an attack in a process that is killed at a point."""
     child = os.fork()
     if child == 0:
-        monkeypatch.setenv("FAULTLINE_TEST_CRASH", point)
+        monkeypatch.setenv(crash.VARIABLE, point)
         bench.publish("a")
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -9
@@ -43,12 +48,14 @@ def test_a_file_that_was_there_keeps_its_text(bench, monkeypatch: pytest.MonkeyP
 
 
 def test_a_failure_before_the_rename_leaves_nothing(bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FAULTLINE_TEST_CRASH", "fail@rename:record.json")
+    monkeypatch.setenv(crash.VARIABLE, "fail@rename:record.json")
     with pytest.raises(AttackError, match="the journal of a cannot be written .*: .* refused by the test at rename:record.json"):
         bench.publish("a")
     assert set(os.listdir(bench.state)) == {"control.sh", "lock"}
 
 
-def test_without_the_variable_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("FAULTLINE_TEST_CRASH", raising=False)
-    assert _crash.crash_point("written") is None
+def test_as_it_is_shipped_nothing_happens(bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv(crash.VARIABLE, "written")
+    bench.publish("a")
+    assert bench.journal.ids() == ["a"]
