@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.support import legacy, measured
+from tests.lab.support import legacy, measured, old_python
 from tests.lab.support.lab import Lab
 
 HOSTS = 3
@@ -118,7 +118,7 @@ def _host(lab: Lab, name: str, request: pytest.FixtureRequest) -> str:
 def _ready(lab: Lab, name: str) -> str:
     lab.ready(name)
     if legacy.ASKED_FOR:
-        legacy.install(lab, name)
+        old_python.install(lab, name)
     return name
 
 

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import _parts
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import selector_parts
 
 
 class Answer(Exception):
@@ -188,7 +188,7 @@ class KubeServer:
 
 def _fits(found: dict, selector: str | None) -> bool:
     labels = found["metadata"].get("labels") or {}
-    for part in _parts(selector or ""):
+    for part in selector_parts(selector or ""):
         key, sign, value = part.partition("!=") if "!=" in part else part.partition("=")
         if part and (labels.get(key) == value) != (sign == "="):
             return False

@@ -42,7 +42,7 @@ def check_label_selector(option, value):
     """Errors: BadOption. Empty and * are refused: whoever wants everything has to say so."""
     if not value.strip() or "*" in value:
         raise BadOption(option, value, "write a selector such as app=web; to take everything leave it out and set all: true")
-    for part in _parts(value):
+    for part in selector_parts(value):
         if not _REQUIREMENT.match(part):
             raise BadOption(option, value, "write a selector such as app=web,tier!=cache,zone in (a, b)")
 
@@ -53,7 +53,7 @@ def check_field_selector(option, value):
             raise BadOption(option, value, "write a selector such as spec.nodeName=node-1,status.phase=Running")
 
 
-def _parts(selector):
+def selector_parts(selector):
     """The requirements of a selector; commas in parentheses belong to one."""
     parts, depth, word = [], 0, ""
     for letter in selector:
@@ -90,7 +90,7 @@ def to_selector(option, value):
     """A selector of an object (matchLabels, matchExpressions) from the text of an option. Errors: BadOption."""
     check_label_selector(option, value)
     labels, expressions = {}, []
-    for part in _parts(value):
+    for part in selector_parts(value):
         listed = re.match(r"^(\S+) (in|notin) ?\(([^)]*)\)\Z", part)
         if listed:
             values = [each.strip() for each in listed.group(3).split(",")]

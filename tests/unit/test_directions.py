@@ -1,0 +1,91 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Knowledge points one way: every import is compared with the table in support/rooms.py. ``python -m tests.unit.support.rooms`` prints both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.support import rooms
+
+LARGEST_FOR_CLUSTERS = 190 * 1024  # bytes of source that Ansible sends for a k8s_ module
+
+
+def test_every_import_goes_in_its_direction() -> None:
+    wrong = [f"{edge.source}:{edge.line} imports {edge.target}" for edge in rooms.edges() if not rooms.allowed(edge.source, edge.target)]
+    assert wrong == [], f"against the table in {rooms.__file__}"
+
+
+def test_no_private_name_is_used_across_files() -> None:
+    found = {path: used for path in rooms.files() if (used := rooms.private_uses(path))}
+    assert found == {}
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    assert rooms.cycle(rooms.graph(rooms.edges())) == []
+
+
+def test_every_room_of_the_table_has_files_and_knows_rooms_that_exist() -> None:
+    used = {rooms.room(path) for path in rooms.files()}
+    assert used == set(rooms.MAY_IMPORT)
+    named = {other for others in rooms.MAY_IMPORT.values() for other in others}
+    assert named <= used | {"plugins/"}
+
+
+def test_the_table_itself_has_no_circle() -> None:
+    order = {name: {other for other in others if other != name} for name, others in rooms.MAY_IMPORT.items()}
+    assert rooms.cycle(order) == []
+
+
+@pytest.mark.parametrize("module", [path for path in rooms.files() if path.startswith("plugins/modules/k8s_")])
+def test_a_module_for_clusters_ships_no_half_for_hosts(module: str) -> None:
+    sent = rooms.shipped(module, rooms.graph(rooms.edges()))
+    of_hosts = {rooms.room(path) for path in sent} & {rooms.GROUND + name + "/" for name in rooms.HOST_ROOMS}
+    assert of_hosts == set() and rooms.size(sent) <= LARGEST_FOR_CLUSTERS
+
+
+# --- the reader itself ---------------------------------------------------------------------------------------------------
+
+SOURCES = {
+    "plugins/module_utils/_errors.py": "",
+    "plugins/module_utils/_undo/steps.py": "_private = 1\n",
+    "plugins/module_utils/_host/host.py": "def later():\n    from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import attack\n",
+    "plugins/module_utils/_lifecycle/attack.py": "from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host\nimport os\n",
+    "plugins/module_utils/_state/a.py": "from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import _private\n",
+    "plugins/module_utils/_state/b.py": "from ansible_collections.faultline.chaos.plugins.module_utils._undo import steps as s\ns._private\ns.__doc__\n",
+    "plugins/module_utils/_state/c.py": "from ..._x import y\nfrom .a import z\nimport ansible_collections.faultline.chaos.plugins.modules.k8s_x\n",
+    "plugins/modules/k8s_x.py": "from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import attack\n",
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name, text in SOURCES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_what_is_wrong_is_found_wherever_it_stands(root: Path) -> None:
+    found = rooms.edges(root)
+    wrong = {(edge.source.rpartition("/")[2], edge.target.rpartition("/")[2]) for edge in found if not rooms.allowed(edge.source, edge.target)}
+    assert wrong == {("host.py", "attack.py"), ("c.py", "k8s_x.py"), ("k8s_x.py", "attack.py")}
+    assert ("c.py", "a.py") in {(edge.source.rpartition("/")[2], edge.target.rpartition("/")[2]) for edge in found}, "a relative import is read"
+    assert rooms.cycle(rooms.graph(found)) == [f"plugins/module_utils/{name}.py" for name in ("_host/host", "_lifecycle/attack", "_host/host")]
+    private = {path.rpartition("/")[2]: used for path in rooms.files(root) if (used := rooms.private_uses(path, root))}
+    assert private == {name: ["_private of plugins/module_utils/_undo/steps.py"] for name in ("a.py", "b.py")}
+
+
+def test_what_is_shipped_follows_every_import(root: Path) -> None:
+    sent = rooms.shipped("plugins/modules/k8s_x.py", rooms.graph(rooms.edges(root)))
+    assert sent == {"plugins/modules/k8s_x.py", "plugins/module_utils/_lifecycle/attack.py", "plugins/module_utils/_host/host.py"}
+
+
+def test_a_file_without_a_room_is_refused() -> None:
+    for path in ("plugins/module_utils/_new/a.py", "plugins/plugin_utils/_new/a.py", "plugins/lookup/a.py"):
+        with pytest.raises(LookupError, match="is in no room"):
+            rooms.room(path)
