@@ -48,7 +48,7 @@ OF_OURS = f"{MANAGED_BY}={OURS}"  # as a selector
 ID_LABEL, RUN_LABEL, ATTACK_LABEL, PART_LABEL = (LABEL_PREFIX + word for word in ("id", "run", "attack", "part"))
 MARK = LABEL_PREFIX + "attack"  # the annotation on managed objects of others that an attack changed: its id
 NONCE = LABEL_PREFIX + "nonce"  # the annotation on objects that an attack made: which making of that id
-NEVER = LABEL_PREFIX + "never"  # a label that no node has
+NEVER, NOBODY = LABEL_PREFIX + "never", LABEL_PREFIX + "nobody"  # labels that no node and no pod has
 
 
 def object_name(attack_id):

@@ -24,7 +24,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._crash import cras
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
 from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import sync_dir
-from ansible_collections.faultline.chaos.plugins.module_utils._marks import HIDDEN_PREFIX, PREFIX
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import CRON, HIDDEN_PREFIX, PREFIX, ROOT_STATE
 
 # What logins, the boot and the undo itself need.
 TREES = filesystem.KERNEL_TREES + (
@@ -50,7 +50,7 @@ TREES = filesystem.KERNEL_TREES + (
     "/run/dbus",
     "/run/udev",
     "/run/sshd",
-    "/var/lib/faultline",
+    ROOT_STATE,
 )
 FILES = frozenset(
     "/etc/" + name
@@ -69,10 +69,9 @@ FILES = frozenset(
         "ld.so.conf",
         "ld.so.preload",
         "selinux/config",
-        "cron.d/faultline",
         "machine-id",
     )
-)
+) | {CRON}
 _GET_FLAGS = 0x80000000 | struct.calcsize("l") << 16 | 0x6601  # FS_IOC_GETFLAGS
 _IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
 

@@ -11,6 +11,7 @@ import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import ancestors
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Fails, Gone, LinksTo, Run, Succeeds
 
 NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,200}\Z")
@@ -25,7 +26,7 @@ NOT_STARTED = 3  # of "status", by the Linux Standard Base
 PROTECTED = (
     "ssh", "sshd", "ssh@*", "sshd@*", "dropbear", "networking", "network", "NetworkManager*", "connman", "wicked*", "netifd", "dhcpcd*", "dhclient*",
     "ifup@*", "net.*", "wpa_supplicant*", "iwd", "cloud-init*", "cloud-config", "cloud-final", "firewalld", "nftables", "iptables", "ip6tables", "ufw",
-    "netfilter-persistent", "shorewall*", "dbus*", "systemd-*", "user@*", "user-runtime-dir@*", "faultline-*", "init", "rc-local", "sysinit", "udev",
+    "netfilter-persistent", "shorewall*", "dbus*", "systemd-*", "user@*", "user-runtime-dir@*", PREFIX + "*", "init", "rc-local", "sysinit", "udev",
     "devfs", "localmount", "root", "rescue", "emergency",
     # VPNs, by which the controller may reach the host
     "openvpn*", "wg-quick*", "wireguard*", "boringtun*", "strongswan*", "ipsec", "tailscale*", "zerotier*", "nebula", "nebula@*", "tinc", "tinc@*", "tinc.*",

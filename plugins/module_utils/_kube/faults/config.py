@@ -29,7 +29,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds im
 )
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.pointer import ABSENT, escape, read
-from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import NOBODY, PREFIX
 
 WORKLOADS = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL_SET, "DaemonSet": DAEMON_SET}
 POD = "/spec/template/spec"
@@ -133,7 +133,7 @@ def _encoded(data):
 def _service_selector(found, params):
     if not found["spec"].get("selector"):
         raise BadOption("name", params["name"], "this Service has no selector: its endpoints are somebody else's work")
-    return {"/spec/selector/faultline.chaos~1nobody": "true"}
+    return {"/spec/selector/" + escape(NOBODY): "true"}
 
 
 def _service_target_port(found, params):
