@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import checksum
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
@@ -443,12 +443,3 @@ def test_crash_points_are_in_their_order(attack, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv(crash.VARIABLE, point)
     attack()
     assert killed == [signal.SIGKILL]
-
-
-# --- the options of the base -----------------------------------------------------------------------------------------
-
-
-def test_bad_option_says_all_three() -> None:
-    error = BadOption("load", "x", "write a number")
-    assert str(error) == "load: 'x' is refused: write a number"
-    assert error.details == {"option": "load"}
