@@ -29,13 +29,13 @@ def python_files(*directories: str) -> list[Path]:
     return sorted(path for directory in directories for path in (PLUGINS / directory).rglob("*.py"))
 
 
-TARGET_CODE = python_files("modules", "module_utils")
+TARGET_CODE = [*python_files("modules", "module_utils"), CHECKOUT / "tests/support/crash_point.py"]
 MODULES = python_files("modules")
 ALL_PLUGINS = python_files(".")
 
 
 def names(paths: list[Path]) -> list[str]:
-    return [str(path.relative_to(PLUGINS)) for path in paths]
+    return [str(path.relative_to(CHECKOUT)) for path in paths]
 
 
 def constant(path: Path, name: str) -> str:
