@@ -70,17 +70,16 @@ renewed:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._contract import check_choice, read_renewal
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import AUTH_OPTIONS, Cluster
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import lease
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import check_choice
 
 
 def renew(module):
     params = module.params
     check_choice(params, ("id", "run_id"))
-    seconds = _units.duration("lease", params["lease"], 1.0, 3600.0)
+    seconds = read_renewal(params)
     return lease.renew(Cluster(params), params, seconds, module.check_mode)
 
 

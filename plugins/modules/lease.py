@@ -62,17 +62,17 @@ renewed:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._contract import check_choice, read_renewal
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import check_choice, chosen, remaining
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import chosen, remaining
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
 
 
 def renew(module):
     journal, params = Journal(), module.params
     check_choice(params, ("id", "run_id"))
-    seconds = _units.duration("lease", params["lease"], 1.0, 3600.0)
+    seconds = read_renewal(params)
     renewed = []
     for attack_id in chosen(journal, params["id"], params["run_id"]):
         if remaining(journal, attack_id) <= 0:

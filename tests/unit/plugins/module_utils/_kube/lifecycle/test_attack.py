@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from ansible_collections.faultline.chaos.plugins.module_utils import _contract
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
@@ -177,6 +178,47 @@ def test_overlap_and_other_options(kube) -> None:
         call(kube, value="3")
     with pytest.raises(AttackError, match="is active with other options"):
         call(kube, value="3", id=made["id"])
+
+
+class Share(Write):
+    """An attack of a certain size."""
+
+    options = dict(Write.options, percent={"type": "raw"})
+
+
+@pytest.mark.parametrize("spelled", [33, 33.0, "33"])
+def test_the_spelling_of_an_option_makes_no_other_attack(kube, spelled: object) -> None:
+    before = content(kube)
+    made = call(kube, Share, percent=33)
+    again = call(kube, Share, percent=spelled)
+    assert (again["changed"], again["id"]) == (False, made["id"])
+    gone = call(kube, Share, percent=spelled, state="absent")
+    assert (gone["status"], gone["id"]) == ("reverted", made["id"]) and content(kube) == before
+
+
+def test_another_size_is_another_attack(kube) -> None:
+    made = call(kube, Share, percent=33)
+    assert call(kube, Share, percent=34, state="absent")["status"] == "absent"
+    with pytest.raises(AttackError, match=f"write:shop is held by the active attack {made['id']}"):
+        call(kube, Share, percent=34)
+
+
+def of_0_1(kube, monkeypatch: pytest.MonkeyPatch, **values) -> dict:
+    """Makes an attack as version 0.1 did, when the spelling of its options was a part of its identity."""
+    with monkeypatch.context() as patch:
+        patch.setattr(_contract, "identity", _contract.checksum_of)
+        return call(kube, Share, percent=33, **values)
+
+
+@pytest.mark.parametrize("given", [{}, {"id": "w"}])
+def test_an_attack_that_was_active_before_an_upgrade_is_known_again(kube, monkeypatch: pytest.MonkeyPatch, given: dict) -> None:
+    before = content(kube)
+    old = of_0_1(kube, monkeypatch, **given)
+    again = call(kube, Share, percent=33, **given)
+    assert (again["changed"], again["status"], again["id"]) == (False, "active", old["id"])
+    gone = call(kube, Share, percent=33, state="absent", **given)
+    assert (gone["changed"], gone["status"], gone["id"]) == (True, "reverted", old["id"]) and content(kube) == before
+    assert (call(kube, Share, percent=33, **given)["id"] == old["id"]) is bool(given)
 
 
 def test_the_later_of_two_gives_way(kube) -> None:
