@@ -73,6 +73,7 @@ class KubeAttack:
         self.first = 0.0  # seconds until the first deadline: the lease or the duration; inject() and verify() must be done by then
         self.id = ""  # likewise
         self.entry = None  # its journal, from inject() on
+        self.making = None  # how the objects that it creates are marked, from inject() on
 
     def validate(self):
         """Check every option, touching nothing. Errors: BadOption."""
@@ -98,10 +99,10 @@ class KubeAttack:
         """A KubePlan from a snapshot. Changes nothing."""
         raise AttackError(f"{self.name} has no plan")
 
-    def inject(self, plan, making):
+    def inject(self, plan):
         """Apply the plan: by default its steps."""
         for number, step in enumerate(plan.steps):
-            plan.made.append(step.apply(self.cluster, making))
+            plan.made.append(step.apply(self.cluster, self.making))
             crash_point("inject:%d" % number)
 
     def goes_on(self):
@@ -297,8 +298,8 @@ class Lifecycle:
             if watched:
                 kube_deadman.start_watcher(self.cluster, entry)
             crash_point("armed")
-            attack.entry = entry
-            attack.inject(plan, making)
+            attack.entry, attack.making = entry, making
+            attack.inject(plan)
             crash_point("injected")
             result["effect"] = attack.verify(plan)
             attack.goes_on()  # else what was made since must go, too
