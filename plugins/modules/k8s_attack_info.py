@@ -74,6 +74,9 @@ attacks:
     started:
       description: When it began, in UTC.
       type: str
+    deadline:
+      description: When it is reverted by itself, in UTC by the clock of the API server, renewals of its lease included.
+      type: str
     remaining:
       description: Seconds until it is reverted by itself, leases included.
       type: float

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.faultline.chaos.plugins.module_utils._contract import iso_later
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import checksum
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time, uptime
@@ -126,6 +127,15 @@ def test_present_twice_and_absent(attack, bench, tmp_path: Path) -> None:
     assert attack(state="absent")["changed"] is False
     time.sleep(0.3)
     assert watchers(bench) == []
+
+
+def test_the_same_attack_again_tells_the_renewed_deadline(attack, bench) -> None:
+    first = attack(duration="10m", lease="20s", run_id="r")
+    assert attack(duration="10m", lease="20s")["deadline"] == first["deadline"]
+    bench.sh(["sh"], bench.state / "control.sh", "renew", "r", "300")
+    again = attack(duration="10m", lease="20s")
+    assert 297 < again["remaining"] <= 300
+    assert again["deadline"] in (iso_later(first["deadline"], seconds) for seconds in (280, 281, 282))
 
 
 # --- an attack that was begun and never finished ------------------------------------------------------------------

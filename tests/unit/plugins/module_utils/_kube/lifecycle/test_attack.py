@@ -14,9 +14,9 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _contract
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman, lease
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import revert_entry, status
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import describe, revert_entry, status
 from tests.unit.support.kube_attacks import MAPS, Wall, Write, call, content, prepare
 
 
@@ -74,6 +74,19 @@ def test_a_lease_is_watched_and_the_job_ends_the_duration(kube) -> None:
     entry = journal.find("shop", made["id"])
     assert entry.deadline == entry.limit
     assert not any(method == "PATCH" and "/jobs/" in path for method, path in kube.requests)
+
+
+@pytest.mark.parametrize("seconds, check_mode", [(40.0, False), (3600.0, False), (40.0, True)])
+def test_a_renewed_deadline_is_what_is_reported(kube, seconds: float, check_mode: bool) -> None:
+    made = call(kube, Wall, lease="20s", run_id="r")
+    renewed = lease.renew(kube.cluster, {"id": None, "run_id": "r", "namespaces": ["shop"]}, seconds, check_mode)
+    told = _contract.iso(renewed[made["id"]])
+    after = 20.0 if check_mode else min(seconds, 60.0)  # at most the duration
+    assert after - 2 < renewed[made["id"]] - kube.cluster.now() <= after
+    assert call(kube, Wall, lease="20s")["deadline"] == told
+    [found] = [describe(kube.cluster, entry) for entry in Journal(kube.cluster).entries()]
+    assert found["deadline"] == told and after - 2 < found["remaining"] <= after
+    assert check_mode == (told == made["deadline"])
 
 
 def test_a_cluster_that_keeps_jobs_gets_a_watcher(kube) -> None:
