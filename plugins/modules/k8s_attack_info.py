@@ -77,6 +77,7 @@ attacks:
     deadline:
       description: When it is reverted by itself, in UTC by the clock of the API server, renewals of its lease included.
       type: str
+      version_added: 0.2.0
     remaining:
       description: Seconds until it is reverted by itself, leases included.
       type: float

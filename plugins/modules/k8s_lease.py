@@ -69,6 +69,7 @@ renewed:
 deadlines:
   description: When each of them is reverted by itself now, in UTC by the clock of the API server, by id.
   returned: success, and not in check mode
+  version_added: 0.2.0
   type: dict
   sample: {scale-1f2e3d4c5b: "2026-11-22T14:05:20Z"}
 """

@@ -61,6 +61,7 @@ renewed:
 deadlines:
   description: When the target reverts each of them now, in UTC, by id. None when the journal of an attack is damaged.
   returned: success, and not in check mode
+  version_added: 0.2.0
   type: dict
   sample: {netem-1f2e3d4c5b: "2026-11-22T14:05:20Z"}
 """

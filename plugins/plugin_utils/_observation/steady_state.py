@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from time import monotonic
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.leases import ClusterRenewal, HostRenewal, Lease, LeaseKeeper, Renewal
+from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.leases import THE_CLUSTER, ClusterRenewal, HostRenewal, Lease, LeaseKeeper, Renewal
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.progress import BAD, GOOD, Progress
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import HEARTBEAT, MOST_SAMPLES, Plan, Sampler, Track
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
@@ -121,7 +121,7 @@ def bind(settings: Settings, shells: Shells, check_mode: bool) -> dict[str, Rene
     renewals: dict[str, Renewal] = {host: HostRenewal(_shell(shells, "renew: hosts", host)) for host in settings.lease_hosts}
     if settings.lease_cluster is not None:
         try:
-            renewals["the cluster"] = ClusterRenewal(settings.lease_cluster)
+            renewals[THE_CLUSTER] = ClusterRenewal(settings.lease_cluster)
         except AttackError as error:
             raise BadOption("renew: cluster", "the connection", str(error)) from error
     return renewals
@@ -238,6 +238,7 @@ class _Watch:
             "interval_s": self._settings.interval,
             "settled_s": None if settled is None else round(settled, 3),
             "lease_lost": self._keeper.lost if self._keeper else [],
+            "lease_deadlines": dict(self._keeper.deadlines) if self._keeper else {},
             "probes": probes,
         }
 
@@ -261,6 +262,7 @@ def frame(phase: t.Any, reason: str | None = None) -> dict[str, t.Any]:
         "interval_s": 0.0,
         "settled_s": None,
         "lease_lost": [],
+        "lease_deadlines": {},
         "probes": [],
     }
 
