@@ -22,7 +22,6 @@ from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.module_utils._contract import iso
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.round_kinds import ON_HOST
-from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.leases import THE_CLUSTER
 
 _SAID = "deadlines_said"  # in the entry of the schedule, during the watch
 
@@ -48,8 +47,9 @@ def watch_ended(entry: dict[str, Any], targets: Iterable[dict[str, Any]], steady
     if said is None or renewed is None:
         return
     for target in targets:
-        place = target["host"] if entry["lease"] == ON_HOST else THE_CLUSTER
-        target["deadline"] = renewed.get(place, {}).get(target["id"]) or said[target["host"]]
+        places = [target["host"]] if entry["lease"] == ON_HOST else list(renewed)  # a cluster is the only place of its round
+        answers = [renewed[place][target["id"]] for place in places if target["id"] in renewed.get(place, {})]
+        target["deadline"] = max(answers, default=said[target["host"]])
 
 
 def _after(when: datetime, seconds: float) -> str:

@@ -28,7 +28,6 @@ from ansible_collections.faultline.chaos.plugins.module_utils._contract import i
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Completed, Runner, plain
 
 NOTHING_ACTIVE = 3
-THE_CLUSTER = "the cluster"  # the place of its leases, beside the names of hosts
 LONGEST_RENEWAL = 10.0
 STAGGER = 0.02
 _RENEW = """if [ "$(id -u)" = 0 ]; then state=/var/lib/faultline; else state=$HOME/.local/state/faultline; fi

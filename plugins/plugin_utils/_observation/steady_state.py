@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from time import monotonic
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.leases import THE_CLUSTER, ClusterRenewal, HostRenewal, Lease, LeaseKeeper, Renewal
+from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.leases import ClusterRenewal, HostRenewal, Lease, LeaseKeeper, Renewal
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.progress import BAD, GOOD, Progress
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import HEARTBEAT, MOST_SAMPLES, Plan, Sampler, Track
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
@@ -121,7 +121,7 @@ def bind(settings: Settings, shells: Shells, check_mode: bool) -> dict[str, Rene
     renewals: dict[str, Renewal] = {host: HostRenewal(_shell(shells, "renew: hosts", host)) for host in settings.lease_hosts}
     if settings.lease_cluster is not None:
         try:
-            renewals[THE_CLUSTER] = ClusterRenewal(settings.lease_cluster)
+            renewals["the cluster"] = ClusterRenewal(settings.lease_cluster)
         except AttackError as error:
             raise BadOption("renew: cluster", "the connection", str(error)) from error
     return renewals
