@@ -144,3 +144,15 @@ def test_check_mode_renews_nothing(bench, monkeypatch: pytest.MonkeyPatch) -> No
     module = Module(bench, run_id="r", lease="5m")
     module.check_mode = True
     assert lease.renew(module) == {"a": "2026-01-01T00:01:00Z"} and control.remaining(bench.journal, "a") <= 60
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_the_module_returns_the_new_deadlines(bench, monkeypatch: pytest.MonkeyPatch, check_mode: bool) -> None:
+    monkeypatch.setattr(lease, "Journal", lambda: Journal(bench.journal.path))
+    bench.publish("a", run_id="r", seconds=60, limit=600)
+    module, results = Module(bench, run_id="r", lease="1h"), []
+    module.check_mode, module.exit_json = check_mode, lambda **result: results.append(result)
+    monkeypatch.setattr(lease, "AnsibleModule", lambda **_spec: module)
+    lease.main()
+    told = {} if check_mode else {"deadlines": {"a": "2026-01-01T00:10:00Z"}}
+    assert results == [{"changed": True, "renewed": ["a"], **told}]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +18,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman, lease
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import describe, revert_entry, status
+from ansible_collections.faultline.chaos.plugins.modules import k8s_lease
 from tests.unit.support.kube_attacks import MAPS, Wall, Write, call, content, prepare
 
 
@@ -87,6 +89,17 @@ def test_a_renewed_deadline_is_what_is_reported(kube, seconds: float, check_mode
     [found] = [describe(kube.cluster, entry) for entry in Journal(kube.cluster).entries()]
     assert found["deadline"] == told and after - 2 < found["remaining"] <= after
     assert check_mode == (told == made["deadline"])
+
+
+def test_the_module_returns_the_new_deadlines(kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, results = call(kube, Wall, lease="20s", run_id="r"), []
+    params = {"id": None, "run_id": "r", "namespaces": ["shop"], "lease": "30m"}
+    module = SimpleNamespace(params=params, check_mode=False, exit_json=lambda **result: results.append(result))
+    monkeypatch.setattr(k8s_lease, "AnsibleModule", lambda **_spec: module)
+    monkeypatch.setattr(k8s_lease, "Cluster", lambda _params: kube.cluster)
+    k8s_lease.main()
+    [entry] = Journal(kube.cluster).entries()
+    assert results == [{"changed": True, "renewed": [made["id"]], "deadlines": {made["id"]: _contract.iso(entry.limit)}}]
 
 
 def test_a_cluster_that_keeps_jobs_gets_a_watcher(kube) -> None:
