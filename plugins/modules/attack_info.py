@@ -68,7 +68,7 @@ attacks:
       description: The experiment it belongs to.
       type: str
     deadline:
-      description: When the target reverts it, as planned when it began; leases may have moved it.
+      description: When the target reverts it, in UTC, renewals of its lease included. By the clock of the target as it was when the attack began.
       type: str
     remaining:
       description: Seconds until the target reverts it, leases included.

@@ -163,6 +163,7 @@ import random
 import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._contract import iso
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import process as host_process
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
@@ -216,7 +217,7 @@ class ClockSkew(Attack):
             return False
         then = now + self.offset
         if then < first or then + self.duration >= last:
-            when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(first if then < first else last))
+            when = iso(first if then < first else last)
             raise BadOption("offset", self.params["offset"], f"the certificate {where} would not be valid (its limit is {when})")
         return True
 

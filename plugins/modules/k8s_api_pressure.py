@@ -197,7 +197,7 @@ class ApiPressure(KubeAttack):
         told = "GET %s %d times per second from %d connections" % (self.where, self.params["rate"], self.params["workers"])
         return KubePlan(before=f"GET {self.where} took {before:.3f} s", after=told)
 
-    def inject(self, plan, making):
+    def inject(self, plan):
         """Fork the process that sends; it tells how it goes after a moment, through a pipe."""
         place = (self.namespaces() or [self.params["journal_namespace"]])[0]
         entry = Journal(self.cluster).find(place, self.id)

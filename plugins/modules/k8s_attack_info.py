@@ -74,6 +74,10 @@ attacks:
     started:
       description: When it began, in UTC.
       type: str
+    deadline:
+      description: When it is reverted by itself, in UTC by the clock of the API server, renewals of its lease included.
+      type: str
+      version_added: 0.2.0
     remaining:
       description: Seconds until it is reverted by itself, leases included.
       type: float

@@ -264,7 +264,7 @@ class ContainerKill(KubeAttack):
             notes=["a killed container is not brought back by the undo: the kubelet does that"],
         )
 
-    def inject(self, plan, making):
+    def inject(self, plan):
         self.began = time.monotonic()
         self.sent = dict((victim, Unreachable("nothing is known of the signal")) for victim in self.victims)
         self.sent = dict((victim, outcome) for victim, outcome in in_pool(self._send, self.victims))

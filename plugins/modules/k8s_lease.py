@@ -66,21 +66,26 @@ renewed:
   returned: always
   type: list
   elements: str
+deadlines:
+  description: When each of them is reverted by itself now, in UTC by the clock of the API server, by id.
+  returned: success, and not in check mode
+  version_added: 0.2.0
+  type: dict
+  sample: {scale-1f2e3d4c5b: "2026-11-22T14:05:20Z"}
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._contract import check_choice, iso, read_renewal
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import AUTH_OPTIONS, Cluster
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import lease
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import check_choice
 
 
 def renew(module):
     params = module.params
     check_choice(params, ("id", "run_id"))
-    seconds = _units.duration("lease", params["lease"], 1.0, 3600.0)
+    seconds = read_renewal(params)
     return lease.renew(Cluster(params), params, seconds, module.check_mode)
 
 
@@ -102,7 +107,8 @@ def main():
         module.fail_json(msg=str(error), renewed=[], **error.details)
     if not renewed:
         module.fail_json(msg="nothing active to renew: it was reverted, or its deadline has passed", renewed=[])
-    module.exit_json(changed=True, renewed=renewed)
+    told = {} if module.check_mode else {"deadlines": dict((each, iso(when)) for each, when in renewed.items())}
+    module.exit_json(changed=True, renewed=list(renewed), **told)
 
 
 if __name__ == "__main__":

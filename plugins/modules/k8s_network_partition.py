@@ -253,14 +253,14 @@ class NetworkPartition(KubeAttack):
             notes=notes,
         )
 
-    def inject(self, plan, making):
+    def inject(self, plan):
         self.path, self.why = None, "probe: skip"
         if self.params["probe"] != "skip":
             inbound = self.params["direction"] != "egress"
             self.path, self.why = reach.find_path(self.cluster, self.params["namespace"], self.selector, inbound, self.peers)
             if self.path is None and self.params["probe"] == "require":
                 raise AttackError(f"whether the cluster enforces policies cannot be tried: {self.why}")
-        super().inject(plan, making)
+        super().inject(plan)
 
     def verify(self, plan):
         told = {"policy": self.policy, "pods": self.before["pods"], "others": self.before["others"], "enforcement": reach.UNKNOWN, "probe": self.why}

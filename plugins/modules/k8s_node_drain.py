@@ -287,10 +287,10 @@ class NodeDrain(KubeAttack):
             notes.append("no other node takes pods: the evicted ones stay pending")
         return KubePlan(before="\n".join(was), after="\n".join(will), steps=[step for node in self.nodes for step in cordon(node)], notes=notes)
 
-    def inject(self, plan, making):
+    def inject(self, plan):
         began = time.monotonic()
         until = began + min(self.timeout, self.first - 1.0)
-        super().inject(plan, making)
+        super().inject(plan)
         # Once more, for until the cordon pods could still come here.
         found = [self._sorted_out(node) for node in self.nodes]
         self.stay = dict(pair for pods in found for pair in pods.stay.items())

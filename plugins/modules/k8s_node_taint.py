@@ -257,10 +257,10 @@ class NodeTaint(KubeAttack):
             notes=["the undo removes the taint; it does not bring pods back to the node"] if self.going else [],
         )
 
-    def inject(self, plan, making):
+    def inject(self, plan):
         self.began = time.monotonic()
         self.tainted = plan.made
-        super().inject(plan, making)
+        super().inject(plan)
 
     def done(self):
         """The pods of NoExecute: the cluster ends them, and tells nobody which."""

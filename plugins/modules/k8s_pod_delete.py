@@ -240,7 +240,7 @@ class PodDelete(KubeAttack):
             + (["nobody replaces pods without an owner: {}".format(", ".join(self.unowned))] if self.unowned else []),
         )
 
-    def inject(self, plan, making):
+    def inject(self, plan):
         self.began = time.monotonic()
         self.outcomes = []
         if not self.interval:

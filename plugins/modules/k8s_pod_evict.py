@@ -241,7 +241,7 @@ class PodEvict(KubeAttack):
             + (["nobody replaces pods without an owner: {}".format(", ".join(self.unowned))] if self.unowned else []),
         )
 
-    def inject(self, plan, making):
+    def inject(self, plan):
         self.began = time.monotonic()
         self.eviction = drain.Eviction()
         drain.evict(self.cluster, self.selection.rows, self.grace, self.began + self.timeout, self.goes_on, self.eviction)

@@ -243,14 +243,14 @@ class PodStress(KubeAttack):
             told.append("memory up to {:g}% of its limit".format(self.wishes["percent"]))
         return " and ".join(told)
 
-    def inject(self, plan, making):
+    def inject(self, plan):
         place = self.namespaces()[0] if len(self.namespaces()) == 1 else self.params["journal_namespace"]
         entry = Journal(self.cluster).find(place, self.id)
         if entry is None:
             raise AttackError("it was reverted while it was being applied")
         # The clock of the server is known but for a second; they end before the deadline, never after it.
         self.wishes["ends"] = time.monotonic() + entry.limit - self.cluster.now() - 1.0
-        for _step, answer in in_pool(lambda step: step.apply(self.cluster, making), plan.steps):
+        for _step, answer in in_pool(lambda step: step.apply(self.cluster, self.making), plan.steps):
             if isinstance(answer, AttackError):
                 raise answer
 

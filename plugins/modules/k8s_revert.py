@@ -114,12 +114,12 @@ clean:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.faultline.chaos.plugins.module_utils._contract import check_choice
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import AUTH_OPTIONS, Cluster
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import residue
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import chosen, revert_entry
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import check_choice
 
 
 def revert(module):

@@ -58,22 +58,29 @@ renewed:
   returned: always
   type: list
   elements: str
+deadlines:
+  description: When the target reverts each of them now, in UTC, by id. None when the journal of an attack is damaged.
+  returned: success, and not in check mode
+  version_added: 0.2.0
+  type: dict
+  sample: {netem-1f2e3d4c5b: "2026-11-22T14:05:20Z"}
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._contract import check_choice, read_renewal
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import check_choice, chosen, remaining
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import chosen, deadline, remaining
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
 
 
 def renew(module):
+    """The deadlines of the renewed attacks by their ids; in check mode as they are. Errors: AttackError."""
     journal, params = Journal(), module.params
     check_choice(params, ("id", "run_id"))
-    seconds = _units.duration("lease", params["lease"], 1.0, 3600.0)
-    renewed = []
+    seconds = read_renewal(params)
+    renewed = {}
     for attack_id in chosen(journal, params["id"], params["run_id"]):
         if remaining(journal, attack_id) <= 0:
             continue
@@ -85,8 +92,16 @@ def renew(module):
                 if attack_id in journal.ids():
                     raise AttackError(f"the deadline of {attack_id} cannot be written: is the disk full or read-only?")
                 continue  # undone a moment ago
-        renewed.append(attack_id)
+        renewed[attack_id] = _deadline(journal, attack_id)
     return renewed
+
+
+def _deadline(journal, attack_id):
+    """None when its journal is damaged; its deadline is moved all the same."""
+    try:
+        return deadline(journal, journal.load(attack_id))
+    except JournalDamaged:
+        return None
 
 
 def main():
@@ -101,7 +116,8 @@ def main():
         module.fail_json(msg=str(error))
     if not renewed:
         module.fail_json(msg="nothing active to renew: it was reverted, or its deadline has passed", renewed=[])
-    module.exit_json(changed=True, renewed=renewed)
+    told = {} if module.check_mode else {"deadlines": renewed}
+    module.exit_json(changed=True, renewed=list(renewed), **told)
 
 
 if __name__ == "__main__":

@@ -278,6 +278,8 @@ lease_lost:
   type: list
   elements: str
   sample: []
+lease_deadlines: {returned: always, type: dict, version_added: 0.2.0, sample: {web1: {nightly-s1r1: "2026-11-22T14:05:20Z"}}, description: "Until when the
+  leases run after the last successful renewals, in UTC by the clock of the controller: by host, or V(the cluster), then by id of the attack."}
 probes:
   description: The probes of this phase.
   returned: always

@@ -9,39 +9,27 @@
 A module subclasses Attack and hands it to run_attack(). Nothing here knows what any attack is.
 """
 
-import hashlib
 import json
 import os
 import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _contract
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, JournalDamaged, JournalGone
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged, JournalGone
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import deadman
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import OVERDUE_AFTER, describe, remaining
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import ID, VERSION, Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import deadline, describe, remaining
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import VERSION, Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import KillGroup, SameBoot, Undo, When
 
 # Mirrors the doc fragment _attack.
-COMMON_OPTIONS = {
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "id": {"type": "str"},
-    "run_id": {"type": "str"},
-    "duration": {"type": "raw"},
-    "max_duration": {"type": "raw", "default": "1h"},
-    "lease": {"type": "raw"},
-    "control_addresses": {"type": "list", "elements": "str", "default": []},
-}
-_HARD_CAP = 86400.0
+COMMON_OPTIONS = dict(_contract.OPTIONS, control_addresses={"type": "list", "elements": "str", "default": []})
 _IN_PLACE, _INJECTING, _INTERRUPTED = "in place", "injecting", "interrupted"
-# Options that do not make it another attack: they say how long and for whom, not what.
-_NOT_IDENTITY = ("state", "id", "run_id", "duration", "max_duration", "lease", "control_addresses")
 
 
 class Plan:
@@ -128,8 +116,11 @@ class _Lifecycle:
         params = self.module.params
         if params["state"] == "absent":
             self._need_root()
+            _contract.HOST_ID.check("id", params["id"])
             return self._absent(self._id())
-        duration, lease = self._times()
+        duration, lease = _contract.read_times(params)
+        _contract.HOST_ID.check("id", params["id"])
+        _contract.HOST_RUN.check("run_id", params["run_id"])
         self.attack.validate()
         self.attack.id = self._id()
         self.attack.duration = duration
@@ -155,7 +146,7 @@ class _Lifecycle:
                 record = self.journal.load(other)
             except JournalDamaged:
                 continue
-            if record["boot_id"] != self.host.boot_id or remaining(self.journal, record["id"]) < -OVERDUE_AFTER:
+            if record["boot_id"] != self.host.boot_id or remaining(self.journal, record["id"]) < -_contract.OVERDUE_ON_HOST:
                 notes.append(self._undo_other(other, "was overdue"))
             elif other == self.attack.id and record["identity"] == self._identity() and self._state(record) == _INTERRUPTED:
                 notes.append(self._undo_other(other, "was interrupted while it was applied"))
@@ -173,35 +164,12 @@ class _Lifecycle:
             return _IN_PLACE
         return _INJECTING if injecting else _INTERRUPTED
 
-    # --- validate -------------------------------------------------------------------------------
-
-    def _times(self):
-        params = self.module.params
-        cap = _units.duration("max_duration", params["max_duration"], 1.0, _HARD_CAP)
-        if params["duration"] is None:
-            raise AttackError("duration is required: say when the target undoes the attack by itself, for example duration: 60s", option="duration")
-        duration = _units.duration("duration", params["duration"], 1.0, cap)
-        lease = None
-        if params["lease"] is not None:
-            lease = _units.duration("lease", params["lease"], 1.0, duration)
-        for option in ("id", "run_id"):
-            if params[option] is not None and not ID.match(params[option]):
-                raise BadOption(option, params[option], "use 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit, and not sweep or recover")
-        return duration, lease
-
     def _identity(self):
-        """A checksum of what makes this attack this attack."""
-        params = self.module.params
-        told = dict((key, _plain(params[key])) for key in self.attack.options if key not in _NOT_IDENTITY)
-        return hashlib.sha256(json.dumps([self.attack.name, told], sort_keys=True, default=str).encode("utf-8")).hexdigest()
+        """The common options do not count: they say how long and for whom, not what."""
+        return _contract.identity(self.attack.name, dict((key, self.module.params[key]) for key in self.attack.options if key not in COMMON_OPTIONS))
 
     def _id(self):
-        given = self.module.params["id"]
-        if given is None:
-            return f"{self.attack.name}-{self._identity()[:10]}"
-        if not ID.match(given):
-            raise BadOption("id", given, "use 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit, and not sweep or recover")
-        return given
+        return self.module.params["id"] or _contract.default_id(self.attack.name, self._identity())
 
     # --- present --------------------------------------------------------------------------------
 
@@ -214,15 +182,7 @@ class _Lifecycle:
         crash_point("guarded")
         before = attack.snapshot()
         plan = attack.plan(before)
-        result = {
-            "changed": True,
-            "id": attack.id,
-            "status": "planned",
-            "deadman": deadman.kind(self.host),
-            "undo": self.journal.script(attack.id),
-            "resources": attack.resources(),
-            "notes": plan.notes,
-        }
+        result = _contract.planned(attack.id, deadman.kind(self.host), attack.resources(), plan.notes, self._place(attack.id))
         if self.module.check_mode:
             self._show(result, plan, plan.undo)
             return result
@@ -267,18 +227,13 @@ class _Lifecycle:
             raise AttackError("{} was interrupted while it was applied: revert it first (module faultline.chaos.revert)".format(record["id"]))
 
     def _active(self, record):
-        return {
-            "changed": False,
-            "id": record["id"],
-            "status": "active",
-            "deadline": record["deadline"],
-            "remaining": remaining(self.journal, record["id"]),
-            "deadman": record["deadman"],
-            "undo": self.journal.script(record["id"]),
-            "resources": record["resources"],
-            "effect": self.journal.effect(record["id"]),
-            "notes": [],
-        }
+        attack_id = record["id"]
+        return _contract.already_active(
+            record, deadline(self.journal, record), remaining(self.journal, attack_id), self.journal.effect(attack_id), self._place(attack_id)
+        )
+
+    def _place(self, attack_id):
+        return {"undo": self.journal.script(attack_id)}
 
     def _commit(self, plan, duration, lease, result):
         """From the journal on: every way out of here either leaves a working attack or none."""
@@ -297,8 +252,8 @@ class _Lifecycle:
             "resources": attack.resources(),
             "boot_id": self.host.boot_id,
             "injector": [os.getpid(), start_time(os.getpid())],
-            "started": _iso(started),
-            "deadline": _iso(started + first),
+            "started": _contract.iso(started),
+            "deadline": _contract.iso(started + first),
             "deadline_cs": int((now + first) * 100),
             "limit_cs": int((now + duration) * 100),
             "began_cs": int(now * 100),
@@ -334,7 +289,7 @@ class _Lifecycle:
             raise AttackError(f"{told}; and the undo is stuck, the dead-man keeps trying: {outcome.reason}", stuck=[attack.id], **details)
         crash_point("verified")
         self._show(result, plan, undo)
-        result.update(status="active", deadline=record["deadline"], remaining=round(remaining(journal, record["id"]), 2))
+        result.update(status="active", deadline=deadline(journal, record), remaining=round(remaining(journal, record["id"]), 2))
         return result
 
     def _show(self, result, plan, undo):
@@ -343,12 +298,7 @@ class _Lifecycle:
         lines = [line for step in steps for line in step.render()] or ["nothing to undo"]
         result["undo_text"] = "\n".join(lines)
         if self.module._diff:
-            result["diff"] = {
-                "before_header": f"{self.attack.name} on the target",
-                "after_header": f"{self.attack.name} as attacked, and its undo",
-                "before": plan.before.rstrip("\n") + "\n",
-                "after": "{}\n\n# undo: {}\n{}\n".format(plan.after.rstrip("\n"), result["undo"], result["undo_text"]),
-            }
+            result["diff"] = _contract.diff(self.attack.name, "on the target", plan, self._place(self.attack.id), result["undo_text"])
 
     # --- absent ---------------------------------------------------------------------------------
 
@@ -375,24 +325,9 @@ class _Lifecycle:
         return [other["id"] for other in found if other.get("module") == self.attack.name]
 
 
-def _plain(value):
-    """An option, however it was spelled: 50, 50.0 and "50" are the same."""
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return dict((str(key), _plain(item)) for key, item in value.items())
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if value is None or isinstance(value, bool) else str(value)
-
-
 def _with_workers(plan, workers):
     """The steps of an undo, and those that end its workers (name, pid, start): first, or last where the host still depends on them."""
     ends = [KillGroup(f"end the worker {name}", pid, start) for name, pid, start in workers]
     if plan.workers_last and ends:
         return plan.undo.steps + [When([SameBoot()], ends)]
     return ends + plan.undo.steps
-
-
-def _iso(seconds):
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

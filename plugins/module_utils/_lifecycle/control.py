@@ -8,19 +8,28 @@
 
 import os
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, JournalDamaged
+from ansible_collections.faultline.chaos.plugins.module_utils._contract import OVERDUE_ON_HOST, iso_later
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import JournalDamaged
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import RECOVERY
-
-OVERDUE_AFTER = 3.0  # seconds past its deadline before an attack counts as overdue
 
 
 def remaining(journal, attack_id):
     """Seconds until the dead-man acts; negative when it should have; a deadline that cannot be right has passed."""
     due, limit = journal.number(attack_id, "deadline"), journal.number(attack_id, "limit")
     if due is None or limit is None or due > limit:
-        return -OVERDUE_AFTER - 1
+        return -OVERDUE_ON_HOST - 1
     return due / 100.0 - uptime()
+
+
+def deadline(journal, record):
+    """When the dead-man acts, renewals of the lease included: UTC by the clock of the target as it was when the attack began.
+
+    A deadline that cannot be right is told as it was planned; remaining() says that it has passed.
+    """
+    due, limit = journal.number(record["id"], "deadline"), journal.number(record["id"], "limit")
+    moved = 0 if due is None or limit is None or due > limit else due - record["deadline_cs"]
+    return iso_later(record["deadline"], moved / 100.0) if moved else record["deadline"]
 
 
 def attacks(journal, boot_id):
@@ -37,8 +46,9 @@ def describe(journal, boot_id, attack_id):
     except JournalDamaged as error:
         found.update(status="damaged", reason=str(error), run_id=journal.noted(attack_id, "run").strip() or None)
         return found
-    for key in ("module", "run_id", "started", "deadline", "deadman", "resources"):
+    for key in ("module", "run_id", "started", "deadman", "resources"):
         found[key] = record[key]
+    found["deadline"] = deadline(journal, record)
     found["remaining"] = round(remaining(journal, attack_id), 2)
     found["effect"] = journal.effect(attack_id)
     stuck = journal.noted(attack_id, "stuck").strip()
@@ -46,7 +56,7 @@ def describe(journal, boot_id, attack_id):
         found.update(status="damaged", reason="its revert.sh does not match its checksum; the revert module writes it again")
     elif stuck:
         found.update(status="stuck", reason=stuck)
-    elif record["boot_id"] != boot_id or found["remaining"] < -OVERDUE_AFTER:
+    elif record["boot_id"] != boot_id or found["remaining"] < -OVERDUE_ON_HOST:
         found["status"] = "overdue"
     else:
         found["status"] = "active"
@@ -67,22 +77,6 @@ def _run_of(journal, attack_id):
         return journal.load(attack_id)["run_id"]
     except JournalDamaged:
         return None
-
-
-def check_choice(params, names):
-    """Errors: BadOption when no or an empty way of choosing is given."""
-    for name in names:
-        if isinstance(params[name], str) and not params[name].strip():
-            raise BadOption(name, params[name], "give the name of an attack or a run")
-    given = [name for name in names if params[name]]
-    if not given:
-        raise AttackError("one of {} is needed: say what to act on".format(", ".join(names)))
-    if len(given) > 1:
-        raise BadOption(given[-1], params[given[-1]], f"give one of {_words(names)}")
-
-
-def _words(names):
-    return "{} and {}".format(", ".join(names[:-1]), names[-1])
 
 
 def unseen(host):

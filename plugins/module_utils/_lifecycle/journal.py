@@ -24,6 +24,7 @@ import shutil
 import stat
 import time
 
+from ansible_collections.faultline.chaos.plugins.module_utils._contract import HOST_ID
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged, JournalGone
 from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import checksum, state_dir, sync_dir, write_file
@@ -32,7 +33,6 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.control_sh i
 VERSION = 1
 HISTORY_KEPT = 1000  # lines
 BEGAN = "began"  # the event of a line that tells of a beginning; all other lines tell of an end
-ID = re.compile(r"^(?!(?:sweep|recover)\Z)[a-z0-9][a-z0-9_-]{0,63}\Z")  # these two are units of ours
 
 
 def _sums(record, script):
@@ -222,7 +222,7 @@ class Journal:
         """Ids of the attacks with a journal here."""
         if not self.check_place():
             return []
-        return sorted(name for name in os.listdir(self.path) if ID.match(name) and os.path.isdir(os.path.join(self.path, name)))
+        return sorted(name for name in os.listdir(self.path) if HOST_ID.allows(name) and os.path.isdir(os.path.join(self.path, name)))
 
     def load(self, attack_id):
         """The record of an attack. Errors: JournalDamaged when it is torn, changed or of a newer version; JournalGone."""
@@ -292,7 +292,7 @@ class Journal:
         """What the history says of attacks that began, and of whose end it says nothing."""
         lines = self._lines()
         ended = [_which(each) for each in lines if each.get("event") != BEGAN]
-        return [each for each in lines if each.get("event") == BEGAN and ID.match(str(each.get("id"))) and _which(each) not in ended]
+        return [each for each in lines if each.get("event") == BEGAN and HOST_ID.allows(str(each.get("id"))) and _which(each) not in ended]
 
     def lost(self):
         """Those of them that have no journal either: somebody has deleted it."""

@@ -50,7 +50,7 @@ each() { # each HOW: every attack at once; a bad one never keeps the others from
     done
     return "$result"
 }
-renew() { # renew RUN SECONDS; 3 when nothing is active under that run
+renew() { # renew RUN SECONDS: prints each id and its seconds until the undo; 3 when nothing is active under that run
     case $2 in '' | *[!0-9]*) echo "renew: SECONDS must be a whole number" >&2; return 2 ;; esac
     number "$2"
     seconds=$n
@@ -65,7 +65,9 @@ renew() { # renew RUN SECONDS; 3 when nothing is active under that run
         next=$((up + seconds * 100))
         [ "$next" -le "$n" ] || next=$n
         [ "$next" -gt "$due" ] || next=$due
-        printf '%s\n' "$next" >"$dir/.deadline.$$" && mv "$dir/.deadline.$$" "$dir/deadline" && found=0
+        printf '%s\n' "$next" >"$dir/.deadline.$$" && mv "$dir/.deadline.$$" "$dir/deadline" || continue
+        found=0
+        printf '%s %s\n' "$id" "$(((next - up + 99) / 100))"
     done 2>/dev/null
     return "$found"
 }

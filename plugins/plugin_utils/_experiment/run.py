@@ -22,6 +22,7 @@ from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.module_utils._units import human
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment import outcomes, verdict as experiment_verdict, windows as experiment_windows
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.deadlines import latest, watch_begins, watch_ended
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import planned_seconds
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.round_kinds import CLUSTER, HOST, kind_of
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.write import ReportError, write_atomically, write_reports
@@ -212,9 +213,8 @@ class Run:
         phase = self.attacks[-1]
         entry = self.entry(phase)
         began = parse(phase["started"])
-        latest = iso(when + timedelta(seconds=entry["deadman_s"]))
         selected = entry["blast_radius"]["selected"]
-        phase["hosts"] = [outcomes.host_entry(host, _of_this_attack(results.get(host), entry["id"]), entry["id"], latest) for host in selected]
+        phase["hosts"] = [outcomes.host_entry(host, _of_this_attack(results.get(host), entry["id"]), entry["id"], latest(entry, when)) for host in selected]
         failed = [f"{one['host']}: {one['error']}" for one in phase["hosts"] if one["error"]]
         if len(failed) < len(selected) or any(one["effect"] for one in phase["hosts"]):
             phase["injected"] = iso(when)
@@ -229,12 +229,14 @@ class Run:
             fix = "raise safety.grace (and lease), use more forks, or select fewer hosts"
             self.stop(experiment_verdict.ABORTED, f"{_label(entry)} took {human(round(spent))} to reach all hosts, as long as the first timer: {fix}.")
             return 0.0
+        watch_begins(entry, phase["hosts"], when)
         return min(entry["duration_s"], entry["deadman_s"] - spent)
 
     def reverted(self, results: Mapping[str, Mapping[str, Any]], steady: Mapping[str, Any], when: datetime) -> None:
         """Takes the answers of the revert and what was observed before it."""
         phase = self.attacks[-1]
         over = self._over_before_time(phase, results, when)
+        watch_ended(self.entry(phase), phase["hosts"], steady)
         self._take_reverts(phase, results)
         phase["ended"] = iso(when)
         if not any(outcomes.in_trouble(one) for one in phase["hosts"]):

@@ -14,7 +14,9 @@ from __future__ import annotations
 import math
 import os
 import queue
+import re
 import threading
+import time
 import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from time import monotonic
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from ansible_collections.faultline.chaos.plugins.module_utils._contract import iso
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Completed, Runner, plain
 
 NOTHING_ACTIVE = 3
@@ -49,7 +52,7 @@ class Renewal(t.Protocol):
     """The way to the leases of one place."""
 
     def renew(self, lease: Lease, timeout: float) -> Completed:
-        """Exit status 0, or NOTHING_ACTIVE and another one with words. May raise."""
+        """Exit status 0 and a line for each attack, its id and the seconds until it reverts; or NOTHING_ACTIVE or another one with words. May raise."""
 
     def close(self) -> None:
         """Ends what still runs."""
@@ -91,7 +94,8 @@ class ClusterRenewal:
 
         cluster = kube_cluster.Cluster(self._params, self._settings, timeout=(timeout, timeout), tries=1)
         renewed = kube_lease.renew(cluster, {**self._params, "id": None, "run_id": lease.run_id}, lease.seconds)
-        return Completed(0 if renewed else NOTHING_ACTIVE, "", "")
+        lines = [f"{attack_id} {math.ceil(deadline - cluster.now())}\n" for attack_id, deadline in renewed.items()]
+        return Completed(0 if renewed else NOTHING_ACTIVE, "".join(lines), "")
 
     def close(self) -> None:
         pass
@@ -104,6 +108,8 @@ class LeaseKeeper:
         self._lease, self._alive = lease, alive
         self._stopped = threading.Event()
         self._lost: dict[str, str] = {}
+        #: By place, then by the id of an attack: the deadline that the last successful renewal set, in UTC by the clock of this machine.
+        self.deadlines: dict[str, dict[str, str]] = {}
         #: What people should be told, once each: (host, words).
         self.news: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         for position, (host, renewal) in enumerate(sorted(renewals.items())):
@@ -123,7 +129,7 @@ class LeaseKeeper:
         due = renewed = monotonic() + wait
         while not self._stopped.wait(max(0.0, due - monotonic())) and self._alive():
             begun = monotonic()
-            problem, gone = self._renew(renewal, min(pause, LONGEST_RENEWAL))
+            problem, gone = self._renew(host, renewal, min(pause, LONGEST_RENEWAL))
             if self._stopped.is_set():
                 return
             if problem is None:
@@ -135,15 +141,22 @@ class LeaseKeeper:
                 self.news.put((host, f"lease lost: {problem}"))
             due = max(due + (pause if problem is None else pause / 2), monotonic() + 0.1)
 
-    def _renew(self, renewal: Renewal, timeout: float) -> tuple[str | None, bool]:
+    def _renew(self, host: str, renewal: Renewal, timeout: float) -> tuple[str | None, bool]:
         """What went wrong, if anything, and whether that is the end of it."""
         try:
             ended = renewal.renew(self._lease, timeout)
         except Exception as error:  # whatever a connection plugin comes up with, the thread goes on
             return plain(error, timeout), False
         if ended.rc == 0:
+            self.deadlines[host] = _deadlines(ended.stdout, time.time())
             return None, False
         words = (ended.stderr.strip() or ended.stdout.strip()).rpartition("\n")[2][:200]
         if ended.rc == NOTHING_ACTIVE:
             return words if words.startswith("there is no ") else f"nothing of run {self._lease.run_id} is active there", True
         return f"exit status {ended.rc}" + (f": {words}" if words else ""), False
+
+
+def _deadlines(output: str, now: float) -> dict[str, str]:
+    """By id, from the lines of a renewal that answered just now. Late by at most the time that its answer took, never early."""
+    found = (re.fullmatch(r"([a-z0-9][a-z0-9_-]*) ([0-9]{1,9})", line.strip()) for line in output.splitlines())
+    return {line[1]: iso(now + int(line[2])) for line in found if line}

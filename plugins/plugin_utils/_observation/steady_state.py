@@ -238,6 +238,7 @@ class _Watch:
             "interval_s": self._settings.interval,
             "settled_s": None if settled is None else round(settled, 3),
             "lease_lost": self._keeper.lost if self._keeper else [],
+            "lease_deadlines": dict(self._keeper.deadlines) if self._keeper else {},
             "probes": probes,
         }
 
@@ -261,6 +262,7 @@ def frame(phase: t.Any, reason: str | None = None) -> dict[str, t.Any]:
         "interval_s": 0.0,
         "settled_s": None,
         "lease_lost": [],
+        "lease_deadlines": {},
         "probes": [],
     }
 

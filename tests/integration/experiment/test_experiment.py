@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.faultline.chaos.plugins.module_utils._contract import iso
 from tests.integration.experiment.support.fleet import Fleet
 
 ALL_REVERTED = dict.fromkeys(("n1", "n2", "n3", "n4"), "reverted")
@@ -141,6 +142,28 @@ def test_lease_is_renewed_and_handed_to_the_attack(fleet: Fleet) -> None:
     result = fleet.experiment(fleet.plan(safety={"lease": "60s"}, step={"select": {"count": 1}}))
     [selected] = result.attacks[0]["blast_radius"]["selected"]
     assert fleet.log(selected)[0].endswith("lease 60")
+
+
+def test_a_host_that_is_lost_under_a_renewed_lease_is_left_until_the_renewed_deadline(fleet: Fleet) -> None:
+    """Its attack said one minute, its duration ends after ten, and the last renewal that got there made it five."""
+    renew = f'touch {fleet.root}/n2/cut; echo "$1-s1r1 300"'
+    begun = time.time()
+    result = fleet.experiment(fleet.plan(safety={"lease": "60s"}, step={"hosts": "n2"}), PRETEND_RENEW=renew)
+    [left] = result.record["left_to_timer"]
+    assert left["host"] == "n2" and iso(begun + 300) <= left["deadline"] <= iso(time.time() + 300)
+    [entry] = result.attacks[0]["hosts"]
+    assert (entry["outcome"], entry["deadline"]) == ("left_to_timer", left["deadline"])
+    assert result.output.count(f"left to its timer, until {left['deadline']}") == 1
+    assert f"left to its timer: n2, until {left['deadline']}" in result.output
+    assert f"Left to their timers: n2 (until {left['deadline']})" in result.record["verdict_reason"]
+    reports = fleet.reports / result.record["run_id"]
+    assert all(left["deadline"][:19] in (reports / name).read_text() for name in ("report.html", "junit.xml", "journal.json"))
+
+
+def test_a_host_that_is_lost_while_nobody_knows_of_renewals_is_left_until_the_end(fleet: Fleet) -> None:
+    begun = time.time()
+    result = fleet.experiment(fleet.plan(safety={"lease": "60s"}), PRETEND_BREAKDOWN="during")
+    assert min(one["deadline"] for one in result.attacks[0]["hosts"]) > iso(begun + 590)
 
 
 REFUSALS: list[tuple[dict[str, Any], list[str], str]] = [

@@ -13,11 +13,10 @@ import hashlib
 import json
 import os
 import socket
-import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _contract
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import AUTH_OPTIONS, Cluster
@@ -25,25 +24,19 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors i
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_namespace
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman as kube_deadman
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.deadman import CLUSTER, WATCHER
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import VERSION, Journal, check_ids, labels
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import OVERDUE_AFTER, Outcome, reason_of, remaining, revert_entry, undo_all
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import VERSION, Journal, labels
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import Outcome, reason_of, remaining, revert_entry, undo_all
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import Making
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import check_exists
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import object_name
 
 # Mirrors the doc fragment _kube_attack.
-COMMON_OPTIONS = {
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "id": {"type": "str"},
-    "run_id": {"type": "str"},
-    "duration": {"type": "raw"},
-    "max_duration": {"type": "raw", "default": "1h"},
-    "lease": {"type": "raw"},
-    "journal_namespace": {"type": "str", "default": "default"},
-    "protected": {"type": "list", "elements": "str", "default": []},
-}
+COMMON_OPTIONS = dict(
+    _contract.OPTIONS,
+    journal_namespace={"type": "str", "default": "default"},
+    protected={"type": "list", "elements": "str", "default": []},
+)
 NAMESPACE_OPTION = {"namespace": {"type": "str", "required": True}}
-_HARD_CAP = 86400.0
 # Options that do not make it another attack: they say how long, for whom and by which way, or how patiently it is looked at, not what.
 _NOT_IDENTITY = set(COMMON_OPTIONS) | set(AUTH_OPTIONS) | {"wait", "recovery_timeout"}
 
@@ -80,6 +73,7 @@ class KubeAttack:
         self.first = 0.0  # seconds until the first deadline: the lease or the duration; inject() and verify() must be done by then
         self.id = ""  # likewise
         self.entry = None  # its journal, from inject() on
+        self.making = None  # how the objects that it creates are marked, from inject() on
 
     def validate(self):
         """Check every option, touching nothing. Errors: BadOption."""
@@ -105,10 +99,10 @@ class KubeAttack:
         """A KubePlan from a snapshot. Changes nothing."""
         raise AttackError(f"{self.name} has no plan")
 
-    def inject(self, plan, making):
+    def inject(self, plan):
         """Apply the plan: by default its steps."""
         for number, step in enumerate(plan.steps):
-            plan.made.append(step.apply(self.cluster, making))
+            plan.made.append(step.apply(self.cluster, self.making))
             crash_point("inject:%d" % number)
 
     def goes_on(self):
@@ -153,9 +147,10 @@ class Lifecycle:
         self.passed_over = set()  # uids of the journals that check mode takes for undone
 
     def run(self):
-        check_ids(self.params["id"], self.params["run_id"])
+        _contract.CLUSTER_ID.check("id", self.params["id"])
+        _contract.CLUSTER_RUN.check("run_id", self.params["run_id"])
         absent = self.params["state"] == "absent"
-        duration, lease = (0.0, None) if absent else self._times()
+        duration, lease = (0.0, None) if absent else _contract.read_times(self.params)
         if not absent:
             for namespace in self.attack.namespaces():
                 check_namespace("namespace", namespace, self.params["protected"])
@@ -163,7 +158,7 @@ class Lifecycle:
                 check_namespace("journal_namespace", self.params["journal_namespace"], self.params["protected"])
             self.attack.validate()
         self._connect()
-        self.attack.id, self.attack.duration = self._id(), duration
+        self.attack.id, self.attack.duration = self._ids()[0], duration
         self.attack.first = min(duration, lease) if lease else duration
         if absent:
             return self._absent()
@@ -194,7 +189,7 @@ class Lifecycle:
         """What a stopped watcher left behind is undone by whoever comes by first. Check mode passes over it."""
         notes = []
         for entry in self._entries():
-            if entry.damage or remaining(self.cluster, entry) >= -OVERDUE_AFTER:
+            if entry.damage or remaining(self.cluster, entry) >= -_contract.OVERDUE_IN_CLUSTER:
                 continue
             if self.check_mode:
                 self.passed_over.add(entry.uid)
@@ -204,25 +199,18 @@ class Lifecycle:
                 notes.append("{} was overdue: {}".format(entry.id, "undone now" if outcome.clean else "stuck: " + outcome.reason))
         return notes
 
-    # --- validate -------------------------------------------------------------------------------
+    # --- identity -------------------------------------------------------------------------------
 
-    def _times(self):
-        params = self.params
-        cap = _units.duration("max_duration", params["max_duration"], 1.0, _HARD_CAP)
-        if params["duration"] is None:
-            raise AttackError("duration is required: say when the attack is undone by itself, for example duration: 60s", option="duration")
-        duration = _units.duration("duration", params["duration"], 1.0, cap)
-        lease = None if params["lease"] is None else _units.duration("lease", params["lease"], 1.0, duration)
-        return duration, lease
+    def _identities(self):
+        """The identity of this attack, and the one that version 0.1 would have given it, so that an attack it left is known again."""
+        options = dict((key, self.params[key]) for key in self.attack.options if key not in _NOT_IDENTITY)
+        return [_contract.identity(self.attack.name, options), _contract.checksum_of(self.attack.name, options)]
 
-    def _identity(self):
-        """A checksum of what makes this attack this attack."""
-        told = dict((key, self.params[key]) for key in self.attack.options if key not in _NOT_IDENTITY)
-        return hashlib.sha256(json.dumps([self.attack.name, told], sort_keys=True, default=str).encode("utf-8")).hexdigest()
-
-    def _id(self):
+    def _ids(self):
+        """The id of this attack, and the one that version 0.1 would have given it when that is another one."""
         name = self.attack.name.replace("k8s_", "").replace("_", "-")
-        return self.params["id"] or f"{name}-{self._identity()[:10]}"
+        ids = [self.params["id"] or _contract.default_id(name, identity) for identity in self._identities()]
+        return ids[:1] if ids[0] == ids[1] else ids
 
     # --- present --------------------------------------------------------------------------------
 
@@ -238,15 +226,8 @@ class Lifecycle:
         plan = attack.plan(attack.snapshot())
         nonce = "%s-%d-%s" % (socket.gethostname()[:40], os.getpid(), hashlib.sha256(os.urandom(16)).hexdigest()[:12])
         making = Making(attack.id, nonce, labels(attack.id, attack.name, self.params["run_id"]))
-        result = {
-            "changed": True,
-            "id": attack.id,
-            "status": "planned",
-            "deadman": WATCHER if lease else attack.deadman,
-            "journal": f"{self._place()}/{object_name(attack.id)}",
-            "resources": attack.resources(),
-            "notes": plan.notes,
-        }
+        place = {"journal": f"{self._place()}/{object_name(attack.id)}"}
+        result = _contract.planned(attack.id, WATCHER if lease else attack.deadman, attack.resources(), plan.notes, place)
         if not self.check_mode:
             for step in plan.steps:
                 step.prepare(self.cluster)
@@ -265,7 +246,7 @@ class Lifecycle:
                 continue  # k8s_attack_info and k8s_revert are loud about damage; it must not stop this one
             if entry.uid in self.passed_over:
                 continue
-            if entry.id == self.attack.id and mine is None:
+            if entry.id in self._ids() and mine is None:
                 return self._again(entry)
             shared = wanted & set(entry.record.get("resources") or [])
             if shared:
@@ -274,25 +255,15 @@ class Lifecycle:
 
     def _again(self, entry):
         entry.check()
-        if entry.namespace != self._place() or entry.record["identity"] != self._identity():
+        if entry.namespace != self._place() or entry.record["identity"] not in self._identities():
             raise AttackError(f"id: {entry.id} is active with other options in namespace {entry.namespace}: revert it first, or choose another id")
         if entry.stuck or remaining(self.cluster, entry) <= 0:
             raise AttackError(f"{entry.id} is overdue or stuck: revert it first (module faultline.chaos.k8s_revert)")
         if not entry.applied:  # a second injector beside the first could not be told from it, nor what either changed
             told = "%s is being applied by somebody else, or who applied it died: wait, or revert it first (module faultline.chaos.k8s_revert, id: %s)"
             raise AttackError(told % (entry.id, entry.id))
-        return {
-            "changed": False,
-            "id": entry.id,
-            "status": "active",
-            "deadline": _iso(entry.deadline),
-            "remaining": round(remaining(self.cluster, entry), 2),
-            "deadman": entry.record["deadman"],
-            "journal": f"{entry.namespace}/{entry.name}",
-            "resources": entry.record["resources"],
-            "effect": entry.effect,
-            "notes": [],
-        }
+        place = {"journal": f"{entry.namespace}/{entry.name}"}
+        return _contract.already_active(entry.record, _contract.iso(entry.deadline), remaining(self.cluster, entry), entry.effect, place)
 
     def _commit(self, plan, undo, making, duration, lease, result):
         """Every way out of here either leaves a working attack or none."""
@@ -312,11 +283,11 @@ class Lifecycle:
                 "id": attack.id,
                 "module": attack.name,
                 "run_id": self.params["run_id"],
-                "identity": self._identity(),
+                "identity": self._identities()[0],
                 "resources": attack.resources(),
                 "namespaces": attack.namespaces(),
                 "nonce": making.nonce,
-                "started": _iso(started),
+                "started": _contract.iso(started),
                 "deadman": result["deadman"],
                 "injector": "%s pid %d" % (socket.gethostname(), os.getpid()),
                 "undo": [step.to_dict() for step in undo],
@@ -327,8 +298,8 @@ class Lifecycle:
             if watched:
                 kube_deadman.start_watcher(self.cluster, entry)
             crash_point("armed")
-            attack.entry = entry
-            attack.inject(plan, making)
+            attack.entry, attack.making = entry, making
+            attack.inject(plan)
             crash_point("injected")
             result["effect"] = attack.verify(plan)
             attack.goes_on()  # else what was made since must go, too
@@ -336,7 +307,7 @@ class Lifecycle:
         except Exception as error:  # whatever it is, the cluster comes first
             self._withdraw(entry, undo, job, error)
         crash_point("verified")
-        result.update(status="active", deadline=_iso(entry.deadline), remaining=round(remaining(self.cluster, entry), 2))
+        result.update(status="active", deadline=_contract.iso(entry.deadline), remaining=round(remaining(self.cluster, entry), 2))
         return result
 
     def _arm_cluster(self, place, duration, making):
@@ -397,18 +368,14 @@ class Lifecycle:
         result["undo_text"] = "\n".join(step.render() for step in undo) if not plan.secret else "put back what the Secret of the journal holds"
         result["undo_text"] = result["undo_text"] or "nothing to undo"
         if self.diff:
-            result["diff"] = {
-                "before_header": f"{self.attack.name} in the cluster",
-                "after_header": f"{self.attack.name} as attacked, and its undo",
-                "before": plan.before.rstrip("\n") + "\n",
-                "after": "{}\n\n# undo: {}\n{}\n".format(plan.after.rstrip("\n"), result["journal"], result["undo_text"]),
-            }
+            result["diff"] = _contract.diff(self.attack.name, "in the cluster", plan, {"journal": result["journal"]}, result["undo_text"])
 
     # --- absent ---------------------------------------------------------------------------------
 
     def _absent(self):
-        result = {"changed": False, "id": self.attack.id, "status": "absent", "notes": []}
-        entry = self.journal.find(self._place(), self.attack.id)
+        entries = [self.journal.find(self._place(), attack_id) for attack_id in self._ids()]
+        entry = next((each for each in entries if each is not None), None)
+        result = {"changed": False, "id": entry.id if entry else self.attack.id, "status": "absent", "notes": []}
         # Only the cluster as dead-man has a Job; others may have no right to look for one.
         may_have_job = entry is None and self.attack.deadman == CLUSTER
         job = kube_deadman.orphan(self.cluster, self._place(), self.attack.id) if may_have_job else None
@@ -425,7 +392,3 @@ class Lifecycle:
             raise AttackError(f"{entry.id} is stuck: {outcome.reason}", stuck=[entry.id])
         result.update(status="reverted" if outcome.acted else "absent", notes=outcome.drifted)
         return result
-
-
-def _iso(seconds):
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -12,9 +12,8 @@ reverted its journal is deleted: what a cluster keeps of it is nothing; results 
 
 import base64
 import json
-import re
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, JournalDamaged
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, KubeError, Unsure
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import CONFIG_MAP, SECRET
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import trust
@@ -33,18 +32,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._marks import (
 )
 
 VERSION = 1
-ID = re.compile(r"^[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?\Z")
-RUN = re.compile(r"^[a-z0-9]([-_a-z0-9]{0,61}[a-z0-9])?\Z")
 LARGEST = 900000  # bytes; a cluster refuses objects of 1 MiB and more
 _NEEDED = ("version", "id", "module", "run_id", "identity", "resources", "namespaces", "nonce", "started", "deadman", "undo")
-
-
-def check_ids(attack_id, run_id):
-    """Errors: BadOption."""
-    if attack_id is not None and not ID.match(attack_id):
-        raise BadOption("id", attack_id, "use 1 to 50 of a-z, 0-9 and -, beginning and ending with a letter or digit")
-    if run_id is not None and not RUN.match(run_id):
-        raise BadOption("run_id", run_id, "use 1 to 63 of a-z, 0-9, - and _, beginning and ending with a letter or digit")
 
 
 def labels(attack_id, attack, run_id):

@@ -11,17 +11,17 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.re
 
 
 def renew(cluster, params, seconds, check_mode=False):
-    """Move the deadlines of the attacks that id, run_id and namespaces say to so many seconds from now. Returns their ids.
+    """Move the deadlines of the attacks that id, run_id and namespaces say to so many seconds from now.
 
+    Returns {id: deadline}, in seconds since the epoch by the clock of the API server; in check mode the deadlines are as they were.
     The watcher of a leased attack reads them in the journal.
     """
     journal = Journal(cluster)
-    renewed = []
+    renewed = {}
     for entry in chosen(journal, params):
         if entry.damage or remaining(cluster, entry) <= 0:
             continue
         if not check_mode:
-            deadline = min(entry.limit, cluster.now() + seconds)
-            journal.renew(entry, deadline)
-        renewed.append(entry.id)
+            journal.renew(entry, cluster.now() + seconds)  # at most to its limit
+        renewed[entry.id] = max(entry.deadline, renewed.get(entry.id, 0.0))  # another namespace may have the same id
     return renewed

@@ -6,11 +6,10 @@
 
 """Revert attacks in a cluster, and say what is active: what the lifecycle, the watcher and the control modules share."""
 
+from ansible_collections.faultline.chaos.plugins.module_utils._contract import OVERDUE_IN_CLUSTER, iso
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import KubeError, NotFound
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import DONE, DRIFTED
-
-OVERDUE_AFTER = 5.0  # seconds past its deadline before an attack counts as overdue
 
 
 class Outcome:
@@ -89,7 +88,7 @@ def status(cluster, entry):
         return "damaged"
     if entry.stuck:
         return "stuck"
-    return "overdue" if remaining(cluster, entry) < -OVERDUE_AFTER else "active"
+    return "overdue" if remaining(cluster, entry) < -OVERDUE_IN_CLUSTER else "active"
 
 
 def describe(cluster, entry):
@@ -100,7 +99,7 @@ def describe(cluster, entry):
     if not entry.damage:
         for key in ("module", "run_id", "started", "deadman", "resources"):
             told[key] = entry.record[key]
-        told.update(remaining=round(remaining(cluster, entry), 2), effect=entry.effect)
+        told.update(deadline=iso(entry.deadline), remaining=round(remaining(cluster, entry), 2), effect=entry.effect)
     return told
 
 

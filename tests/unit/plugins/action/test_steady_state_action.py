@@ -81,7 +81,21 @@ def test_choices_and_defaults_are_the_same() -> None:
 def test_the_result_is_documented() -> None:
     told = yaml.safe_load(module.RETURN)
     assert all(told[key]["returned"] == "always" for key in told)
-    assert set(told) == {"met", "aborted", "reason", "error", "phase", "started", "ended", "window_s", "interval_s", "settled_s", "lease_lost", "probes"}
+    assert set(told) == {
+        "met",
+        "aborted",
+        "reason",
+        "error",
+        "phase",
+        "started",
+        "ended",
+        "window_s",
+        "interval_s",
+        "settled_s",
+        "lease_lost",
+        "lease_deadlines",
+        "probes",
+    }
 
 
 PLAY = """

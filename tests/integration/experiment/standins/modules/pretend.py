@@ -89,8 +89,9 @@ def main():
             open(os.path.join(HOST, word), "w").close()
     if "linger" in wanted:
         time.sleep(30)
-    deadline = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + float(params["duration"])))
-    result.update(status="active", deadline=deadline, remaining=float(params["duration"]), deadman="watcher", undo="/nowhere/revert.sh")
+    first = min(float(params["duration"]), float(params["lease"] or params["duration"]))
+    deadline = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + first))
+    result.update(status="active", deadline=deadline, remaining=first, deadman="watcher", undo="/nowhere/revert.sh")
     module.exit_json(**result)
 
 

@@ -98,4 +98,61 @@ def test_an_attack_that_ends_meanwhile_keeps_no_lease_from_being_renewed(bench, 
         noted(journal, attack_id, name, text)
 
     monkeypatch.setattr(Journal, "note", note)
-    assert act(lease.renew, run_id="r", lease="90s") == ["b"]
+    assert list(act(lease.renew, run_id="r", lease="90s")) == ["b"]
+
+
+# --- the deadline after renewals ------------------------------------------------------------------
+
+
+def described(bench) -> dict:
+    [found] = control.attacks(bench.journal, bench.host.boot_id)
+    return found
+
+
+def test_a_renewed_deadline_is_what_is_reported(bench, act) -> None:
+    """It is that of the record, moved as far as the renewals moved the file."""
+    bench.publish("a", run_id="r", seconds=60, limit=600)  # the record says one minute past midnight
+    assert described(bench)["deadline"] == "2026-01-01T00:01:00Z"
+    assert act(lease.renew, run_id="r", lease="150s") == {"a": described(bench)["deadline"]}
+    assert described(bench)["deadline"] in ("2026-01-01T00:02:30Z", "2026-01-01T00:02:31Z") and 148 < described(bench)["remaining"] <= 150
+    assert act(lease.renew, run_id="r", lease="1h") == {"a": "2026-01-01T00:10:00Z"}
+    assert described(bench)["deadline"] == "2026-01-01T00:10:00Z", "the end of the duration"
+
+
+def test_a_deadline_that_was_renewed_without_python_is_reported(bench) -> None:
+    bench.publish("a", run_id="r", seconds=60, limit=600)
+    told = bench.sh(["sh"], bench.state / "control.sh", "renew", "r", "1000").stdout
+    assert told in ("a 600\n", "a 599\n") and described(bench)["deadline"] == "2026-01-01T00:10:00Z"
+
+
+@pytest.mark.parametrize("text", ["", "soon", "9999999999999"])
+def test_a_deadline_that_cannot_be_right_is_reported_as_planned(bench, text: str) -> None:
+    (bench.publish("a", seconds=60) / "deadline").write_text(text)
+    assert described(bench)["deadline"] == "2026-01-01T00:01:00Z" and described(bench)["status"] == "overdue"
+
+
+def test_a_damaged_record_keeps_no_lease_from_being_renewed(bench, act) -> None:
+    directory = bench.publish("a", run_id="r", seconds=60, limit=600)
+    (directory / "record.json").write_text("{")
+    assert act(lease.renew, run_id="r", lease="5m") == {"a": None}
+    assert control.remaining(bench.journal, "a") > 290
+
+
+def test_check_mode_renews_nothing(bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "Journal", lambda: Journal(bench.journal.path))
+    bench.publish("a", run_id="r", seconds=60, limit=600)
+    module = Module(bench, run_id="r", lease="5m")
+    module.check_mode = True
+    assert lease.renew(module) == {"a": "2026-01-01T00:01:00Z"} and control.remaining(bench.journal, "a") <= 60
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_the_module_returns_the_new_deadlines(bench, monkeypatch: pytest.MonkeyPatch, check_mode: bool) -> None:
+    monkeypatch.setattr(lease, "Journal", lambda: Journal(bench.journal.path))
+    bench.publish("a", run_id="r", seconds=60, limit=600)
+    module, results = Module(bench, run_id="r", lease="1h"), []
+    module.check_mode, module.exit_json = check_mode, lambda **result: results.append(result)
+    monkeypatch.setattr(lease, "AnsibleModule", lambda **_spec: module)
+    lease.main()
+    told = {} if check_mode else {"deadlines": {"a": "2026-01-01T00:10:00Z"}}
+    assert results == [{"changed": True, "renewed": ["a"], **told}]

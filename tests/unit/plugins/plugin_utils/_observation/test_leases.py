@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.faultline.chaos.plugins.module_utils._contract import iso
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.leases import HostRenewal, Lease, LeaseKeeper
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Completed
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.crew import Crew
@@ -59,6 +60,22 @@ def test_renewed_at_once_and_every_third_of_the_lease() -> None:
     assert host.timeout == pytest.approx(0.2)
     assert host.argv[:2] == ["/bin/sh", "-c"]
     assert host.argv[3:] == ["faultline", "run-1", "1"]
+
+
+def test_the_last_renewal_that_succeeded_says_until_when() -> None:
+    """By host and id; what else a login prints is passed over, and what fails moves nothing."""
+
+    def answer(number: int) -> Completed:
+        if number > 2:
+            raise OSError("n1 is unreachable")
+        return Completed(0, f"Welcome to n1\nrun-1-s1r1 {100 * number}\nrun-1-s1r2 7\n", "")
+
+    begun = int(time.time())
+    keeper = kept(0.7, lease=0.6, n1=Host(answer), n2=Host(unreachable), n3=Host(lambda _number: RENEWED))
+    ended = int(time.time()) + 1
+    assert set(keeper.deadlines) == {"n1", "n3"} and keeper.deadlines["n3"] == {}
+    assert {"run-1-s1r1", "run-1-s1r2"} == set(keeper.deadlines["n1"])
+    assert iso(begun + 200) <= keeper.deadlines["n1"]["run-1-s1r1"] <= iso(ended + 200)
 
 
 def test_nothing_after_the_stop() -> None:

@@ -16,12 +16,13 @@ from datetime import datetime
 
 import pytest
 
+from ansible_collections.faultline.chaos.plugins.module_utils._contract import iso
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.steady_state import bind, frame, observe, read_settings
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Completed
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.local import ControllerRunner
 
-RESULT = {"met", "aborted", "reason", "error", "phase", "started", "ended", "window_s", "interval_s", "settled_s", "lease_lost", "probes"}
+RESULT = {"met", "aborted", "reason", "error", "phase", "started", "ended", "window_s", "interval_s", "settled_s", "lease_lost", "lease_deadlines", "probes"}
 PROBE = {"name", "type", "target", "tolerance", "met", "reason", "samples", "succeeded", "success_percent", "latency_ms", "series"}
 TRUE = {"name": "yes", "type": "command", "argv": ["true"]}
 FALSE = {"name": "no", "type": "command", "argv": ["false"]}
@@ -157,6 +158,15 @@ def test_lost_leases_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result["lease_lost"] == ["n1"]
     assert result["met"]
     assert "bad during  0s/1s  n1: lease lost: nothing of run r1 is active there" in lines
+
+
+def test_the_renewed_deadlines_are_in_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ControllerRunner, "run", lambda self, argv, timeout: Completed(0, "r1-s1r1 0\n" if "r1" in argv else "", ""))
+    begun = iso(time.time())
+    result, _lines = watched(TRUE, phase="during", renew={"hosts": ["n1"], "run_id": "r1", "lease": 30})
+    assert begun <= result["lease_deadlines"]["n1"].pop("r1-s1r1") <= iso(time.time())
+    assert result["lease_deadlines"] == {"n1": {}}
+    assert watched(TRUE)[0]["lease_deadlines"] == {}
 
 
 def test_settling() -> None:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import copy
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.faultline.chaos.plugins.module_utils import _contract
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman, lease
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import revert_entry, status
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import describe, revert_entry, status
+from ansible_collections.faultline.chaos.plugins.modules import k8s_lease
 from tests.unit.support.kube_attacks import MAPS, Wall, Write, call, content, prepare
 
 
@@ -73,6 +76,30 @@ def test_a_lease_is_watched_and_the_job_ends_the_duration(kube) -> None:
     entry = journal.find("shop", made["id"])
     assert entry.deadline == entry.limit
     assert not any(method == "PATCH" and "/jobs/" in path for method, path in kube.requests)
+
+
+@pytest.mark.parametrize("seconds, check_mode", [(40.0, False), (3600.0, False), (40.0, True)])
+def test_a_renewed_deadline_is_what_is_reported(kube, seconds: float, check_mode: bool) -> None:
+    made = call(kube, Wall, lease="20s", run_id="r")
+    renewed = lease.renew(kube.cluster, {"id": None, "run_id": "r", "namespaces": ["shop"]}, seconds, check_mode)
+    told = _contract.iso(renewed[made["id"]])
+    after = 20.0 if check_mode else min(seconds, 60.0)  # at most the duration
+    assert after - 2 < renewed[made["id"]] - kube.cluster.now() <= after
+    assert call(kube, Wall, lease="20s")["deadline"] == told
+    [found] = [describe(kube.cluster, entry) for entry in Journal(kube.cluster).entries()]
+    assert found["deadline"] == told and after - 2 < found["remaining"] <= after
+    assert check_mode == (told == made["deadline"])
+
+
+def test_the_module_returns_the_new_deadlines(kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, results = call(kube, Wall, lease="20s", run_id="r"), []
+    params = {"id": None, "run_id": "r", "namespaces": ["shop"], "lease": "30m"}
+    module = SimpleNamespace(params=params, check_mode=False, exit_json=lambda **result: results.append(result))
+    monkeypatch.setattr(k8s_lease, "AnsibleModule", lambda **_spec: module)
+    monkeypatch.setattr(k8s_lease, "Cluster", lambda _params: kube.cluster)
+    k8s_lease.main()
+    [entry] = Journal(kube.cluster).entries()
+    assert results == [{"changed": True, "renewed": [made["id"]], "deadlines": {made["id"]: _contract.iso(entry.limit)}}]
 
 
 def test_a_cluster_that_keeps_jobs_gets_a_watcher(kube) -> None:
@@ -177,6 +204,47 @@ def test_overlap_and_other_options(kube) -> None:
         call(kube, value="3")
     with pytest.raises(AttackError, match="is active with other options"):
         call(kube, value="3", id=made["id"])
+
+
+class Share(Write):
+    """An attack of a certain size."""
+
+    options = dict(Write.options, percent={"type": "raw"})
+
+
+@pytest.mark.parametrize("spelled", [33, 33.0, "33"])
+def test_the_spelling_of_an_option_makes_no_other_attack(kube, spelled: object) -> None:
+    before = content(kube)
+    made = call(kube, Share, percent=33)
+    again = call(kube, Share, percent=spelled)
+    assert (again["changed"], again["id"]) == (False, made["id"])
+    gone = call(kube, Share, percent=spelled, state="absent")
+    assert (gone["status"], gone["id"]) == ("reverted", made["id"]) and content(kube) == before
+
+
+def test_another_size_is_another_attack(kube) -> None:
+    made = call(kube, Share, percent=33)
+    assert call(kube, Share, percent=34, state="absent")["status"] == "absent"
+    with pytest.raises(AttackError, match=f"write:shop is held by the active attack {made['id']}"):
+        call(kube, Share, percent=34)
+
+
+def of_0_1(kube, monkeypatch: pytest.MonkeyPatch, **values) -> dict:
+    """Makes an attack as version 0.1 did, when the spelling of its options was a part of its identity."""
+    with monkeypatch.context() as patch:
+        patch.setattr(_contract, "identity", _contract.checksum_of)
+        return call(kube, Share, percent=33, **values)
+
+
+@pytest.mark.parametrize("given", [{}, {"id": "w"}])
+def test_an_attack_that_was_active_before_an_upgrade_is_known_again(kube, monkeypatch: pytest.MonkeyPatch, given: dict) -> None:
+    before = content(kube)
+    old = of_0_1(kube, monkeypatch, **given)
+    again = call(kube, Share, percent=33, **given)
+    assert (again["changed"], again["status"], again["id"]) == (False, "active", old["id"])
+    gone = call(kube, Share, percent=33, state="absent", **given)
+    assert (gone["changed"], gone["status"], gone["id"]) == (True, "reverted", old["id"]) and content(kube) == before
+    assert (call(kube, Share, percent=33, **given)["id"] == old["id"]) is bool(given)
 
 
 def test_the_later_of_two_gives_way(kube) -> None:

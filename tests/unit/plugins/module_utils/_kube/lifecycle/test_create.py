@@ -24,7 +24,7 @@ def test_an_attack_that_died_before_it_did_anything_is_not_active(kube, monkeypa
     class Killed(BaseException):
         pass
 
-    def die(_self, _plan, _making):
+    def die(_self, _plan):
         raise Killed
 
     before = content(kube)

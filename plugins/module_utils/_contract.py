@@ -1,0 +1,179 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""The contract that attacks on hosts and attacks on clusters keep alike: times, ids, identity and the common keys of the result. Pure.
+
+The two lifecycles differ in how they keep a journal and in what reverts an attack. They do not differ in what is written here.
+"""
+
+import datetime
+import hashlib
+import json
+import re
+import time
+
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+
+# The options that every attack has. The doc fragments _attack and _kube_attack mirror them.
+OPTIONS = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "id": {"type": "str"},
+    "run_id": {"type": "str"},
+    "duration": {"type": "raw"},
+    "max_duration": {"type": "raw", "default": "1h"},
+    "lease": {"type": "raw"},
+}
+
+_SHORTEST = 1.0  # seconds; of a duration and of a lease
+_LONGEST_DURATION = 86400.0  # seconds; max_duration cannot raise it
+_LONGEST_RENEWAL = 3600.0  # seconds
+
+# Seconds past its deadline before an attack counts as overdue, and the next attack in its place undoes it first.
+# On a host the timer acts within tenths of a second, and recovery 2 s after the deadline.
+# In a cluster three controllers act one after another (Job, TTL, garbage collection), and the API server gives its time in whole seconds.
+OVERDUE_ON_HOST = 3.0
+OVERDUE_IN_CLUSTER = 5.0
+
+
+# --- times --------------------------------------------------------------------------------------
+
+
+def read_times(params: dict) -> tuple:
+    """(duration, lease) in seconds; the lease is None when there is none. Errors: AttackError that names the option."""
+    cap = _units.duration("max_duration", params["max_duration"], _SHORTEST, _LONGEST_DURATION)
+    if params["duration"] is None:
+        raise AttackError("duration is required: say when the attack is undone by itself, for example duration: 60s", option="duration")
+    duration = _units.duration("duration", params["duration"], _SHORTEST, cap)
+    lease = None if params["lease"] is None else _units.duration("lease", params["lease"], _SHORTEST, duration)
+    return duration, lease
+
+
+def read_renewal(params: dict) -> float:
+    """For how many seconds from now a lease is renewed. Errors: BadOption."""
+    return _units.duration("lease", params["lease"], _SHORTEST, _LONGEST_RENEWAL)
+
+
+def iso(seconds: float) -> str:
+    """Seconds since the epoch as a time in UTC, to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def iso_later(text: str, seconds: float) -> str:
+    """A time as iso() writes it, moved by so many seconds. Errors: ValueError when the text is no such time."""
+    parts = re.match(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z\Z", text)
+    if not parts:
+        raise ValueError(f"{text!r} is no time in UTC")
+    when = datetime.datetime(*(int(part) for part in parts.groups())) + datetime.timedelta(seconds=seconds)
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# --- ids ----------------------------------------------------------------------------------------
+
+
+class IdRule:
+    """Which names are allowed where a name becomes a part of something else, such as a directory, a unit, an object or a label."""
+
+    def __init__(self, pattern: str, fix: str):
+        self._pattern = pattern
+        self._fix = fix
+
+    def allows(self, name: str) -> bool:
+        return re.match(self._pattern, name) is not None
+
+    def check(self, option: str, name) -> None:
+        """None passes. Errors: BadOption."""
+        if name is not None and not self.allows(name):
+            raise BadOption(option, name, self._fix)
+
+
+# On a host: a directory and a systemd unit. faultline-sweep and faultline-recover are the units of recovery.
+HOST_ID = HOST_RUN = IdRule(
+    r"(?!(?:sweep|recover)\Z)[a-z0-9][a-z0-9_-]{0,63}\Z", "use 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit, and not sweep or recover"
+)
+# In a cluster: a part of an object's name, and the value of a label.
+CLUSTER_ID = IdRule(r"[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?\Z", "use 1 to 50 of a-z, 0-9 and -, beginning and ending with a letter or digit")
+CLUSTER_RUN = IdRule(r"[a-z0-9]([-_a-z0-9]{0,61}[a-z0-9])?\Z", "use 1 to 63 of a-z, 0-9, - and _, beginning and ending with a letter or digit")
+
+
+def default_id(name: str, checksum: str) -> str:
+    """The id of an attack that was given none: the same task has the same id again."""
+    return f"{name}-{checksum[:10]}"
+
+
+def check_choice(params: dict, names: tuple) -> None:
+    """For modules that act on attacks chosen by one of these options. Errors: AttackError when none, an empty one or several are given."""
+    for name in names:
+        if isinstance(params[name], str) and not params[name].strip():
+            raise BadOption(name, params[name], "give the name of an attack or a run")
+    given = [name for name in names if params[name]]
+    if not given:
+        raise AttackError("one of {} is needed: say what to act on".format(", ".join(names)))
+    if len(given) > 1:
+        raise BadOption(given[-1], params[given[-1]], "give one of {} and {}".format(", ".join(names[:-1]), names[-1]))
+
+
+# --- identity -----------------------------------------------------------------------------------
+
+
+def identity(name: str, options: dict) -> str:
+    """A checksum of what makes an attack this attack: its module and the options that say what it does.
+
+    The spelling of a value does not count: 50, 50.0 and "50" are the same.
+    """
+    return checksum_of(name, _plain(options))
+
+
+def checksum_of(name: str, options: dict) -> str:
+    """SHA-256 of a module and its options exactly as they are."""
+    return hashlib.sha256(json.dumps([name, options], sort_keys=True, default=str).encode("utf-8")).hexdigest()
+
+
+def _plain(value):
+    """A value in its one spelling. Text stays as it is: "1.0" may be a name."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return dict((str(key), _plain(item)) for key, item in value.items())
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if value is None or isinstance(value, bool) else str(value)
+
+
+# --- results ------------------------------------------------------------------------------------
+# place: where the undo is, as the lifecycle calls it: {"undo": path} on a host, {"journal": namespace/name} in a cluster.
+
+
+def planned(attack_id: str, deadman: str, resources: list, notes: list, place: dict) -> dict:
+    """The result of an attack before it is applied; check mode returns it."""
+    return dict(place, changed=True, id=attack_id, status="planned", deadman=deadman, resources=resources, notes=notes)
+
+
+def already_active(record: dict, deadline: str, remaining: float, effect: dict, place: dict) -> dict:
+    """The result when the same attack is active already. record: of its journal. remaining: seconds until the deadline, renewals included."""
+    return dict(
+        place,
+        changed=False,
+        id=record["id"],
+        status="active",
+        deadline=deadline,
+        remaining=round(remaining, 2),
+        deadman=record["deadman"],
+        resources=record["resources"],
+        effect=effect,
+        notes=[],
+    )
+
+
+def diff(name: str, where: str, plan, place: dict, undo_text: str) -> dict:
+    """What --diff shows: the texts before and after of a plan, and the undo with the place where it is kept. where: "on the target", for example."""
+    [kept] = place.values()
+    return {
+        "before_header": f"{name} {where}",
+        "after_header": f"{name} as attacked, and its undo",
+        "before": plan.before.rstrip("\n") + "\n",
+        "after": "{}\n\n# undo: {}\n{}\n".format(plan.after.rstrip("\n"), kept, undo_text),
+    }
