@@ -65,9 +65,8 @@ renew() { # renew RUN SECONDS: prints each id and its seconds until the undo; 3 
         next=$((up + seconds * 100))
         [ "$next" -le "$n" ] || next=$n
         [ "$next" -gt "$due" ] || next=$due
-        printf '%s\n' "$next" >"$dir/.deadline.$$" && mv "$dir/.deadline.$$" "$dir/deadline" || continue
-        found=0
-        printf '%s %s\n' "$id" "$(((next - up + 99) / 100))"
+        printf '%s\n' "$next" >"$dir/.deadline.$$" && mv "$dir/.deadline.$$" "$dir/deadline" && found=0 &&
+            printf '%s %s\n' "$id" "$(((next - up + 99) / 100))"
     done 2>/dev/null
     return "$found"
 }
