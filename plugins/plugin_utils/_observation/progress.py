@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import Plan, Track
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.tolerance import Sample, nearest_rank
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample, nearest_rank
 
 SHOWN = 6  # probes in one line
 QUIET = 2.0  # a flapping probe is told of at most this often

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Outcome, Probe, plain
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.tolerance import Sample, Score
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample, Score
 
 MOST_SAMPLES = 20_000  # per probe and window
 CLOSING = 5.0  # how long the last samples of a window may still be waited for

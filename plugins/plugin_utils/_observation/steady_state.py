@@ -21,13 +21,13 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.leases import ClusterRenewal, HostRenewal, Lease, LeaseKeeper, Renewal
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.progress import BAD, GOOD, Progress
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import HEARTBEAT, MOST_SAMPLES, Plan, Sampler, Track
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import PHASES, SHORTEST_INTERVAL, Probe, Runner
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.host import CONTROLLER
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import read_probes
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.tolerance import latencies
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.crew import Crew
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.local import ControllerRunner, ending
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import latencies
 
 SHORTEST_LEASE = 3.0
 WARM_UP, LONGEST_WARM_UP = 5.0, 15.0

@@ -15,8 +15,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import Options
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.tolerance import Tolerance
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Tolerance
 
 PHASES = ("before", "during", "after")
 SHORTEST_INTERVAL = 0.05

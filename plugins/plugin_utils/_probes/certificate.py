@@ -17,7 +17,7 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 from time import monotonic
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Outcome, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.http_client import read_ca_path, tls_context
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.net import connect, is_address, left, read_host, shown_address

@@ -11,7 +11,7 @@ from __future__ import annotations
 import http.client
 import json
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import BODY_LIMIT, Outcome, Probe, plain
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.http_client import HIDDEN, HttpClient
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rules import Rules

@@ -22,7 +22,7 @@ import typing as t
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import kinds, labels
 from ansible_collections.faultline.chaos.plugins.module_utils._units import integer, percent
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Outcome, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rules import JsonRule
 

@@ -15,7 +15,7 @@ import sys
 import typing as t
 from time import monotonic
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Outcome, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rules import RegexRule, Rules
 

@@ -18,7 +18,7 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Missing, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Missing, Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import BODY_LIMIT, Outcome, Probe, plain
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.http_client import HttpClient
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.certificate import CertificateProbe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.host import CommandProbe, ProcessProbe, ServiceProbe

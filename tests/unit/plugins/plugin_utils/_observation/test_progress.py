@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.progress import Progress
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import Plan, Track
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import read_probes
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.tolerance import Sample
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample
 
 GOOD, BAD = Sample(0.0, True, 31.2), Sample(0.0, False, None, None, "connection refused")
 

@@ -14,10 +14,10 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation import sampler as observation_sampler
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import Plan, Sampler, Track
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Outcome, Probe
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.tolerance import Sample
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.crew import Crew
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample
 
 OPEN = threading.Event()
 

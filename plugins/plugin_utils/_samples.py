@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Options
 
 PERCENTILES = (50, 95, 99)
 _ROUNDING = 1e-9

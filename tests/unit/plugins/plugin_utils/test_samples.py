@@ -11,8 +11,8 @@ import itertools
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import Options
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.tolerance import Sample, Score, Tolerance, latencies, nearest_rank, rank
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample, Score, Tolerance, latencies, nearest_rank, rank
 
 GOOD, SLOW, FAILED = Sample(0.0, True, 10.0), Sample(0.0, True, 500.0), Sample(0.0, False, 3.0)
 
