@@ -25,7 +25,8 @@ from time import monotonic
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.faultline.chaos.plugins.module_utils._contract import iso
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Completed, Runner, plain
+from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Completed, Runner
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import error_words
 
 NOTHING_ACTIVE = 3
 LONGEST_RENEWAL = 10.0
@@ -146,7 +147,7 @@ class LeaseKeeper:
         try:
             ended = renewal.renew(self._lease, timeout)
         except Exception as error:  # whatever a connection plugin comes up with, the thread goes on
-            return plain(error, timeout), False
+            return error_words(error, timeout), False
         if ended.rc == 0:
             self.deadlines[host] = _deadlines(ended.stdout, time.time())
             return None, False

@@ -23,8 +23,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Outcome, Probe, plain
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample, Score
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import error_words
 
 MOST_SAMPLES = 20_000  # per probe and window
 CLOSING = 5.0  # how long the last samples of a window may still be waited for
@@ -196,14 +197,14 @@ class Sampler:
         """In a thread of its own. Never raises."""
         probe = self.tracks[number].probe
         begun = time.monotonic()
-        outcome = Outcome(False)
+        outcome = Measurement(False)
         tries = 0
         while not outcome.ok and tries <= probe.retries:
             tries += 1
             try:
                 outcome = probe.attempt(probe.timeout)
             except Exception as error:
-                outcome = Outcome(False, None, plain(error, probe.timeout))
+                outcome = Measurement(False, None, error_words(error, probe.timeout))
         ms = (time.monotonic() - begun) * 1000
         detail = outcome.detail
         if tries > 1:

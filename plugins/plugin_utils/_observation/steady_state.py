@@ -22,9 +22,10 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.lease
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.progress import BAD, GOOD, Progress
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import HEARTBEAT, MOST_SAMPLES, Plan, Sampler, Track
 from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import PHASES, SHORTEST_INTERVAL, Probe, Runner
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import PHASES, SHORTEST_INTERVAL, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.host import CONTROLLER
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import read_probes
+from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Runner
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.crew import Crew
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.local import ControllerRunner, ending
 from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import latencies

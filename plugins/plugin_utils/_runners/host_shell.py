@@ -30,7 +30,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.loader import become_loader, connection_loader
 from ansible.template import Templar
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Completed
+from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Completed
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.local import kill, marked
 
 # $0 is the mark by which we find our own processes, $1 the seconds after which the host ends the command by itself.

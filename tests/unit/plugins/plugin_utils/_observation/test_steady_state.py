@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils._contract import iso
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.steady_state import bind, frame, observe, read_settings
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Completed
+from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Completed
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.local import ControllerRunner
 
 RESULT = {"met", "aborted", "reason", "error", "phase", "started", "ended", "window_s", "interval_s", "settled_s", "lease_lost", "lease_deadlines", "probes"}
