@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
+from ansible_collections.faultline.chaos.plugins.module_utils._units import human
 from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Options
 
 PERCENTILES = (50, 95, 99)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable, Sequence
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
+from ansible_collections.faultline.chaos.plugins.module_utils._units import human
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import Plan, Track
 from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample, nearest_rank
 

@@ -22,7 +22,7 @@ import typing as t
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
+from ansible_collections.faultline.chaos.plugins.module_utils._units import human
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample, Score
 from ansible_collections.faultline.chaos.plugins.plugin_utils._text import error_words

@@ -17,8 +17,8 @@ import time
 import typing as t
 import urllib.parse
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
-from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Missing, Options
+from ansible_collections.faultline.chaos.plugins.module_utils._units import human
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, MissingOption, Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import BODY_LIMIT, Measurement, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.http_client import HttpClient
 from ansible_collections.faultline.chaos.plugins.plugin_utils._text import error_words
@@ -56,7 +56,7 @@ class Limits:
             self._conditions.append((found[1], bound))
         least, most = (self._bound(expect, name, sign) for name, sign in (("min", ">="), ("max", "<=")))
         if not self._conditions:
-            raise Missing(expect.label("value"), fix)
+            raise MissingOption(expect.label("value"), fix)
         if least is not None and most is not None and least > most:
             raise expect.refusal("max", most, f"it must not be below min, {least:g}")
 

@@ -41,7 +41,7 @@ def read_probes(given: t.Any, interval: float = 1.0) -> list[Probe]:
 
 
 def _read(position: int, data: t.Any, interval: float) -> Probe:
-    nameless = Options(data, f"probe {position}", "write a dictionary with name and type")
+    nameless = Options(data, f"probe {position}", fix="write a dictionary with name and type")
     name = nameless.text("name", REQUIRED, "give the probe a name", most=100)
     options = Options(_unaliased(data, name), f"probe {name!r}")
     kind = options.choice("type", sorted(TYPES), REQUIRED)

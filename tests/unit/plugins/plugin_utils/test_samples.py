@@ -116,7 +116,7 @@ def test_reading() -> None:
         ({"success": -1}, "success: -1 is refused"),
         ({"p95": "fast"}, "p95: 'fast' is refused: write a duration"),
         ({"p95": 0}, "p95: 0 is refused"),
-        ({"p90": "1s"}, "'p90' is refused: no such option; did you mean p9"),
+        ({"p90": "1s"}, "'p90' is refused: there is no such option; did you mean p9"),
     ],
 )
 def test_bad_tolerances(given: dict, words: str) -> None:
