@@ -14,8 +14,8 @@ from ansible.utils.display import Display
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation import steady_state
-from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.progress import BAD, GOOD
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.host_shell import HostShells
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import BAD, GOOD
 
 display = Display()
 

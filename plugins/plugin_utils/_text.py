@@ -14,6 +14,8 @@ from collections.abc import Iterable
 
 from ansible_collections.faultline.chaos.plugins.module_utils._units import human
 
+# How a line for people is meant; an action plugin chooses the colour.
+GOOD, BAD, PLAIN = "good", "bad", "plain"
 _SHOWN = 5
 _LONGEST_ERROR = 200
 

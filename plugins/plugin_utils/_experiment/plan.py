@@ -13,15 +13,15 @@ from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _draw, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.round_kinds import COLLECTION
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.windows import parse_forbidden, parse_window
 from ansible_collections.faultline.chaos.plugins.plugin_utils._options import DAY, HOUR, REQUIRED, Options, plain
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import read_probes
+from ansible_collections.faultline.chaos.plugins.plugin_utils._record import FORMATS
 from ansible_collections.faultline.chaos.plugins.plugin_utils._text import tidy
 
 Plan = dict[str, Any]
 OPTION = "experiment_plan"
-COLLECTION = "faultline.chaos"
-FORMATS = ("html", "json", "junit")
 # What the role itself hands to every attack.
 ROLE_OPTIONS = ("state", "id", "run_id", "duration", "max_duration", "lease")
 MOST_STEPS = MOST_VALUES = 50

@@ -30,7 +30,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._text import error
 
 NOTHING_ACTIVE = 3
 LONGEST_RENEWAL = 10.0
-STAGGER = 0.02
+RENEWAL_STAGGER = 0.02
 _RENEW = """if [ "$(id -u)" = 0 ]; then state=/var/lib/faultline; else state=$HOME/.local/state/faultline; fi
 [ -r "$state/control.sh" ] || { echo "there is no $state/control.sh" >&2; exit 3; }
 exec sh "$state/control.sh" renew "$1" "$2\""""
@@ -114,7 +114,7 @@ class LeaseKeeper:
         #: What people should be told, once each: (host, words).
         self.news: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         for position, (host, renewal) in enumerate(sorted(renewals.items())):
-            spawn(lambda host=host, renewal=renewal, wait=position * STAGGER: self._keep(host, renewal, wait))
+            spawn(lambda host=host, renewal=renewal, wait=position * RENEWAL_STAGGER: self._keep(host, renewal, wait))
 
     @property
     def lost(self) -> list[str]:

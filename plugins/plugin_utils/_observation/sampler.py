@@ -36,7 +36,7 @@ _SLACK = 0.1  # a thread tells of its own timeout first
 
 
 @dataclass(frozen=True)
-class Plan:
+class SamplingPlan:
     """When to sample. With `settle` the window may begin that much later: sampling goes on until it held for a whole window."""
 
     window: float
@@ -53,7 +53,7 @@ class Plan:
 class Track:
     """The samples of one probe."""
 
-    def __init__(self, probe: Probe, plan: Plan, offset: float = 0.0) -> None:
+    def __init__(self, probe: Probe, plan: SamplingPlan, offset: float = 0.0) -> None:
         self.probe = probe
         #: When the first sample is due.
         self.first = first = probe.initial_delay + offset % (min(probe.interval, plan.window - probe.initial_delay) / 2)
@@ -146,7 +146,7 @@ class Sampler:
     """One run over a window. `spawn` runs a call in a thread; `alive` turns false when nobody waits for the result."""
 
     def __init__(
-        self, probes: Sequence[Probe], plan: Plan, listener: Listener, spawn: Callable[[Callable[[], None]], t.Any], alive: Callable[[], bool]
+        self, probes: Sequence[Probe], plan: SamplingPlan, listener: Listener, spawn: Callable[[Callable[[], None]], t.Any], alive: Callable[[], bool]
     ) -> None:
         self.plan, self._listener, self._spawn, self._alive = plan, listener, spawn, alive
         step = min(STAGGER, 1.0 / max(1, len(probes)))

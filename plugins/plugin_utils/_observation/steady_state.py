@@ -19,8 +19,8 @@ from time import monotonic
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.leases import ClusterRenewal, HostRenewal, Lease, LeaseKeeper, Renewal
-from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.progress import BAD, GOOD, Progress
-from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import HEARTBEAT, MOST_SAMPLES, Plan, Sampler, Track
+from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.progress import Progress
+from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import HEARTBEAT, MOST_SAMPLES, Sampler, SamplingPlan, Track
 from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import PHASES, SHORTEST_INTERVAL, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.host import CONTROLLER
@@ -29,8 +29,9 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base impo
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.crew import Crew
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.local import ControllerRunner, ending
 from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import latencies
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import BAD, GOOD
 
-SHORTEST_LEASE = 3.0
+SHORTEST_RENEWED_LEASE = 3.0
 WARM_UP, LONGEST_WARM_UP = 5.0, 15.0
 _RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _NOT_RUN = "not run in check mode: it may change something"
@@ -42,7 +43,7 @@ class Settings:
 
     probes: list[Probe]
     phase: str
-    plan: Plan
+    plan: SamplingPlan
     interval: float
     title: str | None = None
     lease: Lease | None = None
@@ -55,7 +56,7 @@ def read_settings(args: Mapping[str, t.Any]) -> Settings:
     options = Options(args, "")
     interval = options.duration("interval", 1.0, minimum=SHORTEST_INTERVAL)
     window = options.duration("window", 10.0, minimum=SHORTEST_INTERVAL)
-    plan = Plan(
+    plan = SamplingPlan(
         window=window,
         initial_delay=options.duration("initial_delay", 0.0),
         settle=options.duration("settle", 0.0),
@@ -72,7 +73,7 @@ def read_settings(args: Mapping[str, t.Any]) -> Settings:
     return Settings([probe for probe in probes if phase in probe.phases], phase, plan, interval, title, *renewal)
 
 
-def _check_pace(probe: Probe, plan: Plan) -> None:
+def _check_pace(probe: Probe, plan: SamplingPlan) -> None:
     where = f"probe {probe.name!r}"
     if probe.initial_delay >= plan.window:
         raise BadOption(f"{where}: initial_delay", probe.initial_delay, f"it must be shorter than the window of {plan.window:g}s")
@@ -94,7 +95,7 @@ def _read_renewal(options: Options) -> tuple[Lease | None, list[str], Mapping[st
     run_id = renew.text("run_id", REQUIRED, "give the run id of the attacks", most=64)
     if not _RUN_ID.fullmatch(run_id):
         raise renew.refusal("run_id", run_id, "use 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit")
-    seconds = renew.duration("lease", REQUIRED, minimum=SHORTEST_LEASE, maximum=3600.0)
+    seconds = renew.duration("lease", REQUIRED, minimum=SHORTEST_RENEWED_LEASE, maximum=3600.0)
     renew.done()
     return Lease(run_id, seconds), hosts, cluster
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.faultline.chaos.plugins.plugin_utils._record import ATTACK, Record
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts, svg
-from ansible_collections.faultline.chaos.plugins.plugin_utils._report.facts import Record, Sample, Segment, Track
+from ansible_collections.faultline.chaos.plugins.plugin_utils._report.facts import ProbeTrack, Sample, Segment
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.svg import Frame, Scale, element, label
 
 PANEL_TOP, PANEL = 22.0, 118.0
@@ -42,7 +43,7 @@ def runs(segment: Segment) -> list[tuple[float, float, bool]]:
     return found
 
 
-def strip(track: Track, frame: Frame, middle: float, height: float) -> str:
+def strip(track: ProbeTrack, frame: Frame, middle: float, height: float) -> str:
     """One row of good (a thin line) and bad (a full block); where nothing was sampled nothing is drawn."""
     parts = []
     for segment in track.segments:
@@ -76,7 +77,7 @@ def _phase_bars(record: Record, frame: Frame, top: float, height: float) -> str:
     shown = {window.phase: window for window in frame.windows}
     number = 0
     for index, phase in enumerate(facts.phases(record)):
-        attack = phase.get("kind") == "attack"
+        attack = phase.get("kind") == ATTACK
         number += attack
         between = facts.bounds(phase)
         if between is None:
@@ -113,7 +114,7 @@ def _phase_bars(record: Record, frame: Frame, top: float, height: float) -> str:
     return "".join(parts)
 
 
-def overview(record: Record, tracks: list[Track]) -> str:
+def overview(record: Record, tracks: list[ProbeTrack]) -> str:
     """All phases on one line, and below them each probe's good and bad moments."""
     left = 210.0
     frame = frame_of(record, left)
@@ -168,7 +169,7 @@ def _line(samples: list[Sample], frame: Frame, scale: Scale, gap: float) -> str:
     return (element("path", d="".join(paths), class_="series") if paths else "") + "".join(dots)
 
 
-def _failures(track: Track, frame: Frame, scale: Scale) -> str:
+def _failures(track: ProbeTrack, frame: Frame, scale: Scale) -> str:
     parts, seen = [], set()
     for sample in track.samples:
         if sample.ok:
@@ -184,7 +185,7 @@ def _failures(track: Track, frame: Frame, scale: Scale) -> str:
     return "".join(parts)
 
 
-def _limit_lines(track: Track, frame: Frame, scale: Scale) -> str:
+def _limit_lines(track: ProbeTrack, frame: Frame, scale: Scale) -> str:
     """The tolerance, and for each phase what was measured of it."""
     limits = facts.limits(track.tolerance)
     parts = []
@@ -225,7 +226,7 @@ def _limit_lines(track: Track, frame: Frame, scale: Scale) -> str:
     return "".join(parts)
 
 
-def _values(track: Track) -> tuple[str, list[tuple[Sample, Any]]]:
+def _values(track: ProbeTrack) -> tuple[str, list[tuple[Sample, Any]]]:
     """What the samples returned: "number", "category" or "" when there is nothing worth drawing."""
     found = [(sample, sample.value) for sample in track.samples if sample.value is not None and isinstance(sample.value, (str, int, float))]
     distinct = {value for _sample, value in found}
@@ -238,7 +239,7 @@ def _values(track: Track) -> tuple[str, list[tuple[Sample, Any]]]:
     return ("category", found) if len(distinct) <= _CATEGORIES else ("", [])
 
 
-def _value_panel(track: Track, frame: Frame, top: float) -> tuple[str, float]:
+def _value_panel(track: ProbeTrack, frame: Frame, top: float) -> tuple[str, float]:
     """A second, smaller panel for what the samples returned; with its height."""
     kind, found = _values(track)
     if not kind:
@@ -283,7 +284,7 @@ def _value_panel(track: Track, frame: Frame, top: float) -> tuple[str, float]:
     return "".join(parts), 62.0
 
 
-def probe_plot(track: Track, frame: Frame, ident: str) -> str:
+def probe_plot(track: ProbeTrack, frame: Frame, ident: str) -> str:
     """One probe across the whole experiment."""
     top, bottom = PANEL_TOP, PANEL_TOP + PANEL
     latencies = [sample.ms for sample in track.samples if sample.ms is not None]

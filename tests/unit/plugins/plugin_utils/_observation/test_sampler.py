@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation import sampler as observation_sampler
-from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import Plan, Sampler, Track
+from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import Sampler, SamplingPlan, Track
 from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.crew import Crew
@@ -76,7 +76,7 @@ def fixture_open() -> Iterator[None]:
 
 def sampled(*probes: Probe, alive: Callable[[], bool] = lambda: True, **plan: object) -> tuple[Sampler, str | None, float]:
     crew = Crew()
-    sampler = Sampler(probes, Plan(**{"window": 1.0, **plan}), Silent(), crew.start, alive)  # type: ignore[arg-type]
+    sampler = Sampler(probes, SamplingPlan(**{"window": 1.0, **plan}), Silent(), crew.start, alive)  # type: ignore[arg-type]
     begun = time.monotonic()
     reason = sampler.run()
     took = time.monotonic() - begun
@@ -279,7 +279,7 @@ def test_a_pause_of_our_own_is_not_held_against_the_system(monkeypatch: pytest.M
                 time.sleep(0.8)
 
     crew = Crew()
-    sampler = Sampler([Scripted(good, interval=0.1)], Plan(2.0), Stops(), crew.start, lambda: True)
+    sampler = Sampler([Scripted(good, interval=0.1)], SamplingPlan(2.0), Stops(), crew.start, lambda: True)
     assert sampler.run() is None
     assert 10 <= len(sampler.tracks[0].series) < 18
     assert sampler.tracks[0].breach() is None

@@ -79,12 +79,12 @@ def test_blast_radius_is_the_widest_attack() -> None:
 
 
 def test_trouble_is_sorted_by_its_urgency() -> None:
-    assert [(host["host"], host["outcome"]) for host in facts.in_trouble(report_records.not_reverted())] == [
+    assert [(host["host"], host["outcome"]) for host in facts.trouble(report_records.not_reverted())] == [
         ("n3", "stuck"),
         ("n2", "left_to_timer"),
     ]
     only_named = {**report_records.empty(), "left_to_timer": [{"host": "n9", "deadline": "2026-08-21T10:10:00Z"}]}
-    assert [host["host"] for host in facts.in_trouble(only_named)] == ["n9"]
+    assert [host["host"] for host in facts.trouble(only_named)] == ["n9"]
 
 
 def test_ramps_say_where_it_broke() -> None:
