@@ -280,7 +280,7 @@ def _told(track: Track, cut_short: bool) -> dict[str, t.Any]:
         "succeeded": succeeded,
         "success_percent": round(100.0 * succeeded / len(judged), 3) if judged else 0.0,
         "latency_ms": latencies(judged),
-        "series": [sample.told() for sample in track.series],
+        "series": [sample.to_dict() for sample in track.series],
     }
 
 
@@ -290,7 +290,7 @@ def _told_skipped(probe: Probe) -> dict[str, t.Any]:
 
 
 def _told_probe(probe: Probe, reason: str | None) -> dict[str, t.Any]:
-    told = {"name": probe.name, "type": probe.type, "target": probe.target, "tolerance": probe.tolerance.told()}
+    told = {"name": probe.name, "type": probe.type, "target": probe.target, "tolerance": probe.tolerance.texts(), "limits": probe.tolerance.limits()}
     return {**told, "met": reason is None, "reason": reason}
 
 

@@ -18,19 +18,7 @@ from typing import Any
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils._record import ATTACK, LEFT_TO_TIMER, STUCK, Record, in_trouble, troubled
-
-PERCENTILES = ("p50", "p95", "p99", "max")
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One measurement of one probe."""
-
-    t: float
-    ok: bool
-    ms: float | None
-    value: Any
-    detail: str
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample, Tolerance
 
 
 @dataclass
@@ -45,6 +33,21 @@ class Segment:
     def met(self) -> bool:
         return bool(self.result.get("met"))
 
+    @property
+    def latency_ms(self) -> dict[str, Any]:
+        """The measured latencies by name, in ms."""
+        return self.result.get("latency_ms") or {}
+
+    @property
+    def breached(self) -> dict[str, float]:
+        """The latency limits that were exceeded, in ms."""
+        return Tolerance.of_result(self.result).breached(self.latency_ms)
+
+    @property
+    def bad(self) -> Callable[[Sample], bool]:
+        """What tells the samples that count against the steady state."""
+        return Tolerance.of_result(self.result).bad(self.latency_ms)
+
 
 @dataclass
 class ProbeTrack:
@@ -53,7 +56,7 @@ class ProbeTrack:
     name: str
     type: str
     target: str
-    tolerance: dict[str, Any]
+    tolerance: Tolerance
     segments: list[Segment] = field(default_factory=list)
 
     @property
@@ -117,7 +120,7 @@ def _samples(result: dict[str, Any]) -> list[Sample]:
         if when is not None:
             ms = raw.get("ms")
             ms = float(ms) if isinstance(ms, (int, float)) and not isinstance(ms, bool) and ms >= 0 else None
-            samples.append(Sample(when, bool(raw.get("ok")), ms, raw.get("value"), str(raw.get("detail") or "")))
+            samples.append(Sample(when, bool(raw.get("ok")), ms, raw.get("value"), str(raw.get("detail") or "") or None))
     return sorted(samples, key=lambda sample: sample.t)
 
 
@@ -127,14 +130,15 @@ def tracks(record: Record) -> list[ProbeTrack]:
     for probe in (record.get("plan") or {}).get("steady_state") or []:
         if isinstance(probe, dict):
             name = str(probe.get("name") or "unnamed probe")
-            found[name] = ProbeTrack(name, str(probe.get("type") or ""), "", dict(probe.get("tolerance") or {}))
+            found[name] = ProbeTrack(name, str(probe.get("type") or ""), "", Tolerance.of_result(probe))
     for index, phase in enumerate(phases(record)):
         for result in results(phase):
             name = str(result.get("name") or "unnamed probe")
-            track = found.setdefault(name, ProbeTrack(name, "", "", {}))
+            track = found.setdefault(name, ProbeTrack(name, "", "", Tolerance()))
             track.type = str(result.get("type") or track.type)
             track.target = str(result.get("target") or track.target)
-            track.tolerance = dict(result.get("tolerance") or track.tolerance)
+            if result.get("limits") or result.get("tolerance"):
+                track.tolerance = Tolerance.of_result(result)
             track.segments.append(Segment(index, result, _samples(result)))
     return list(found.values())
 
@@ -195,30 +199,6 @@ def seconds_of(value: Any) -> float | None:
         return None
 
 
-def limits(tolerance: dict[str, Any]) -> dict[str, float]:
-    """The latency limits of a tolerance, in milliseconds."""
-    found = {}
-    for name in PERCENTILES:
-        seconds = seconds_of(tolerance[name]) if tolerance.get(name) is not None else None
-        if seconds is not None:
-            found[name] = seconds * 1000.0
-    return found
-
-
-def breached(result: dict[str, Any]) -> dict[str, float]:
-    """The latency limits that a probe's result exceeds, in milliseconds."""
-    measured = result.get("latency_ms") or {}
-    return {
-        name: limit for name, limit in limits(result.get("tolerance") or {}).items() if isinstance(measured.get(name), (int, float)) and measured[name] > limit
-    }
-
-
-def bad_test(result: dict[str, Any]) -> Callable[[Sample], bool]:
-    """Tells the samples that count against the steady state: failed ones, and slow ones in a phase that was too slow."""
-    slow = min(breached(result).values(), default=float("inf"))
-    return lambda sample: not sample.ok or (sample.ms is not None and sample.ms > slow)
-
-
 def impacts(record: Record, known: list[ProbeTrack] | None = None) -> list[Impact]:
     """For each attack: how long until the first bad sample, and from it until every probe was good again.
 
@@ -235,7 +215,7 @@ def impacts(record: Record, known: list[ProbeTrack] | None = None) -> list[Impac
         for track in known:
             seen: list[tuple[float, bool]] = []
             for segment in track.segments:
-                is_bad = bad_test(segment.result)
+                is_bad = segment.bad
                 seen.extend((sample.t, is_bad(sample)) for sample in segment.samples if window.start <= sample.t < until)
             bad = [at for at, (_when, wrong) in enumerate(seen) if wrong]
             if not bad:

@@ -39,6 +39,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._record import (
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts, plots, svg
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.clean import text
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.facts import ProbeTrack
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import LATENCIES, Tolerance
 
 _PAGE = Path(__file__).resolve().parent / "page"
 _MOST_POINTS = 1500  # per probe, for the readout under the pointer
@@ -163,8 +164,8 @@ def _limit(hosts: list[dict[str, Any]]) -> str:
     return shlex.quote(",".join(names)) if len(names) <= 5 else ""
 
 
-def _tolerance_words(tolerance: dict[str, Any]) -> list[str]:
-    return [f"success at least {value}" if name == "success" else f"{name} at most {value}" for name, value in tolerance.items()] or ["success at least 100%"]
+def _tolerance_words(tolerance: Tolerance) -> list[str]:
+    return [f"success at least {value}" if name == "success" else f"{name} at most {value}" for name, value in tolerance.texts().items()]
 
 
 def _probe_views(record: Record, tracks: list[ProbeTrack]) -> list[dict[str, Any]]:
@@ -179,8 +180,7 @@ def _probe_views(record: Record, tracks: list[ProbeTrack]) -> list[dict[str, Any
             number += phase.get("kind") == ATTACK
             numbers[index] = f"{number} \u00b7 {facts.attack_label(phase)}" if phase.get("kind") == ATTACK else str(phase.get("name") or phase.get("kind"))
         for segment in track.segments:
-            result, over = segment.result, facts.breached(segment.result)
-            latency = result.get("latency_ms") or {}
+            result, over, latency = segment.result, segment.breached, segment.latency_ms
             rows.append(
                 {
                     "phase": numbers[segment.phase],
@@ -188,7 +188,7 @@ def _probe_views(record: Record, tracks: list[ProbeTrack]) -> list[dict[str, Any
                     "reason": result.get("reason") or "",
                     "samples": result.get("samples") or len(segment.samples),
                     "success": (_percent(result["success_percent"]) if isinstance(result.get("success_percent"), (int, float)) and segment.samples else "-"),
-                    "latency": [(name, svg.milliseconds(latency.get(name)), name in over) for name in facts.PERCENTILES],
+                    "latency": [(name, svg.milliseconds(latency.get(name)), name in over) for name in LATENCIES],
                 }
             )
         views.append(

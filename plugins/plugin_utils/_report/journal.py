@@ -92,7 +92,7 @@ def _activities(record: Record) -> dict[str, dict[str, Any]]:
         if isinstance(probe, dict):
             found[str(probe.get("name") or "probe")] = _probe_activity(probe)
     for track in facts.tracks(record):
-        found.setdefault(track.name, _probe_activity({"name": track.name, "type": track.type, "tolerance": track.tolerance}))
+        found.setdefault(track.name, _probe_activity({"name": track.name, "type": track.type, "tolerance": track.tolerance.texts()}))
     return found
 
 

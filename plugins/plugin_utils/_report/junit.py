@@ -26,6 +26,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._record import (
 )
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.svg import legal
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Tolerance
 
 _Case = tuple[str, str, float, str, str, str]  # class, name, seconds, "" or failure, error, skipped; message; text
 
@@ -57,7 +58,7 @@ def _probes(phase: dict[str, Any], name: str) -> list[_Case]:
         latency = ", ".join(f"{key} {value} ms" for key, value in (result.get("latency_ms") or {}).items() if value is not None)
         words = [
             f"{result.get('succeeded', 0)} of {result.get('samples', 0)} samples succeeded",
-            "tolerance " + ", ".join(f"{key} {value}" for key, value in (result.get("tolerance") or {"success": "100%"}).items()),
+            "tolerance " + ", ".join(f"{key} {value}" for key, value in Tolerance.of_result(result).texts().items()),
         ]
         words += [latency] if latency else []
         failed = [f"{sample.get('t')}: {sample.get('detail') or 'failed'}" for sample in result.get("series") or [] if not sample.get("ok")]

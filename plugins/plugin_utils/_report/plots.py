@@ -12,8 +12,9 @@ from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._record import ATTACK, Record
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts, svg
-from ansible_collections.faultline.chaos.plugins.plugin_utils._report.facts import ProbeTrack, Sample, Segment
+from ansible_collections.faultline.chaos.plugins.plugin_utils._report.facts import ProbeTrack, Segment
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.svg import Frame, Scale, element, label
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample
 
 PANEL_TOP, PANEL = 22.0, 118.0
 _COLUMN = 1.6  # samples closer than this many pixels are drawn as one stroke from their least to their most
@@ -29,7 +30,7 @@ def frame_of(record: Record, left: float = 64.0) -> Frame:
 def runs(segment: Segment) -> list[tuple[float, float, bool]]:
     """Stretches of good and of bad samples; a gap in the sampling ends a stretch."""
     usual = facts.interval_of(segment)
-    is_bad = facts.bad_test(segment.result)
+    is_bad = segment.bad
     found: list[tuple[float, float, bool]] = []
     for sample in segment.samples:
         good = not is_bad(sample)
@@ -187,7 +188,7 @@ def _failures(track: ProbeTrack, frame: Frame, scale: Scale) -> str:
 
 def _limit_lines(track: ProbeTrack, frame: Frame, scale: Scale) -> str:
     """The tolerance, and for each phase what was measured of it."""
-    limits = facts.limits(track.tolerance)
+    limits = {f"p{key}": limit for key, limit in track.tolerance.latency.items()}
     parts = []
     by_value: dict[float, list[str]] = {}
     for name, limit in limits.items():
@@ -207,7 +208,7 @@ def _limit_lines(track: ProbeTrack, frame: Frame, scale: Scale) -> str:
     if limits:
         name = min(limits, key=lambda item: limits[item])
         for segment in track.segments:
-            measured = (segment.result.get("latency_ms") or {}).get(name)
+            measured = segment.latency_ms.get(name)
             if isinstance(measured, (int, float)) and segment.samples:
                 x1, x2 = frame.x(segment.samples[0].t), frame.x(segment.samples[-1].t)
                 over = measured > limits[name]
@@ -288,7 +289,7 @@ def probe_plot(track: ProbeTrack, frame: Frame, ident: str) -> str:
     """One probe across the whole experiment."""
     top, bottom = PANEL_TOP, PANEL_TOP + PANEL
     latencies = [sample.ms for sample in track.samples if sample.ms is not None]
-    scale = svg.latency_scale(latencies, facts.limits(track.tolerance).values(), top + 4, bottom)
+    scale = svg.latency_scale(latencies, track.tolerance.latency.values(), top + 4, bottom)
     second, extra = _value_panel(track, frame, bottom + 24)
     end = bottom + 24 + extra
     parts = [svg.hatch(ident), frame.shade(top, end, ident), frame.axis(top, end)]
