@@ -75,8 +75,9 @@ def normalise(plan: Any) -> Plan:
 
 def planned_seconds(plan: Plan) -> float:
     """How long the experiment takes at least: both measurements, every attack, every pause."""
-    attacks = sum((step["duration"] + step["pause"]) * len(magnitudes(step)) for step in plan["method"])
-    return attacks + 2 * plan["observe"]["window"]
+    attacks: float = sum((step["duration"] + step["pause"]) * len(magnitudes(step)) for step in plan["method"])
+    window: float = plan["observe"]["window"]
+    return attacks + 2 * window
 
 
 def magnitudes(step: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -172,9 +173,7 @@ def read_select(level: Options) -> dict[str, Any]:
 
 
 def _seed(level: Options) -> str | None:
-    if not level.has("seed"):
-        return None
-    return _draw.seed(level.label("seed"), level.take("seed"))
+    return str(_draw.seed(level.label("seed"), level.take("seed"))) if level.has("seed") else None
 
 
 def _with(step: Options) -> dict[str, Any]:

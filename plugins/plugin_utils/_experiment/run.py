@@ -122,7 +122,8 @@ class Run:
 
     @property
     def plan(self) -> dict[str, Any]:
-        return self.record["plan"]
+        plan: dict[str, Any] = self.record["plan"]
+        return plan
 
     @property
     def stopped(self) -> bool:
@@ -232,7 +233,8 @@ class Run:
             self.stop(_record.ABORTED, f"{_label(entry)} took {human(round(spent))} to reach all hosts, as long as the first timer: {fix}.")
             return 0.0
         watch_begins(entry, phase["hosts"], when)
-        return min(entry["duration_s"], entry["deadman_s"] - spent)
+        window: float = min(entry["duration_s"], entry["deadman_s"] - spent)
+        return window
 
     def reverted(self, results: Mapping[str, Mapping[str, Any]], steady: Mapping[str, Any], when: datetime) -> None:
         """Takes the answers of the revert and what was observed before it."""
@@ -350,4 +352,4 @@ def _of_this_attack(result: Mapping[str, Any] | None, attack_id: str) -> Mapping
 
 
 def _label(entry: Mapping[str, Any]) -> str:
-    return entry["name"] + (f" ({entry['magnitude']})" if entry.get("magnitude") else "")
+    return str(entry["name"]) + (f" ({entry['magnitude']})" if entry.get("magnitude") else "")

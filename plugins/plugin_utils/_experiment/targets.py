@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
-from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import HOUR, OPTION, Plan, magnitudes
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import OPTION, Plan, magnitudes
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.round_kinds import BY_CONTROLLER, kind_of
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import HOUR
 from ansible_collections.faultline.chaos.plugins.plugin_utils._selection import blast_radius, inventory as selection_inventory
 from ansible_collections.faultline.chaos.plugins.plugin_utils._text import listed
 

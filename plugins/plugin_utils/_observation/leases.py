@@ -78,8 +78,9 @@ class ClusterRenewal:
     def __init__(self, params: Mapping[str, t.Any]) -> None:
         from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster as kube_cluster
 
-        given = {name: params.get(name) for name in ("namespaces", *kube_cluster.AUTH_OPTIONS)}
-        for name, spec in kube_cluster.AUTH_OPTIONS.items():
+        auth_options: Mapping[str, t.Any] = kube_cluster.AUTH_OPTIONS
+        given = {name: params.get(name) for name in ("namespaces", *auth_options)}
+        for name, spec in auth_options.items():
             for word in spec.get("aliases", ()):
                 given[name] = params.get(word) if given[name] is None else given[name]
             if given[name] is None:

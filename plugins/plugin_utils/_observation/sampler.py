@@ -21,6 +21,7 @@ import time
 import typing as t
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ansible_collections.faultline.chaos.plugins.module_utils._units import human
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement, Probe
@@ -191,7 +192,10 @@ class Sampler:
                 self._decide(track, index, Sample(self._epoch + now, False, detail=f"not asked: {track.unanswered} samples are still unanswered"))
             else:
                 track.in_flight[index] = now
-                self._spawn(lambda number=number, index=index: self._done.put((number, index, self._sample(number))))
+                self._spawn(partial(self._take, number, index))
+
+    def _take(self, number: int, index: int) -> None:
+        self._done.put((number, index, self._sample(number)))
 
     def _sample(self, number: int) -> Sample:
         """In a thread of its own. Never raises."""

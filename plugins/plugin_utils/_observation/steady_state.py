@@ -15,6 +15,7 @@ import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from time import monotonic
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
@@ -183,8 +184,10 @@ class _Watch:
         if self._keeper:
             self._keeper.stop()
         self._crew.dismiss()
-        for closed in [*self._renewals.values(), *{id(probe.runner): probe.runner for probe in self._probes if probe.on is not None}.values()]:
-            closed.close()
+        for renewal in self._renewals.values():
+            renewal.close()
+        for runner in {id(probe.runner): probe.runner for probe in self._probes if probe.on is not None}.values():
+            runner.close()
 
     def _log_in(self) -> None:
         """Logs in to the hosts of the probes once, side by side: a first login is slow, and it is not what is measured."""
@@ -201,7 +204,7 @@ class _Watch:
                 back.put(None)
 
         for runner in hosts.values():
-            self._crew.start(lambda runner=runner: log_in(runner))
+            self._crew.start(partial(log_in, runner))
         deadline = monotonic() + patience + 0.5
         arrived = 0
         while arrived < len(hosts) and monotonic() < deadline and self.alive():

@@ -140,8 +140,11 @@ class _Certificate:
         return f"{self._place} ({shown_name(self.subject)})"
 
     def _time(self, name: str) -> datetime:
-        aware = getattr(self._x509, f"{name}_utc", None)  # since cryptography 42
-        return aware if aware is not None else getattr(self._x509, name).replace(tzinfo=timezone.utc)
+        aware: datetime | None = getattr(self._x509, f"{name}_utc", None)  # since cryptography 42
+        if aware is not None:
+            return aware
+        naive: datetime = getattr(self._x509, name)
+        return naive.replace(tzinfo=timezone.utc)
 
     def days_left(self, now: datetime) -> float:
         return (self._time("not_valid_after") - now) / timedelta(days=1)

@@ -194,7 +194,8 @@ def _connection(options: Options) -> tuple[t.Any, dict[str, t.Any]]:
     from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster as kube_cluster
 
     params: dict[str, t.Any] = {}
-    for name, spec in kube_cluster.AUTH_OPTIONS.items():
+    auth_options: t.Mapping[str, t.Any] = kube_cluster.AUTH_OPTIONS
+    for name, spec in auth_options.items():
         variable = spec["fallback"][1][0]
         if spec["type"] == "bool":
             told = os.environ.get(variable)

@@ -41,6 +41,14 @@ _COMPARISON = re.compile(r"\s*(<=|>=|==|!=|<|>)\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]
 Point = tuple[float, float]
 
 
+_REDUCE: dict[str, t.Callable[[list[float]], float]] = {
+    "last": lambda values: values[-1],
+    "min": min,
+    "max": max,
+    "avg": lambda values: sum(values) / len(values),
+}
+
+
 class Limits:
     """What a value has to be: the comparison, and the bounds. All of them must hold."""
 
@@ -173,7 +181,7 @@ class PrometheusProbe(Probe):
         if self._reduce == "all":
             value = next((value for value in values if self._limits.problem(value)), values[-1])
         else:
-            value = {"min": min, "max": max, "avg": lambda numbers: sum(numbers) / len(numbers)}.get(self._reduce, lambda numbers: numbers[-1])(values)
+            value = _REDUCE[self._reduce](values)
         problem = self._limits.problem(value)
         return Measurement(not problem, value if math.isfinite(value) else f"{value:+}", f"{labels} {problem}" if problem else None)
 

@@ -14,6 +14,7 @@ import hashlib
 import json
 import re
 import shlex
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def _moment(value: Any) -> dict[str, str] | None:
     when = facts.epoch(value)
     if when is None:
         return None
-    stamp = svg.datetime.fromtimestamp(when, svg.timezone.utc)
+    stamp = datetime.fromtimestamp(when, timezone.utc)
     return {
         "iso": stamp.isoformat(timespec="seconds").replace("+00:00", "Z"),
         "date": stamp.strftime("%Y-%m-%d"),

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 from xml.etree import ElementTree
 
@@ -112,7 +113,7 @@ def _suite(parent: ElementTree.Element, name: str, when: Any, host: str, seconds
     )
     stamp = facts.epoch(when)
     if stamp is not None:
-        suite.set("timestamp", facts.datetime.fromtimestamp(stamp, facts.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S"))
+        suite.set("timestamp", datetime.fromtimestamp(stamp, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S"))
     for class_name, title, took, kind, message, text in cases:
         case = ElementTree.SubElement(suite, "testcase", {"classname": class_name, "name": legal(title), "time": f"{took:.3f}"})
         if kind:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from typing import Any
+from xml.sax.saxutils import escape
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._record import ATTACK, Record
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts, svg
@@ -91,7 +92,7 @@ def _phase_bars(record: Record, frame: Frame, top: float, height: float) -> str:
         parts.append(
             element(
                 "rect",
-                element("title", svg.escape(svg.legal(title))),
+                element("title", escape(svg.legal(title))),
                 x=x1,
                 y=top,
                 width=width,
@@ -182,7 +183,7 @@ def _failures(track: ProbeTrack, frame: Frame, scale: Scale) -> str:
         seen.add((int(x / 4), int(y / 4)))
         title = f"{svg.clock(sample.t)} UTC: failed" + (f", {sample.detail[:200]}" if sample.detail else "")
         cross = f"M{x - 3.2:.1f} {y - 3.2:.1f}l6.4 6.4m0 -6.4l-6.4 6.4"
-        parts.append(element("path", element("title", svg.escape(svg.legal(title))), d=cross, class_="failure"))
+        parts.append(element("path", element("title", escape(svg.legal(title))), d=cross, class_="failure"))
     return "".join(parts)
 
 
@@ -233,8 +234,9 @@ def _values(track: ProbeTrack) -> tuple[str, list[tuple[Sample, Any]]]:
     distinct = {value for _sample, value in found}
     if len(distinct) < 2:
         return "", []
-    numbers = all(not isinstance(value, (str, bool)) for value in distinct)
-    codes = track.type == "http" and numbers and all(100 <= value <= 599 and value == int(value) for value in distinct)
+    measured = [value for value in distinct if not isinstance(value, (str, bool))]
+    numbers = len(measured) == len(distinct)
+    codes = track.type == "http" and numbers and all(100 <= value <= 599 and value == int(value) for value in measured)
     if numbers and not codes:
         return "number", found
     return ("category", found) if len(distinct) <= _CATEGORIES else ("", [])
@@ -263,7 +265,7 @@ def _value_panel(track: ProbeTrack, frame: Frame, top: float) -> tuple[str, floa
                 order.append(shown)
             x = frame.x(begin)
             width = max(frame.x(end) - x, 1.6)
-            title = element("title", svg.escape(svg.legal(f"{shown[:200]}, {svg.clock(begin)} to {svg.clock(end)} UTC")))
+            title = element("title", escape(svg.legal(f"{shown[:200]}, {svg.clock(begin)} to {svg.clock(end)} UTC")))
             parts.append(element("rect", title, x=x, y=top + 4, width=width, height=22, class_=f"category c{order.index(shown) % 4}"))
             words = svg.shorten(shown, width - 6)
             if words:

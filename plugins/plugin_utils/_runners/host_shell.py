@@ -231,7 +231,8 @@ class HostShell:
             command = f"{self._recipe.executable} -c {shlex.quote(command)}"
         # Input, where it may be given, keeps a terminal away, which would mix the two outputs.
         pipes = connection.has_pipelining and (not becoming or getattr(connection.become, "pipelining", connection.become.name != "su"))
-        return connection.exec_command(command, in_data=b"\n" if pipes else None, sudoable=becoming)
+        ended: tuple[int, bytes, bytes] = connection.exec_command(command, in_data=b"\n" if pipes else None, sudoable=becoming)
+        return ended
 
     @staticmethod
     def _differs(connection: t.Any) -> bool:

@@ -13,6 +13,7 @@ import selectors
 import signal
 import subprocess
 import threading
+import typing as t
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -133,7 +134,7 @@ def ending(close: Callable[[], None]) -> Iterator[None]:
         signal.signal(number, before[number])
         os.kill(os.getpid(), number)
 
-    before = {}
+    before: dict[int, t.Any] = {}
     if threading.current_thread() is threading.main_thread():
         before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
