@@ -173,7 +173,7 @@ def read_select(level: Options) -> dict[str, Any]:
 
 
 def _seed(level: Options) -> str | None:
-    return str(_draw.seed(level.label("seed"), level.take("seed"))) if level.has("seed") else None
+    return _draw.seed(level.label("seed"), level.take("seed")) if level.has("seed") else None
 
 
 def _with(step: Options) -> dict[str, Any]:

@@ -194,10 +194,9 @@ def windows(record: Record) -> list[AttackWindow]:
 def seconds_of(value: Any) -> float | None:
     """A duration option as seconds, or None."""
     try:
-        seconds: float = _units.duration("duration", value)
+        return _units.duration("duration", value)
     except BadOption:
         return None
-    return seconds
 
 
 def impacts(record: Record, known: list[ProbeTrack] | None = None) -> list[Impact]:
