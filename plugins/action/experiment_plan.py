@@ -19,12 +19,13 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment import
     windows as experiment_windows,
 )
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.attack_docs import check_attacks
-from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.controller import BAD, GOOD, PLAIN
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.host_values import refuse_host_values
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import OPTION, Plan, normalise, planned_seconds
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.run import Run, now
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.targets import Check, check
+from ansible_collections.faultline.chaos.plugins.plugin_utils._record import REFUSED
 from ansible_collections.faultline.chaos.plugins.plugin_utils._selection.inventory import Inventory
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import BAD, GOOD, PLAIN
 
 
 class ActionModule(experiment_controller.ControllerAction):
@@ -38,7 +39,7 @@ class ActionModule(experiment_controller.ControllerAction):
             check_attacks(plan)
             run = self._prepare(plan, task_vars)
         except AttackError as error:
-            return {"go": False, "verdict": "refused", "reason": str(error), "reports": {}}
+            return {"go": False, "verdict": REFUSED, "reason": str(error), "reports": {}}
         reports = self._publish(run)
         if run.stopped:
             for line, bad in summary.experiment(run.record, reports):
@@ -74,7 +75,7 @@ class ActionModule(experiment_controller.ControllerAction):
         targets.refuse_lost_leases(plan, found.targets, lambda host: experiment_controller.connection_variables(task_vars, host, local))
         windows = [experiment_windows.parse_window("window", text) for text in plan["safety"]["window"]]
         forbidden = [experiment_windows.parse_forbidden("forbid", text) for text in plan["safety"]["forbid"]]
-        allowed, detail = experiment_windows.check(windows, forbidden, when, planned_seconds(plan))
+        allowed, detail = experiment_windows.may_run(windows, forbidden, when, planned_seconds(plan))
         directory = None if self.check_mode else experiment_controller.report_directory(plan["report"]["dir"])
         checks = [
             *found.checks,

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment import controller, outcomes, summary, verdict as experiment_verdict
-from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.controller import BAD, GOOD, PLAIN
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment import controller, outcomes, summary
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.round_kinds import ON_HOST
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.run import Run, now
-from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.targets import listed
+from ansible_collections.faultline.chaos.plugins.plugin_utils._record import LEFT_TO_TIMER, NOT_INJECTED, REFUSED, STUCK, passed, troubled_hosts
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.clean import clean
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import BAD, GOOD, PLAIN, listed
 
 Result = dict[str, Any]
 
@@ -100,7 +100,7 @@ class ActionModule(controller.ControllerAction):
         seconds = run.injected(results, now())
         for one in run.attacks[-1]["hosts"]:
             if one["error"]:
-                what = "not attacked" if one["outcome"] == outcomes.NOT_INJECTED else "perhaps attacked"
+                what = "not attacked" if one["outcome"] == NOT_INJECTED else "perhaps attacked"
                 self.say(f"  {one['host']}: {what}: {one['error']}", BAD)
         if not seconds:
             self._say_stop()
@@ -116,7 +116,7 @@ class ActionModule(controller.ControllerAction):
         for host in hosts:
             result = results.get(host) or {}
             if not outcomes.is_planned(result):
-                self.run_of.stop(experiment_verdict.REFUSED, f"{host} would refuse the attack: {outcomes.problem(result)}")
+                self.run_of.stop(REFUSED, f"{host} would refuse the attack: {outcomes.problem(result)}")
                 self.say(f"  {host}: would be refused: {outcomes.problem(result)}", BAD)
         return {"observe": False}
 
@@ -127,9 +127,9 @@ class ActionModule(controller.ControllerAction):
         already = run.stopped
         run.reverted(self._results(self._selected()), self.steady, now())
         for one in run.attacks[-1]["hosts"]:
-            if one["outcome"] == outcomes.STUCK:
+            if one["outcome"] == STUCK:
                 self.say(f"  {one['host']}: the undo is STUCK: {one['error']}", BAD)
-            elif one["outcome"] == outcomes.LEFT_TO_TIMER:
+            elif one["outcome"] == LEFT_TO_TIMER:
                 self.say(f"  {one['host']}: left to its timer, until {one['deadline']}: {one['error']}", BAD)
         if not already:
             self._say_stop()
@@ -144,7 +144,7 @@ class ActionModule(controller.ControllerAction):
         return {"left": [{**each, "revert": run.entry_of(each["round"])["revert"]} for each in found]}
 
     def _swept(self) -> Result:
-        self.run_of.swept(self.given["round"], self._results(sorted(experiment_verdict.troubled_hosts(self.run_of.record))))
+        self.run_of.swept(self.given["round"], self._results(sorted(troubled_hosts(self.run_of.record))))
         return {}
 
     def _end(self) -> Result:
@@ -157,7 +157,7 @@ class ActionModule(controller.ControllerAction):
         for line, bad in summary.experiment(run.record, paths):
             self.say(line, BAD if bad else (GOOD if line.endswith("HELD") else PLAIN))
         return {
-            "passed": experiment_verdict.passed(run.record["verdict"]),
+            "passed": passed(run.record["verdict"]),
             "verdict": run.record["verdict"],
             "reason": run.record["verdict_reason"],
             "run_id": run.record["run_id"],

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment import controller, summary
-from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.controller import BAD, GOOD, PLAIN
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import BAD, GOOD, PLAIN
 
 
 class ActionModule(controller.ControllerAction):

@@ -14,8 +14,8 @@ from ansible.utils.display import Display
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation import steady_state
-from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.progress import BAD, GOOD
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.host_shell import HostShells
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import BAD, GOOD
 
 display = Display()
 
@@ -28,7 +28,7 @@ class ActionModule(ActionBase):
     _supports_async = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result = super().run(tmp, task_vars)
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
         del tmp
         result["changed"] = False
         args, check_mode = self._task.args, bool(self._task.check_mode)

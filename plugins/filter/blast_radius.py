@@ -11,7 +11,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import read_select
-from ansible_collections.faultline.chaos.plugins.plugin_utils._levels import Level, plain
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import MissingOption, Options, host_names, plain
 from ansible_collections.faultline.chaos.plugins.plugin_utils._selection.blast_radius import caps, select
 
 DOCUMENTATION = r"""
@@ -90,14 +90,14 @@ def blast_radius(hosts: Any, seed: Any, **options: Any) -> list[str]:
 def _blast_radius(hosts: Any, options: dict[str, Any]) -> list[str]:
     given = {name: value for name, value in options.items() if value is not None or name == "seed"}
     known = ("seed", "count", "percent", "max_per_group", "max_percent_per_group", "groups", "exclude")
-    level = Level("blast_radius", given, known)
-    names = Level("blast_radius", {"hosts": hosts}, ("hosts",)).words("hosts")
-    exclude = level.words("exclude")
+    level = Options(given, "blast_radius", known)
+    names = host_names("blast_radius", hosts)
+    exclude = level.texts("exclude", [], "write a list of host names", may_be_empty=True)
     groups: Mapping[str, Collection[str]] = given.get("groups", {})
     chosen = read_select(level)
-    percent = level.percent("max_percent_per_group")
+    percent = level.share("max_percent_per_group")
     if not groups and (chosen["max_per_group"] or percent):
-        raise AttackError("blast_radius.groups is required: hand in the magic variable groups, which the caps count over")
+        raise MissingOption(level.label("groups"), "hand in the magic variable groups, which the caps count over")
     limits = caps(groups, max_count=chosen["max_per_group"], max_percent=percent)
     eligible = [name for name in names if name not in set(exclude)]
     return select(eligible, chosen["seed"] or "", count=chosen["count"], percent=chosen["percent"], limits=limits).selected

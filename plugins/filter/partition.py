@@ -10,7 +10,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import read_select
-from ansible_collections.faultline.chaos.plugins.plugin_utils._levels import Level, plain
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options, host_names, plain
 from ansible_collections.faultline.chaos.plugins.plugin_utils._selection.partition import DIRECTIONS, SHAPES, cut
 
 DOCUMENTATION = r"""
@@ -104,16 +104,12 @@ def partition(hosts: Any, shape: Any, seed: Any, **options: Any) -> dict[str, li
 
 
 def _partition(hosts: Any, options: dict[str, Any]) -> dict[str, list[str]]:
-    level = Level("partition", options, ("shape", "seed", "direction"))
-    names = Level("partition", {"hosts": hosts}, ("hosts",)).words("hosts")
-    shape = level.line("shape", fix=f"choose from {', '.join(SHAPES)}")
-    direction = level.line("direction", "both")
-    if shape not in SHAPES:
-        raise BadOption(level.at("shape"), shape, f"choose from {', '.join(SHAPES)}")
-    if direction not in DIRECTIONS:
-        raise BadOption(level.at("direction"), direction, f"choose from {', '.join(DIRECTIONS)}")
+    level = Options(options, "partition", ("shape", "seed", "direction"))
+    names = host_names("partition", hosts)
+    shape = level.choice("shape", list(SHAPES), REQUIRED)
+    direction = level.choice("direction", DIRECTIONS, "both")
     if len(set(names)) < SHAPES[shape]:
-        raise BadOption(level.at("hosts"), names, f"the shape {shape} needs at least {SHAPES[shape]} hosts")
+        raise BadOption(level.label("hosts"), names, f"the shape {shape} needs at least {SHAPES[shape]} hosts")
     return cut(names, shape, read_select(level)["seed"] or "", one_way=direction != "both")
 
 

@@ -8,13 +8,14 @@
 
 import hashlib
 import math
+from typing import Iterable, List
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 
 LIMIT = 1 << 63
 
 
-def seed(option, value):
+def seed(option: str, value: object) -> str:
     """A seed as text: 42 and "42" draw the same. Errors: BadOption for what nobody would write down and give again."""
     number = isinstance(value, int) and not isinstance(value, bool) and -LIMIT <= value < LIMIT
     word = isinstance(value, str) and 0 < len(value) <= 64 and value.isprintable() and value == value.strip()
@@ -23,11 +24,11 @@ def seed(option, value):
     return str(value)
 
 
-def rank(seed, names):
+def rank(seed: str, names: Iterable[str]) -> List[str]:
     """The names in the order in which the seed draws them."""
     return sorted(set(names), key=lambda name: (hashlib.sha256((f"{seed}\0{name}").encode()).digest(), name))
 
 
-def share(percent, total):
+def share(percent: float, total: int) -> int:
     """A percentage of a number, rounded down."""
     return int(math.floor(percent * total / 100.0 + 1e-9))

@@ -6,11 +6,13 @@
 
 """The one family of errors that the attacks raise, caught once in the lifecycle."""
 
+from typing import Any
+
 
 class AttackError(Exception):
     """A sentence for the operator; details end up beside it in the result."""
 
-    def __init__(self, message, **details):
+    def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)
         self.details = details
 
@@ -18,7 +20,7 @@ class AttackError(Exception):
 class BadOption(AttackError):
     """An option's value is refused: names the option, the value and the fix."""
 
-    def __init__(self, option, value, fix):
+    def __init__(self, option: str, value: object, fix: str) -> None:
         super().__init__(f"{option}: {value!r} is refused: {fix}", option=option)
 
 

@@ -11,6 +11,7 @@ Every parser takes the option's name first, so that its error can name it.
 
 import math
 import re
+from typing import Optional
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 
@@ -23,7 +24,7 @@ _RATE_FACTOR = {None: 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 _SIZE = re.compile(r"^" + _NUMBER + r" ?(?:([kKMGT])(i?B)?|B)?\Z")
 
 
-def _text(value):
+def _text(value: object) -> Optional[str]:
     """The option as text; booleans (YAML yes/no) and containers are never numbers here."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return None
@@ -32,7 +33,7 @@ def _text(value):
     return (f"{value:.9f}").rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
-def duration(option, value, minimum=0.0, maximum=None, unit_needed=False):
+def duration(option: str, value: object, minimum: float = 0.0, maximum: Optional[float] = None, unit_needed: bool = False) -> float:
     """Seconds as a float from "250ms", "30s", "5m", "1h", or a plain number of seconds.
 
     With unit_needed a plain number is refused (netem's delays: is 100 a second or a millisecond?).
@@ -51,7 +52,7 @@ def duration(option, value, minimum=0.0, maximum=None, unit_needed=False):
     return seconds
 
 
-def signed_duration(option, value, minimum, maximum):
+def signed_duration(option: str, value: object, minimum: float, maximum: float) -> float:
     """Seconds as a float from "+300s", "-5m" or a number, at least and at most so much either way."""
     text = _text(value) or ""
     sign = -1 if text.startswith("-") else 1
@@ -61,7 +62,7 @@ def signed_duration(option, value, minimum, maximum):
         raise BadOption(option, value, f"write a time such as +300s or -5m, from {human(minimum)} to {human(maximum)} either way")
 
 
-def human(seconds):
+def human(seconds: float) -> str:
     """A duration for people: 0.25 -> "250ms", 90 -> "90s", 3600 -> "1h"."""
     if seconds < 1:
         return f"{round(seconds * 1e3, 3):g}ms"
@@ -71,7 +72,7 @@ def human(seconds):
     return f"{round(seconds, 3):g}s"
 
 
-def percent(option, value, minimum=0.0, maximum=100.0):
+def percent(option: str, value: object, minimum: float = 0.0, maximum: float = 100.0) -> float:
     """A percentage as a float from 5, 2.5 or "5%"."""
     text = _text(value)
     found = _PERCENT.match(text) if text is not None else None
@@ -83,7 +84,7 @@ def percent(option, value, minimum=0.0, maximum=100.0):
     return number
 
 
-def rate(option, value, minimum=8.0):
+def rate(option: str, value: object, minimum: float = 8.0) -> float:
     """Bits per second as a float from "1mbit", "512kbit", "2.5gbit" or "800bit"."""
     text = _text(value)
     found = _RATE.match(text.lower()) if text is not None else None
@@ -95,7 +96,7 @@ def rate(option, value, minimum=8.0):
     return bits
 
 
-def size(option, value, minimum=0, maximum=None):
+def size(option: str, value: object, minimum: int = 0, maximum: Optional[int] = None) -> int:
     """Bytes as an int from 4096, "64KiB", "10MB" or "1.5G", as coreutils count: K, KiB, M ... by 1024, kB, MB ... by 1000."""
     text = _text(value)
     found = _SIZE.match(text) if text is not None else None
@@ -110,7 +111,7 @@ def size(option, value, minimum=0, maximum=None):
     return number
 
 
-def human_size(number):
+def human_size(number: float) -> str:
     """Bytes for people: 1536 -> "1.5 KiB"."""
     amount = float(number)
     for unit in ("B", "KiB", "MiB", "GiB"):
@@ -120,7 +121,7 @@ def human_size(number):
     return f"{amount:.4g} TiB"
 
 
-def integer(option, value, minimum, maximum):
+def integer(option: str, value: object, minimum: int, maximum: int) -> int:
     """A whole number in a range; refuses booleans, floats with a fraction and octal-looking text (010)."""
     text = _text(value)
     if text is None or not re.match(r"^(0|[1-9][0-9]*)\Z", text) or not minimum <= int(text) <= maximum:
@@ -128,6 +129,6 @@ def integer(option, value, minimum, maximum):
     return int(text)
 
 
-def port(option, value):
+def port(option: str, value: object) -> int:
     """A TCP or UDP port, 1 to 65535."""
     return integer(option, value, 1, 65535)

@@ -302,6 +302,7 @@ probes:
       description: Its tolerance, with defaults.
       type: dict
       sample: {success: 99%, p95: 300ms}
+    limits: {description: The same as numbers., type: dict, sample: {success_percent: 99, p95_ms: 300}, version_added: 0.2.0}
     met:
       description: Whether its tolerance is met. After an early stop, whether it still could have been.
       type: bool

@@ -12,19 +12,12 @@ import pytest
 
 from tests.unit.support import rooms
 
-# Known and still to be mended; an entry that is mended is refused, so that the list can only get shorter.
-STILL_WRONG = {
-    ("plugins/plugin_utils/_runners/host_shell.py", "plugins/plugin_utils/_probes/base.py"),
-    ("plugins/plugin_utils/_runners/local.py", "plugins/plugin_utils/_probes/base.py"),
-}
 LARGEST_FOR_CLUSTERS = 190 * 1024  # bytes of source that Ansible sends for a k8s_ module
 
 
 def test_every_import_goes_in_its_direction() -> None:
-    wrong = {(edge.source, edge.target): edge.line for edge in rooms.edges() if not rooms.allowed(edge.source, edge.target)}
-    told = [f"{source}:{line} imports {target}" for (source, target), line in wrong.items() if (source, target) not in STILL_WRONG]
-    assert told == [], f"against the table in {rooms.__file__}"
-    assert set(wrong) >= STILL_WRONG, "mended: take it off the list"
+    wrong = [f"{edge.source}:{edge.line} imports {edge.target}" for edge in rooms.edges() if not rooms.allowed(edge.source, edge.target)]
+    assert wrong == [], f"against the table in {rooms.__file__}"
 
 
 def test_no_private_name_is_used_across_files() -> None:
@@ -50,7 +43,7 @@ def test_the_table_itself_has_no_circle() -> None:
 
 @pytest.mark.parametrize("module", [path for path in rooms.files() if path.startswith("plugins/modules/k8s_")])
 def test_a_module_for_clusters_ships_no_half_for_hosts(module: str) -> None:
-    sent = rooms.shipped(module, rooms.graph(edge for edge in rooms.edges() if (edge.source, edge.target) not in STILL_WRONG))
+    sent = rooms.shipped(module, rooms.graph(rooms.edges()))
     of_hosts = {rooms.room(path) for path in sent} & {rooms.GROUND + name + "/" for name in rooms.HOST_ROOMS}
     assert of_hosts == set() and rooms.size(sent) <= LARGEST_FOR_CLUSTERS
 

@@ -18,7 +18,7 @@ from ansible.utils.plugin_docs import get_docstring
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import OPTION, ROLE_OPTIONS, Plan, magnitudes
-from ansible_collections.faultline.chaos.plugins.plugin_utils._levels import unknown
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import unknown_option
 
 # What makes a module an attack: it takes the options that bring it to an end.
 _NEEDED = ("state", "id", "run_id", "duration")
@@ -33,7 +33,7 @@ def check_attacks(plan: Plan) -> None:
         for name, value in [*step["with"].items(), *step["ramp"].items()]:
             if name not in names:
                 known = [option for option in spec if option not in ROLE_OPTIONS]
-                raise unknown(f"{path}.{'with' if name in step['with'] else 'ramp'}.{name}", name, value, known)
+                raise unknown_option(f"{path}.{'with' if name in step['with'] else 'ramp'}.{name}", value, name, known)
         for label, options in magnitudes(step):
             _check_types(f"{path}.with" + (f" (with {label})" if label else ""), spec, options)
 

@@ -27,9 +27,9 @@ from ansible.utils.display import Display
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.clean import clean
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import BAD, GOOD, PLAIN
 
 Result = dict[str, Any]
-GOOD, BAD, PLAIN = "good", "bad", "plain"
 _COLORS = {GOOD: C.COLOR_OK, BAD: C.COLOR_ERROR, PLAIN: None}
 _CONNECTION = ("ansible_connection", "ansible_host", "ansible_port", "ansible_ssh_host", "ansible_ssh_port")
 _COLLECTION_ROOT = Path(__file__).resolve().parents[2]

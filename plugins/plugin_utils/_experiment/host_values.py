@@ -21,7 +21,7 @@ from ansible.errors import AnsibleError
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import OPTION
-from ansible_collections.faultline.chaos.plugins.plugin_utils._levels import plain
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import plain
 
 _OPTIONS = ("with", "ramp")
 _MAGIC = frozenset({"hostvars", "groups"})  # the same for every host

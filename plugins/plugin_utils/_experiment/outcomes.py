@@ -16,23 +16,24 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-REVERTED, LEFT_TO_TIMER, NOT_INJECTED, STUCK = "reverted", "left_to_timer", "not_injected", "stuck"
+from ansible_collections.faultline.chaos.plugins.plugin_utils._record import LEFT_TO_TIMER, NOT_INJECTED, REVERTED, STUCK
+
 _NEVER_CONNECTED = re.compile(r"connect to host \S+ port \d+:|Could not resolve hostname|Permission denied|Host key verification failed")
 _LONGEST = 500
 
-Result = Mapping[str, Any]
+TaskResult = Mapping[str, Any]
 
 
-def is_active(result: Result) -> bool:
+def is_active(result: TaskResult) -> bool:
     return result.get("status") == "active"
 
 
-def is_planned(result: Result) -> bool:
+def is_planned(result: TaskResult) -> bool:
     """The answer of an attack in check mode."""
     return result.get("status") in ("planned", "active")
 
 
-def problem(result: Result) -> str:
+def problem(result: TaskResult) -> str:
     """Why a task did not do its work, in one line."""
     text = str(result.get("msg") or result.get("module_stderr") or result.get("exception") or "no answer")
     line = " ".join(text.split())
@@ -41,7 +42,7 @@ def problem(result: Result) -> str:
     return (prefix + line)[:_LONGEST].rstrip(" .:")
 
 
-def may_be_injected(attack: Result) -> bool:
+def may_be_injected(attack: TaskResult) -> bool:
     """Whether the attack may have reached the host."""
     if is_active(attack):
         return True
@@ -51,7 +52,7 @@ def may_be_injected(attack: Result) -> bool:
     return bool(attack.get("stuck")) or attack.get("injected") is True or "module_stderr" in attack or "exception" in attack or not attack
 
 
-def host_entry(host: str, attack: Result, attack_id: str, deadline: str) -> dict[str, Any]:
+def host_entry(host: str, attack: TaskResult, attack_id: str, deadline: str) -> dict[str, Any]:
     """A target after the attack and before the revert; deadline is the latest that the timer can be set to."""
     active = is_active(attack)
     diff = attack.get("diff")
@@ -70,7 +71,7 @@ def host_entry(host: str, attack: Result, attack_id: str, deadline: str) -> dict
     }
 
 
-def after_revert(entry: dict[str, Any], revert: Result) -> None:
+def after_revert(entry: dict[str, Any], revert: TaskResult) -> None:
     """Bring the outcome up to date with what the revert found."""
     if revert.get("skipped"):
         return
@@ -91,10 +92,6 @@ def after_revert(entry: dict[str, Any], revert: Result) -> None:
         entry["error"] = f"not reverted from here: {problem(revert)}"
 
 
-def found_nothing(revert: Result) -> bool:
+def found_nothing(revert: TaskResult) -> bool:
     """Whether a revert worked and there was nothing to do for it."""
     return revert.get("clean") is True and not any(revert.get(word) for word in ("failed", "reverted", "drifted", "skipped"))
-
-
-def in_trouble(entry: Mapping[str, Any]) -> bool:
-    return entry["outcome"] in (LEFT_TO_TIMER, STUCK)

@@ -13,17 +13,17 @@ from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _draw, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.round_kinds import COLLECTION
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.windows import parse_forbidden, parse_window
-from ansible_collections.faultline.chaos.plugins.plugin_utils._levels import Level, plain
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import DAY, HOUR, REQUIRED, Options, plain
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import read_probes
+from ansible_collections.faultline.chaos.plugins.plugin_utils._record import FORMATS
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import tidy
 
 Plan = dict[str, Any]
 OPTION = "experiment_plan"
-COLLECTION = "faultline.chaos"
-FORMATS = ("html", "json", "junit")
 # What the role itself hands to every attack.
 ROLE_OPTIONS = ("state", "id", "run_id", "duration", "max_duration", "lease")
-HOUR, DAY = 3600.0, 86400.0
 MOST_STEPS = MOST_VALUES = 50
 MOST_HOSTS = 100_000
 SHORTEST_LEASE = 5.0
@@ -50,20 +50,20 @@ def normalise(plan: Any) -> Plan:
     """The complete plan. The first thing wrong with it is raised as an AttackError that names the option by its path."""
     if plan is None or plan == {}:
         raise AttackError(f"{OPTION} is required: pass a plan, for example -e @plan.yml (see ansible-doc -t role {COLLECTION}.experiment). {_GIVEN}")
-    top = Level(OPTION, plain(OPTION, plan), KNOWN[""])
+    top = Options(plain(OPTION, plan), OPTION, KNOWN[""])
     result = {
-        "title": top.line("title", fix="say in one line what the experiment shows"),
-        "description": top.text("description"),
-        "hypothesis": top.text("hypothesis"),
-        "tags": top.words("tags"),
+        "title": top.line("title", REQUIRED, "say in one line what the experiment shows"),
+        "description": top.prose("description"),
+        "hypothesis": top.prose("hypothesis"),
+        "tags": _words(top, "tags"),
         "observe": _observe(top),
     }
     result["steady_state"] = _probes(top, result["observe"]["interval"])
     safety = _safety(top)
     steps = top.items("method", "list at least one step with attack, hosts and duration")
     if len(steps) > MOST_STEPS:
-        raise AttackError(f"{top.at('method')}: {len(steps)} steps are refused: at most {MOST_STEPS} in one experiment")
-    result["method"] = [_step(f"{top.at('method')}[{at}]", step, safety["grace"]) for at, step in enumerate(steps)]
+        raise AttackError(f"{top.label('method')}: {len(steps)} steps are refused: at most {MOST_STEPS} in one experiment")
+    result["method"] = [_step(f"{top.label('method')}[{at}]", step, safety["grace"]) for at, step in enumerate(steps)]
     result["safety"] = safety
     result["report"] = _report(top)
     least = planned_seconds(result)
@@ -75,8 +75,9 @@ def normalise(plan: Any) -> Plan:
 
 def planned_seconds(plan: Plan) -> float:
     """How long the experiment takes at least: both measurements, every attack, every pause."""
-    attacks = sum((step["duration"] + step["pause"]) * len(magnitudes(step)) for step in plan["method"])
-    return attacks + 2 * plan["observe"]["window"]
+    attacks: float = sum((step["duration"] + step["pause"]) * len(magnitudes(step)) for step in plan["method"])
+    window: float = plan["observe"]["window"]
+    return attacks + 2 * window
 
 
 def magnitudes(step: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -88,105 +89,106 @@ def magnitudes(step: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return [(f"{name} {value}", {**options, name: value}) for value in values]
 
 
-def _level(parent: Level, name: str) -> Level:
-    return Level(parent.at(name), parent.value.get(name, {}), KNOWN[name])
+def _seconds(options: Options, name: str, default: Any, minimum: float, maximum: float, fix: str = "write a duration such as 30s") -> float:
+    """A duration in seconds, tidied: the plan is shown to people."""
+    return tidy(options.duration(name, default, minimum, maximum, fix))
 
 
-def _probes(top: Level, interval: float) -> list[dict[str, Any]]:
+def _words(options: Options, name: str) -> list[str]:
+    return list(options.texts(name, (), "write a list of texts", may_be_empty=True))
+
+
+def _probes(top: Options, interval: float) -> list[dict[str, Any]]:
     probes = top.items("steady_state", "list at least one probe with a name and a type")
     try:
         read_probes(probes, interval)
     except AttackError as error:
-        raise AttackError(f"{top.at('steady_state')}: {error}", **error.details) from error
+        raise AttackError(f"{top.label('steady_state')}: {error}", **error.details) from error
     return probes
 
 
-def _observe(top: Level) -> dict[str, Any]:
-    level = _level(top, "observe")
-    window = level.seconds("window", 10.0, 1.0, HOUR)
-    interval = level.seconds("interval", min(1.0, window), 0.05, window)
-    return {"window": window, "interval": interval, "settle": level.seconds("settle", 60.0, 0.0, HOUR)}
+def _observe(top: Options) -> dict[str, Any]:
+    level = top.section("observe", KNOWN["observe"])
+    window = _seconds(level, "window", 10.0, 1.0, HOUR)
+    interval = _seconds(level, "interval", min(1.0, window), 0.05, window)
+    return {"window": window, "interval": interval, "settle": _seconds(level, "settle", 60.0, 0.0, HOUR)}
 
 
-def _safety(top: Level) -> dict[str, Any]:
-    level = _level(top, "safety")
-    lease = None
-    if level.has("lease"):
-        lease = level.seconds("lease", 0.0, SHORTEST_LEASE, HOUR)
+def _safety(top: Options) -> dict[str, Any]:
+    level = top.section("safety", KNOWN["safety"])
+    lease = _seconds(level, "lease", 0.0, SHORTEST_LEASE, HOUR) if level.has("lease") else None
     result = {
-        "max_duration": level.seconds("max_duration", 600.0, 1.0, DAY),
+        "max_duration": _seconds(level, "max_duration", 600.0, 1.0, DAY),
         "lease": lease,
-        "grace": level.seconds("grace", 15.0, 1.0, HOUR),
+        "grace": _seconds(level, "grace", 15.0, 1.0, HOUR),
         "abort": level.flag("abort", True),
-        "max_percent_per_group": level.percent("max_percent_per_group"),
-        "max_count_per_group": level.number("max_count_per_group", MOST_HOSTS),
-        "groups": level.words("groups") if level.has("groups") else None,
-        "protected": level.words("protected"),
-        "window": level.words("window"),
-        "forbid": level.words("forbid"),
+        "max_percent_per_group": level.share("max_percent_per_group"),
+        "max_count_per_group": level.whole("max_count_per_group", 1, MOST_HOSTS),
+        "groups": _words(level, "groups") if level.has("groups") else None,
+        "protected": _words(level, "protected"),
+        "window": _words(level, "window"),
+        "forbid": _words(level, "forbid"),
     }
     for name, parse in (("window", parse_window), ("forbid", parse_forbidden)):
-        is_list = isinstance(level.value.get(name), list)
+        is_list = isinstance(level.data.get(name), list)
         for at, text in enumerate(result[name]):
-            parse(f"{level.at(name)}[{at}]" if is_list else level.at(name), text)
+            parse(f"{level.label(name)}[{at}]" if is_list else level.label(name), text)
     return result
 
 
-def _report(top: Level) -> dict[str, Any]:
-    level = _level(top, "report")
-    return {"dir": level.line("dir", "reports", longest=1000), "formats": level.words("formats", FORMATS, FORMATS)}
+def _report(top: Options) -> dict[str, Any]:
+    level = top.section("report", KNOWN["report"])
+    return {"dir": level.line("dir", "reports", most=1000), "formats": level.choices("formats", FORMATS, FORMATS, may_be_empty=True)}
 
 
 def _step(path: str, value: Any, grace: float) -> dict[str, Any]:
-    level = Level(path, value, KNOWN["method"])
-    name = level.line("attack", fix="name an attack, such as netem or process_kill")
+    level = Options(value, path, KNOWN["method"])
+    name = level.line("attack", REQUIRED, "name an attack, such as netem or process_kill")
     if not _ATTACK.match(name):
-        raise BadOption(level.at("attack"), name, "write a short name such as netem, or a full one such as faultline.chaos.netem")
-    hosts = level.line("hosts", fix="name hosts or groups of the inventory, such as web or db:!db1", longest=2000)
+        raise BadOption(level.label("attack"), name, "write a short name such as netem, or a full one such as faultline.chaos.netem")
+    hosts = level.line("hosts", REQUIRED, "name hosts or groups of the inventory, such as web or db:!db1", most=2000)
     step = {
         "name": level.line("name", name),
         "attack": name if "." in name else f"{COLLECTION}.{name}",
         "hosts": hosts,
-        "select": read_select(_level(level, "select")),
+        "select": read_select(level.section("select", KNOWN["select"])),
         "with": _with(level),
-        "duration": level.needed_seconds("duration", 1.0, DAY, "say how long the attack lasts, for example 60s"),
-        "pause": level.seconds("pause", 0.0, 0.0, HOUR),
+        "duration": _seconds(level, "duration", REQUIRED, 1.0, DAY, "say how long the attack lasts, for example 60s"),
+        "pause": _seconds(level, "pause", 0.0, 0.0, HOUR),
     }
     if step["duration"] + grace > DAY:
-        raise BadOption(level.at("duration"), value["duration"], "with safety.grace it must not be longer than 24h")
+        raise BadOption(level.label("duration"), value["duration"], "with safety.grace it must not be longer than 24h")
     step["ramp"] = _ramp(level, step["with"])
     return step
 
 
-def read_select(level: Level) -> dict[str, Any]:
+def read_select(level: Options) -> dict[str, Any]:
     """How many hosts, and by which seed."""
-    count, percent = level.number("count", MOST_HOSTS), level.percent("percent")
+    count, percent = level.whole("count", 1, MOST_HOSTS), level.share("percent")
     if count is not None and percent is not None:
-        raise BadOption(level.path, level.value, "write count or percent, not both")
+        raise BadOption(level.where, level.data, "write count or percent, not both")
     if count is None and percent is None:
         count = 1
-    return {"count": count, "percent": percent, "seed": _seed(level), "max_per_group": level.number("max_per_group", MOST_HOSTS)}
+    return {"count": count, "percent": percent, "seed": _seed(level), "max_per_group": level.whole("max_per_group", 1, MOST_HOSTS)}
 
 
-def _seed(level: Level) -> str | None:
-    if not level.has("seed"):
-        return None
-    return _draw.seed(level.at("seed"), level.value["seed"])
+def _seed(level: Options) -> str | None:
+    return _draw.seed(level.label("seed"), level.take("seed")) if level.has("seed") else None
 
 
-def _with(step: Level) -> dict[str, Any]:
-    options = step.value.get("with", {})
+def _with(step: Options) -> dict[str, Any]:
+    options = step.take("with", {})
     if not isinstance(options, dict):
-        raise BadOption(step.at("with"), options, "write a dictionary with the options of the attack")
-    _no_role_options(step.at("with"), options)
+        raise BadOption(step.label("with"), options, "write a dictionary with the options of the attack")
+    _no_role_options(step.label("with"), options)
     return options
 
 
-def _ramp(step: Level, options: dict[str, Any]) -> dict[str, list[Any]]:
-    ramp = step.value.get("ramp", {})
+def _ramp(step: Options, options: dict[str, Any]) -> dict[str, list[Any]]:
+    ramp = step.take("ramp", {})
     if not step.has("ramp"):
         return {}
-    path = step.at("ramp")
+    path = step.label("ramp")
     if not isinstance(ramp, dict) or len(ramp) != 1:
         raise BadOption(path, ramp, "write one option of the attack and a list of its values, such as {delay: [50ms, 100ms]}")
     _no_role_options(path, ramp)
@@ -197,7 +199,7 @@ def _ramp(step: Level, options: dict[str, Any]) -> dict[str, list[Any]]:
         if value is None or isinstance(value, (bool, dict, list)):
             raise BadOption(f"{path}.{name}[{at}]", value, "write text or a number")
     if name in options:
-        raise BadOption(f"{step.at('with')}.{name}", options[name], f"it is in ramp too: leave {name} out here")
+        raise BadOption(f"{step.label('with')}.{name}", options[name], f"it is in ramp too: leave {name} out here")
     return ramp
 
 

@@ -21,11 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.module_utils._units import human
-from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment import outcomes, verdict as experiment_verdict, windows as experiment_windows
+from ansible_collections.faultline.chaos.plugins.plugin_utils import _record
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment import outcomes, windows as experiment_windows
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.deadlines import latest, watch_begins, watch_ended
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import planned_seconds
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.round_kinds import CLUSTER, HOST, kind_of
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.verdict import judge
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.write import ReportError, write_atomically, write_reports
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import listed
 
 NOTHING_TO_UNDO = "nothing to undo"  # the undo_text of attacks on clusters that only take something away
 _SHORTEST_WINDOW = 1.0
@@ -48,7 +51,7 @@ def parse(text: str) -> datetime:
 class Run:
     """A run. Its methods take the time and the results of the tasks, and change the record."""
 
-    def __init__(self, record: dict[str, Any]) -> None:
+    def __init__(self, record: _record.Record) -> None:
         self.record = record
 
     # --- on disk --------------------------------------------------------------------------------
@@ -70,7 +73,7 @@ class Run:
             "version": 1,
             "run_id": run_id,
             **{name: plan[name] for name in ("title", "description", "hypothesis", "tags")},
-            "verdict": experiment_verdict.FAILED,
+            "verdict": _record.FAILED,
             "verdict_reason": _KILLED,
             "started": iso(when),
             "ended": None,
@@ -87,7 +90,7 @@ class Run:
         refused = [check["detail"] for check in checks if not check["ok"]]
         run = cls(record)
         if refused:
-            run.stop(experiment_verdict.REFUSED, "; ".join(refused).rstrip(".") + ".")
+            run.stop(_record.REFUSED, "; ".join(refused).rstrip(".") + ".")
         return run
 
     @classmethod
@@ -96,7 +99,7 @@ class Run:
 
     def save(self, state: Path) -> None:
         """Keep the state; only this user may read it."""
-        troubled = experiment_verdict.troubled_hosts(self.record)
+        troubled = _record.troubled_hosts(self.record)
         self.record["left_to_timer"] = [{"host": host, "deadline": entry["deadline"]} for host, entry in sorted(troubled.items())]
         write_atomically(state, json.dumps(self.record))
 
@@ -119,7 +122,8 @@ class Run:
 
     @property
     def plan(self) -> dict[str, Any]:
-        return self.record["plan"]
+        plan: dict[str, Any] = self.record["plan"]
+        return plan
 
     @property
     def stopped(self) -> bool:
@@ -127,7 +131,7 @@ class Run:
 
     @property
     def attacks(self) -> list[dict[str, Any]]:
-        return [phase for phase in self.record["phases"] if phase["kind"] == "attack"]
+        return [phase for phase in self.record["phases"] if phase["kind"] == _record.ATTACK]
 
     def stop(self, verdict: str, reason: str) -> None:
         """No further round. The first reason stays."""
@@ -135,21 +139,21 @@ class Run:
             self.record["stop"] = {"verdict": verdict, "reason": reason}
 
     def baseline(self, steady: Mapping[str, Any], when: datetime) -> None:
-        self._append("before", "Baseline", steady, when)
+        self._append(_record.BEFORE, "Baseline", steady, when)
         if not _measured(steady):
-            self.stop(experiment_verdict.FAILED, f"The steady state could not be measured: {outcomes.problem(steady)}")
+            self.stop(_record.FAILED, f"The steady state could not be measured: {outcomes.problem(steady)}")
         elif not steady["met"]:
-            self.stop(experiment_verdict.REFUSED, f"Nothing was attacked: the steady state did not hold before. {steady.get('reason') or ''}".strip())
+            self.stop(_record.REFUSED, f"Nothing was attacked: the steady state did not hold before. {steady.get('reason') or ''}".strip())
 
     def recovery(self, steady: Mapping[str, Any], when: datetime) -> list[dict[str, Any]]:
         """Takes the last measurement; what a second revert should reach: {round, hosts, tasks}, one for each way of reverting."""
         if not steady.get("skipped"):
-            self._append("after", "Recovery", steady, when)
+            self._append(_record.AFTER, "Recovery", steady, when)
             if not _measured(steady):
-                self.stop(experiment_verdict.FAILED, f"The recovery could not be measured: {outcomes.problem(steady)}")
+                self.stop(_record.FAILED, f"The recovery could not be measured: {outcomes.problem(steady)}")
         found: list[dict[str, Any]] = []
         for phase in self.attacks:
-            hosts = {one["host"] for one in phase["hosts"] if outcomes.in_trouble(one)}
+            hosts = {one["host"] for one in phase["hosts"] if _record.in_trouble(one)}
             entry = self.entry(phase)
             known = next((each for each in found if self.entry_of(each["round"])["revert"] == entry["revert"]), None)
             if known:
@@ -166,9 +170,9 @@ class Run:
     def check_progress(self) -> None:
         """A step whose record is missing, because its task broke, ends the run: nothing is attacked on a guess."""
         if not self.record["phases"]:
-            self.stop(experiment_verdict.FAILED, "The baseline was not recorded.")
+            self.stop(_record.FAILED, "The baseline was not recorded.")
         elif self.attacks and not self.attacks[-1]["ended"]:
-            self.stop(experiment_verdict.FAILED, f"The end of {_label(self.attacks[-1])} was not recorded.")
+            self.stop(_record.FAILED, f"The end of {_label(self.attacks[-1])} was not recorded.")
 
     def pause(self, number: int, when: datetime) -> float:
         """Seconds to wait before a round, by the pause of the one before it."""
@@ -188,7 +192,7 @@ class Run:
         phase = {key: entry[key] for key in ("step", "round", "rounds", "name", "magnitude", "attack", "options", "duration_s", "blast_radius")}
         phase["attack"] = entry["attack"].removeprefix("faultline.chaos.")
         phase["revert"] = entry["revert"]["module"].removeprefix("faultline.chaos.")
-        phase.update(kind="attack", started=iso(when), ended=None, injected=None, reverted=None, steady_state=None)
+        phase.update(kind=_record.ATTACK, started=iso(when), ended=None, injected=None, reverted=None, steady_state=None)
         # Until the hosts have answered, each of them may be under attack.
         phase["hosts"] = [outcomes.host_entry(host, {}, entry["id"], deadline) for host in entry["blast_radius"]["selected"]]
         self.record["phases"].append(phase)
@@ -200,13 +204,13 @@ class Run:
         elapsed = (when - parse(self.record["started"])).total_seconds()
         if elapsed + needed > safety["max_duration"]:
             limit = human(safety["max_duration"])
-            self.stop(experiment_verdict.ABORTED, f"Stopped before {_label(entry)}: it would take the run past safety.max_duration ({limit}).")
+            self.stop(_record.ABORTED, f"Stopped before {_label(entry)}: it would take the run past safety.max_duration ({limit}).")
             return
         windows = [experiment_windows.parse_window("window", text) for text in safety["window"]]
         forbidden = [experiment_windows.parse_forbidden("forbid", text) for text in safety["forbid"]]
-        allowed, detail = experiment_windows.check(windows, forbidden, when, needed)
+        allowed, detail = experiment_windows.may_run(windows, forbidden, when, needed)
         if not allowed:
-            self.stop(experiment_verdict.ABORTED, f"Stopped before {_label(entry)}: {detail}.")
+            self.stop(_record.ABORTED, f"Stopped before {_label(entry)}: {detail}.")
 
     def injected(self, results: Mapping[str, Mapping[str, Any]], when: datetime) -> float:
         """Takes the answers of the attack. Seconds to observe for; 0 when the round is to be reverted at once."""
@@ -219,18 +223,18 @@ class Run:
         if len(failed) < len(selected) or any(one["effect"] for one in phase["hosts"]):
             phase["injected"] = iso(when)
         if failed:
-            shown = "; ".join(failed[:3]) + (f" and {len(failed) - 3} more" if len(failed) > 3 else "")
-            self.stop(experiment_verdict.ABORTED, f"{_label(entry)} reached {len(selected) - len(failed)} of {len(selected)} hosts. {shown}.")
+            self.stop(_record.ABORTED, f"{_label(entry)} reached {len(selected) - len(failed)} of {len(selected)} hosts. {listed(failed, 3, '; ')}.")
             return 0.0
         # The first host has been under attack since shortly after the round began: do not measure beyond its timer.
         spent = (when - began).total_seconds()
         first = entry["told"].get("lease", entry["deadman_s"])
         if spent >= first - _SHORTEST_WINDOW:
             fix = "raise safety.grace (and lease), use more forks, or select fewer hosts"
-            self.stop(experiment_verdict.ABORTED, f"{_label(entry)} took {human(round(spent))} to reach all hosts, as long as the first timer: {fix}.")
+            self.stop(_record.ABORTED, f"{_label(entry)} took {human(round(spent))} to reach all hosts, as long as the first timer: {fix}.")
             return 0.0
         watch_begins(entry, phase["hosts"], when)
-        return min(entry["duration_s"], entry["deadman_s"] - spent)
+        window: float = min(entry["duration_s"], entry["deadman_s"] - spent)
+        return window
 
     def reverted(self, results: Mapping[str, Mapping[str, Any]], steady: Mapping[str, Any], when: datetime) -> None:
         """Takes the answers of the revert and what was observed before it."""
@@ -239,18 +243,18 @@ class Run:
         watch_ended(self.entry(phase), phase["hosts"], steady)
         self._take_reverts(phase, results)
         phase["ended"] = iso(when)
-        if not any(outcomes.in_trouble(one) for one in phase["hosts"]):
+        if not any(_record.in_trouble(one) for one in phase["hosts"]):
             phase["reverted"] = phase["ended"] if phase["injected"] else None
         self._take_steady(phase, steady)
         if phase["steady_state"] is None:
-            self.stop(experiment_verdict.FAILED, f"{_label(phase)} was not observed.")
+            self.stop(_record.FAILED, f"{_label(phase)} was not observed.")
         if over:
             self.stop(
-                experiment_verdict.ABORTED,
+                _record.ABORTED,
                 f"{_label(phase)} was over before its time on {', '.join(over)}: somebody reverted it, or it ended by itself.",
             )
-        if any(outcomes.in_trouble(one) for one in phase["hosts"]):
-            self.stop(experiment_verdict.NOT_REVERTED, f"{_label(phase)} could not be reverted everywhere.")
+        if any(_record.in_trouble(one) for one in phase["hosts"]):
+            self.stop(_record.NOT_REVERTED, f"{_label(phase)} could not be reverted everywhere.")
 
     def _over_before_time(self, phase: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], when: datetime) -> list[str]:
         """Hosts on which nothing was left to revert though no timer was due yet: what was observed there was no attack, or half of one."""
@@ -266,14 +270,14 @@ class Run:
         if not steady or steady.get("skipped"):
             return
         if not _measured(steady):
-            self.stop(experiment_verdict.FAILED, f"The steady state could not be measured during {_label(phase)}: {outcomes.problem(steady)}")
+            self.stop(_record.FAILED, f"The steady state could not be measured during {_label(phase)}: {outcomes.problem(steady)}")
             return
         phase["steady_state"] = dict(steady)
         if steady.get("lease_lost"):
             hosts = ", ".join(steady["lease_lost"])
-            self.stop(experiment_verdict.ABORTED, f"The lease was lost on {hosts} during {_label(phase)}: they reverted by themselves.")
+            self.stop(_record.ABORTED, f"The lease was lost on {hosts} during {_label(phase)}: they reverted by themselves.")
         if not steady["met"] and self.plan["safety"]["abort"]:
-            self.stop(experiment_verdict.DEVIATED, f"{_label(phase)} broke the steady state. {steady.get('reason') or ''}".strip())
+            self.stop(_record.DEVIATED, f"{_label(phase)} broke the steady state. {steady.get('reason') or ''}".strip())
 
     def swept(self, number: int, results: Mapping[str, Mapping[str, Any]]) -> None:
         """Takes the answers of the second revert, which was that of a round and of all that are reverted in the same way."""
@@ -281,7 +285,7 @@ class Run:
             if self.entry(phase)["revert"] != self.entry_of(number)["revert"]:
                 continue
             self._take_reverts(phase, {host: result for host, result in results.items() if not result.get("skipped")})
-            if phase["injected"] and not phase["reverted"] and not any(outcomes.in_trouble(one) for one in phase["hosts"]):
+            if phase["injected"] and not phase["reverted"] and not any(_record.in_trouble(one) for one in phase["hosts"]):
                 phase["reverted"] = iso(now())
 
     def _take_reverts(self, phase: dict[str, Any], results: Mapping[str, Mapping[str, Any]]) -> None:
@@ -290,7 +294,7 @@ class Run:
                 outcomes.after_revert(one, results[one["host"]])
 
     def finish(self, when: datetime) -> None:
-        self.record["verdict"], self.record["verdict_reason"] = experiment_verdict.judge(self.record)
+        self.record["verdict"], self.record["verdict_reason"] = judge(self.record)
         self.record["ended"] = iso(when)
 
     def tried(self, number: int, results: Mapping[str, Mapping[str, Any]]) -> None:
@@ -303,7 +307,7 @@ class Run:
                     entry["revert"]["options"]["namespaces"] = [result["journal"].partition("/")[0]]
             else:
                 where = "" if len(entry["blast_radius"]["selected"]) == 1 else f" on {host}"
-                self.stop(experiment_verdict.REFUSED, f"Nothing was attacked: {_label(entry)} would be refused{where}: {outcomes.problem(result)}.")
+                self.stop(_record.REFUSED, f"Nothing was attacked: {_label(entry)} would be refused{where}: {outcomes.problem(result)}.")
 
     def entry_of(self, number: int) -> dict[str, Any]:
         """A round of the schedule, which begins with 1."""
@@ -348,4 +352,4 @@ def _of_this_attack(result: Mapping[str, Any] | None, attack_id: str) -> Mapping
 
 
 def _label(entry: Mapping[str, Any]) -> str:
-    return entry["name"] + (f" ({entry['magnitude']})" if entry.get("magnitude") else "")
+    return str(entry["name"]) + (f" ({entry['magnitude']})" if entry.get("magnitude") else "")

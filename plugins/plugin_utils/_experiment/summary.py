@@ -12,18 +12,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment import outcomes, verdict
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.outcomes import problem
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.round_kinds import CLUSTER
+from ansible_collections.faultline.chaos.plugins.plugin_utils._record import STUCK, Record, passed, troubled, troubled_hosts
 
 Lines = list[tuple[str, bool]]  # a line, and whether it is bad news
 
 
-def experiment(record: Mapping[str, Any], reports: Mapping[str, str]) -> Lines:
-    good = verdict.passed(record["verdict"])
+def experiment(record: Record, reports: Mapping[str, str]) -> Lines:
+    good = passed(record["verdict"])
     lines: Lines = [("", False), (f"{record['title']}: {record['verdict'].upper()}", not good), (record["verdict_reason"], not good)]
-    troubled = verdict.troubled_hosts(dict(record))
-    for host, entry in sorted(troubled.items()):
-        if entry["outcome"] == outcomes.STUCK:
+    for host, entry in sorted(troubled_hosts(record).items()):
+        if entry["outcome"] == STUCK:
             lines.append((f"  stuck: {host}, {entry['error']}", True))
         else:
             lines.append((f"  left to its timer: {host}, until {entry['deadline']} ({entry['error']})", True))
@@ -36,9 +36,9 @@ def experiment(record: Mapping[str, Any], reports: Mapping[str, str]) -> Lines:
     return lines
 
 
-def _buttons(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _buttons(record: Record) -> list[tuple[str, str]]:
     """The playbooks for what is in trouble: those for hosts find nothing in a cluster."""
-    reverts = {phase.get("revert") for phase in record["phases"] if any(outcomes.in_trouble(one) for one in phase.get("hosts") or [])}
+    reverts = {phase.get("revert") for phase, _target in troubled(record)}
     in_cluster = CLUSTER.revert.rpartition(".")[2]
     hosts, cluster = [("audit", "halt")], [("cluster_audit", "cluster_halt")]
     return (hosts if reverts - {in_cluster} else []) + (cluster if in_cluster in reverts else [])
@@ -56,12 +56,13 @@ class Fleet:
         self.ok = self.ok and ok
 
 
-KEPT, REMOVED = "kept as somebody else left it", "removed, no journal knew of it"
-REVERTED, CLEAN, GONE, STUCK = "reverted", "clean, nothing was there", "already gone", "STUCK"
-UNREACHABLE, FAILED, WOULD = "UNREACHABLE, left to their timers", "FAILED", "would be reverted"
-ACTIVE, RESIDUE, UNKNOWN = "attacks found", "residue", "UNREACHABLE, nothing is known"
-UNSEEN = "not looked at"
-_BAD = (UNSEEN, STUCK, UNREACHABLE, FAILED, ACTIVE, RESIDUE, UNKNOWN)
+# The lists of a halt and an audit.
+KEPT_LIST, REMOVED_LIST = "kept as somebody else left it", "removed, no journal knew of it"
+REVERTED_LIST, CLEAN_LIST, GONE_LIST, STUCK_LIST = "reverted", "clean, nothing was there", "already gone", "STUCK"
+UNREACHABLE_LIST, FAILED_LIST, WOULD_LIST = "UNREACHABLE, left to their timers", "FAILED", "would be reverted"
+ACTIVE_LIST, RESIDUE_LIST, UNKNOWN_LIST = "attacks found", "residue", "UNREACHABLE, nothing is known"
+UNSEEN_LIST = "not looked at"
+_BAD_LISTS = (UNSEEN_LIST, STUCK_LIST, UNREACHABLE_LIST, FAILED_LIST, ACTIVE_LIST, RESIDUE_LIST, UNKNOWN_LIST)
 
 
 def halt(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]], check_mode: bool) -> Fleet:
@@ -71,26 +72,26 @@ def halt(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]], check
         result = results.get(host) or {"msg": "no answer"}
         reverted = ", ".join(result.get("reverted") or [])
         for each in result.get("drifted") or []:
-            fleet.put(KEPT, f"{host}: {each}", True)
+            fleet.put(KEPT_LIST, f"{host}: {each}", True)
         for each in result.get("removed") or []:
-            fleet.put(WOULD if check_mode else REMOVED, f"{host}: {each}", True)
+            fleet.put(WOULD_LIST if check_mode else REMOVED_LIST, f"{host}: {each}", True)
         bad = result.get("unreachable") or result.get("stuck") or result.get("failed")
         if bad and reverted and not check_mode:
-            fleet.put(REVERTED, f"{host}: {reverted}", True)  # whatever else is wrong there
+            fleet.put(REVERTED_LIST, f"{host}: {reverted}", True)  # whatever else is wrong there
         if result.get("unreachable"):
-            fleet.put(UNREACHABLE, f"{host} ({outcomes.problem(result)})", False)
+            fleet.put(UNREACHABLE_LIST, f"{host} ({problem(result)})", False)
         elif result.get("stuck"):
-            fleet.put(STUCK, host + ": " + "; ".join(f"{one['id']}: {one['reason']}" for one in result["stuck"]), False)
+            fleet.put(STUCK_LIST, host + ": " + "; ".join(f"{one['id']}: {one['reason']}" for one in result["stuck"]), False)
         elif "reverted" not in result or result.get("failed"):
-            fleet.put(FAILED, f"{host}: {outcomes.problem(result)}", False)
+            fleet.put(FAILED_LIST, f"{host}: {problem(result)}", False)
         elif check_mode and reverted:
-            fleet.put(WOULD, f"{host}: {reverted}", True)
+            fleet.put(WOULD_LIST, f"{host}: {reverted}", True)
         elif reverted:
-            fleet.put(REVERTED, f"{host}: {reverted}", True)
+            fleet.put(REVERTED_LIST, f"{host}: {reverted}", True)
         elif result.get("already_gone"):
-            fleet.put(GONE, f"{host}: {', '.join(result['already_gone'])}", True)
+            fleet.put(GONE_LIST, f"{host}: {', '.join(result['already_gone'])}", True)
         elif not result.get("removed"):
-            fleet.put(CLEAN, host, True)
+            fleet.put(CLEAN_LIST, host, True)
     return fleet
 
 
@@ -100,21 +101,21 @@ def audit(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]]) -> F
     for host in hosts:
         result = results.get(host) or {"msg": "no answer"}
         if result.get("unreachable"):
-            fleet.put(UNKNOWN, f"{host} ({outcomes.problem(result)})", False)
+            fleet.put(UNKNOWN_LIST, f"{host} ({problem(result)})", False)
             continue
         if "clean" not in result or result.get("failed"):
-            fleet.put(FAILED, f"{host}: {outcomes.problem(result)}", False)
+            fleet.put(FAILED_LIST, f"{host}: {problem(result)}", False)
             continue
         for attack in result.get("attacks") or []:
-            fleet.put(ACTIVE, f"{host}: {_found(attack)}", False)
+            fleet.put(ACTIVE_LIST, f"{host}: {_found(attack)}", False)
         for left in result.get("residue") or []:
-            fleet.put(RESIDUE, f"{host}: {left}", False)
+            fleet.put(RESIDUE_LIST, f"{host}: {left}", False)
         for each in result.get("not_looked_at") or []:
-            fleet.put(UNSEEN, f"{host}: {each}", True)
+            fleet.put(UNSEEN_LIST, f"{host}: {each}", True)
         if result["clean"] and not result.get("attacks") and not result.get("residue"):
-            fleet.put(CLEAN, host, True)
+            fleet.put(CLEAN_LIST, host, True)
         elif not result.get("attacks") and not result.get("residue"):
-            fleet.put(FAILED, f"{host}: it says that it is not clean", False)
+            fleet.put(FAILED_LIST, f"{host}: it says that it is not clean", False)
     return fleet
 
 
@@ -132,9 +133,9 @@ def _found(attack: Mapping[str, Any]) -> str:
 def fleet_lines(title: str, fleet: Fleet, total: int) -> Lines:
     """A list of clean hosts is one line; everything else is a line each, the bad news last, where the eye is."""
     lines: Lines = [("", False)]
-    for label, entries in sorted(fleet.lists.items(), key=lambda item: item[0] in _BAD):
-        bad = label in _BAD
-        if label == CLEAN:
+    for label, entries in sorted(fleet.lists.items(), key=lambda item: item[0] in _BAD_LISTS):
+        bad = label in _BAD_LISTS
+        if label == CLEAN_LIST:
             lines.append((f"{label}: {len(entries)} {'host' if len(entries) == 1 else 'hosts'}", False))
             continue
         lines.append((f"{label}: {len(entries)}", bad))

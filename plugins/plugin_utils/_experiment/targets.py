@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
-from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import HOUR, OPTION, Plan, magnitudes
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import OPTION, Plan, magnitudes
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.round_kinds import BY_CONTROLLER, kind_of
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import HOUR
 from ansible_collections.faultline.chaos.plugins.plugin_utils._selection import blast_radius, inventory as selection_inventory
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import listed
 
 Check = dict[str, Any]
 Variables = Callable[[str], Mapping[str, Any]]
-_SHOWN = 5
 
 
 def check(name: str, ok: bool, detail: str) -> Check:
@@ -177,13 +178,6 @@ def refuse_lost_leases(plan: Plan, targets: list[Targets], variables: Variables)
                 why = f"{OPTION}.method[{at}] attacks a cluster from {host}, and only from here can its lease be renewed"
                 fix = f"{why}: attack from localhost, or leave lease out"
                 raise BadOption(f"{OPTION}.safety.lease", lease, fix)
-
-
-def listed(words: Collection[str], shown: int = _SHOWN) -> str:
-    """The first few words, and how many more."""
-    words = list(words)
-    more = f" and {len(words) - shown} more" if len(words) > shown else ""
-    return ", ".join(words[:shown]) + more
 
 
 def schedule(plan: Plan, targets: list[Targets], run_id: str) -> list[dict[str, Any]]:

@@ -139,7 +139,7 @@ def open_until(windows: Sequence[Window], when: datetime) -> datetime | None:
     return end
 
 
-def check(windows: Sequence[Window], forbidden: Sequence[Forbidden], when: datetime, seconds: float) -> tuple[bool, str]:
+def may_run(windows: Sequence[Window], forbidden: Sequence[Forbidden], when: datetime, seconds: float) -> tuple[bool, str]:
     """Whether work that begins now and takes so long may be done: (allowed, one sentence)."""
     finish = when + timedelta(seconds=seconds)
     zones = list({window.zone: None for window in windows}) or [timezone.utc]

@@ -25,11 +25,12 @@ from time import monotonic
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.faultline.chaos.plugins.module_utils._contract import iso
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Completed, Runner, plain
+from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Completed, Runner
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import error_words
 
 NOTHING_ACTIVE = 3
 LONGEST_RENEWAL = 10.0
-STAGGER = 0.02
+RENEWAL_STAGGER = 0.02
 _RENEW = """if [ "$(id -u)" = 0 ]; then state=/var/lib/faultline; else state=$HOME/.local/state/faultline; fi
 [ -r "$state/control.sh" ] || { echo "there is no $state/control.sh" >&2; exit 3; }
 exec sh "$state/control.sh" renew "$1" "$2\""""
@@ -77,8 +78,9 @@ class ClusterRenewal:
     def __init__(self, params: Mapping[str, t.Any]) -> None:
         from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster as kube_cluster
 
-        given = {name: params.get(name) for name in ("namespaces", *kube_cluster.AUTH_OPTIONS)}
-        for name, spec in kube_cluster.AUTH_OPTIONS.items():
+        auth_options: Mapping[str, t.Any] = kube_cluster.AUTH_OPTIONS
+        given = {name: params.get(name) for name in ("namespaces", *auth_options)}
+        for name, spec in auth_options.items():
             for word in spec.get("aliases", ()):
                 given[name] = params.get(word) if given[name] is None else given[name]
             if given[name] is None:
@@ -113,7 +115,7 @@ class LeaseKeeper:
         #: What people should be told, once each: (host, words).
         self.news: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         for position, (host, renewal) in enumerate(sorted(renewals.items())):
-            spawn(lambda host=host, renewal=renewal, wait=position * STAGGER: self._keep(host, renewal, wait))
+            spawn(lambda host=host, renewal=renewal, wait=position * RENEWAL_STAGGER: self._keep(host, renewal, wait))
 
     @property
     def lost(self) -> list[str]:
@@ -146,7 +148,7 @@ class LeaseKeeper:
         try:
             ended = renewal.renew(self._lease, timeout)
         except Exception as error:  # whatever a connection plugin comes up with, the thread goes on
-            return plain(error, timeout), False
+            return error_words(error, timeout), False
         if ended.rc == 0:
             self.deadlines[host] = _deadlines(ended.stdout, time.time())
             return None, False

@@ -11,19 +11,19 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable, Sequence
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
-from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import Plan, Track
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.tolerance import Sample, nearest_rank
+from ansible_collections.faultline.chaos.plugins.module_utils._units import human
+from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import SamplingPlan, Track
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample, nearest_rank
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import BAD, GOOD, PLAIN
 
 SHOWN = 6  # probes in one line
 QUIET = 2.0  # a flapping probe is told of at most this often
-GOOD, BAD, PLAIN = "good", "bad", "plain"
 
 
 class Progress:
     """Turns what the sampler reports into lines. `show` gets each line and how it is meant."""
 
-    def __init__(self, label: str, plan: Plan, tracks: Sequence[Track], show: Callable[[str, str], None]) -> None:
+    def __init__(self, label: str, plan: SamplingPlan, tracks: Sequence[Track], show: Callable[[str, str], None]) -> None:
         self._label, self._plan, self._tracks, self._show = label, plan, tracks, show
         self._pause = min(max(plan.longest / 10, 2.0), 15.0)
         self._next = self._pause

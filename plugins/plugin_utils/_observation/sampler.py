@@ -21,10 +21,12 @@ import time
 import typing as t
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Outcome, Probe, plain
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.tolerance import Sample, Score
+from ansible_collections.faultline.chaos.plugins.module_utils._units import human
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement, Probe
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample, Score
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import error_words
 
 MOST_SAMPLES = 20_000  # per probe and window
 CLOSING = 5.0  # how long the last samples of a window may still be waited for
@@ -35,7 +37,7 @@ _SLACK = 0.1  # a thread tells of its own timeout first
 
 
 @dataclass(frozen=True)
-class Plan:
+class SamplingPlan:
     """When to sample. With `settle` the window may begin that much later: sampling goes on until it held for a whole window."""
 
     window: float
@@ -52,7 +54,7 @@ class Plan:
 class Track:
     """The samples of one probe."""
 
-    def __init__(self, probe: Probe, plan: Plan, offset: float = 0.0) -> None:
+    def __init__(self, probe: Probe, plan: SamplingPlan, offset: float = 0.0) -> None:
         self.probe = probe
         #: When the first sample is due.
         self.first = first = probe.initial_delay + offset % (min(probe.interval, plan.window - probe.initial_delay) / 2)
@@ -145,7 +147,7 @@ class Sampler:
     """One run over a window. `spawn` runs a call in a thread; `alive` turns false when nobody waits for the result."""
 
     def __init__(
-        self, probes: Sequence[Probe], plan: Plan, listener: Listener, spawn: Callable[[Callable[[], None]], t.Any], alive: Callable[[], bool]
+        self, probes: Sequence[Probe], plan: SamplingPlan, listener: Listener, spawn: Callable[[Callable[[], None]], t.Any], alive: Callable[[], bool]
     ) -> None:
         self.plan, self._listener, self._spawn, self._alive = plan, listener, spawn, alive
         step = min(STAGGER, 1.0 / max(1, len(probes)))
@@ -190,20 +192,23 @@ class Sampler:
                 self._decide(track, index, Sample(self._epoch + now, False, detail=f"not asked: {track.unanswered} samples are still unanswered"))
             else:
                 track.in_flight[index] = now
-                self._spawn(lambda number=number, index=index: self._done.put((number, index, self._sample(number))))
+                self._spawn(partial(self._take, number, index))
+
+    def _take(self, number: int, index: int) -> None:
+        self._done.put((number, index, self._sample(number)))
 
     def _sample(self, number: int) -> Sample:
         """In a thread of its own. Never raises."""
         probe = self.tracks[number].probe
         begun = time.monotonic()
-        outcome = Outcome(False)
+        outcome = Measurement(False)
         tries = 0
         while not outcome.ok and tries <= probe.retries:
             tries += 1
             try:
                 outcome = probe.attempt(probe.timeout)
             except Exception as error:
-                outcome = Outcome(False, None, plain(error, probe.timeout))
+                outcome = Measurement(False, None, error_words(error, probe.timeout))
         ms = (time.monotonic() - begun) * 1000
         detail = outcome.detail
         if tries > 1:

@@ -15,21 +15,24 @@ import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from time import monotonic
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.leases import ClusterRenewal, HostRenewal, Lease, LeaseKeeper, Renewal
-from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.progress import BAD, GOOD, Progress
-from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import HEARTBEAT, MOST_SAMPLES, Plan, Sampler, Track
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import PHASES, SHORTEST_INTERVAL, Probe, Runner
+from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.progress import Progress
+from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import HEARTBEAT, MOST_SAMPLES, Sampler, SamplingPlan, Track
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import PHASES, SHORTEST_INTERVAL, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.host import CONTROLLER
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import read_probes
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.tolerance import latencies
+from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Runner
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.crew import Crew
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.local import ControllerRunner, ending
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import latencies
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import BAD, GOOD
 
-SHORTEST_LEASE = 3.0
+SHORTEST_RENEWED_LEASE = 3.0
 WARM_UP, LONGEST_WARM_UP = 5.0, 15.0
 _RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _NOT_RUN = "not run in check mode: it may change something"
@@ -41,7 +44,7 @@ class Settings:
 
     probes: list[Probe]
     phase: str
-    plan: Plan
+    plan: SamplingPlan
     interval: float
     title: str | None = None
     lease: Lease | None = None
@@ -54,7 +57,7 @@ def read_settings(args: Mapping[str, t.Any]) -> Settings:
     options = Options(args, "")
     interval = options.duration("interval", 1.0, minimum=SHORTEST_INTERVAL)
     window = options.duration("window", 10.0, minimum=SHORTEST_INTERVAL)
-    plan = Plan(
+    plan = SamplingPlan(
         window=window,
         initial_delay=options.duration("initial_delay", 0.0),
         settle=options.duration("settle", 0.0),
@@ -71,7 +74,7 @@ def read_settings(args: Mapping[str, t.Any]) -> Settings:
     return Settings([probe for probe in probes if phase in probe.phases], phase, plan, interval, title, *renewal)
 
 
-def _check_pace(probe: Probe, plan: Plan) -> None:
+def _check_pace(probe: Probe, plan: SamplingPlan) -> None:
     where = f"probe {probe.name!r}"
     if probe.initial_delay >= plan.window:
         raise BadOption(f"{where}: initial_delay", probe.initial_delay, f"it must be shorter than the window of {plan.window:g}s")
@@ -93,7 +96,7 @@ def _read_renewal(options: Options) -> tuple[Lease | None, list[str], Mapping[st
     run_id = renew.text("run_id", REQUIRED, "give the run id of the attacks", most=64)
     if not _RUN_ID.fullmatch(run_id):
         raise renew.refusal("run_id", run_id, "use 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit")
-    seconds = renew.duration("lease", REQUIRED, minimum=SHORTEST_LEASE, maximum=3600.0)
+    seconds = renew.duration("lease", REQUIRED, minimum=SHORTEST_RENEWED_LEASE, maximum=3600.0)
     renew.done()
     return Lease(run_id, seconds), hosts, cluster
 
@@ -181,8 +184,10 @@ class _Watch:
         if self._keeper:
             self._keeper.stop()
         self._crew.dismiss()
-        for closed in [*self._renewals.values(), *{id(probe.runner): probe.runner for probe in self._probes if probe.on is not None}.values()]:
-            closed.close()
+        for renewal in self._renewals.values():
+            renewal.close()
+        for runner in {id(probe.runner): probe.runner for probe in self._probes if probe.on is not None}.values():
+            runner.close()
 
     def _log_in(self) -> None:
         """Logs in to the hosts of the probes once, side by side: a first login is slow, and it is not what is measured."""
@@ -199,7 +204,7 @@ class _Watch:
                 back.put(None)
 
         for runner in hosts.values():
-            self._crew.start(lambda runner=runner: log_in(runner))
+            self._crew.start(partial(log_in, runner))
         deadline = monotonic() + patience + 0.5
         arrived = 0
         while arrived < len(hosts) and monotonic() < deadline and self.alive():
@@ -278,7 +283,7 @@ def _told(track: Track, cut_short: bool) -> dict[str, t.Any]:
         "succeeded": succeeded,
         "success_percent": round(100.0 * succeeded / len(judged), 3) if judged else 0.0,
         "latency_ms": latencies(judged),
-        "series": [sample.told() for sample in track.series],
+        "series": [sample.to_dict() for sample in track.series],
     }
 
 
@@ -288,7 +293,7 @@ def _told_skipped(probe: Probe) -> dict[str, t.Any]:
 
 
 def _told_probe(probe: Probe, reason: str | None) -> dict[str, t.Any]:
-    told = {"name": probe.name, "type": probe.type, "target": probe.target, "tolerance": probe.tolerance.told()}
+    told = {"name": probe.name, "type": probe.type, "target": probe.target, "tolerance": probe.tolerance.texts(), "limits": probe.tolerance.limits()}
     return {**told, "met": reason is None, "reason": reason}
 
 

@@ -4,19 +4,17 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""What all probes share: the common options, the outcome of one attempt, errors in plain words."""
+"""What all probes share: the common options, and the result of one attempt."""
 
 from __future__ import annotations
 
-import socket
-import ssl
 import typing as t
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import Options
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.tolerance import Tolerance
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Runner
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Tolerance
 
 PHASES = ("before", "during", "after")
 SHORTEST_INTERVAL = 0.05
@@ -26,31 +24,12 @@ BODY_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What one attempt found: a scalar worth plotting, and words when it did not go well."""
+class Measurement:
+    """The result of one attempt: a scalar worth plotting, and the reason when it failed."""
 
     ok: bool
     value: str | int | float | bool | None = None
     detail: str | None = None
-
-
-@dataclass(frozen=True)
-class Completed:
-    """A command that ended."""
-
-    rc: int
-    stdout: str
-    stderr: str
-
-
-class Runner(t.Protocol):
-    """Runs a command somewhere; raises TimeoutError or OSError when there is no exit status to speak of."""
-
-    def run(self, argv: list[str], timeout: float) -> Completed:
-        """The end of the command."""
-
-    def close(self) -> None:
-        """Ends what still runs."""
 
 
 class Probe(ABC):
@@ -83,7 +62,7 @@ class Probe(ABC):
         """Takes and checks the options of the type."""
 
     @abstractmethod
-    def attempt(self, timeout: float) -> Outcome:
+    def attempt(self, timeout: float) -> Measurement:
         """Measures once, in at most `timeout` seconds. Whatever it raises is a failed attempt."""
 
     @property
@@ -95,19 +74,3 @@ class Probe(ABC):
     def longest(self) -> float:
         """How long one sample may take, with its retries."""
         return self.timeout * (self.retries + 1)
-
-
-def plain(error: BaseException, timeout: float) -> str:
-    """An error in a few plain words."""
-    reason = getattr(error, "reason", None)
-    if isinstance(reason, BaseException):  # urllib wraps what happened
-        return plain(reason, timeout)
-    if isinstance(error, TimeoutError):
-        return f"no answer within {human(timeout)}"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate refused: {error.verify_message}"
-    if isinstance(error, socket.gaierror):
-        return f"name not resolved: {error.strerror or error}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return (str(error).strip().partition("\n")[0] or type(error).__name__)[:200]

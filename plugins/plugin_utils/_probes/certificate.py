@@ -17,8 +17,8 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 from time import monotonic
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Outcome, Probe
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.http_client import read_ca_path, tls_context
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.net import connect, is_address, left, read_host, shown_address
 
@@ -67,7 +67,7 @@ class CertificateProbe(Probe):
         other = "" if self._server_name == self._host else f" for {self._server_name}"
         return f"certificate of {shown_address(self._host, self._port)}{other}"
 
-    def attempt(self, timeout: float) -> Outcome:
+    def attempt(self, timeout: float) -> Measurement:
         deadline = monotonic() + timeout
         problems: list[str] = []
         refused: ssl.SSLCertVerificationError | None = None
@@ -84,7 +84,7 @@ class CertificateProbe(Probe):
         if refused and not (dates and refused.verify_code in _DATES):
             problems.append(_why_refused(refused, chain))
         days = round(min(one.days_left(now) for one in chain), 2)
-        return Outcome(not (dates or problems), days, "; ".join(dates + problems)[:500] or None)
+        return Measurement(not (dates or problems), days, "; ".join(dates + problems)[:500] or None)
 
     def _chain(self, context: ssl.SSLContext, deadline: float) -> list[bytes]:
         """The certificates that the server sent, its own first; where the chain was verified, that chain with its root."""
@@ -140,8 +140,11 @@ class _Certificate:
         return f"{self._place} ({shown_name(self.subject)})"
 
     def _time(self, name: str) -> datetime:
-        aware = getattr(self._x509, f"{name}_utc", None)  # since cryptography 42
-        return aware if aware is not None else getattr(self._x509, name).replace(tzinfo=timezone.utc)
+        aware: datetime | None = getattr(self._x509, f"{name}_utc", None)  # since cryptography 42
+        if aware is not None:
+            return aware
+        naive: datetime = getattr(self._x509, name)
+        return naive.replace(tzinfo=timezone.utc)
 
     def days_left(self, now: datetime) -> float:
         return (self._time("not_valid_after") - now) / timedelta(days=1)

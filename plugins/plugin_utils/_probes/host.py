@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Completed, Outcome, Probe
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rules import Rules
+from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Completed
 
 CONTROLLER = "controller"
 SERVICE_STATES = ("running", "stopped")
@@ -84,13 +85,13 @@ class CommandProbe(_HostProbe):
         """Only the program: its arguments may hold secrets."""
         return f"{self._argv[0]} on {self.on}"
 
-    def attempt(self, timeout: float) -> Outcome:
+    def attempt(self, timeout: float) -> Measurement:
         ended = self._run(self._argv, timeout)
         value = _number(ended.stdout)
         if ended.rc not in self._statuses:
-            return Outcome(False, value, f"exit status {ended.rc}")
+            return Measurement(False, value, f"exit status {ended.rc}")
         problem = self._rules.problem(ended.stdout, "output")
-        return Outcome(not problem, value, problem)
+        return Measurement(not problem, value, problem)
 
 
 def _number(text: str) -> int | float | None:
@@ -125,16 +126,16 @@ class ProcessProbe(_HostProbe):
     def target(self) -> str:
         return f"process {self._process} on {self.on}"
 
-    def attempt(self, timeout: float) -> Outcome:
+    def attempt(self, timeout: float) -> Measurement:
         output = self._script(_COUNT, self._pattern, timeout).strip()
         if not output.isdigit():
             raise OSError(f"{self.on}: /proc cannot be read")
         count = int(output)
         if self._most is not None and count > self._most:
-            return Outcome(False, count, f"{count} run, at most {self._most} expected")
+            return Measurement(False, count, f"{count} run, at most {self._most} expected")
         if count < self._least:
-            return Outcome(False, count, f"{count} run, at least {self._least} expected" if count else "not running")
-        return Outcome(True, count)
+            return Measurement(False, count, f"{count} run, at least {self._least} expected" if count else "not running")
+        return Measurement(True, count)
 
 
 class ServiceProbe(_HostProbe):
@@ -159,13 +160,13 @@ class ServiceProbe(_HostProbe):
     def target(self) -> str:
         return f"service {self._service} on {self.on}"
 
-    def attempt(self, timeout: float) -> Outcome:
+    def attempt(self, timeout: float) -> Measurement:
         output = self._script(_STATE, self._service, timeout)
         found = dict(line.strip().partition("=")[::2] for line in output.splitlines())
         if found.get("LoadState") == "not-found":
-            return Outcome(False, "not-found", "no such service")
+            return Measurement(False, "not-found", "no such service")
         state = found.get("ActiveState") or "unknown"
         running = state in ("active", "reloading")
         stopped = state in ("inactive", "failed")
         ok = running if self._state == "running" else stopped
-        return Outcome(ok, state, None if ok else f"is {state}")
+        return Measurement(ok, state, None if ok else f"is {state}")

@@ -11,10 +11,11 @@ from __future__ import annotations
 import http.client
 import json
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import Options
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import BODY_LIMIT, Outcome, Probe, plain
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import BODY_LIMIT, Measurement, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.http_client import HIDDEN, HttpClient
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rules import Rules
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import error_words
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 READING_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -55,14 +56,14 @@ class HttpProbe(Probe):
     def target(self) -> str:
         return f"{self._method} {self._client.shown}"
 
-    def attempt(self, timeout: float) -> Outcome:
+    def attempt(self, timeout: float) -> Measurement:
         try:
             answer = self._client.fetch(timeout, method=self._method, body=self._body)
         except (OSError, http.client.HTTPException) as error:
-            return Outcome(False, None, plain(error, timeout))
+            return Measurement(False, None, error_words(error, timeout))
         if answer.status not in self._statuses:
-            return Outcome(False, answer.status, f"status {answer.status}")
+            return Measurement(False, answer.status, f"status {answer.status}")
         problem = None
         if self._rules:
             problem = self._rules.problem(answer.body, "body") if answer.whole else f"body is longer than {BODY_LIMIT >> 20} MiB"
-        return Outcome(not problem, answer.status, problem)
+        return Measurement(not problem, answer.status, problem)

@@ -22,8 +22,8 @@ import typing as t
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import kinds, labels
 from ansible_collections.faultline.chaos.plugins.module_utils._units import integer, percent
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Outcome, Probe
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rules import JsonRule
 
 Object = dict[str, t.Any]
@@ -117,18 +117,18 @@ class ClusterProbe(Probe):
 
     # --- measuring ------------------------------------------------------------------------------
 
-    def attempt(self, timeout: float) -> Outcome:
+    def attempt(self, timeout: float) -> Measurement:
         cluster = self._connected(timeout)
         try:
             found = self._find(cluster)
         except AttackError as error:
-            return Outcome(False, None, str(error)[:300])
+            return Measurement(False, None, str(error)[:300])
         if not found and self._kind != EVENT:
-            return Outcome(False, 0, f"there is no {self._kind} {self._object or self._labels or ''} in namespace {self._namespace}".replace("  ", " "))
+            return Measurement(False, 0, f"there is no {self._kind} {self._object or self._labels or ''} in namespace {self._namespace}".replace("  ", " "))
         outcome = self._judge(found)
         if outcome.ok and self._rule is not None:
             problem = self._rule.problem(json.dumps(found[0] if self._object else found), self._kind)
-            outcome = Outcome(not problem, outcome.value, problem)
+            outcome = Measurement(not problem, outcome.value, problem)
         return outcome
 
     def _connected(self, timeout: float) -> t.Any:
@@ -152,26 +152,26 @@ class ClusterProbe(Probe):
             return [event for event in found if _last_seen(event) >= self._began]
         return found
 
-    def _judge(self, found: list[Object]) -> Outcome:
+    def _judge(self, found: list[Object]) -> Measurement:
         if self._kind == EVENT:
-            return Outcome(True, len(found))
+            return Measurement(True, len(found))
         if self._kind == CLAIM:
             loose = [f"{_name_of(one)} is {(one.get('status') or {}).get('phase')}" for one in found if (one.get("status") or {}).get("phase") != "Bound"]
-            return Outcome(not loose, len(found) - len(loose), ", ".join(loose[:3]) or None)
+            return Measurement(not loose, len(found) - len(loose), ", ".join(loose[:3]) or None)
         ready, wanted, problem = _workloads(found) if self._kind in WORKLOADS else _pods(found)
         least = wanted if self._least is None else _at_least(self._share, wanted) if self._share is not None else self._least
         if self._least is None and least == 0:
             least = 1  # nobody serves: whoever wants that says so
         if ready < least:
-            return Outcome(False, ready, f"{ready} of {wanted} are ready, at least {least} expected" + (f": {problem}" if problem else ""))
+            return Measurement(False, ready, f"{ready} of {wanted} are ready, at least {least} expected" + (f": {problem}" if problem else ""))
         if self._kind == POD and self._most_restarts is not None:
             restarts, where = self._count_restarts(found)
             if restarts > self._most_restarts:
                 words = "1 restart" if restarts == 1 else f"{restarts} restarts"
-                return Outcome(False, ready, f"{words} since the probe began, at most {self._most_restarts} expected: {where}")
+                return Measurement(False, ready, f"{words} since the probe began, at most {self._most_restarts} expected: {where}")
         if self._least is None and self._kind in WORKLOADS and problem:
-            return Outcome(False, ready, problem)
-        return Outcome(True, ready)
+            return Measurement(False, ready, problem)
+        return Measurement(True, ready)
 
     def _count_restarts(self, pods: list[Object]) -> tuple[int, str]:
         """How many times containers restarted since the first look. A pod that came later began with none."""
@@ -194,7 +194,8 @@ def _connection(options: Options) -> tuple[t.Any, dict[str, t.Any]]:
     from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster as kube_cluster
 
     params: dict[str, t.Any] = {}
-    for name, spec in kube_cluster.AUTH_OPTIONS.items():
+    auth_options: t.Mapping[str, t.Any] = kube_cluster.AUTH_OPTIONS
+    for name, spec in auth_options.items():
         variable = spec["fallback"][1][0]
         if spec["type"] == "bool":
             told = os.environ.get(variable)

@@ -15,8 +15,8 @@ import sys
 import typing as t
 from time import monotonic
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Outcome, Probe
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rules import RegexRule, Rules
 
 RECORDS = ("A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT")
@@ -90,11 +90,11 @@ class TcpProbe(Probe):
     def target(self) -> str:
         return f"tcp {shown_address(self._host, self._port)}"
 
-    def attempt(self, timeout: float) -> Outcome:
+    def attempt(self, timeout: float) -> Measurement:
         deadline = monotonic() + timeout
         with connect(self._host, self._port, deadline) as connection:
             if not self._rules:
-                return Outcome(True)
+                return Measurement(True)
             banner = b""
             try:
                 while len(banner) < _BANNER_LIMIT:
@@ -104,11 +104,11 @@ class TcpProbe(Probe):
                         break
                     banner += chunk
                     if not self._rules.problem(banner.decode(errors="replace"), "banner"):
-                        return Outcome(True)
+                        return Measurement(True)
             except TimeoutError:
                 if not banner:
-                    return Outcome(False, None, "connected, but no banner came")
-        return Outcome(False, None, self._rules.problem(banner.decode(errors="replace"), "banner"))
+                    return Measurement(False, None, "connected, but no banner came")
+        return Measurement(False, None, self._rules.problem(banner.decode(errors="replace"), "banner"))
 
 
 class DnsProbe(Probe):
@@ -159,7 +159,7 @@ class DnsProbe(Probe):
         server = f" @{self._server}" + (f"#{self._port}" if self._port != 53 else "") if self._server else ""
         return f"dns {self._query} {self._record}{server}"
 
-    def attempt(self, timeout: float) -> Outcome:
+    def attempt(self, timeout: float) -> Measurement:
         resolver = self._dns.resolver.Resolver(configure=self._server is None)
         if self._server is not None:
             resolver.nameservers, resolver.port = [self._server], self._port
@@ -168,18 +168,18 @@ class DnsProbe(Probe):
         try:
             answer = resolver.resolve(self._name, self._record, lifetime=timeout, search=False)
         except self._dns.resolver.NXDOMAIN:
-            return Outcome(False, None, "no such name")
+            return Measurement(False, None, "no such name")
         except self._dns.resolver.NoAnswer:
-            return Outcome(False, None, f"no {self._record} record")
+            return Measurement(False, None, f"no {self._record} record")
         except self._dns.exception.Timeout:
             raise TimeoutError from None
         except self._dns.resolver.NoNameservers as error:
             codes = sorted({self._dns.rcode.to_text(found[4].rcode()) for found in error.kwargs.get("errors", ()) if found[4] is not None})
-            return Outcome(False, None, f"the server says {', '.join(codes)}" if codes else "no server answered")
+            return Measurement(False, None, f"the server says {', '.join(codes)}" if codes else "no server answered")
         found = sorted(record.to_text() for record in answer)
         shown = ", ".join(found)[:200]
         if self._addresses:
             missing = self._addresses - {ipaddress.ip_address(address) for address in found}
             if missing:
-                return Outcome(False, shown, f"{', '.join(sorted(map(str, missing)))} is not among the answers")
-        return Outcome(True, shown)
+                return Measurement(False, shown, f"{', '.join(sorted(map(str, missing)))} is not among the answers")
+        return Measurement(True, shown)

@@ -17,10 +17,11 @@ import time
 import typing as t
 import urllib.parse
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Missing, Options
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import BODY_LIMIT, Outcome, Probe, plain
+from ansible_collections.faultline.chaos.plugins.module_utils._units import human
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, MissingOption, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import BODY_LIMIT, Measurement, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.http_client import HttpClient
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import error_words
 
 REDUCTIONS = ("last", "avg", "min", "max", "all")
 SERIES = ("one", "all", "any")
@@ -40,6 +41,14 @@ _COMPARISON = re.compile(r"\s*(<=|>=|==|!=|<|>)\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]
 Point = tuple[float, float]
 
 
+_REDUCE: dict[str, t.Callable[[list[float]], float]] = {
+    "last": lambda values: values[-1],
+    "min": min,
+    "max": max,
+    "avg": lambda values: sum(values) / len(values),
+}
+
+
 class Limits:
     """What a value has to be: the comparison, and the bounds. All of them must hold."""
 
@@ -55,7 +64,7 @@ class Limits:
             self._conditions.append((found[1], bound))
         least, most = (self._bound(expect, name, sign) for name, sign in (("min", ">="), ("max", "<=")))
         if not self._conditions:
-            raise Missing(expect.label("value"), fix)
+            raise MissingOption(expect.label("value"), fix)
         if least is not None and most is not None and least > most:
             raise expect.refusal("max", most, f"it must not be below min, {least:g}")
 
@@ -122,7 +131,7 @@ class PrometheusProbe(Probe):
         shown = self._query if len(self._query) <= 200 else self._query[:200] + "…"
         return f"{' '.join(shown.split())} at {self._client.shown}"
 
-    def attempt(self, timeout: float) -> Outcome:
+    def attempt(self, timeout: float) -> Measurement:
         words = {"query": self._query, "timeout": f"{max(1, round(timeout * 1000))}ms"}
         end = time.time()
         if self._range is not None:
@@ -131,25 +140,25 @@ class PrometheusProbe(Probe):
         try:
             answer = self._client.fetch(timeout, url)
         except (OSError, http.client.HTTPException) as error:
-            return Outcome(False, None, plain(error, timeout))
+            return Measurement(False, None, error_words(error, timeout))
         if not answer.whole:
-            return Outcome(False, None, f"the answer is longer than {BODY_LIMIT >> 20} MiB: aggregate the query")
+            return Measurement(False, None, f"the answer is longer than {BODY_LIMIT >> 20} MiB: aggregate the query")
         try:
             document = json.loads(answer.body)
             if document["status"] != "success":
-                return Outcome(False, None, f"refused: {document.get('errorType')}: {document.get('error')}"[:300])
+                return Measurement(False, None, f"refused: {document.get('errorType')}: {document.get('error')}"[:300])
             found = _read(document["data"], self._range is not None)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError):
             status = "" if answer.status == 200 else f"status {answer.status}, "
-            return Outcome(False, None, f"{status}not an answer of Prometheus; url must be its own address")
+            return Measurement(False, None, f"{status}not an answer of Prometheus; url must be its own address")
         if isinstance(found, str):
-            return Outcome(False, None, found)
+            return Measurement(False, None, found)
         return self._judge(found, end)
 
-    def _judge(self, found: list[tuple[str, list[Point]]], end: float) -> Outcome:
+    def _judge(self, found: list[tuple[str, list[Point]]], end: float) -> Measurement:
         if self._series == "one" and len(found) > 1:
             names = ", ".join(labels for labels, _points in found[:2])
-            return Outcome(False, None, f"{len(found)} series, such as {names}: aggregate the query, or choose series all or any")
+            return Measurement(False, None, f"{len(found)} series, such as {names}: aggregate the query, or choose series all or any")
         outcomes = [self._judge_series(labels if len(found) > 1 else "value", points, end) for labels, points in found]
         if not outcomes:
             return self._no_data("no series")
@@ -157,10 +166,10 @@ class PrometheusProbe(Probe):
         if self._series == "any" and len(bad) < len(outcomes):
             return next(outcome for outcome in outcomes if outcome.ok)
         if len(bad) > 1:
-            return Outcome(False, bad[0].value, f"{bad[0].detail}, and {len(bad) - 1} more of {len(found)} series")
+            return Measurement(False, bad[0].value, f"{bad[0].detail}, and {len(bad) - 1} more of {len(found)} series")
         return bad[0] if bad else outcomes[0]
 
-    def _judge_series(self, labels: str, points: list[Point], end: float) -> Outcome:
+    def _judge_series(self, labels: str, points: list[Point], end: float) -> Measurement:
         if self._range is not None and self._reduce == "last":
             points = points[-1:]
             age = end - points[-1][0] if points else 0.0
@@ -172,12 +181,12 @@ class PrometheusProbe(Probe):
         if self._reduce == "all":
             value = next((value for value in values if self._limits.problem(value)), values[-1])
         else:
-            value = {"min": min, "max": max, "avg": lambda numbers: sum(numbers) / len(numbers)}.get(self._reduce, lambda numbers: numbers[-1])(values)
+            value = _REDUCE[self._reduce](values)
         problem = self._limits.problem(value)
-        return Outcome(not problem, value if math.isfinite(value) else f"{value:+}", f"{labels} {problem}" if problem else None)
+        return Measurement(not problem, value if math.isfinite(value) else f"{value:+}", f"{labels} {problem}" if problem else None)
 
-    def _no_data(self, what: str) -> Outcome:
-        return Outcome(True, None, f"no data: {what}") if self._no_data_is_good else Outcome(False, None, f"no data: {what}")
+    def _no_data(self, what: str) -> Measurement:
+        return Measurement(True, None, f"no data: {what}") if self._no_data_is_good else Measurement(False, None, f"no data: {what}")
 
 
 def _read(data: t.Mapping[str, t.Any], ranged: bool) -> list[tuple[str, list[Point]]] | str:

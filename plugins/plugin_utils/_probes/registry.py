@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.certificate import CertificateProbe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.host import CommandProbe, ProcessProbe, ServiceProbe
@@ -41,7 +41,7 @@ def read_probes(given: t.Any, interval: float = 1.0) -> list[Probe]:
 
 
 def _read(position: int, data: t.Any, interval: float) -> Probe:
-    nameless = Options(data, f"probe {position}", "write a dictionary with name and type")
+    nameless = Options(data, f"probe {position}", fix="write a dictionary with name and type")
     name = nameless.text("name", REQUIRED, "give the probe a name", most=100)
     options = Options(_unaliased(data, name), f"probe {name!r}")
     kind = options.choice("type", sorted(TYPES), REQUIRED)

@@ -14,7 +14,7 @@ import sys
 import typing as t
 from types import MappingProxyType
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import REQUIRED, Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options
 
 _LONGEST = 200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")

@@ -17,21 +17,8 @@ from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
-
-Record = dict[str, Any]
-PERCENTILES = ("p50", "p95", "p99", "max")
-OUTCOMES = ("stuck", "left_to_timer", "not_injected", "reverted")
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One measurement of one probe."""
-
-    t: float
-    ok: bool
-    ms: float | None
-    value: Any
-    detail: str
+from ansible_collections.faultline.chaos.plugins.plugin_utils._record import ATTACK, LEFT_TO_TIMER, STUCK, Record, in_trouble, troubled
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample, Tolerance
 
 
 @dataclass
@@ -46,15 +33,30 @@ class Segment:
     def met(self) -> bool:
         return bool(self.result.get("met"))
 
+    @property
+    def latency_ms(self) -> dict[str, Any]:
+        """The measured latencies by name, in ms."""
+        return self.result.get("latency_ms") or {}
+
+    @property
+    def breached(self) -> dict[str, float]:
+        """The latency limits that were exceeded, in ms."""
+        return Tolerance.of_result(self.result).breached(self.latency_ms)
+
+    @property
+    def bad(self) -> Callable[[Sample], bool]:
+        """What tells the samples that count against the steady state."""
+        return Tolerance.of_result(self.result).bad(self.latency_ms)
+
 
 @dataclass
-class Track:
+class ProbeTrack:
     """One probe across the whole experiment."""
 
     name: str
     type: str
     target: str
-    tolerance: dict[str, Any]
+    tolerance: Tolerance
     segments: list[Segment] = field(default_factory=list)
 
     @property
@@ -63,7 +65,7 @@ class Track:
 
 
 @dataclass(frozen=True)
-class Window:
+class AttackWindow:
     """When one attack was in force; from ``sure`` to ``end`` nobody saw whether it still was."""
 
     phase: int
@@ -118,24 +120,25 @@ def _samples(result: dict[str, Any]) -> list[Sample]:
         if when is not None:
             ms = raw.get("ms")
             ms = float(ms) if isinstance(ms, (int, float)) and not isinstance(ms, bool) and ms >= 0 else None
-            samples.append(Sample(when, bool(raw.get("ok")), ms, raw.get("value"), str(raw.get("detail") or "")))
+            samples.append(Sample(when, bool(raw.get("ok")), ms, raw.get("value"), str(raw.get("detail") or "") or None))
     return sorted(samples, key=lambda sample: sample.t)
 
 
-def tracks(record: Record) -> list[Track]:
+def tracks(record: Record) -> list[ProbeTrack]:
     """One track per probe, in the order of the plan."""
-    found: dict[str, Track] = {}
+    found: dict[str, ProbeTrack] = {}
     for probe in (record.get("plan") or {}).get("steady_state") or []:
         if isinstance(probe, dict):
             name = str(probe.get("name") or "unnamed probe")
-            found[name] = Track(name, str(probe.get("type") or ""), "", dict(probe.get("tolerance") or {}))
+            found[name] = ProbeTrack(name, str(probe.get("type") or ""), "", Tolerance.of_result(probe))
     for index, phase in enumerate(phases(record)):
         for result in results(phase):
             name = str(result.get("name") or "unnamed probe")
-            track = found.setdefault(name, Track(name, "", "", {}))
+            track = found.setdefault(name, ProbeTrack(name, "", "", Tolerance()))
             track.type = str(result.get("type") or track.type)
             track.target = str(result.get("target") or track.target)
-            track.tolerance = dict(result.get("tolerance") or track.tolerance)
+            if result.get("limits") or result.get("tolerance"):
+                track.tolerance = Tolerance.of_result(result)
             track.segments.append(Segment(index, result, _samples(result)))
     return list(found.values())
 
@@ -168,23 +171,23 @@ def attack_label(phase: dict[str, Any]) -> str:
     return str(phase.get("magnitude") or phase.get("name") or phase.get("attack") or "attack")
 
 
-def windows(record: Record) -> list[Window]:
+def windows(record: Record) -> list[AttackWindow]:
     """The attacks that were injected. One whose end nobody saw lasts up to its targets' deadlines."""
-    found: list[Window] = []
+    found: list[AttackWindow] = []
     last = span(record)[1]
     number = 0
     for index, phase in enumerate(phases(record)):
-        if phase.get("kind") != "attack":
+        if phase.get("kind") != ATTACK:
             continue
         number += 1
         start, end = epoch(phase.get("injected")), epoch(phase.get("reverted"))
         if start is None:
             continue
-        deadlines = [epoch(host.get("deadline")) for host in phase.get("hosts") or [] if host.get("outcome") in ("left_to_timer", "stuck")]
+        deadlines = [epoch(host.get("deadline")) for host in phase.get("hosts") or [] if in_trouble(host)]
         late = max((when for when in deadlines if when is not None), default=None)
         sure = end or epoch(phase.get("ended")) or start
         until = min(max(sure, late if late is not None else last if end is None else sure), last)
-        found.append(Window(index, number, start, until, attack_label(phase), min(sure, until)))
+        found.append(AttackWindow(index, number, start, until, attack_label(phase), min(sure, until)))
     return found
 
 
@@ -196,31 +199,7 @@ def seconds_of(value: Any) -> float | None:
         return None
 
 
-def limits(tolerance: dict[str, Any]) -> dict[str, float]:
-    """The latency limits of a tolerance, in milliseconds."""
-    found = {}
-    for name in PERCENTILES:
-        seconds = seconds_of(tolerance[name]) if tolerance.get(name) is not None else None
-        if seconds is not None:
-            found[name] = seconds * 1000.0
-    return found
-
-
-def breached(result: dict[str, Any]) -> dict[str, float]:
-    """The latency limits that a probe's result exceeds, in milliseconds."""
-    measured = result.get("latency_ms") or {}
-    return {
-        name: limit for name, limit in limits(result.get("tolerance") or {}).items() if isinstance(measured.get(name), (int, float)) and measured[name] > limit
-    }
-
-
-def bad_test(result: dict[str, Any]) -> Callable[[Sample], bool]:
-    """Tells the samples that count against the steady state: failed ones, and slow ones in a phase that was too slow."""
-    slow = min(breached(result).values(), default=float("inf"))
-    return lambda sample: not sample.ok or (sample.ms is not None and sample.ms > slow)
-
-
-def impacts(record: Record, known: list[Track] | None = None) -> list[Impact]:
+def impacts(record: Record, known: list[ProbeTrack] | None = None) -> list[Impact]:
     """For each attack: how long until the first bad sample, and from it until every probe was good again.
 
     The samples up to the next attack count, those of the recovery phase too. A probe whose last sample is still bad has not
@@ -236,7 +215,7 @@ def impacts(record: Record, known: list[Track] | None = None) -> list[Impact]:
         for track in known:
             seen: list[tuple[float, bool]] = []
             for segment in track.segments:
-                is_bad = bad_test(segment.result)
+                is_bad = segment.bad
                 seen.extend((sample.t, is_bad(sample)) for sample in segment.samples if window.start <= sample.t < until)
             bad = [at for at, (_when, wrong) in enumerate(seen) if wrong]
             if not bad:
@@ -258,18 +237,14 @@ def outcomes(record: Record) -> Counter[str]:
     return Counter(str(host.get("outcome") or "unknown") for phase in phases(record) for host in phase.get("hosts") or [])
 
 
-def in_trouble(record: Record) -> list[dict[str, Any]]:
-    """The targets that this run did not bring back: stuck first, then the later deadline first."""
-    found: list[dict[str, Any]] = []
-    for phase in phases(record):
-        for host in phase.get("hosts") or []:
-            if host.get("outcome") in ("stuck", "left_to_timer"):
-                found.append({**host, "attack": phase.get("attack") or "", "step": phase.get("name") or ""})
+def trouble(record: Record) -> list[dict[str, Any]]:
+    """The targets that this run did not bring back, with their step: stuck ones first, then the later deadline first."""
+    found = [{**host, "attack": phase.get("attack") or "", "step": phase.get("name") or ""} for phase, host in troubled(record)]
     known = {str(host.get("host")) for host in found}
     for left in record.get("left_to_timer") or []:
         if str(left.get("host")) not in known:
-            found.append({"outcome": "left_to_timer", "attack": "", "step": "", **left})
-    return sorted(found, key=lambda host: (host["outcome"] != "stuck", -(epoch(host.get("deadline")) or 0.0), str(host.get("host"))))
+            found.append({"outcome": LEFT_TO_TIMER, "attack": "", "step": "", **left})
+    return sorted(found, key=lambda host: (host["outcome"] != STUCK, -(epoch(host.get("deadline")) or 0.0), str(host.get("host"))))
 
 
 def blast_radius(record: Record) -> dict[str, Any] | None:
@@ -281,7 +256,7 @@ def blast_radius(record: Record) -> dict[str, Any] | None:
         selected = [str(host) for host in radius.get("selected") or []]
         hosts.update(selected)
         eligible = int(radius.get("eligible") or len(selected))
-        if phase.get("kind") == "attack" and (widest is None or len(selected) > widest["selected"]):
+        if phase.get("kind") == ATTACK and (widest is None or len(selected) > widest["selected"]):
             widest = {
                 "selected": len(selected),
                 "eligible": eligible,
@@ -306,7 +281,7 @@ def ramp_sentences(record: Record) -> list[str]:
     """For each step with several rounds: up to which magnitude the steady state held, and where it broke."""
     steps: dict[Any, list[dict[str, Any]]] = {}
     for phase in phases(record):
-        if phase.get("kind") == "attack" and phase.get("magnitude") and int(phase.get("rounds") or 1) > 1 and phase.get("steady_state"):
+        if phase.get("kind") == ATTACK and phase.get("magnitude") and int(phase.get("rounds") or 1) > 1 and phase.get("steady_state"):
             steps.setdefault(phase.get("step"), []).append(phase)
     sentences = []
     for rounds in steps.values():

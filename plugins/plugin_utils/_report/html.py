@@ -14,6 +14,7 @@ import hashlib
 import json
 import re
 import shlex
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +22,38 @@ import yaml
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader, Undefined
 from markupsafe import Markup, escape
 
+from ansible_collections.faultline.chaos.plugins.plugin_utils._record import (
+    ABORTED,
+    ATTACK,
+    DEVIATED,
+    FAILED,
+    HELD,
+    LEFT_TO_TIMER,
+    NOT_INJECTED,
+    NOT_REVERTED,
+    OUTCOMES,
+    REFUSED,
+    REVERTED,
+    STUCK,
+    Record,
+)
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts, plots, svg
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.clean import text
-from ansible_collections.faultline.chaos.plugins.plugin_utils._report.facts import Record, Track
+from ansible_collections.faultline.chaos.plugins.plugin_utils._report.facts import ProbeTrack
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import LATENCIES, Tolerance
 
 _PAGE = Path(__file__).resolve().parent / "page"
 _MOST_POINTS = 1500  # per probe, for the readout under the pointer
 _MOST_DIFF_LINES = 400
 
-VERDICTS = {
-    "held": ("Held", "The hypothesis held"),
-    "deviated": ("Deviated", "The system left its steady state"),
-    "aborted": ("Aborted", "The experiment was stopped early"),
-    "not_reverted": ("Not reverted", "Not every target is back"),
-    "refused": ("Refused", "Nothing was attacked"),
-    "failed": ("Failed", "The experiment itself failed"),
-}
-OUTCOMES = {
-    "reverted": "reverted",
-    "left_to_timer": "left to its timer",
-    "stuck": "stuck",
-    "not_injected": "not injected",
+# A word and a headline for each verdict.
+VERDICT_WORDS = {
+    HELD: ("Held", "The hypothesis held"),
+    DEVIATED: ("Deviated", "The system left its steady state"),
+    ABORTED: ("Aborted", "The experiment was stopped early"),
+    NOT_REVERTED: ("Not reverted", "Not every target is back"),
+    REFUSED: ("Refused", "Nothing was attacked"),
+    FAILED: ("Failed", "The experiment itself failed"),
 }
 
 
@@ -50,7 +62,7 @@ def _moment(value: Any) -> dict[str, str] | None:
     when = facts.epoch(value)
     if when is None:
         return None
-    stamp = svg.datetime.fromtimestamp(when, svg.timezone.utc)
+    stamp = datetime.fromtimestamp(when, timezone.utc)
     return {
         "iso": stamp.isoformat(timespec="seconds").replace("+00:00", "Z"),
         "date": stamp.strftime("%Y-%m-%d"),
@@ -109,7 +121,7 @@ def _phase_views(record: Record, felt: list[facts.Impact]) -> list[dict[str, Any
     views = []
     number = 0
     for index, phase in enumerate(facts.phases(record)):
-        attack = phase.get("kind") == "attack"
+        attack = phase.get("kind") == ATTACK
         number += attack
         between = facts.bounds(phase)
         state = phase.get("steady_state")
@@ -128,7 +140,7 @@ def _phase_views(record: Record, felt: list[facts.Impact]) -> list[dict[str, Any
                 "rounds": phase.get("rounds") or 1,
                 "start": _moment(between[0]) if between else None,
                 "duration": svg.duration(between[1] - between[0]) if between else "-",
-                "state": None if state is None else "held" if state.get("met") else "aborted" if state.get("aborted") else "deviated",
+                "state": None if state is None else HELD if state.get("met") else ABORTED if state.get("aborted") else DEVIATED,
                 "reason": (state or {}).get("reason") or "",
                 "lease_lost": (state or {}).get("lease_lost") or [],
                 "settled": svg.duration(state["settled_s"]) if state and (state.get("settled_s") or 0) > 0 else "",
@@ -137,14 +149,14 @@ def _phase_views(record: Record, felt: list[facts.Impact]) -> list[dict[str, Any
                 "counts": [(outcome, OUTCOMES.get(outcome, outcome), count) for outcome, count in counts.items()],
                 "radius": phase.get("blast_radius") or {},
                 "options": _flat(phase["options"]) if phase.get("options") else [],
-                "trouble": any(host["outcome"] != "reverted" for host in hosts),
+                "trouble": any(host["outcome"] != REVERTED for host in hosts),
             }
         )
     return views
 
 
 def _rank(outcome: str) -> int:
-    return facts.OUTCOMES.index(outcome) if outcome in facts.OUTCOMES else -1
+    return list(OUTCOMES).index(outcome) if outcome in OUTCOMES else -1
 
 
 def _limit(hosts: list[dict[str, Any]]) -> str:
@@ -153,11 +165,11 @@ def _limit(hosts: list[dict[str, Any]]) -> str:
     return shlex.quote(",".join(names)) if len(names) <= 5 else ""
 
 
-def _tolerance_words(tolerance: dict[str, Any]) -> list[str]:
-    return [f"success at least {value}" if name == "success" else f"{name} at most {value}" for name, value in tolerance.items()] or ["success at least 100%"]
+def _tolerance_words(tolerance: Tolerance) -> list[str]:
+    return [f"success at least {value}" if name == "success" else f"{name} at most {value}" for name, value in tolerance.texts().items()]
 
 
-def _probe_views(record: Record, tracks: list[Track]) -> list[dict[str, Any]]:
+def _probe_views(record: Record, tracks: list[ProbeTrack]) -> list[dict[str, Any]]:
     frame = plots.frame_of(record)
     phases = facts.phases(record)
     views = []
@@ -166,11 +178,10 @@ def _probe_views(record: Record, tracks: list[Track]) -> list[dict[str, Any]]:
         number = 0
         numbers = {}
         for index, phase in enumerate(phases):
-            number += phase.get("kind") == "attack"
-            numbers[index] = f"{number} \u00b7 {facts.attack_label(phase)}" if phase.get("kind") == "attack" else str(phase.get("name") or phase.get("kind"))
+            number += phase.get("kind") == ATTACK
+            numbers[index] = f"{number} \u00b7 {facts.attack_label(phase)}" if phase.get("kind") == ATTACK else str(phase.get("name") or phase.get("kind"))
         for segment in track.segments:
-            result, over = segment.result, facts.breached(segment.result)
-            latency = result.get("latency_ms") or {}
+            result, over, latency = segment.result, segment.breached, segment.latency_ms
             rows.append(
                 {
                     "phase": numbers[segment.phase],
@@ -178,7 +189,7 @@ def _probe_views(record: Record, tracks: list[Track]) -> list[dict[str, Any]]:
                     "reason": result.get("reason") or "",
                     "samples": result.get("samples") or len(segment.samples),
                     "success": (_percent(result["success_percent"]) if isinstance(result.get("success_percent"), (int, float)) and segment.samples else "-"),
-                    "latency": [(name, svg.milliseconds(latency.get(name)), name in over) for name in facts.PERCENTILES],
+                    "latency": [(name, svg.milliseconds(latency.get(name)), name in over) for name in LATENCIES],
                 }
             )
         views.append(
@@ -197,7 +208,7 @@ def _probe_views(record: Record, tracks: list[Track]) -> list[dict[str, Any]]:
     return views
 
 
-def _points(record: Record, tracks: list[Track]) -> Markup:
+def _points(record: Record, tracks: list[ProbeTrack]) -> Markup:
     """What the readout under the pointer needs, as JSON that cannot end the script element it stands in."""
     frame = plots.frame_of(record)
     probes = []
@@ -273,10 +284,10 @@ def _key_numbers(record: Record, impacts: list[facts.Impact]) -> list[dict[str, 
             ),
         )
     counts = facts.outcomes(record)
-    touched = sum(counts.values()) - counts["not_injected"]
+    touched = sum(counts.values()) - counts[NOT_INJECTED]
     if touched:
-        back = counts["reverted"]
-        rest = [f"{counts[key]} {OUTCOMES[key]}" for key in ("stuck", "left_to_timer") if counts[key]]
+        back = counts[REVERTED]
+        rest = [f"{counts[key]} {OUTCOMES[key]}" for key in (STUCK, LEFT_TO_TIMER) if counts[key]]
         add(
             "Reverted",
             f"{back} of {touched}",
@@ -325,13 +336,13 @@ def render(record: Record) -> str:
     tracks = facts.tracks(record)
     felt = facts.impacts(record, tracks)
     worst_first = sorted(tracks, key=lambda track: all(segment.met for segment in track.segments))
-    verdict = str(record.get("verdict") or "failed")
-    word, headline = VERDICTS.get(verdict, (verdict, verdict))
-    trouble = [_host(host) for host in facts.in_trouble(record)]
+    verdict = str(record.get("verdict") or FAILED)
+    word, headline = VERDICT_WORDS.get(verdict, (verdict, verdict))
+    trouble = [_host(host) for host in facts.trouble(record)]
     return environment.get_template("report.html.j2").render(
         record=record,
         title=record.get("title") or "Experiment without a title",
-        verdict=verdict if verdict in VERDICTS else "failed",
+        verdict=verdict if verdict in VERDICT_WORDS else FAILED,
         word=word,
         headline=headline,
         css=Markup(files[".css"]),
@@ -340,8 +351,8 @@ def render(record: Record) -> str:
         started=_moment(record.get("started")),
         numbers=_key_numbers(record, felt),
         ramps=facts.ramp_sentences(record),
-        stuck=[host for host in trouble if host["outcome"] == "stuck"],
-        timers=[host for host in trouble if host["outcome"] != "stuck"],
+        stuck=[host for host in trouble if host["outcome"] == STUCK],
+        timers=[host for host in trouble if host["outcome"] != STUCK],
         phases=_phase_views(record, felt),
         probes=_probe_views(record, worst_first),
         unseen=any(not window.closed for window in facts.windows(record)),

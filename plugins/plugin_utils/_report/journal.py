@@ -15,20 +15,33 @@ import json
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible_collections.faultline.chaos.plugins.plugin_utils._record import (
+    ABORTED,
+    AFTER,
+    ATTACK,
+    BEFORE,
+    DEVIATED,
+    FAILED,
+    HELD,
+    NOT_INJECTED,
+    NOT_REVERTED,
+    REFUSED,
+    REVERTED,
+    Record,
+)
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts
-from ansible_collections.faultline.chaos.plugins.plugin_utils._report.facts import Record
 
 # The version whose journal this follows. Report templates are chosen by it.
 _FORMAT = "1.44.0"
 
 # What the toolkit means: completed, it ran to its end; interrupted, somebody refused; aborted, it was stopped; failed, it broke.
-_STATUS = {
-    "held": "completed",
-    "deviated": "completed",
-    "aborted": "aborted",
-    "not_reverted": "failed",
-    "refused": "interrupted",
-    "failed": "failed",
+VERDICT_STATUS = {
+    HELD: "completed",
+    DEVIATED: "completed",
+    ABORTED: "aborted",
+    NOT_REVERTED: "failed",
+    REFUSED: "interrupted",
+    FAILED: "failed",
 }
 
 
@@ -79,7 +92,7 @@ def _activities(record: Record) -> dict[str, dict[str, Any]]:
         if isinstance(probe, dict):
             found[str(probe.get("name") or "probe")] = _probe_activity(probe)
     for track in facts.tracks(record):
-        found.setdefault(track.name, _probe_activity({"name": track.name, "type": track.type, "tolerance": track.tolerance}))
+        found.setdefault(track.name, _probe_activity({"name": track.name, "type": track.type, "tolerance": track.tolerance.texts()}))
     return found
 
 
@@ -129,37 +142,37 @@ def _attack(phase: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         "blast_radius": phase.get("blast_radius"),
         "hosts": [{key: host.get(key) for key in ("host", "outcome", "id", "deadline", "deadman", "effect", "notes")} for host in phase.get("hosts") or []],
     }
-    missed = [f"{host.get('host')}: {host.get('error') or 'not injected'}" for host in phase.get("hosts") or [] if host.get("outcome") == "not_injected"]
+    missed = [f"{host.get('host')}: {host.get('error') or 'not injected'}" for host in phase.get("hosts") or [] if host.get("outcome") == NOT_INJECTED]
     error = "; ".join(missed) or ("" if phase.get("injected") else "the attack was not injected")
     return activity, _run(activity, between[0], between[1], output, error)
 
 
 def _rollback(phase: dict[str, Any], run_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Its revert, done on every target that was attacked."""
-    touched = [host for host in phase.get("hosts") or [] if host.get("outcome") != "not_injected"]
+    touched = [host for host in phase.get("hosts") or [] if host.get("outcome") != NOT_INJECTED]
     activity = {
         "type": "action",
         "name": f"revert {phase.get('name') or 'attack'}" + (f" {phase['magnitude']}" if phase.get("magnitude") else ""),
         "provider": _ansible([str(host.get("host")) for host in touched], str(phase.get("revert") or "revert"), {"run_id": run_id}),
     }
     end = facts.epoch(phase.get("reverted")) or (facts.bounds(phase) or (0.0, 0.0))[1]
-    left = [f"{host.get('host')}: {host.get('outcome')}, {host.get('error') or 'no error was given'}" for host in touched if host.get("outcome") != "reverted"]
+    left = [f"{host.get('host')}: {host.get('outcome')}, {host.get('error') or 'no error was given'}" for host in touched if host.get("outcome") != REVERTED]
     output = [{key: host.get(key) for key in ("host", "outcome", "id", "deadline")} for host in touched]
     return activity, _run(activity, end, end, output, "; ".join(left))
 
 
 def journal(record: Record) -> dict[str, Any]:
     """The journal as plain data."""
-    verdict = str(record.get("verdict") or "failed")
+    verdict = str(record.get("verdict") or FAILED)
     begin, end = facts.span(record)
     activities = _activities(record)
     phases = facts.phases(record)
-    attacks = [_attack(phase) for phase in phases if phase.get("kind") == "attack"]
-    rollbacks = [_rollback(phase, str(record.get("run_id") or "")) for phase in phases if phase.get("kind") == "attack" and phase.get("injected")]
-    states: dict[str, Any] = {"before": None, "after": None, "during": []}
+    attacks = [_attack(phase) for phase in phases if phase.get("kind") == ATTACK]
+    rollbacks = [_rollback(phase, str(record.get("run_id") or "")) for phase in phases if phase.get("kind") == ATTACK and phase.get("injected")]
+    states: dict[str, Any] = {BEFORE: None, AFTER: None, "during": []}
     for phase in phases:
         state = _state(phase, activities)
-        if phase.get("kind") in ("before", "after"):
+        if phase.get("kind") in (BEFORE, AFTER):
             states[phase["kind"]] = state
         elif state is not None:
             states["during"].append(state)
@@ -183,15 +196,15 @@ def journal(record: Record) -> dict[str, Any]:
             }
         ],
     }
-    later = [*states["during"], states["after"]]
+    later = [*states["during"], states[AFTER]]
     return {
         "chaoslib-version": _FORMAT,
         "platform": f"faultline.chaos {controller.get('collection_version') or ''}, ansible-core {controller.get('ansible_version') or ''}",
         "node": str(controller.get("host") or ""),
         "experiment": experiment,
         "start": _iso(begin),
-        "status": _STATUS.get(verdict, "failed"),
-        "deviated": verdict == "deviated" or any(state is not None and not state["steady_state_met"] for state in later),
+        "status": VERDICT_STATUS.get(verdict, VERDICT_STATUS[FAILED]),
+        "deviated": verdict == DEVIATED or any(state is not None and not state["steady_state_met"] for state in later),
         "steady_states": states,
         "run": [run for _activity, run in attacks],
         "rollbacks": [run for _activity, run in rollbacks],

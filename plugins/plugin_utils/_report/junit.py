@@ -8,12 +8,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 from xml.etree import ElementTree
 
+from ansible_collections.faultline.chaos.plugins.plugin_utils._record import (
+    ABORTED,
+    ATTACK,
+    DEVIATED,
+    FAILED,
+    HELD,
+    LEFT_TO_TIMER,
+    NOT_INJECTED,
+    NOT_REVERTED,
+    REVERTED,
+    STUCK,
+    Record,
+)
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts
-from ansible_collections.faultline.chaos.plugins.plugin_utils._report.facts import Record
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.svg import legal
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Tolerance
 
 _Case = tuple[str, str, float, str, str, str]  # class, name, seconds, "" or failure, error, skipped; message; text
 
@@ -45,7 +59,7 @@ def _probes(phase: dict[str, Any], name: str) -> list[_Case]:
         latency = ", ".join(f"{key} {value} ms" for key, value in (result.get("latency_ms") or {}).items() if value is not None)
         words = [
             f"{result.get('succeeded', 0)} of {result.get('samples', 0)} samples succeeded",
-            "tolerance " + ", ".join(f"{key} {value}" for key, value in (result.get("tolerance") or {"success": "100%"}).items()),
+            "tolerance " + ", ".join(f"{key} {value}" for key, value in Tolerance.of_result(result).texts().items()),
         ]
         words += [latency] if latency else []
         failed = [f"{sample.get('t')}: {sample.get('detail') or 'failed'}" for sample in result.get("series") or [] if not sample.get("ok")]
@@ -61,12 +75,12 @@ def _reverts(phase: dict[str, Any], name: str) -> list[_Case]:
     cases = []
     for host in phase.get("hosts") or []:
         outcome = str(host.get("outcome") or "unknown")
-        kind = {"reverted": "", "not_injected": "skipped"}.get(outcome, "failure")
+        kind = {REVERTED: "", NOT_INJECTED: "skipped"}.get(outcome, "failure")
         error = str(host.get("error") or "")
         message = {
-            "left_to_timer": f"left to its timer, which reverts at {host.get('deadline') or 'its deadline'}",
-            "stuck": f"stuck; on the host run: sh {host['undo']}" if host.get("undo") else "stuck",
-            "not_injected": "the attack was not injected",
+            LEFT_TO_TIMER: f"left to its timer, which reverts at {host.get('deadline') or 'its deadline'}",
+            STUCK: f"stuck; on the host run: sh {host['undo']}" if host.get("undo") else "stuck",
+            NOT_INJECTED: "the attack was not injected",
         }.get(outcome, outcome)
         text = "\n".join(f"{key}: {host[key]}" for key in ("id", "deadline", "deadman", "undo") if host.get(key))
         title = f"revert {phase.get('attack') or 'attack'} on {host.get('host')} [{name}]"
@@ -75,8 +89,8 @@ def _reverts(phase: dict[str, Any], name: str) -> list[_Case]:
 
 
 def _hypothesis(record: Record) -> _Case:
-    verdict = str(record.get("verdict") or "failed")
-    kind = {"held": "", "deviated": "failure", "aborted": "failure", "not_reverted": "failure"}.get(verdict, "error")
+    verdict = str(record.get("verdict") or FAILED)
+    kind = {HELD: "", DEVIATED: "failure", ABORTED: "failure", NOT_REVERTED: "failure"}.get(verdict, "error")
     begin, end = facts.span(record)
     name = str(record.get("hypothesis") or record.get("title") or "hypothesis")
     return ("faultline.hypothesis", name, end - begin, kind, f"{verdict}: {record.get('verdict_reason') or ''}", "")
@@ -99,7 +113,7 @@ def _suite(parent: ElementTree.Element, name: str, when: Any, host: str, seconds
     )
     stamp = facts.epoch(when)
     if stamp is not None:
-        suite.set("timestamp", facts.datetime.fromtimestamp(stamp, facts.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S"))
+        suite.set("timestamp", datetime.fromtimestamp(stamp, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S"))
     for class_name, title, took, kind, message, text in cases:
         case = ElementTree.SubElement(suite, "testcase", {"classname": class_name, "name": legal(title), "time": f"{took:.3f}"})
         if kind:
@@ -121,7 +135,7 @@ def render(record: Record) -> str:
     number = 0
     for phase in facts.phases(record):
         name = str(phase.get("name") or phase.get("kind") or "phase")
-        if phase.get("kind") == "attack":
+        if phase.get("kind") == ATTACK:
             number += 1
             name = f"{number}: {name}" + (f", {phase['magnitude']}" if phase.get("magnitude") else "")
         between = facts.bounds(phase)

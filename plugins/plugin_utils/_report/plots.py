@@ -9,10 +9,13 @@
 from __future__ import annotations
 
 from typing import Any
+from xml.sax.saxutils import escape
 
+from ansible_collections.faultline.chaos.plugins.plugin_utils._record import ATTACK, Record
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts, svg
-from ansible_collections.faultline.chaos.plugins.plugin_utils._report.facts import Record, Sample, Segment, Track
+from ansible_collections.faultline.chaos.plugins.plugin_utils._report.facts import ProbeTrack, Segment
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.svg import Frame, Scale, element, label
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample
 
 PANEL_TOP, PANEL = 22.0, 118.0
 _COLUMN = 1.6  # samples closer than this many pixels are drawn as one stroke from their least to their most
@@ -28,7 +31,7 @@ def frame_of(record: Record, left: float = 64.0) -> Frame:
 def runs(segment: Segment) -> list[tuple[float, float, bool]]:
     """Stretches of good and of bad samples; a gap in the sampling ends a stretch."""
     usual = facts.interval_of(segment)
-    is_bad = facts.bad_test(segment.result)
+    is_bad = segment.bad
     found: list[tuple[float, float, bool]] = []
     for sample in segment.samples:
         good = not is_bad(sample)
@@ -42,7 +45,7 @@ def runs(segment: Segment) -> list[tuple[float, float, bool]]:
     return found
 
 
-def strip(track: Track, frame: Frame, middle: float, height: float) -> str:
+def strip(track: ProbeTrack, frame: Frame, middle: float, height: float) -> str:
     """One row of good (a thin line) and bad (a full block); where nothing was sampled nothing is drawn."""
     parts = []
     for segment in track.segments:
@@ -76,7 +79,7 @@ def _phase_bars(record: Record, frame: Frame, top: float, height: float) -> str:
     shown = {window.phase: window for window in frame.windows}
     number = 0
     for index, phase in enumerate(facts.phases(record)):
-        attack = phase.get("kind") == "attack"
+        attack = phase.get("kind") == ATTACK
         number += attack
         between = facts.bounds(phase)
         if between is None:
@@ -89,7 +92,7 @@ def _phase_bars(record: Record, frame: Frame, top: float, height: float) -> str:
         parts.append(
             element(
                 "rect",
-                element("title", svg.escape(svg.legal(title))),
+                element("title", escape(svg.legal(title))),
                 x=x1,
                 y=top,
                 width=width,
@@ -113,7 +116,7 @@ def _phase_bars(record: Record, frame: Frame, top: float, height: float) -> str:
     return "".join(parts)
 
 
-def overview(record: Record, tracks: list[Track]) -> str:
+def overview(record: Record, tracks: list[ProbeTrack]) -> str:
     """All phases on one line, and below them each probe's good and bad moments."""
     left = 210.0
     frame = frame_of(record, left)
@@ -168,7 +171,7 @@ def _line(samples: list[Sample], frame: Frame, scale: Scale, gap: float) -> str:
     return (element("path", d="".join(paths), class_="series") if paths else "") + "".join(dots)
 
 
-def _failures(track: Track, frame: Frame, scale: Scale) -> str:
+def _failures(track: ProbeTrack, frame: Frame, scale: Scale) -> str:
     parts, seen = [], set()
     for sample in track.samples:
         if sample.ok:
@@ -180,13 +183,13 @@ def _failures(track: Track, frame: Frame, scale: Scale) -> str:
         seen.add((int(x / 4), int(y / 4)))
         title = f"{svg.clock(sample.t)} UTC: failed" + (f", {sample.detail[:200]}" if sample.detail else "")
         cross = f"M{x - 3.2:.1f} {y - 3.2:.1f}l6.4 6.4m0 -6.4l-6.4 6.4"
-        parts.append(element("path", element("title", svg.escape(svg.legal(title))), d=cross, class_="failure"))
+        parts.append(element("path", element("title", escape(svg.legal(title))), d=cross, class_="failure"))
     return "".join(parts)
 
 
-def _limit_lines(track: Track, frame: Frame, scale: Scale) -> str:
+def _limit_lines(track: ProbeTrack, frame: Frame, scale: Scale) -> str:
     """The tolerance, and for each phase what was measured of it."""
-    limits = facts.limits(track.tolerance)
+    limits = {f"p{key}": limit for key, limit in track.tolerance.latency.items()}
     parts = []
     by_value: dict[float, list[str]] = {}
     for name, limit in limits.items():
@@ -206,7 +209,7 @@ def _limit_lines(track: Track, frame: Frame, scale: Scale) -> str:
     if limits:
         name = min(limits, key=lambda item: limits[item])
         for segment in track.segments:
-            measured = (segment.result.get("latency_ms") or {}).get(name)
+            measured = segment.latency_ms.get(name)
             if isinstance(measured, (int, float)) and segment.samples:
                 x1, x2 = frame.x(segment.samples[0].t), frame.x(segment.samples[-1].t)
                 over = measured > limits[name]
@@ -225,20 +228,21 @@ def _limit_lines(track: Track, frame: Frame, scale: Scale) -> str:
     return "".join(parts)
 
 
-def _values(track: Track) -> tuple[str, list[tuple[Sample, Any]]]:
+def _values(track: ProbeTrack) -> tuple[str, list[tuple[Sample, Any]]]:
     """What the samples returned: "number", "category" or "" when there is nothing worth drawing."""
     found = [(sample, sample.value) for sample in track.samples if sample.value is not None and isinstance(sample.value, (str, int, float))]
     distinct = {value for _sample, value in found}
     if len(distinct) < 2:
         return "", []
-    numbers = all(not isinstance(value, (str, bool)) for value in distinct)
-    codes = track.type == "http" and numbers and all(100 <= value <= 599 and value == int(value) for value in distinct)
+    measured = [value for value in distinct if not isinstance(value, (str, bool))]
+    numbers = len(measured) == len(distinct)
+    codes = track.type == "http" and numbers and all(100 <= value <= 599 and value == int(value) for value in measured)
     if numbers and not codes:
         return "number", found
     return ("category", found) if len(distinct) <= _CATEGORIES else ("", [])
 
 
-def _value_panel(track: Track, frame: Frame, top: float) -> tuple[str, float]:
+def _value_panel(track: ProbeTrack, frame: Frame, top: float) -> tuple[str, float]:
     """A second, smaller panel for what the samples returned; with its height."""
     kind, found = _values(track)
     if not kind:
@@ -261,7 +265,7 @@ def _value_panel(track: Track, frame: Frame, top: float) -> tuple[str, float]:
                 order.append(shown)
             x = frame.x(begin)
             width = max(frame.x(end) - x, 1.6)
-            title = element("title", svg.escape(svg.legal(f"{shown[:200]}, {svg.clock(begin)} to {svg.clock(end)} UTC")))
+            title = element("title", escape(svg.legal(f"{shown[:200]}, {svg.clock(begin)} to {svg.clock(end)} UTC")))
             parts.append(element("rect", title, x=x, y=top + 4, width=width, height=22, class_=f"category c{order.index(shown) % 4}"))
             words = svg.shorten(shown, width - 6)
             if words:
@@ -283,11 +287,11 @@ def _value_panel(track: Track, frame: Frame, top: float) -> tuple[str, float]:
     return "".join(parts), 62.0
 
 
-def probe_plot(track: Track, frame: Frame, ident: str) -> str:
+def probe_plot(track: ProbeTrack, frame: Frame, ident: str) -> str:
     """One probe across the whole experiment."""
     top, bottom = PANEL_TOP, PANEL_TOP + PANEL
     latencies = [sample.ms for sample in track.samples if sample.ms is not None]
-    scale = svg.latency_scale(latencies, facts.limits(track.tolerance).values(), top + 4, bottom)
+    scale = svg.latency_scale(latencies, track.tolerance.latency.values(), top + 4, bottom)
     second, extra = _value_panel(track, frame, bottom + 24)
     end = bottom + 24 + extra
     parts = [svg.hatch(ident), frame.shade(top, end, ident), frame.axis(top, end)]

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from xml.sax.saxutils import escape, quoteattr
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._report.facts import Window
+from ansible_collections.faultline.chaos.plugins.plugin_utils._report.facts import AttackWindow
 
 WIDTH = 1040
 CHARACTER = 6.4  # the usual width of a character at 12 px
@@ -116,7 +116,7 @@ class Frame:
     end: float
     left: float = 64.0
     right: float = WIDTH - 14.0
-    windows: list[Window] = field(default_factory=list)
+    windows: list[AttackWindow] = field(default_factory=list)
 
     def x(self, when: float) -> float:
         share = (when - self.start) / max(self.end - self.start, 1e-9)

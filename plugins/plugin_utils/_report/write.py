@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.faultline.chaos.plugins.plugin_utils._record import FORMATS, Record
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import html, journal, junit
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.clean import clean
-from ansible_collections.faultline.chaos.plugins.plugin_utils._report.facts import Record
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
-FORMATS: dict[str, tuple[str, Callable[[Record], str]]] = {
+WRITERS: dict[str, tuple[str, Callable[[Record], str]]] = {
     "html": ("report.html", html.render),
     "json": ("journal.json", journal.render),
     "junit": ("junit.xml", junit.render),
@@ -69,7 +69,7 @@ def write_reports(record: dict[str, Any], directory: str | os.PathLike[str], for
     place.mkdir(mode=0o700, exist_ok=True)
     writers: dict[str, tuple[str, Callable[[Record], str]]] = {
         "record": ("record.json", lambda plain: json.dumps(plain, indent=1, ensure_ascii=False) + "\n"),
-        **{name: FORMATS[name] for name in wanted},
+        **{name: WRITERS[name] for name in wanted},
     }
     paths: dict[str, str] = {}
     errors: list[str] = []

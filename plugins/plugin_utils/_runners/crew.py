@@ -18,7 +18,7 @@ class Crew:
     """Runs calls in daemon threads, as many at once as are wanted. A call must not raise."""
 
     def __init__(self) -> None:
-        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._idle = 0
         self._size = 0

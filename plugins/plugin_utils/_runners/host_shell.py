@@ -30,7 +30,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.loader import become_loader, connection_loader
 from ansible.template import Templar
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Completed
+from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Completed
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.local import kill, marked
 
 # $0 is the mark by which we find our own processes, $1 the seconds after which the host ends the command by itself.
@@ -231,7 +231,8 @@ class HostShell:
             command = f"{self._recipe.executable} -c {shlex.quote(command)}"
         # Input, where it may be given, keeps a terminal away, which would mix the two outputs.
         pipes = connection.has_pipelining and (not becoming or getattr(connection.become, "pipelining", connection.become.name != "su"))
-        return connection.exec_command(command, in_data=b"\n" if pipes else None, sudoable=becoming)
+        ended: tuple[int, bytes, bytes] = connection.exec_command(command, in_data=b"\n" if pipes else None, sudoable=becoming)
+        return ended
 
     @staticmethod
     def _differs(connection: t.Any) -> bool:

@@ -13,12 +13,13 @@ import selectors
 import signal
 import subprocess
 import threading
+import typing as t
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Completed
+from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Completed
 
 OUTPUT_LIMIT = 1 << 18
 _CHUNK = 1 << 16
@@ -133,7 +134,7 @@ def ending(close: Callable[[], None]) -> Iterator[None]:
         signal.signal(number, before[number])
         os.kill(os.getpid(), number)
 
-    before = {}
+    before: dict[int, t.Any] = {}
     if threading.current_thread() is threading.main_thread():
         before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

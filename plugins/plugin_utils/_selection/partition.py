@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._selection.blast_radius import rank
+from ansible_collections.faultline.chaos.plugins.module_utils._draw import rank
 
 SHAPES = {"one": 2, "halves": 2, "majority_ring": 4, "bridge": 3}  # and how many hosts each needs
 DIRECTIONS = ("both", "in", "out")

@@ -166,6 +166,19 @@ def test_a_host_that_is_lost_while_nobody_knows_of_renewals_is_left_until_the_en
     assert min(one["deadline"] for one in result.attacks[0]["hosts"]) > iso(begun + 590)
 
 
+def test_the_plan_is_evaluated_once_probes_included(fleet: Fleet) -> None:
+    """What a template comes to in the plan is what is measured before, during and after; the values are not evaluated again."""
+    plan = fleet.plan(step={"ramp": {"magnitude": [1, 2]}})
+    number, braces = "{{ 1000000000 | random }}", "{{ '{' ~ '{ 6 * 7 }' ~ '}' }}"
+    plan["steady_state"] = [{"name": f"open {braces}", "type": "command", "argv": ["echo", number]}]
+    result = fleet.experiment(plan)
+    assert result.rc == 0, result.output
+    [planned] = result.record["plan"]["steady_state"]
+    probes = [phase["steady_state"]["probes"][0] for phase in result.record["phases"]]
+    assert {sample["value"] for probe in probes for sample in probe["series"]} == {int(planned["argv"][1])}
+    assert {probe["name"] for probe in probes} == {planned["name"]} == {"open {{ 6 * 7 }}"}
+
+
 REFUSALS: list[tuple[dict[str, Any], list[str], str]] = [
     ({"step": {"hosts": "wbe"}}, [], "experiment_plan.method[0].hosts: 'wbe' is refused: the inventory has no host or group wbe"),
     ({"step": {"hosts": "web:!web"}}, [], "experiment_plan.method[0].hosts: 'web:!web' is refused: it leaves no host"),

@@ -18,7 +18,7 @@ import yaml
 
 from ansible_collections.faultline.chaos.plugins.modules import steady_state as module
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.steady_state import read_settings
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes import certificate, host, http, k8s, net, prometheus
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import TYPES
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.local import descendants, marked

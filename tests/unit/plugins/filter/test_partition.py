@@ -86,12 +86,12 @@ def test_one_way_is_one_end_of_every_cut(shape: str, direction: str) -> None:
 @pytest.mark.parametrize(
     "names, shape, seed, options, words",
     [
-        (hosts(4), "quarters", 1, {}, "partition.shape: 'quarters' is refused: choose from one, halves, majority_ring, bridge"),
+        (hosts(4), "quarters", 1, {}, "partition.shape: 'quarters' is refused: choose one of one, halves, majority_ring, bridge"),
         (hosts(4), None, 1, {}, "partition.shape"),
         (hosts(4), "one", None, {}, "partition.seed"),
         (hosts(4), "one", "", {}, "partition.seed: '' is refused"),
         (hosts(4), "one", 2**70, {}, "partition.seed"),
-        (hosts(4), "one", 1, {"direction": "up"}, "partition.direction: 'up' is refused: choose from both, in, out"),
+        (hosts(4), "one", 1, {"direction": "up"}, "partition.direction: 'up' is refused: choose one of both, in, out"),
         (hosts(4), "one", 1, {"directoin": "in"}, "did you mean direction?"),
         (hosts(1), "one", 1, {}, "the shape one needs at least 2 hosts"),
         (["n1", "n1"], "halves", 1, {}, "needs at least 2 hosts"),

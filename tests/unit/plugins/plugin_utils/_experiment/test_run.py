@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import attack as kube_attack
-from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment import outcomes as experiment_outcomes, summary, verdict as experiment_verdict
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment import outcomes as experiment_outcomes, summary
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import normalise
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.run import NOTHING_TO_UNDO, Run
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.targets import check, draw, schedule
+from ansible_collections.faultline.chaos.plugins.plugin_utils._record import passed, troubled_hosts
 from ansible_collections.faultline.chaos.plugins.plugin_utils._selection.inventory import Inventory
 
 START = datetime(2026, 3, 2, 10, 0, tzinfo=timezone.utc)
@@ -90,7 +91,7 @@ def test_held() -> None:
     assert (attack["attack"], attack["magnitude"], attack["step"], attack["round"], attack["rounds"]) == ("netem", "delay 1", 1, 1, 2)
     assert attack["injected"] == "2026-03-02T10:00:52Z"
     assert attack["reverted"] == "2026-03-02T10:01:25Z"
-    assert experiment_verdict.passed(run.record["verdict"])
+    assert passed(run.record["verdict"])
 
 
 CASES = [
@@ -129,7 +130,7 @@ def test_verdicts_when_one_of_three_hosts_differs(
     assert run.record["verdict"] == verdict
     assert words in run.record["verdict_reason"]
     assert "\n" not in run.record["verdict_reason"]
-    assert experiment_verdict.passed(verdict) is (verdict == "held")
+    assert passed(verdict) is (verdict == "held")
     # The lines for people name the host that is in trouble.
     text = "\n".join(line for line, _bad in summary.experiment(run.record, {"html": "r.html"}))
     assert ("n2" in text) is (outcome in ("stuck", "left_to_timer") or "n2" in words)
@@ -202,9 +203,9 @@ def test_each_way_of_reverting_is_swept_by_itself() -> None:
     left = run.recovery(MET, later(200))
     assert [(each["round"], each["hosts"]) for each in left] == [(1, ["n1", "n2", "n3"]), (2, ["n2"])]
     run.swept(1, everywhere(CLEAN))
-    assert list(experiment_verdict.troubled_hosts(run.record)) == ["n2"]
+    assert list(troubled_hosts(run.record)) == ["n2"]
     run.swept(2, {"n2": {**CLEAN, "drifted": ["Deployment shop/web: replicas"]}})
-    assert experiment_verdict.troubled_hosts(run.record) == {}
+    assert troubled_hosts(run.record) == {}
     kept = next(one for one in run.attacks[1]["hosts"] if one["host"] == "n2")
     assert kept["notes"][0] == "kept as somebody else left it: Deployment shop/web: replicas"
 

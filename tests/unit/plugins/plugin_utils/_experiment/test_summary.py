@@ -17,13 +17,13 @@ AWAY = {"unreachable": True, "msg": "Failed to connect"}
 @pytest.mark.parametrize(
     "result, ok, label, words",
     [
-        (CLEAN, True, summary.CLEAN, "n1"),
-        ({**CLEAN, "reverted": ["a", "b"]}, True, summary.REVERTED, "n1: a, b"),
-        ({**CLEAN, "already_gone": ["a"]}, True, summary.GONE, "n1: a"),
-        ({"reverted": ["b"], "stuck": [{"id": "a", "reason": "rc 2"}], "failed": True}, False, summary.STUCK, "n1: a: rc 2"),
-        (AWAY, False, summary.UNREACHABLE, "n1 (unreachable: Failed to connect)"),
-        ({"failed": True, "msg": "MODULE FAILURE"}, False, summary.FAILED, "n1: MODULE FAILURE"),
-        ({}, False, summary.FAILED, "n1: no answer"),
+        (CLEAN, True, summary.CLEAN_LIST, "n1"),
+        ({**CLEAN, "reverted": ["a", "b"]}, True, summary.REVERTED_LIST, "n1: a, b"),
+        ({**CLEAN, "already_gone": ["a"]}, True, summary.GONE_LIST, "n1: a"),
+        ({"reverted": ["b"], "stuck": [{"id": "a", "reason": "rc 2"}], "failed": True}, False, summary.STUCK_LIST, "n1: a: rc 2"),
+        (AWAY, False, summary.UNREACHABLE_LIST, "n1 (unreachable: Failed to connect)"),
+        ({"failed": True, "msg": "MODULE FAILURE"}, False, summary.FAILED_LIST, "n1: MODULE FAILURE"),
+        ({}, False, summary.FAILED_LIST, "n1: no answer"),
     ],
 )
 def test_halt(result: dict[str, Any], ok: bool, label: str, words: str) -> None:
@@ -32,12 +32,12 @@ def test_halt(result: dict[str, Any], ok: bool, label: str, words: str) -> None:
     assert fleet.lists[label][0] == words
     lines = summary.fleet_lines("Halt", fleet, 2)
     assert lines[-1] == (("Halt: all 2 clean", False) if ok else ("Halt: NOT CLEAN", True))
-    assert any(words in line for line, _bad in lines) or label == summary.CLEAN
+    assert any(words in line for line, _bad in lines) or label == summary.CLEAN_LIST
 
 
 def test_halt_in_check_mode() -> None:
     fleet = summary.halt(["n1"], {"n1": {**CLEAN, "reverted": ["a"], "clean": False}}, check_mode=True)
-    assert (fleet.ok, fleet.lists) == (True, {summary.WOULD: ["n1: a"]})
+    assert (fleet.ok, fleet.lists) == (True, {summary.WOULD_LIST: ["n1: a"]})
 
 
 SCALED = {"id": "s", "module": "k8s_scale", "status": "stuck", "reason": "no right", "remaining": -8.5, "journal": "shop/faultline-s"}
@@ -49,15 +49,15 @@ ATTACK = {"id": "a", "module": "netem", "status": "active", "deadline": "2026-03
 @pytest.mark.parametrize(
     "result, ok, label, words",
     [
-        ({"attacks": [], "residue": [], "clean": True}, True, summary.CLEAN, "n1"),
-        ({"attacks": [ATTACK], "residue": [], "clean": False}, False, summary.ACTIVE, "n1: a (netem) is active, deadline 2026-03-02T10:00:00Z"),
-        ({"attacks": [SCALED], "clean": False}, False, summary.ACTIVE, STUCK_THERE),
-        ({"attacks": [DAMAGED], "clean": False}, False, summary.ACTIVE, "n1: d is damaged, journal shop/faultline-d: no record"),
-        ({"attacks": [], "residue": ["unit x"], "clean": False}, False, summary.RESIDUE, "n1: unit x"),
-        ({"attacks": [], "residue": [], "clean": False}, False, summary.FAILED, "n1: it says that it is not clean"),
-        (AWAY, False, summary.UNKNOWN, "n1 (unreachable: Failed to connect)"),
-        ({"failed": True, "msg": "no root"}, False, summary.FAILED, "n1: no root"),
-        ({}, False, summary.FAILED, "n1: no answer"),
+        ({"attacks": [], "residue": [], "clean": True}, True, summary.CLEAN_LIST, "n1"),
+        ({"attacks": [ATTACK], "residue": [], "clean": False}, False, summary.ACTIVE_LIST, "n1: a (netem) is active, deadline 2026-03-02T10:00:00Z"),
+        ({"attacks": [SCALED], "clean": False}, False, summary.ACTIVE_LIST, STUCK_THERE),
+        ({"attacks": [DAMAGED], "clean": False}, False, summary.ACTIVE_LIST, "n1: d is damaged, journal shop/faultline-d: no record"),
+        ({"attacks": [], "residue": ["unit x"], "clean": False}, False, summary.RESIDUE_LIST, "n1: unit x"),
+        ({"attacks": [], "residue": [], "clean": False}, False, summary.FAILED_LIST, "n1: it says that it is not clean"),
+        (AWAY, False, summary.UNKNOWN_LIST, "n1 (unreachable: Failed to connect)"),
+        ({"failed": True, "msg": "no root"}, False, summary.FAILED_LIST, "n1: no root"),
+        ({}, False, summary.FAILED_LIST, "n1: no answer"),
     ],
 )
 def test_audit(result: dict[str, Any], ok: bool, label: str, words: str) -> None:
@@ -68,7 +68,7 @@ def test_audit(result: dict[str, Any], ok: bool, label: str, words: str) -> None
 def test_an_audit_of_a_cluster_says_what_it_did_not_look_at() -> None:
     result = {"attacks": [], "residue": [], "clean": True, "not_looked_at": ["nodes: forbidden"]}
     fleet = summary.audit(["localhost"], {"localhost": result})
-    assert fleet.ok and fleet.lists == {summary.CLEAN: ["localhost"], summary.UNSEEN: ["localhost: nodes: forbidden"]}
+    assert fleet.ok and fleet.lists == {summary.CLEAN_LIST: ["localhost"], summary.UNSEEN_LIST: ["localhost: nodes: forbidden"]}
     assert ("  localhost: nodes: forbidden", True) in summary.fleet_lines("Audit", fleet, 1)
 
 
@@ -90,19 +90,22 @@ def test_the_bad_news_come_last() -> None:
 @pytest.mark.parametrize(
     "more, label, words",
     [
-        ({"stuck": [{"id": "a", "reason": "rc 2"}, {"id": "d", "reason": "rc 3"}], "failed": True}, summary.STUCK, "n1: a: rc 2; d: rc 3"),
-        ({"failed": True, "msg": "no disk"}, summary.FAILED, "n1: no disk"),
-        (AWAY, summary.UNREACHABLE, "n1 (unreachable: Failed to connect)"),
+        ({"stuck": [{"id": "a", "reason": "rc 2"}, {"id": "d", "reason": "rc 3"}], "failed": True}, summary.STUCK_LIST, "n1: a: rc 2; d: rc 3"),
+        ({"failed": True, "msg": "no disk"}, summary.FAILED_LIST, "n1: no disk"),
+        (AWAY, summary.UNREACHABLE_LIST, "n1 (unreachable: Failed to connect)"),
     ],
 )
 def test_what_was_reverted_is_told_beside_what_was_not(more: dict[str, Any], label: str, words: str) -> None:
     fleet = summary.halt(["n1"], {"n1": {**CLEAN, "reverted": ["b", "c"], **more}}, check_mode=False)
-    assert (fleet.ok, fleet.lists) == (False, {summary.REVERTED: ["n1: b, c"], label: [words]})
-    assert summary.REVERTED not in summary.halt(["n1"], {"n1": {**CLEAN, "reverted": ["b", "c"], **more}}, check_mode=True).lists
+    assert (fleet.ok, fleet.lists) == (False, {summary.REVERTED_LIST: ["n1: b, c"], label: [words]})
+    assert summary.REVERTED_LIST not in summary.halt(["n1"], {"n1": {**CLEAN, "reverted": ["b", "c"], **more}}, check_mode=True).lists
 
 
 def test_a_halt_of_a_cluster_tells_what_was_kept_and_what_nobody_knew_of() -> None:
     result = {"reverted": [], "already_gone": [], "stuck": [], "clean": True, "removed": ["NetworkPolicy shop/x"], "drifted": ["Deployment shop/web: replicas"]}
     fleet = summary.halt(["localhost"], {"localhost": result}, False)
-    assert fleet.ok and fleet.lists == {summary.KEPT: ["localhost: Deployment shop/web: replicas"], summary.REMOVED: ["localhost: NetworkPolicy shop/x"]}
-    assert summary.WOULD in summary.halt(["localhost"], {"localhost": result}, True).lists
+    assert fleet.ok and fleet.lists == {
+        summary.KEPT_LIST: ["localhost: Deployment shop/web: replicas"],
+        summary.REMOVED_LIST: ["localhost: NetworkPolicy shop/x"],
+    }
+    assert summary.WOULD_LIST in summary.halt(["localhost"], {"localhost": result}, True).lists

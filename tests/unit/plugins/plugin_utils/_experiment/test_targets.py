@@ -12,7 +12,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Bad
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import AUTH_OPTIONS
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import normalise
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.round_kinds import CONNECTION
-from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.targets import Draw, draw, listed, refuse_lost_leases, schedule
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.targets import Draw, draw, refuse_lost_leases, schedule
 from ansible_collections.faultline.chaos.plugins.plugin_utils._selection import inventory as selection_inventory
 from ansible_collections.faultline.chaos.plugins.plugin_utils._selection.inventory import Inventory, aliases, is_controller, machine_of
 
@@ -194,8 +194,3 @@ def test_the_lease_of_a_cluster_is_renewed_from_here_or_refused() -> None:
 
 def test_the_connection_is_that_of_the_attacks() -> None:
     assert set(CONNECTION) == set(AUTH_OPTIONS) | {alias for spec in AUTH_OPTIONS.values() for alias in spec.get("aliases", ())}
-
-
-def test_listed() -> None:
-    assert listed(["a", "b"]) == "a, b"
-    assert listed([str(number) for number in range(9)]) == "0, 1, 2, 3, 4 and 4 more"

@@ -90,21 +90,21 @@ def test_a_night_in_which_the_clocks_change_ends_by_the_wall_clock(when: str, ho
 def test_check(when: str, seconds: float, allowed: bool, words: str) -> None:
     windows = [experiment_windows.parse_window("window", "Mon-Fri 09:00-15:00 UTC")]
     forbidden = [experiment_windows.parse_forbidden("forbid", text) for text in ("2026-03-06", "2026-04-01..2026-04-03")]
-    assert (result := experiment_windows.check(windows, forbidden, at(when), seconds))[0] is allowed
+    assert (result := experiment_windows.may_run(windows, forbidden, at(when), seconds))[0] is allowed
     assert words in result[1]
 
 
 def test_check_without_windows() -> None:
-    assert experiment_windows.check([], [], at("2026-03-02T14:00:00"), 1e6) == (True, "no change window is set")
+    assert experiment_windows.may_run([], [], at("2026-03-02T14:00:00"), 1e6) == (True, "no change window is set")
     forbidden = [experiment_windows.parse_forbidden("forbid", "2026-03-03")]
-    assert experiment_windows.check([], forbidden, at("2026-03-02T23:59:00"), 120) == (False, "2026-03-03 is forbidden")
+    assert experiment_windows.may_run([], forbidden, at("2026-03-02T23:59:00"), 120) == (False, "2026-03-03 is forbidden")
 
 
 def test_a_forbidden_date_is_a_date_in_the_zone_of_the_window() -> None:
     windows = [experiment_windows.parse_window("window", "00:00-24:00 Asia/Tokyo")]
     forbidden = [experiment_windows.parse_forbidden("forbid", "2026-03-03")]
-    assert experiment_windows.check(windows, forbidden, at("2026-03-02T14:00:00"), 60)[0]
-    assert not experiment_windows.check(windows, forbidden, at("2026-03-02T15:00:00"), 60)[0]
+    assert experiment_windows.may_run(windows, forbidden, at("2026-03-02T14:00:00"), 60)[0]
+    assert not experiment_windows.may_run(windows, forbidden, at("2026-03-02T15:00:00"), 60)[0]
 
 
 @pytest.mark.parametrize(

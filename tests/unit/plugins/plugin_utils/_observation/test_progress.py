@@ -9,20 +9,20 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.progress import Progress
-from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import Plan, Track
+from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import SamplingPlan, Track
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import read_probes
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.tolerance import Sample
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample
 
 GOOD, BAD = Sample(0.0, True, 31.2), Sample(0.0, False, None, None, "connection refused")
 
 
-def tracks(plan: Plan, count: int) -> list[Track]:
+def tracks(plan: SamplingPlan, count: int) -> list[Track]:
     return [Track(probe, plan) for probe in read_probes([{"name": f"p{number}", "type": "tcp", "host": "x", "port": 1} for number in range(count)])]
 
 
 def progress(count: int = 2, **plan: float) -> tuple[Progress, list[Track], list[str]]:
     lines: list[str] = []
-    found = Plan(**{"window": 30.0, **plan})  # type: ignore[arg-type]
+    found = SamplingPlan(**{"window": 30.0, **plan})  # type: ignore[arg-type]
     watched = tracks(found, count)
     return Progress("before", found, watched, lambda line, _mood: lines.append(line)), watched, lines
 

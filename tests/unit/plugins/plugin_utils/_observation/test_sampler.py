@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation import sampler as observation_sampler
-from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import Plan, Sampler, Track
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import Options
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Outcome, Probe
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.tolerance import Sample
+from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import Sampler, SamplingPlan, Track
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.crew import Crew
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample
 
 OPEN = threading.Event()
 
@@ -28,30 +28,30 @@ class Scripted(Probe):
     type = "scripted"
     target = "nothing"
 
-    def __init__(self, script: Callable[[int], Outcome], name: str = "x", **options: object) -> None:
+    def __init__(self, script: Callable[[int], Measurement], name: str = "x", **options: object) -> None:
         super().__init__(name, Options(options, name), 0.1)
         self.script, self.attempts = script, 0
 
     def read(self, options: Options) -> None:
         pass
 
-    def attempt(self, timeout: float) -> Outcome:
+    def attempt(self, timeout: float) -> Measurement:
         self.attempts += 1
         return self.script(self.attempts)
 
 
-def good(_number: int) -> Outcome:
-    return Outcome(True)
+def good(_number: int) -> Measurement:
+    return Measurement(True)
 
 
-def bad(_number: int) -> Outcome:
-    return Outcome(False, None, "no")
+def bad(_number: int) -> Measurement:
+    return Measurement(False, None, "no")
 
 
-def hangs(_number: int) -> Outcome:
+def hangs(_number: int) -> Measurement:
     """Like a name server that never answers: no timeout of ours reaches it."""
     OPEN.wait(20)
-    return Outcome(True)
+    return Measurement(True)
 
 
 class Silent:
@@ -76,7 +76,7 @@ def fixture_open() -> Iterator[None]:
 
 def sampled(*probes: Probe, alive: Callable[[], bool] = lambda: True, **plan: object) -> tuple[Sampler, str | None, float]:
     crew = Crew()
-    sampler = Sampler(probes, Plan(**{"window": 1.0, **plan}), Silent(), crew.start, alive)  # type: ignore[arg-type]
+    sampler = Sampler(probes, SamplingPlan(**{"window": 1.0, **plan}), Silent(), crew.start, alive)  # type: ignore[arg-type]
     begun = time.monotonic()
     reason = sampler.run()
     took = time.monotonic() - begun
@@ -95,9 +95,9 @@ def test_all_samples_of_the_window_are_taken() -> None:
 def test_the_schedule_does_not_drift() -> None:
     """Each answer takes most of an interval; still the tenth sample is due nine intervals after the first."""
 
-    def slow(_number: int) -> Outcome:
+    def slow(_number: int) -> Measurement:
         time.sleep(0.08)
-        return Outcome(True)
+        return Measurement(True)
 
     sampler, _reason, _took = sampled(Scripted(slow, interval=0.1), window=2.0)
     times = [sample.t for sample in sampler.tracks[0].series]
@@ -118,9 +118,9 @@ def test_initial_delays() -> None:
 
 
 def test_a_slow_probe_is_sampled_at_its_rate_all_the_same() -> None:
-    def slow(_number: int) -> Outcome:
+    def slow(_number: int) -> Measurement:
         time.sleep(0.35)
-        return Outcome(True)
+        return Measurement(True)
 
     sampler, reason, took = sampled(Scripted(slow, timeout=1))
     assert reason is None
@@ -157,7 +157,7 @@ def test_a_long_timeout_does_not_hold_the_window_up_either(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(("script", "last"), [(bad, "no"), (hangs, "no answer within 200ms")])
-def test_early_stop_within_one_interval_of_certainty(script: Callable[[int], Outcome], last: str) -> None:
+def test_early_stop_within_one_interval_of_certainty(script: Callable[[int], Measurement], last: str) -> None:
     sampler, reason, took = sampled(Scripted(script, "shop", interval=0.2, timeout=0.2), Scripted(good, "other"), window=30)
     assert reason == f"shop: 1 of 1 samples failed of 150 planned, 100% must succeed; last: {last}"
     assert took < 0.2 + 0.1 + 0.2 + 0.5
@@ -171,17 +171,17 @@ def test_an_early_stop_waits_for_certainty() -> None:
 
 
 def test_an_early_stop_for_slowness() -> None:
-    def slow(_number: int) -> Outcome:
+    def slow(_number: int) -> Measurement:
         time.sleep(0.05)
-        return Outcome(True)
+        return Measurement(True)
 
     _sampler_, reason, _took = sampled(Scripted(slow, tolerance={"p50": "10ms"}))
     assert reason == "x: 6 of 6 answers of 10 planned took longer than 10ms, the limit of p50"
 
 
 def test_a_flapping_probe() -> None:
-    def flaps(number: int) -> Outcome:
-        return Outcome(number % 2 == 0, number)
+    def flaps(number: int) -> Measurement:
+        return Measurement(number % 2 == 0, number)
 
     tolerant, reason, _took = sampled(Scripted(flaps, tolerance={"success": "50%"}))
     assert reason is None
@@ -192,7 +192,7 @@ def test_a_flapping_probe() -> None:
 
 
 def test_a_probe_that_raises_has_failed() -> None:
-    def breaks(_number: int) -> Outcome:
+    def breaks(_number: int) -> Measurement:
         raise RuntimeError("something odd")
 
     sampler, _reason, _took = sampled(Scripted(breaks), abort=False)
@@ -200,8 +200,8 @@ def test_a_probe_that_raises_has_failed() -> None:
 
 
 def test_retries_are_one_sample() -> None:
-    def second(number: int) -> Outcome:
-        return Outcome(number % 2 == 0, None, None if number % 2 == 0 else "not yet")
+    def second(number: int) -> Measurement:
+        return Measurement(number % 2 == 0, None, None if number % 2 == 0 else "not yet")
 
     probe = Scripted(second, retries=1)
     sampler, reason, _took = sampled(probe)
@@ -215,10 +215,10 @@ def test_retries_are_one_sample() -> None:
 def test_probes_on_hosts_go_one_at_a_time() -> None:
     running = []
 
-    def slow(_number: int) -> Outcome:
+    def slow(_number: int) -> Measurement:
         running.append(threading.active_count())
         time.sleep(0.25)
-        return Outcome(True)
+        return Measurement(True)
 
     probe = Scripted(slow, timeout=2)
     probe.most_at_once = 1
@@ -229,7 +229,7 @@ def test_probes_on_hosts_go_one_at_a_time() -> None:
 
 
 def test_settle_waits_until_it_held_for_a_whole_window() -> None:
-    sampler, reason, took = sampled(Scripted(lambda number: Outcome(number > 7), "a"), Scripted(good, "b"), window=0.5, settle=5.0)
+    sampler, reason, took = sampled(Scripted(lambda number: Measurement(number > 7), "a"), Scripted(good, "b"), window=0.5, settle=5.0)
     assert reason is None
     assert sampler.settled_after is not None
     assert 0.6 <= sampler.settled_after < 1.3
@@ -279,7 +279,7 @@ def test_a_pause_of_our_own_is_not_held_against_the_system(monkeypatch: pytest.M
                 time.sleep(0.8)
 
     crew = Crew()
-    sampler = Sampler([Scripted(good, interval=0.1)], Plan(2.0), Stops(), crew.start, lambda: True)
+    sampler = Sampler([Scripted(good, interval=0.1)], SamplingPlan(2.0), Stops(), crew.start, lambda: True)
     assert sampler.run() is None
     assert 10 <= len(sampler.tracks[0].series) < 18
     assert sampler.tracks[0].breach() is None

@@ -19,11 +19,11 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils._contract import iso
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.steady_state import bind, frame, observe, read_settings
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Completed
+from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Completed
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.local import ControllerRunner
 
 RESULT = {"met", "aborted", "reason", "error", "phase", "started", "ended", "window_s", "interval_s", "settled_s", "lease_lost", "lease_deadlines", "probes"}
-PROBE = {"name", "type", "target", "tolerance", "met", "reason", "samples", "succeeded", "success_percent", "latency_ms", "series"}
+PROBE = {"name", "type", "target", "tolerance", "limits", "met", "reason", "samples", "succeeded", "success_percent", "latency_ms", "series"}
 TRUE = {"name": "yes", "type": "command", "argv": ["true"]}
 FALSE = {"name": "no", "type": "command", "argv": ["false"]}
 
@@ -70,6 +70,7 @@ def test_held(port: int) -> None:
     assert set(probe) == PROBE
     assert (probe["name"], probe["type"], probe["target"]) == ("port", "tcp", f"tcp 127.0.0.1:{port}")
     assert probe["tolerance"] == {"success": "99%", "p95": "500ms"}
+    assert probe["limits"] == {"success_percent": 99, "p95_ms": 500}
     assert (probe["samples"], probe["succeeded"], probe["success_percent"], probe["met"]) == (5, 5, 100.0, True)
     assert set(probe["latency_ms"]) == {"p50", "p95", "p99", "max"}
     assert set(probe["series"][0]) == {"t", "ok", "ms", "value", "detail"}

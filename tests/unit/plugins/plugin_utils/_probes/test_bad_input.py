@@ -130,19 +130,19 @@ def test_options_of_the_types(probe: dict, option: str, value: t.Any, fix: str) 
         (HTTP, {"status": 99}, "expect: status: 99"),
         (HTTP, {"status": [200, "ok"]}, "expect: status: 'ok'"),
         (HTTP, {"status": []}, "expect: status: []"),
-        (HTTP, {"code": 200}, "expect: 'code' is refused: no such option"),
+        (HTTP, {"code": 200}, "expect: 'code' is refused: there is no such option"),
         (HTTP, {"regex": "("}, "expect: regex: '(' is refused: not a regular expression"),
         (HTTP, {"regex": ""}, "expect: regex: ''"),
         (HTTP, {"json": "queue.depth <"}, "expect: json: 'queue.depth <' is refused: not a JMESPath expression"),
         (HTTP, {"json": ["a"]}, "expect: json: ['a']"),
-        (TCP, {"json": "a"}, "expect: 'json' is refused: no such option"),
+        (TCP, {"json": "a"}, "expect: 'json' is refused: there is no such option"),
         (DNS, {"address": "10.0.0.300"}, "expect: address: ['10.0.0.300']"),
         (DNS, {"address": ["::1"]}, "the record is A"),
         (DNS, {"address": []}, "expect: address: []"),
         *((CERTIFICATE, {"days_left_min": value}, f"expect: days_left_min: {value!r}") for value in (-1, 36501, "30d", 1.5, True)),
         *((CERTIFICATE, {name: "perhaps"}, f"expect: {name}: 'perhaps' is refused: write true or false") for name in ("chain_valid", "name_matches")),
-        (CERTIFICATE, {"min": 3}, "expect: 'min' is refused: no such option"),
-        (PROMETHEUS, {}, "expect: value is missing: write a comparison"),
+        (CERTIFICATE, {"min": 3}, "expect: 'min' is refused: there is no such option"),
+        (PROMETHEUS, {}, "expect: value is required: write a comparison"),
         *((PROMETHEUS, {"value": value}, f"expect: value: {value!r} is refused") for value in ("0.05", "< x", "<", "=> 3", "< nan", "< 1; id", 3, ["< 3"])),
         *(
             (PROMETHEUS, {name: value}, f"expect: {name}: {value!r} is refused: write a number")
@@ -151,7 +151,7 @@ def test_options_of_the_types(probe: dict, option: str, value: t.Any, fix: str) 
         ),
         (PROMETHEUS, {"min": 3, "max": 2}, "expect: max: 2.0 is refused: it must not be below min, 3"),
         (PROMETHEUS, {"min": 3, "no_data": "fine"}, "expect: no_data: 'fine' is refused: choose one of bad, good"),
-        (PROMETHEUS, {"min": 3, "json": "a"}, "expect: 'json' is refused: no such option"),
+        (PROMETHEUS, {"min": 3, "json": "a"}, "expect: 'json' is refused: there is no such option"),
         (COMMAND, {"rc": 256}, "expect: rc: 256"),
         (COMMAND, {"rc": -1}, "expect: rc: -1"),
         (PROCESS, {"count_min": -1}, "expect: count_min: -1"),
@@ -182,7 +182,7 @@ def test_expectations(probe: dict, expect: dict, words: str) -> None:
     ],
 )
 def test_missing_options(probe: dict, option: str) -> None:
-    assert refusal([changed(probe, **{option: None})]).startswith(f"probe 'shop': {option} is missing: ")
+    assert refusal([changed(probe, **{option: None})]).startswith(f"probe 'shop': {option} is required: ")
 
 
 @pytest.mark.parametrize(
@@ -193,13 +193,13 @@ def test_missing_options(probe: dict, option: str) -> None:
         ("http", "list at least one probe"),
         ({"name": "x"}, "list at least one probe"),
         (["http"], "probe 1: 'http' is refused: write a dictionary with name and type"),
-        ([{"type": "http"}], "probe 1: name is missing: give the probe a name"),
+        ([{"type": "http"}], "probe 1: name is required: give the probe a name"),
         ([{"name": ""}], "probe 1: name: '' is refused"),
         ([{"name": " "}], "probe 1: name: ' ' is refused"),
         ([{"name": "a\nb"}], "probe 1: name: "),
         ([{"name": True}], "probe 1: name: True is refused: give the probe a name; put it in quotes"),
         ([{"name": "x" * 101}], "one line of 1 to 100 characters"),
-        ([{"name": "shop"}], "probe 'shop': type is missing: choose one of certificate_expiry, command, dns, http"),
+        ([{"name": "shop"}], "probe 'shop': type is required: choose one of certificate_expiry, command, dns, http"),
         ([{"name": "shop", "type": "htpp"}], "did you mean http?"),
         ([TCP, TCP], "probe 2: name: 'shop' is refused: another probe has it"),
         ([{**TCP, "name": str(number)} for number in range(201)], "at most 200"),
@@ -240,7 +240,7 @@ def test_names_serve_where_nothing_else_is_said() -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ({}, "probes is missing: list at least one probe"),
+        ({}, "probes is required: list at least one probe"),
         ({"window": 0}, "window: 0 is refused"),
         ({"window": -1}, "window: -1"),
         ({"window": 1e9}, "window: 1000000000.0 is refused: the most is 24h"),
@@ -250,15 +250,15 @@ def test_names_serve_where_nothing_else_is_said() -> None:
         ({"abort": "perhaps"}, "abort: 'perhaps' is refused: write true or false"),
         ({"phase": "while"}, "phase: 'while' is refused: choose one of before, during, after"),
         ({"title": "a\nb"}, "title: "),
-        ({"windw": 3}, "options: 'windw' is refused: no such option; did you mean window?"),
+        ({"windw": 3}, "options: 'windw' is refused: there is no such option; did you mean window?"),
         ({"renew": []}, "renew: [] is refused: write a dictionary"),
-        ({"renew": {}}, "renew: hosts is missing"),
-        ({"renew": {"hosts": ["n1"]}}, "renew: run_id is missing"),
-        ({"renew": {"hosts": ["n1"], "run_id": "r1"}}, "renew: lease is missing"),
+        ({"renew": {}}, "renew: hosts is required"),
+        ({"renew": {"hosts": ["n1"]}}, "renew: run_id is required"),
+        ({"renew": {"hosts": ["n1"], "run_id": "r1"}}, "renew: lease is required"),
         ({"renew": {"hosts": ["n1"], "run_id": "../x", "lease": 30}}, "renew: run_id: '../x' is refused"),
         ({"renew": {"hosts": ["n1"], "run_id": "r1", "lease": 2}}, "renew: lease: 2 is refused: the least is 3s"),
-        ({"renew": {"hosts": [5], "run_id": "r1", "lease": 30}}, "renew: hosts: [5] is refused"),
-        ({"renew": {"hosts": ["n1"], "run_id": "r1", "lease": 30, "x": 1}}, "renew: 'x' is refused: no such option"),
+        ({"renew": {"hosts": [5], "run_id": "r1", "lease": 30}}, "renew: hosts[0]: 5 is refused"),
+        ({"renew": {"hosts": ["n1"], "run_id": "r1", "lease": 30, "x": 1}}, "renew: 'x' is refused: there is no such option"),
     ],
     ids=repr,
 )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Outcome
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import read_probes
 from tests.unit.support.tls_servers import Identity, serving
 
@@ -39,7 +39,7 @@ def fixture_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-def attempt(port: int, authority: Authority | None, timeout: float = 3.0, **options: t.Any) -> Outcome:
+def attempt(port: int, authority: Authority | None, timeout: float = 3.0, **options: t.Any) -> Measurement:
     trusted = {"ca_path": str(authority.path)} if authority else {}
     given = {"name": "certificate", "type": "certificate_expiry", "host": "127.0.0.1", "port": port, "server_name": "shop.example.com", **trusted, **options}
     return read_probes([given])[0].attempt(timeout)

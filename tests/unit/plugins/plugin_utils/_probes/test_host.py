@@ -18,14 +18,15 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Completed, Outcome
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import read_probes
+from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Completed
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.local import ControllerRunner, descendants, marked
 
 SLEEP = shutil.which("sleep") or "/bin/sleep"
 
 
-def attempt(kind: str, timeout: float = 5.0, name: str = "x", runner: t.Any = None, **options: t.Any) -> Outcome:
+def attempt(kind: str, timeout: float = 5.0, name: str = "x", runner: t.Any = None, **options: t.Any) -> Measurement:
     probe = read_probes([{"name": name, "type": kind, "run_on": "controller", **options}])[0]
     probe.runner = runner or ControllerRunner()
     return probe.attempt(timeout)
@@ -38,23 +39,23 @@ def python(program: str) -> list[str]:
 @pytest.mark.parametrize(
     ("argv", "expect", "expected"),
     [
-        (["true"], {}, Outcome(True)),
-        (["false"], {}, Outcome(False, None, "exit status 1")),
-        (["false"], {"rc": 1}, Outcome(True)),
-        (["false"], {"rc": [0, 1]}, Outcome(True)),
-        (["echo", "42"], {}, Outcome(True, 42)),
-        (["echo", " -4.25 "], {}, Outcome(True, -4.25)),
-        (["echo", "42 apples"], {"regex": "^42"}, Outcome(True)),
-        (["echo", "many"], {"regex": "^42"}, Outcome(False, None, "output does not match '^42'")),
-        (["echo", '{"depth": 3}'], {"json": "depth == `3`"}, Outcome(True)),
-        (["echo", '{"depth": 4}'], {"json": "depth == `3`"}, Outcome(False, None, "output depth == `3` is false: depth is 4")),
-        (["echo", 5], {}, Outcome(True, 5)),
-        (python("import os, signal; os.kill(os.getpid(), signal.SIGTERM)"), {}, Outcome(False, None, "exit status 143")),
-        (["echo", "$(id)", ";", "`id`", "a'b"], {"regex": r"^\$\(id\) ; `id` a'b$"}, Outcome(True)),
-        (["cat"], {}, Outcome(True)),
+        (["true"], {}, Measurement(True)),
+        (["false"], {}, Measurement(False, None, "exit status 1")),
+        (["false"], {"rc": 1}, Measurement(True)),
+        (["false"], {"rc": [0, 1]}, Measurement(True)),
+        (["echo", "42"], {}, Measurement(True, 42)),
+        (["echo", " -4.25 "], {}, Measurement(True, -4.25)),
+        (["echo", "42 apples"], {"regex": "^42"}, Measurement(True)),
+        (["echo", "many"], {"regex": "^42"}, Measurement(False, None, "output does not match '^42'")),
+        (["echo", '{"depth": 3}'], {"json": "depth == `3`"}, Measurement(True)),
+        (["echo", '{"depth": 4}'], {"json": "depth == `3`"}, Measurement(False, None, "output depth == `3` is false: depth is 4")),
+        (["echo", 5], {}, Measurement(True, 5)),
+        (python("import os, signal; os.kill(os.getpid(), signal.SIGTERM)"), {}, Measurement(False, None, "exit status 143")),
+        (["echo", "$(id)", ";", "`id`", "a'b"], {"regex": r"^\$\(id\) ; `id` a'b$"}, Measurement(True)),
+        (["cat"], {}, Measurement(True)),
     ],
 )
-def test_command(argv: list, expect: dict, expected: Outcome) -> None:
+def test_command(argv: list, expect: dict, expected: Measurement) -> None:
     assert attempt("command", argv=argv, expect=expect) == expected
 
 
@@ -115,14 +116,14 @@ def running(name: str, directory: Path, count: int = 1) -> Iterator[list[subproc
 
 @pytest.mark.parametrize("name", ["fl-patient", "a.b*c[d]$e^", "(x) S 1", "fl|pa+t{2}?", "back\\slash", "-e"])
 def test_process_is_found_by_its_exact_name(name: str, tmp_path: Path) -> None:
-    assert attempt("process", process=name) == Outcome(False, 0, "not running")
+    assert attempt("process", process=name) == Measurement(False, 0, "not running")
     with running(name, tmp_path, 2):
-        assert attempt("process", process=name) == Outcome(True, 2)
+        assert attempt("process", process=name) == Measurement(True, 2)
         assert attempt("process", process=name[:-1] + "X").ok is False
-        assert attempt("process", process=name, expect={"count_min": 3}) == Outcome(False, 2, "2 run, at least 3 expected")
-        assert attempt("process", process=name, expect={"count_max": 1}) == Outcome(False, 2, "2 run, at most 1 expected")
-        assert attempt("process", process=name, expect={"count_max": 0}) == Outcome(False, 2, "2 run, at most 0 expected")
-    assert attempt("process", process=name, expect={"count_max": 0}) == Outcome(True, 0)
+        assert attempt("process", process=name, expect={"count_min": 3}) == Measurement(False, 2, "2 run, at least 3 expected")
+        assert attempt("process", process=name, expect={"count_max": 1}) == Measurement(False, 2, "2 run, at most 1 expected")
+        assert attempt("process", process=name, expect={"count_max": 0}) == Measurement(False, 2, "2 run, at most 0 expected")
+    assert attempt("process", process=name, expect={"count_max": 0}) == Measurement(True, 0)
 
 
 def test_a_zombie_does_not_run(tmp_path: Path) -> None:
@@ -132,7 +133,7 @@ def test_a_zombie_does_not_run(tmp_path: Path) -> None:
         while attempt("process", process="fl-zombie").value and time.monotonic() < deadline:
             time.sleep(0.05)
         assert Path(f"/proc/{processes[0].pid}/stat").exists()
-        assert attempt("process", process="fl-zombie") == Outcome(False, 0, "not running")
+        assert attempt("process", process="fl-zombie") == Measurement(False, 0, "not running")
 
 
 class Answers:
@@ -148,17 +149,17 @@ class Answers:
 @pytest.mark.parametrize(
     ("says", "state", "expected"),
     [
-        ("LoadState=loaded\nActiveState=active\n", "running", Outcome(True, "active")),
-        ("LoadState=loaded\nActiveState=reloading\n", "running", Outcome(True, "reloading")),
-        ("LoadState=loaded\nActiveState=activating\n", "running", Outcome(False, "activating", "is activating")),
-        ("LoadState=loaded\nActiveState=failed\n", "running", Outcome(False, "failed", "is failed")),
-        ("LoadState=loaded\nActiveState=inactive\n", "stopped", Outcome(True, "inactive")),
-        ("LoadState=loaded\nActiveState=active\n", "stopped", Outcome(False, "active", "is active")),
-        ("LoadState=not-found\nActiveState=inactive\n", "stopped", Outcome(False, "not-found", "no such service")),
-        ("", "running", Outcome(False, "unknown", "is unknown")),
+        ("LoadState=loaded\nActiveState=active\n", "running", Measurement(True, "active")),
+        ("LoadState=loaded\nActiveState=reloading\n", "running", Measurement(True, "reloading")),
+        ("LoadState=loaded\nActiveState=activating\n", "running", Measurement(False, "activating", "is activating")),
+        ("LoadState=loaded\nActiveState=failed\n", "running", Measurement(False, "failed", "is failed")),
+        ("LoadState=loaded\nActiveState=inactive\n", "stopped", Measurement(True, "inactive")),
+        ("LoadState=loaded\nActiveState=active\n", "stopped", Measurement(False, "active", "is active")),
+        ("LoadState=not-found\nActiveState=inactive\n", "stopped", Measurement(False, "not-found", "no such service")),
+        ("", "running", Measurement(False, "unknown", "is unknown")),
     ],
 )
-def test_service(says: str, state: str, expected: Outcome) -> None:
+def test_service(says: str, state: str, expected: Measurement) -> None:
     assert attempt("service", service="redis-server", expect={"state": state}, runner=Answers(says)) == expected
 
 
@@ -168,4 +169,4 @@ def test_service_that_cannot_be_asked() -> None:
 
 
 def test_service_here_is_not_there() -> None:
-    assert attempt("service", service="fl-no-such-service") == Outcome(False, "not-found", "no such service")
+    assert attempt("service", service="fl-no-such-service") == Measurement(False, "not-found", "no such service")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Outcome
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import read_probes
 from tests.unit.support.tls_servers import Identity
 
@@ -83,36 +83,36 @@ def fixture_shop() -> Iterator[str]:
     server.server_close()
 
 
-def attempt(url: str, timeout: float = 2.0, **options: t.Any) -> Outcome:
+def attempt(url: str, timeout: float = 2.0, **options: t.Any) -> Measurement:
     return read_probes([{"name": "shop", "type": "http", "url": url, **options}])[0].attempt(timeout)
 
 
 def test_good(shop: str) -> None:
-    assert attempt(shop) == Outcome(True, 200)
+    assert attempt(shop) == Measurement(True, 200)
 
 
 @pytest.mark.parametrize(
     ("path", "options", "expected"),
     [
-        ("/status/500", {}, Outcome(False, 500, "status 500")),
-        ("/status/204", {}, Outcome(False, 204, "status 204")),
-        ("/status/503", {"expect": {"status": [200, 503]}}, Outcome(True, 503)),
-        ("/status/404", {"expect": {"status": 404}}, Outcome(True, 404)),
-        ("/", {"expect": {"regex": "is w[e]ll$"}}, Outcome(True, 200)),
-        ("/", {"expect": {"regex": "broken"}}, Outcome(False, 200, "body does not match 'broken'")),
-        ("/json", {"expect": {"json": "queue.depth < `100`"}}, Outcome(True, 200)),
-        ("/json", {"expect": {"json": "queue.depth < `10`"}}, Outcome(False, 200, "body queue.depth < `10` is false: queue.depth is 42")),
-        ("/json", {"expect": {"json": "queue.depth"}}, Outcome(False, 200, "body queue.depth is 42, not true")),
-        ("/json", {"expect": {"json": "queue"}}, Outcome(False, 200, "body queue is a dictionary of 1, not true")),
-        ("/json", {"expect": {"json": "nothing.there"}}, Outcome(False, 200, "body nothing.there is null, not true")),
+        ("/status/500", {}, Measurement(False, 500, "status 500")),
+        ("/status/204", {}, Measurement(False, 204, "status 204")),
+        ("/status/503", {"expect": {"status": [200, 503]}}, Measurement(True, 503)),
+        ("/status/404", {"expect": {"status": 404}}, Measurement(True, 404)),
+        ("/", {"expect": {"regex": "is w[e]ll$"}}, Measurement(True, 200)),
+        ("/", {"expect": {"regex": "broken"}}, Measurement(False, 200, "body does not match 'broken'")),
+        ("/json", {"expect": {"json": "queue.depth < `100`"}}, Measurement(True, 200)),
+        ("/json", {"expect": {"json": "queue.depth < `10`"}}, Measurement(False, 200, "body queue.depth < `10` is false: queue.depth is 42")),
+        ("/json", {"expect": {"json": "queue.depth"}}, Measurement(False, 200, "body queue.depth is 42, not true")),
+        ("/json", {"expect": {"json": "queue"}}, Measurement(False, 200, "body queue is a dictionary of 1, not true")),
+        ("/json", {"expect": {"json": "nothing.there"}}, Measurement(False, 200, "body nothing.there is null, not true")),
         ("/json", {"expect": {"json": "length(queue.depth) > `1`"}}, None),
-        ("/", {"expect": {"json": "ok"}}, Outcome(False, 200, "body is not JSON")),
-        ("/huge", {"expect": {"regex": "x"}}, Outcome(False, 200, "body is longer than 1 MiB")),
-        ("/huge", {}, Outcome(True, 200)),
-        ("/", {"method": "HEAD"}, Outcome(True, 200)),
+        ("/", {"expect": {"json": "ok"}}, Measurement(False, 200, "body is not JSON")),
+        ("/huge", {"expect": {"regex": "x"}}, Measurement(False, 200, "body is longer than 1 MiB")),
+        ("/huge", {}, Measurement(True, 200)),
+        ("/", {"method": "HEAD"}, Measurement(True, 200)),
     ],
 )
-def test_expectations(shop: str, path: str, options: dict, expected: Outcome | None) -> None:
+def test_expectations(shop: str, path: str, options: dict, expected: Measurement | None) -> None:
     found = attempt(shop + path, **options)
     if expected is None:
         assert not found.ok and found.detail and "cannot be evaluated" in found.detail
@@ -121,7 +121,7 @@ def test_expectations(shop: str, path: str, options: dict, expected: Outcome | N
 
 
 def test_nobody_there() -> None:
-    assert attempt("http://127.0.0.1:9/") == Outcome(False, None, "connection refused")
+    assert attempt("http://127.0.0.1:9/") == Measurement(False, None, "connection refused")
 
 
 def test_no_such_name() -> None:
@@ -133,7 +133,7 @@ def test_no_such_name() -> None:
 @pytest.mark.parametrize("path", ["/hang", "/drip"])
 def test_neither_hanging_nor_dripping_goes_beyond_the_timeout(shop: str, path: str) -> None:
     begun = time.monotonic()
-    assert attempt(shop + path, timeout=0.5) == Outcome(False, None, "no answer within 500ms")
+    assert attempt(shop + path, timeout=0.5) == Measurement(False, None, "no answer within 500ms")
     assert time.monotonic() - begun < 1.5
 
 
@@ -147,9 +147,9 @@ def test_post(shop: str) -> None:
 
 
 def test_redirects(shop: str) -> None:
-    assert attempt(f"{shop}/to/|json") == Outcome(True, 200)
-    assert attempt(f"{shop}/to/|json", follow_redirects=False) == Outcome(False, 302, "status 302")
-    assert attempt(f"{shop}/to/|json", follow_redirects=False, expect={"status": 302}) == Outcome(True, 302)
+    assert attempt(f"{shop}/to/|json") == Measurement(True, 200)
+    assert attempt(f"{shop}/to/|json", follow_redirects=False) == Measurement(False, 302, "status 302")
+    assert attempt(f"{shop}/to/|json", follow_redirects=False, expect={"status": 302}) == Measurement(True, 302)
     assert not attempt(f"{shop}/to/file:|||etc|passwd").ok
     assert not attempt(f"{shop}/to/ftp:||127.0.0.1|x").ok
 
@@ -188,8 +188,8 @@ def test_https(tmp_path: Path) -> None:
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         url = f"https://localhost:{server.server_port}/"
-        assert attempt(url, ca_path=str(trusted)) == Outcome(True, 200)
-        assert attempt(url, validate_certs=False) == Outcome(True, 200)
+        assert attempt(url, ca_path=str(trusted)) == Measurement(True, 200)
+        assert attempt(url, validate_certs=False) == Measurement(True, 200)
         assert str(attempt(url).detail).startswith("certificate refused: ")
         assert str(attempt(url.replace("localhost", "127.0.0.1"), ca_path=str(trusted)).detail).startswith("certificate refused: IP address mismatch")
     finally:

@@ -17,7 +17,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import c
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import VERSION, Journal
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.leases import NOTHING_ACTIVE, ClusterRenewal, Lease
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.steady_state import bind, read_settings
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Outcome, Probe
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import read_probes
 from tests.unit.support.kube_server import Answer, KubeServer
 
@@ -56,18 +56,18 @@ def restart(server: KubeServer, name: str, count: int) -> None:
 
 def test_a_workload_is_available_when_all_of_it_is_ready(server: KubeServer) -> None:
     web = probe(server, kind="deployment", object="web")
-    assert web.attempt(2.0) == Outcome(False, 0, "there is no deployment web in namespace shop")
+    assert web.attempt(2.0) == Measurement(False, 0, "there is no deployment web in namespace shop")
     workload(server, 2)
-    assert web.attempt(2.0) == Outcome(False, 2, "2 of 3 are ready, at least 3 expected")
+    assert web.attempt(2.0) == Measurement(False, 2, "2 of 3 are ready, at least 3 expected")
     workload(server, 3)
-    assert web.attempt(2.0) == Outcome(True, 3)
+    assert web.attempt(2.0) == Measurement(True, 3)
     assert web.target == f"deployment shop/web of {server.url}"
 
 
 def test_a_workload_that_nobody_wants_is_not_available(server: KubeServer) -> None:
     workload(server, 0, wanted=0)
-    assert probe(server, kind="deployment", object="web").attempt(2.0) == Outcome(False, 0, "0 of 0 are ready, at least 1 expected")
-    assert probe(server, kind="deployment", object="web", expect={"ready_min": 0}).attempt(2.0) == Outcome(True, 0)
+    assert probe(server, kind="deployment", object="web").attempt(2.0) == Measurement(False, 0, "0 of 0 are ready, at least 1 expected")
+    assert probe(server, kind="deployment", object="web", expect={"ready_min": 0}).attempt(2.0) == Measurement(True, 0)
 
 
 def test_a_change_that_the_controller_has_not_seen(server: KubeServer) -> None:
@@ -85,24 +85,24 @@ def test_ready_min(server: KubeServer, least: t.Any, ok: bool) -> None:
 def test_workloads_of_a_selector_are_added_up(server: KubeServer) -> None:
     workload(server, 3)
     workload(server, 1, name="api")
-    assert probe(server, kind="deployment", label_selector="app!=db", expect={"ready_min": 4}).attempt(2.0) == Outcome(True, 4)
-    assert probe(server, kind="deployment", label_selector="app=api").attempt(2.0) == Outcome(False, 1, "1 of 3 are ready, at least 3 expected")
+    assert probe(server, kind="deployment", label_selector="app!=db", expect={"ready_min": 4}).attempt(2.0) == Measurement(True, 4)
+    assert probe(server, kind="deployment", label_selector="app=api").attempt(2.0) == Measurement(False, 1, "1 of 3 are ready, at least 3 expected")
 
 
 def test_a_daemon_set(server: KubeServer) -> None:
     status = {"desiredNumberScheduled": 2, "numberReady": 1, "observedGeneration": 1}
     server.put("/apis/apps/v1/namespaces/shop/daemonsets", "agent", spec={}, status=status)
-    assert probe(server, kind="daemonset", object="agent").attempt(2.0) == Outcome(False, 1, "1 of 2 are ready, at least 2 expected")
+    assert probe(server, kind="daemonset", object="agent").attempt(2.0) == Measurement(False, 1, "1 of 2 are ready, at least 2 expected")
 
 
 def test_pods_are_ready(server: KubeServer) -> None:
     pods = probe(server, kind="pod", label_selector="app=web")
-    assert pods.attempt(2.0) == Outcome(False, 0, "there is no pod app=web in namespace shop")
+    assert pods.attempt(2.0) == Measurement(False, 0, "there is no pod app=web in namespace shop")
     pod(server, "web-1")
     pod(server, "job-1", ready=False, phase="Succeeded")
-    assert pods.attempt(2.0) == Outcome(True, 1)
+    assert pods.attempt(2.0) == Measurement(True, 1)
     pod(server, "web-2", ready=False)
-    assert pods.attempt(2.0) == Outcome(False, 1, "1 of 2 are ready, at least 2 expected: web-2 waits: CrashLoopBackOff")
+    assert pods.attempt(2.0) == Measurement(False, 1, "1 of 2 are ready, at least 2 expected: web-2 waits: CrashLoopBackOff")
     pod(server, "web-2", deletionTimestamp="2026-01-01T00:00:00Z")
     assert "web-2 is being deleted" in pods.attempt(2.0).detail
 
@@ -115,7 +115,7 @@ def test_restarts_count_from_the_first_look(server: KubeServer) -> None:
     assert calm.attempt(2.0).ok
     pod(server, "web-2", restarts=1)
     outcome = calm.attempt(2.0)
-    assert outcome == Outcome(False, 2, "2 restarts since the probe began, at most 1 expected: container main of pod web-2")
+    assert outcome == Measurement(False, 2, "2 restarts since the probe began, at most 1 expected: container main of pod web-2")
     del server.objects[f"{PODS}/web-2"]
     assert not calm.attempt(2.0).ok, "what happened is not forgotten with its pod"
     assert probe(server, kind="pod", label_selector="app=web", expect={"restarts_max": 0}).attempt(2.0).ok
@@ -124,9 +124,9 @@ def test_restarts_count_from_the_first_look(server: KubeServer) -> None:
 def test_a_claim_is_bound(server: KubeServer) -> None:
     server.put("/api/v1/namespaces/shop/persistentvolumeclaims", "data", status={"phase": "Pending"})
     data = probe(server, kind="persistentvolumeclaim", object="data")
-    assert data.attempt(2.0) == Outcome(False, 0, "data is Pending")
+    assert data.attempt(2.0) == Measurement(False, 0, "data is Pending")
     server.put("/api/v1/namespaces/shop/persistentvolumeclaims", "data", status={"phase": "Bound"})
-    assert data.attempt(2.0) == Outcome(True, 1)
+    assert data.attempt(2.0) == Measurement(True, 1)
 
 
 def test_events_since_the_probe_began(server: KubeServer) -> None:
@@ -135,9 +135,9 @@ def test_events_since_the_probe_began(server: KubeServer) -> None:
 
     calm = probe(server, kind="event", expect={"json": "length([?reason=='FailedScheduling']) == `0`"})
     event("old", "FailedScheduling", time.time() - 60)
-    assert calm.attempt(2.0) == Outcome(True, 0)
+    assert calm.attempt(2.0) == Measurement(True, 0)
     event("other", "Scheduled", time.time() + 2)
-    assert calm.attempt(2.0) == Outcome(True, 1)
+    assert calm.attempt(2.0) == Measurement(True, 1)
     event("new", "FailedScheduling", time.time() + 2)
     outcome = calm.attempt(2.0)
     assert not outcome.ok and outcome.value == 2 and outcome.detail.startswith("event length(")
@@ -147,14 +147,14 @@ def test_a_rule_over_one_object(server: KubeServer) -> None:
     workload(server, 3)
     assert probe(server, kind="deployment", object="web", expect={"json": "spec.replicas == `3`"}).attempt(2.0).ok
     outcome = probe(server, kind="deployment", object="web", expect={"json": "spec.replicas == `4`"}).attempt(2.0)
-    assert outcome == Outcome(False, 3, "deployment spec.replicas == `4` is false: spec.replicas is 3")
+    assert outcome == Measurement(False, 3, "deployment spec.replicas == `4` is false: spec.replicas is 3")
 
 
 def test_a_busy_server_is_one_failed_attempt(server: KubeServer) -> None:
     workload(server, 3)
     web = probe(server, kind="deployment", object="web")
     server.fail(1, Answer(503, "ServiceUnavailable", "try again"))
-    assert web.attempt(2.0) == Outcome(False, None, "get deployments web in namespace shop failed (503): try again")
+    assert web.attempt(2.0) == Measurement(False, None, "get deployments web in namespace shop failed (503): try again")
     assert web.attempt(2.0).ok
     server.fail(1, Answer(401, "Unauthorized", "Unauthorized"))
     assert "does not accept the credentials" in web.attempt(2.0).detail
@@ -170,8 +170,8 @@ def test_nobody_answers(server: KubeServer) -> None:
     ("options", "told"),
     [
         ({"kind": "pods"}, "probe 'shop': kind: 'pods' is refused: choose one of .* did you mean pod"),
-        ({"kind": None}, "probe 'shop': kind is missing"),
-        ({"namespace": None}, "namespace is missing"),
+        ({"kind": None}, "probe 'shop': kind is required"),
+        ({"namespace": None}, "namespace is required"),
         ({"namespace": "Shop*"}, "namespace: 'Shop\\*' is refused"),
         ({"object": None}, "object: None is refused: name the deployment, or give a label_selector"),
         ({"label_selector": "app=web"}, "it names one object already"),
@@ -181,7 +181,7 @@ def test_nobody_answers(server: KubeServer) -> None:
         ({"expect": {"ready_min": "half"}}, "expect: ready_min"),
         ({"expect": {"restarts_max": 0}}, "only pods restart"),
         ({"kind": "persistentvolumeclaim", "expect": {"ready_min": 1}}, "a persistentvolumeclaim is never ready"),
-        ({"kind": "event", "object": None}, "expect: json is missing"),
+        ({"kind": "event", "object": None}, "expect: json is required"),
         ({"expect": {"status": 200}}, "no such option"),
         ({"host": "kube.example.com"}, "probe 'shop': host: 'kube.example.com' is refused: give a URL"),
         ({"host": None, "kubeconfig": "/nowhere/config"}, "probe 'shop': kubeconfig: '/nowhere/config' is refused: there is no such file"),

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Outcome
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import read_probes
 
 DNSMASQ = shutil.which("dnsmasq", path="/usr/sbin:/sbin:/usr/bin:/bin")
@@ -50,31 +50,31 @@ def listener(*says: bytes, pause: float = 0.0) -> Iterator[int]:
             connection.close()
 
 
-def tcp(port: int, timeout: float = 2.0, **options: t.Any) -> Outcome:
+def tcp(port: int, timeout: float = 2.0, **options: t.Any) -> Measurement:
     return read_probes([{"name": "x", "type": "tcp", "host": "127.0.0.1", "port": port, **options}])[0].attempt(timeout)
 
 
 def test_tcp() -> None:
     with listener() as port:
-        assert tcp(port) == Outcome(True)
+        assert tcp(port) == Measurement(True)
     with pytest.raises(ConnectionRefusedError):
         tcp(port)
 
 
 def test_banner_in_pieces() -> None:
     with listener(b"SSH-", b"2.0-x\r\n", pause=0.05) as port:
-        assert tcp(port, expect={"regex": "^SSH-2"}) == Outcome(True)
+        assert tcp(port, expect={"regex": "^SSH-2"}) == Measurement(True)
 
 
 def test_wrong_banner() -> None:
     with listener(b"220 mail\r\n") as port:
-        assert tcp(port, timeout=0.3, expect={"regex": "^SSH-2"}) == Outcome(False, None, "banner does not match '^SSH-2'")
+        assert tcp(port, timeout=0.3, expect={"regex": "^SSH-2"}) == Measurement(False, None, "banner does not match '^SSH-2'")
 
 
 def test_silent_server() -> None:
     with listener() as port:
         begun = time.monotonic()
-        assert tcp(port, timeout=0.3, expect={"regex": "."}) == Outcome(False, None, "connected, but no banner came")
+        assert tcp(port, timeout=0.3, expect={"regex": "."}) == Measurement(False, None, "connected, but no banner came")
         assert time.monotonic() - begun < 1.5
 
 
@@ -122,32 +122,32 @@ def fixture_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         daemon.wait()
 
 
-def dns(port: int, query: str = "shop.example.com", timeout: float = 1.0, **options: t.Any) -> Outcome:
+def dns(port: int, query: str = "shop.example.com", timeout: float = 1.0, **options: t.Any) -> Measurement:
     probe = read_probes([{"name": "x", "type": "dns", "query": query, "server": "127.0.0.1", "port": port, **options}])[0]
     try:
         return probe.attempt(timeout)
     except TimeoutError:
-        return Outcome(False, None, "timeout")
+        return Measurement(False, None, "timeout")
 
 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({}, Outcome(True, "10.1.2.3, 10.1.2.4")),
-        ({"expect": {"address": "10.1.2.4"}}, Outcome(True, "10.1.2.3, 10.1.2.4")),
-        ({"expect": {"address": ["10.1.2.4", "10.1.2.3"]}}, Outcome(True, "10.1.2.3, 10.1.2.4")),
-        ({"expect": {"address": ["10.1.2.4", "10.9.9.9"]}}, Outcome(False, "10.1.2.3, 10.1.2.4", "10.9.9.9 is not among the answers")),
-        ({"record": "AAAA", "expect": {"address": "fd00:0:0::1"}}, Outcome(True, "fd00::1")),
-        ({"query": "www.example.com"}, Outcome(True, "10.1.2.3, 10.1.2.4")),
-        ({"query": "www.example.com", "record": "CNAME"}, Outcome(True, "shop.example.com.")),
-        ({"query": "note.example.com", "record": "TXT"}, Outcome(True, '"hello world"')),
-        ({"query": "note.example.com"}, Outcome(False, None, "no A record")),
-        ({"query": "nobody.example.com"}, Outcome(False, None, "no such name")),
-        ({"query": "other.test"}, Outcome(False, None, "the server says REFUSED")),
+        ({}, Measurement(True, "10.1.2.3, 10.1.2.4")),
+        ({"expect": {"address": "10.1.2.4"}}, Measurement(True, "10.1.2.3, 10.1.2.4")),
+        ({"expect": {"address": ["10.1.2.4", "10.1.2.3"]}}, Measurement(True, "10.1.2.3, 10.1.2.4")),
+        ({"expect": {"address": ["10.1.2.4", "10.9.9.9"]}}, Measurement(False, "10.1.2.3, 10.1.2.4", "10.9.9.9 is not among the answers")),
+        ({"record": "AAAA", "expect": {"address": "fd00:0:0::1"}}, Measurement(True, "fd00::1")),
+        ({"query": "www.example.com"}, Measurement(True, "10.1.2.3, 10.1.2.4")),
+        ({"query": "www.example.com", "record": "CNAME"}, Measurement(True, "shop.example.com.")),
+        ({"query": "note.example.com", "record": "TXT"}, Measurement(True, '"hello world"')),
+        ({"query": "note.example.com"}, Measurement(False, None, "no A record")),
+        ({"query": "nobody.example.com"}, Measurement(False, None, "no such name")),
+        ({"query": "other.test"}, Measurement(False, None, "the server says REFUSED")),
     ],
     ids=repr,
 )
-def test_dns(server: int, options: dict, expected: Outcome) -> None:
+def test_dns(server: int, options: dict, expected: Measurement) -> None:
     assert dns(server, **options) == expected
 
 

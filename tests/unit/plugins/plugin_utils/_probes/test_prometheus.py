@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Outcome
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import read_probes
 
 SECRET = "s3cret-token"
@@ -70,10 +70,10 @@ def fixture_server() -> Iterator[str]:
 
 
 @pytest.fixture(name="ask")
-def fixture_ask(server: str) -> t.Callable[..., Outcome]:
+def fixture_ask(server: str) -> t.Callable[..., Measurement]:
     Api.raw, Api.asked[:] = None, []
 
-    def ask(data: t.Any = None, **options: t.Any) -> Outcome:
+    def ask(data: t.Any = None, **options: t.Any) -> Measurement:
         Api.data = data
         given = {"name": "p", "type": "prometheus", "url": server, "query": "up", "expect": {"value": "< 0.05"}, **options}
         return read_probes([given])[0].attempt(2.0)
@@ -81,7 +81,7 @@ def fixture_ask(server: str) -> t.Callable[..., Outcome]:
     return ask
 
 
-Ask = t.Callable[..., Outcome]
+Ask = t.Callable[..., Measurement]
 
 
 @pytest.mark.parametrize(
@@ -124,20 +124,20 @@ def test_values(ask: Ask, expect: dict, value: str, problem: str | None) -> None
     ],
 )
 def test_no_number(ask: Ask, data: dict, words: str) -> None:
-    assert ask(data) == Outcome(False, None, words)
+    assert ask(data) == Measurement(False, None, words)
     good = ask(data, expect={"max": 1, "no_data": "good"})
     assert (good.ok, good.detail) == (words.startswith("no data"), words)
 
 
 def test_several_series(ask: Ask) -> None:
     words = '3 series, such as up{instance="a:9100"}, up{instance="b:9100"}: aggregate the query, or choose series all or any'
-    assert ask(vector("1", "1", "1"), expect={"min": 1}) == Outcome(False, None, words)
-    assert ask(vector("1", "1", "1"), expect={"min": 1}, series="all") == Outcome(True, 1.0)
-    assert ask(vector("1", "0"), expect={"min": 1}, series="all") == Outcome(False, 0.0, 'up{instance="b:9100"} is 0, wanted >= 1')
-    assert ask(vector("1", "NaN"), expect={"min": 1}, series="all") == Outcome(False, None, 'no data: up{instance="b:9100"} is NaN')
+    assert ask(vector("1", "1", "1"), expect={"min": 1}) == Measurement(False, None, words)
+    assert ask(vector("1", "1", "1"), expect={"min": 1}, series="all") == Measurement(True, 1.0)
+    assert ask(vector("1", "0"), expect={"min": 1}, series="all") == Measurement(False, 0.0, 'up{instance="b:9100"} is 0, wanted >= 1')
+    assert ask(vector("1", "NaN"), expect={"min": 1}, series="all") == Measurement(False, None, 'no data: up{instance="b:9100"} is NaN')
     worst = ask(vector("0", "1", "0.5"), expect={"min": 1}, series="all")
-    assert worst == Outcome(False, 0.0, 'up{instance="a:9100"} is 0, wanted >= 1, and 1 more of 3 series')
-    assert ask(vector("0", "1"), expect={"min": 1}, series="any") == Outcome(True, 1.0)
+    assert worst == Measurement(False, 0.0, 'up{instance="a:9100"} is 0, wanted >= 1, and 1 more of 3 series')
+    assert ask(vector("0", "1"), expect={"min": 1}, series="any") == Measurement(True, 1.0)
     assert ask(vector("0", "0"), expect={"min": 1}, series="any").detail == 'up{instance="a:9100"} is 0, wanted >= 1, and 1 more of 2 series'
 
 
@@ -165,7 +165,7 @@ def test_ranges(ask: Ask, reduce: str | None, points: list[str | None], value: f
 
 def test_a_series_that_ended_is_no_data_when_the_last_point_counts(ask: Ask) -> None:
     ended = matrix(["1", "1"], age=40)
-    assert ask(ended, range="1m", step="10s", expect={"max": 3}) == Outcome(False, None, "no data: value ended 40s ago")
+    assert ask(ended, range="1m", step="10s", expect={"max": 3}) == Measurement(False, None, "no data: value ended 40s ago")
     assert ask(ended, range="1m", step="10s", reduce="max", expect={"max": 3}).ok
     # The last step of a range may be a step away from its end.
     assert ask(matrix(["1"], age=9.5), range="1m", step="10s", expect={"max": 3}).ok
@@ -201,12 +201,12 @@ def test_what_is_asked(ask: Ask, server: str) -> None:
 )
 def test_errors(ask: Ask, status: int, body: bytes, words: str) -> None:
     Api.raw = (status, body)
-    assert ask() == Outcome(False, None, words)
+    assert ask() == Measurement(False, None, words)
 
 
 def test_nobody_there() -> None:
     probe = read_probes([{"name": "p", "type": "prometheus", "url": "http://127.0.0.1:9", "query": "up", "expect": {"min": 1}}])[0]
-    assert probe.attempt(1.0) == Outcome(False, None, "connection refused")
+    assert probe.attempt(1.0) == Measurement(False, None, "connection refused")
 
 
 def test_what_is_shown_holds_no_secret(ask: Ask, server: str) -> None:

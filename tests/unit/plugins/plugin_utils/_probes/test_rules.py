@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rules import JsonRule, RegexRule
 
 LEDGER = {

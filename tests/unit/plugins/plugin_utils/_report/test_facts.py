@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Tolerance
 from tests.unit.support import report_records
 from tests.unit.support.report_records import HTTP, Story, outage, steady
 
@@ -79,12 +82,12 @@ def test_blast_radius_is_the_widest_attack() -> None:
 
 
 def test_trouble_is_sorted_by_its_urgency() -> None:
-    assert [(host["host"], host["outcome"]) for host in facts.in_trouble(report_records.not_reverted())] == [
+    assert [(host["host"], host["outcome"]) for host in facts.trouble(report_records.not_reverted())] == [
         ("n3", "stuck"),
         ("n2", "left_to_timer"),
     ]
     only_named = {**report_records.empty(), "left_to_timer": [{"host": "n9", "deadline": "2026-08-21T10:10:00Z"}]}
-    assert [host["host"] for host in facts.in_trouble(only_named)] == ["n9"]
+    assert [host["host"] for host in facts.trouble(only_named)] == ["n9"]
 
 
 def test_ramps_say_where_it_broke() -> None:
@@ -92,12 +95,32 @@ def test_ramps_say_where_it_broke() -> None:
     assert facts.ramp_sentences(report_records.held()) == []
 
 
-def test_latency_limits_in_milliseconds() -> None:
-    assert facts.limits({"success": "99%", "p50": "80ms", "p95": "0.3s", "p99": 2, "max": "nonsense"}) == {
-        "p50": 80.0,
-        "p95": 300.0,
-        "p99": 2000.0,
-    }
+def with_numbers(record: dict) -> dict:
+    """The record as steady_state writes it now, with texts that nobody can read."""
+    record = copy.deepcopy(record)
+    for phase in record["phases"]:
+        for result in (phase["steady_state"] or {}).get("probes", []):
+            result["limits"] = Tolerance.of_result(result).limits()
+            result["tolerance"] = {"success": "most", "p95": "soon"}
+    return record
+
+
+@pytest.mark.parametrize("name", ["held", "ramp", "lost_writes", "not_reverted"])
+def test_the_report_reads_the_numbers_of_a_tolerance_and_of_an_old_record_its_text(name: str) -> None:
+    old = getattr(report_records, name)()
+    new = with_numbers(old)
+    assert [track.tolerance for track in facts.tracks(new)] == [track.tolerance for track in facts.tracks(old)]
+    assert facts.impacts(new) == facts.impacts(old)
+    assert [segment.breached for track in facts.tracks(new) for segment in track.segments] == [
+        segment.breached for track in facts.tracks(old) for segment in track.segments
+    ]
+
+
+def test_a_probe_that_was_not_sampled_has_the_tolerance_of_the_plan() -> None:
+    record = report_records.refused()
+    record["plan"]["steady_state"] = [{"name": "p", "type": "tcp", "tolerance": {"p95": 0.3}}, {"name": "q", "type": "tcp"}]
+    found = {track.name: track.tolerance for track in facts.tracks(record) if track.name in ("p", "q")}
+    assert found == {"p": Tolerance(100.0, {95: 300.0}), "q": Tolerance()}
 
 
 def test_damaged_samples_are_left_out() -> None:

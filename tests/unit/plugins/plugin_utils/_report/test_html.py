@@ -132,7 +132,7 @@ def test_the_data_for_the_readout_is_json(story: str) -> None:
     ],
 )
 def test_the_verdict_is_a_word_a_colour_and_a_shape(story: str, verdict: str) -> None:
-    word, headline = html.VERDICTS[verdict]
+    word, headline = html.VERDICT_WORDS[verdict]
     outline = Outline(page(story))
     assert word in outline.words and headline in outline.words and report_records.ALL[story]()["verdict_reason"] in outline.words
     assert ("body", {"class": f"v-{verdict}"}) in outline.tags

@@ -83,7 +83,7 @@ def test_one_broken_format_does_not_cost_the_others(tmp_path: Path, monkeypatch:
     def broken(_record: object) -> str:
         raise RuntimeError("no ink")
 
-    monkeypatch.setitem(write.FORMATS, "html", ("report.html", broken))
+    monkeypatch.setitem(write.WRITERS, "html", ("report.html", broken))
     with pytest.raises(write.ReportError, match="report.html: RuntimeError: no ink") as caught:
         write.write_reports(report_records.held(), tmp_path, ["html", "junit"])
     assert sorted(caught.value.paths) == ["junit", "record"]

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""When a probe's samples are good enough, and when they can no longer become so.
+"""Samples of probes, and the tolerance that says when they are good enough and when they can no longer become so. Pure.
 
 Percentiles are nearest-rank: of n sorted values the p-th percentile is the one at rank ceil(p / 100 * n), always a value that was
 measured (definition 1 of R. J. Hyndman and Y. Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50, 1996).
@@ -14,14 +14,19 @@ most n - ceil(0.95 n) of the successful samples took longer than L", which needs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import human
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import Options
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._units import duration, human, percent
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._text import tidy
 
 PERCENTILES = (50, 95, 99)
+# The latencies of a result and of the report, in their order.
+LATENCIES = (*(f"p{percentile}" for percentile in PERCENTILES), "max")
 _ROUNDING = 1e-9
 
 
@@ -36,6 +41,26 @@ def nearest_rank(ordered: Sequence[float], percentile: int) -> float | None:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """One sample: when it began (seconds since 1970), whether it was good, how long it took (None when nothing was asked)."""
+
+    t: float
+    ok: bool
+    ms: float | None = None
+    value: Any = None
+    detail: str | None = None
+
+    def slower_than(self, limit: float) -> bool:
+        """Whether it took longer than so many milliseconds."""
+        return self.ms is not None and self.ms > limit
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in the result and in the record."""
+        ms = None if self.ms is None else round(self.ms, 3)
+        return {"t": round(self.t, 3), "ok": self.ok, "ms": ms, "value": self.value, "detail": self.detail}
+
+
+@dataclass(frozen=True)
 class Tolerance:
     """The least success ratio in percent, and the highest latency in ms per percentile."""
 
@@ -44,7 +69,7 @@ class Tolerance:
 
     @classmethod
     def read(cls, options: Options) -> Tolerance:
-        """Takes and checks the tolerance section of a probe."""
+        """Take and check the tolerance section of a probe."""
         success = options.percent("success")
         latency = {}
         for percentile in PERCENTILES:
@@ -54,25 +79,46 @@ class Tolerance:
         options.done()
         return cls(100.0 if success is None else success, latency)
 
-    def told(self) -> dict[str, str]:
+    @classmethod
+    def of_result(cls, result: Mapping[str, Any]) -> Tolerance:
+        """The tolerance of a probe in a record: its numbers, or in a record of 0.1 and in a plan its text."""
+        limits = result.get("limits")
+        if isinstance(limits, Mapping):
+            latency = {key: limits.get(f"p{key}_ms") for key in PERCENTILES}
+            success = limits.get("success_percent")
+        else:
+            texts = result.get("tolerance")
+            texts = texts if isinstance(texts, Mapping) else {}
+            success = _number(percent, texts.get("success"))
+            seconds = {key: _number(duration, texts.get(f"p{key}")) for key in PERCENTILES}
+            latency = {key: None if number is None else number * 1000.0 for key, number in seconds.items()}
+        return cls(100.0 if success is None else success, {key: ms for key, ms in latency.items() if ms is not None})
+
+    def texts(self) -> dict[str, str]:
         """As in an experiment file, defaults included."""
         return {"success": f"{self.success:g}%", **{f"p{key}": human(ms / 1000) for key, ms in self.latency.items()}}
 
+    def limits(self) -> dict[str, float]:
+        """As numbers, with the unit in the key."""
+        return {"success_percent": tidy(self.success), **{f"p{key}_ms": tidy(round(ms, 6)) for key, ms in self.latency.items()}}
 
-@dataclass(frozen=True)
-class Sample:
-    """One sample: when it began (epoch), how it went, how long it took."""
+    def breached(self, latency_ms: Mapping[str, Any]) -> dict[str, float]:
+        """The latency limits in ms that measured percentiles exceed, by the name of the percentile."""
+        limits = {f"p{key}": limit for key, limit in self.latency.items()}
+        return {name: limit for name, limit in limits.items() if isinstance(latency_ms.get(name), (int, float)) and latency_ms[name] > limit}
 
-    t: float
-    ok: bool
-    ms: float | None = None
-    value: Any = None
-    detail: str | None = None
+    def bad(self, latency_ms: Mapping[str, Any]) -> Callable[[Sample], bool]:
+        """What tells the samples of a window that count against it: failed ones and, when the window was too slow, slow ones."""
+        limit = min(self.breached(latency_ms).values(), default=math.inf)
+        return lambda sample: not sample.ok or sample.slower_than(limit)
 
-    def told(self) -> dict[str, Any]:
-        """As in the result."""
-        ms = None if self.ms is None else round(self.ms, 3)
-        return {"t": round(self.t, 3), "ok": self.ok, "ms": ms, "value": self.value, "detail": self.detail}
+
+def _number(parse: Callable[..., float], text: Any) -> float | None:
+    """A number from text; None for what the option reader of another version accepted."""
+    try:
+        return None if text is None else parse("tolerance", text)
+    except BadOption:
+        return None
 
 
 class Score:
@@ -91,7 +137,7 @@ class Score:
         if sample.ok:
             self.succeeded += times
             for percentile, limit in self.tolerance.latency.items():
-                if (sample.ms or 0.0) > limit:
+                if sample.slower_than(limit):
                     self._slow[percentile] += times
         elif times > 0:
             self._last_failure = sample.detail
@@ -126,6 +172,5 @@ class Score:
 def latencies(samples: Sequence[Sample]) -> dict[str, float | None]:
     """p50, p95, p99 and the longest of the successful samples, in ms."""
     ordered = sorted(sample.ms for sample in samples if sample.ok and sample.ms is not None)
-    told: dict[str, float | None] = {f"p{key}": nearest_rank(ordered, key) for key in PERCENTILES}
-    told["max"] = ordered[-1] if ordered else None
-    return {key: None if value is None else round(value, 3) for key, value in told.items()}
+    values = [*(nearest_rank(ordered, key) for key in PERCENTILES), ordered[-1] if ordered else None]
+    return {name: None if value is None else round(value, 3) for name, value in zip(LATENCIES, values, strict=True)}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Durations on the controller."""
+"""Durations, as plans, probes and attacks take them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import BadOption, parse_duration
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._units import duration
 
 
 @pytest.mark.parametrize(
@@ -19,7 +20,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._durations import 
     [("50ms", 0.05), ("30s", 30), ("5m", 300), ("1h", 3600), ("1.5s", 1.5), ("24h", 86400), (30, 30), (0.25, 0.25), ("30", 30), (0, 0)],
 )
 def test_good(given: t.Any, seconds: float) -> None:
-    assert parse_duration(given, "window") == pytest.approx(seconds)
+    assert duration("window", given) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_good(given: t.Any, seconds: float) -> None:
 )
 def test_bad_names_option_value_and_fix(given: t.Any) -> None:
     with pytest.raises(BadOption) as error:
-        parse_duration(given, "probe 'shop': timeout")
+        duration("probe 'shop': timeout", given, maximum=86400)
     message = str(error.value)
     assert message.startswith("probe 'shop': timeout: ")
     assert repr(given) in message
@@ -40,6 +41,6 @@ def test_bad_names_option_value_and_fix(given: t.Any) -> None:
 
 def test_limits() -> None:
     with pytest.raises(BadOption, match="the least is 1s"):
-        parse_duration(0, "duration", minimum=1)
+        duration("duration", 0, minimum=1)
     with pytest.raises(BadOption, match="the most is 1h"):
-        parse_duration("61m", "duration", maximum=3600)
+        duration("duration", "61m", maximum=3600)

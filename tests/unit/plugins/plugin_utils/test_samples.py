@@ -11,8 +11,8 @@ import itertools
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probe_options import Options
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.tolerance import Sample, Score, Tolerance, latencies, nearest_rank, rank
+from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Options
+from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample, Score, Tolerance, latencies, nearest_rank, rank
 
 GOOD, SLOW, FAILED = Sample(0.0, True, 10.0), Sample(0.0, True, 500.0), Sample(0.0, False, 3.0)
 
@@ -104,8 +104,39 @@ def test_what_leaves_the_window_is_forgotten() -> None:
 
 def test_reading() -> None:
     found = Tolerance.read(Options({"success": "99%", "p95": "300ms", "p50": 0.1}, "probe 'x': tolerance"))
-    assert found.told() == {"success": "99%", "p50": "100ms", "p95": "300ms"}
-    assert Tolerance.read(Options({}, "")).told() == {"success": "100%"}
+    assert found.texts() == {"success": "99%", "p50": "100ms", "p95": "300ms"}
+    assert found.limits() == {"success_percent": 99, "p50_ms": 100, "p95_ms": 300}
+    nothing = Tolerance.read(Options({}, ""))
+    assert (nothing.texts(), nothing.limits()) == ({"success": "100%"}, {"success_percent": 100})
+
+
+@pytest.mark.parametrize("tolerance", [Tolerance(), Tolerance(0), Tolerance(99.5, {50: 80.0, 95: 300.0, 99: 1500.0}), Tolerance(100, {95: 0.25})])
+def test_numbers_and_texts_of_a_record_are_read_back(tolerance: Tolerance) -> None:
+    assert Tolerance.of_result({"tolerance": tolerance.texts(), "limits": tolerance.limits()}) == tolerance
+    assert Tolerance.of_result({"tolerance": tolerance.texts()}) == tolerance
+    assert Tolerance.of_result({"limits": tolerance.limits()}) == tolerance
+
+
+@pytest.mark.parametrize(
+    ("result", "read"),
+    [
+        ({}, Tolerance()),
+        ({"tolerance": None, "limits": None}, Tolerance()),
+        ({"tolerance": "99%"}, Tolerance()),
+        ({"tolerance": {"success": "99%", "p50": "80ms", "p95": "0.3s", "p99": 2, "max": "nonsense"}}, Tolerance(99, {50: 80.0, 95: 300.0, 99: 2000.0})),
+        ({"tolerance": {"success": "most", "p95": "soon"}}, Tolerance()),
+    ],
+)
+def test_records_of_the_first_release_have_texts_only(result: dict, read: Tolerance) -> None:
+    assert Tolerance.of_result(result) == read
+
+
+def test_slow_samples_are_bad_only_in_a_window_that_was_too_slow() -> None:
+    tolerance = Tolerance(100, {50: 400.0, 95: 100.0})
+    slow_window, window = {"p50": 10.0, "p95": 500.0}, {"p50": 10.0, "p95": 100.0}
+    assert (tolerance.breached(slow_window), tolerance.breached(window), tolerance.breached({"p95": None})) == ({"p95": 100.0}, {}, {})
+    assert [tolerance.bad(slow_window)(sample) for sample in (GOOD, SLOW, FAILED)] == [False, True, True]
+    assert [tolerance.bad(window)(sample) for sample in (GOOD, SLOW, FAILED)] == [False, False, True]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +147,7 @@ def test_reading() -> None:
         ({"success": -1}, "success: -1 is refused"),
         ({"p95": "fast"}, "p95: 'fast' is refused: write a duration"),
         ({"p95": 0}, "p95: 0 is refused"),
-        ({"p90": "1s"}, "'p90' is refused: no such option; did you mean p9"),
+        ({"p90": "1s"}, "'p90' is refused: there is no such option; did you mean p9"),
     ],
 )
 def test_bad_tolerances(given: dict, words: str) -> None:

@@ -1,0 +1,63 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""The words and the shape of a run record: verdicts, outcomes of targets, kinds of phases, and which targets are in trouble. Pure.
+
+record.json says the same words, so they never change; a reader of an old or damaged record may meet others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Record = dict[str, Any]
+
+# The verdicts, the gravest first: a host that is not back outweighs everything that was learned.
+NOT_REVERTED, FAILED, REFUSED, ABORTED, DEVIATED, HELD = "not_reverted", "failed", "refused", "aborted", "deviated", "held"
+VERDICTS = (NOT_REVERTED, FAILED, REFUSED, ABORTED, DEVIATED, HELD)
+
+# The outcome of an attack on one target, and the same for people; the worst first.
+STUCK, LEFT_TO_TIMER, NOT_INJECTED, REVERTED = "stuck", "left_to_timer", "not_injected", "reverted"
+OUTCOMES = {STUCK: "stuck", LEFT_TO_TIMER: "left to its timer", NOT_INJECTED: "not injected", REVERTED: "reverted"}
+
+# The kinds of phases, in their order.
+BEFORE, ATTACK, AFTER = "before", "attack", "after"
+
+# The formats of a report besides record.json.
+FORMATS = ("html", "json", "junit")
+
+
+def passed(verdict: str) -> bool:
+    """Whether the exit status is 0: only for a hypothesis that held."""
+    return verdict == HELD
+
+
+def in_trouble(target: Mapping[str, Any]) -> bool:
+    """Whether this run did not bring a target back."""
+    return target.get("outcome") in (LEFT_TO_TIMER, STUCK)
+
+
+def troubled(record: Record) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Every (phase, target) that this run did not bring back. A host that was attacked in several rounds may come several times."""
+    for phase in record.get("phases") or []:
+        for target in phase.get("hosts") or []:
+            if in_trouble(target):
+                yield phase, target
+
+
+def troubled_hosts(record: Record) -> dict[str, Mapping[str, Any]]:
+    """The hosts that this run did not bring back, each with its gravest entry: a stuck undo, or else the latest deadline."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for _phase, target in troubled(record):
+        name = str(target["host"])
+        if name not in found or _gravity(target) > _gravity(found[name]):
+            found[name] = target
+    return found
+
+
+def _gravity(target: Mapping[str, Any]) -> tuple[bool, str]:
+    return target["outcome"] == STUCK, str(target.get("deadline") or "")

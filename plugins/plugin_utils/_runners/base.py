@@ -1,0 +1,31 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""How a command is run somewhere: the contract of all runners."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that ended."""
+
+    rc: int
+    stdout: str
+    stderr: str
+
+
+class Runner(t.Protocol):
+    """Runs a command somewhere; raises TimeoutError or OSError when there is no exit status to speak of."""
+
+    def run(self, argv: list[str], timeout: float) -> Completed:
+        """The end of the command."""
+
+    def close(self) -> None:
+        """Ends what still runs."""
