@@ -20,7 +20,7 @@ setup: ## make the virtual environment of the tools, outside of the checkout
 
 test: lint sanity unit smoke ## what CI runs: these four; integration, netns-test, lab-test, fault-test and cluster-test go further
 
-lint: ## ruff, mypy, yamllint, ansible-lint, changelog, docs, trial build
+lint: ## ruff, mypy, common keys of RETURN, yamllint, ansible-lint, changelog, docs, trial build
 	@scripts/sanity.sh lint
 
 sanity: ## ansible-test sanity (CORE=2.16 or another ansible-core)

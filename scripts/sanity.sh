@@ -6,7 +6,7 @@
 # sanity.sh [--core VERSION] [STEP...]
 #
 # Copies the working tree (tracked and new files, nothing that git ignores) into a real ansible_collections tree and runs
-# the checks there. Steps: ruff mypy yamllint ansible-lint changelog docs build (together: lint), sanity, targets, integration.
+# the checks there. Steps: ruff mypy returns yamllint ansible-lint changelog docs build (together: lint), sanity, targets, integration.
 #   build         ansible-galaxy collection build, and a look at what is in the tarball; it stays in dist/
 #   sanity        ansible-test sanity, every test of it
 #   targets       ansible-test compile and import with every Python on this machine that the ansible-core supports on a target
@@ -15,14 +15,14 @@
 set -euo pipefail
 export LC_ALL=C.UTF-8 NO_COLOR=1 ANSIBLE_NOCOLOR=1 ANSIBLE_DEVEL_WARNING=false
 repo=$(cd "$(dirname "$0")/.." && pwd)
-lint=(ruff mypy yamllint ansible-lint changelog docs build)
+lint=(ruff mypy returns yamllint ansible-lint changelog docs build)
 core=dev
 steps=()
 while [ $# -gt 0 ]; do
 	case $1 in
 		--core) core=$2; shift ;;
 		lint) steps+=("${lint[@]}") ;;
-		ruff | mypy | yamllint | ansible-lint | changelog | docs | build | sanity | targets | integration) steps+=("$1") ;;
+		ruff | mypy | returns | yamllint | ansible-lint | changelog | docs | build | sanity | targets | integration) steps+=("$1") ;;
 		*) sed -n '/^# sanity.sh/,/^set/{/^#/p}' "$0" >&2; exit 2 ;;
 	esac
 	shift
@@ -85,6 +85,7 @@ step_mypy() {
 	cd "$work"
 	mypy --config-file "$tree/mypy.ini" "${tree#"$work/"}"/plugins/{plugin_utils,action,filter,module_utils/_{errors,units,draw}.py}
 }
+step_returns() { scripts/return_docs.py --check; }
 step_yamllint() { yamllint --strict .; }
 step_ansible_lint() { ansible-lint --offline --profile production; }
 step_changelog() { antsibull-changelog lint; }

@@ -92,8 +92,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 id:
-  description: Name of the attack on the target.
-  returned: always
+  description: The name of the attack on the target.
+  returned: success
   type: str
   sample: io_throttle-1f2e3d4c5b
 status:
@@ -102,22 +102,24 @@ status:
   type: str
   sample: active
 deadline:
-  description: When the target reverts the attack by itself, in UTC.
+  description:
+    - When the target reverts the attack, including renewals of the lease known at that time.
+    - In UTC, by the clock that the target had before the attack.
   returned: when active
   type: str
   sample: "2026-11-22T14:03:20Z"
 remaining:
-  description: Seconds until then.
+  description: Seconds until RV(deadline).
   returned: when active
   type: float
-  sample: 58.7
+  sample: 59.6
 deadman:
-  description: What reverts it then, V(systemd) or V(watcher).
+  description: What reverts the attack at the deadline, a timer of V(systemd) or a V(watcher) process.
   returned: when active or planned
   type: str
   sample: systemd
 undo:
-  description: The script that undoes the attack; it can be run by hand at any time.
+  description: The script that reverts the attack. It can be run by hand at any time.
   returned: when active or planned
   type: str
   sample: /var/lib/faultline/io_throttle-1f2e3d4c5b/revert.sh
@@ -126,13 +128,13 @@ undo_text:
   returned: when planned or newly active
   type: str
 resources:
-  description: What the attack holds; another attack on the same is refused.
+  description: What the attack holds. While it is active, another attack on any of these is refused.
   returned: when active or planned
   type: list
   elements: str
   sample: ["io.max:/system.slice/mydatabase.service:8:0"]
 notes:
-  description: What an operator should know about this attack on this target.
+  description: What an operator should know about this attack on this target, and the overdue attacks that were undone first.
   returned: success
   type: list
   elements: str

@@ -85,8 +85,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 id:
-  description: Name of the attack in the cluster.
-  returned: always
+  description: The name of the attack in the cluster.
+  returned: success
   type: str
   sample: node-taint-1f2e3d4c5b
 status:
@@ -95,17 +95,23 @@ status:
   type: str
   sample: active
 deadline:
-  description: When the attack is reverted by itself, in UTC, by the clock of the API server.
+  description:
+    - When the attack is reverted, including renewals of the lease known at that time.
+    - In UTC, by the clock of the API server.
   returned: when active
   type: str
   sample: "2026-11-22T14:03:20Z"
 remaining:
-  description: Seconds until then.
+  description: Seconds until RV(deadline).
   returned: when active
   type: float
   sample: 59.6
 deadman:
-  description: What reverts it then, V(watcher) on the machine that ran the module.
+  description:
+    - What reverts the attack at the deadline.
+    - V(cluster) is the cluster itself, by a Job that owns what the attack created.
+    - V(watcher) is a process on the machine that ran the module. It is used for changes to objects that existed before, with O(lease),
+      and where the cluster keeps finished Jobs.
   returned: when active or planned
   type: str
   sample: watcher
@@ -115,24 +121,24 @@ journal:
   type: str
   sample: default/faultline-node-taint-1f2e3d4c5b
 undo_text:
-  description: What the undo does, step by step.
+  description: What the undo does, step by step, without values that may be secret.
   returned: when planned or newly active
   type: str
 resources:
-  description: What the attack holds; another attack on the same is refused.
+  description: What the attack holds. While it is active, another attack on any of these is refused.
   returned: when active or planned
   type: list
   elements: str
   sample: ["node:worker-3"]
 notes:
-  description: What an operator should know about this attack on this cluster.
+  description: What an operator should know about this attack on this cluster, the overdue attacks that were undone first, and after an undo what had drifted.
   returned: success
   type: list
   elements: str
 injected:
   description:
-    - That the task failed when some of it was done already that the undo does not bring back. RV(effect) then names what that was, and under C(uncertain)
-      that of which the cluster did not say whether it was done.
+    - That the task failed when some of it was done already that the undo does not bring back. RV(effect) then names what that was,
+      and under C(uncertain) that of which the cluster did not say whether it was done.
   returned: when it failed half-way
   type: bool
 effect:

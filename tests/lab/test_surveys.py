@@ -140,7 +140,7 @@ def test_a_survey_runs_an_experiment(
         (NETWORK, {"fault_mode": "drop"}, "for drop and reject at least one of fault_peers, fault_ports and fault_interface"),
         (DISK, {"fault_kind": "throttle"}, "with throttle fault_service"),
         (DISK, {"fault_kind": "file"}, "with file fault_path"),
-        (DEPENDENCY, {}, "dependency_host or dependency_port or both"),
+        (DEPENDENCY, {}, "dependency_host or dependency_port or both are required"),
     ],
 )
 def test_what_a_survey_cannot_require_is_said(lab: Lab, playbook: str, given: dict, words: str) -> None:

@@ -15,27 +15,33 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from ansible.utils.unsafe_proxy import wrap_var
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.attack_docs import check_attacks
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import normalise
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.survey import variables
 from tests.support.paths import CHECKOUT
 
 PLAYBOOKS = CHECKOUT / "playbooks"
 SURVEYS = sorted((CHECKOUT / "docs/surveys").glob("*.json"))
-NOT_FOR_SURVEYS = {"audit", "cluster_audit", "cluster_halt", "experiment", "halt", "lab"}
+NOT_FOR_SURVEYS = {"_survey", "audit", "cluster_audit", "cluster_halt", "experiment", "halt", "lab"}
 # A line of the comment at the top of a playbook that describes a variable; a line that goes on is further right.
 DESCRIBED = re.compile(r"^#   ([a-z][a-z0-9_]+) +(\S.*)$", re.MULTILINE)
 # What a person would answer where there is no default.
 ANSWERS = {
     "hosts": "web", "url": "http://shop.example.com/", "process": "nginx", "service": "nginx", "domains": "db.example.com", "interface": "eth1",
-    "dependency": "db.example.com", "names": "db.example.com", "path": "/srv/data", "delay": "100ms", "name": "db.example.com", "addresses": "192.0.2.1",
+    "dependency_host": "db.example.com", "names": "db.example.com", "path": "/srv/data", "delay": "100ms", "name": "db.example.com", "addresses": "192.0.2.1",
     "namespace": "shop", "labels": "app=web", "nodes": "pool=web",
 }  # fmt: skip
+OF_THE_PLAYBOOK = {"host_shutdown": {"fault_return"}}
 # What a person would have to answer as well.
 NEEDED_WITH = {
-    "fd": {"resource_stress_process": "nginx"},
+    "fd": {"fault_process": "nginx"},
     "throttle": {"fault_service": "nginx"},
     "spoof": {"fault_addresses": "192.0.2.1"},
+    "drop": {"fault_interface": "eth1"},
+    "reject": {"fault_interface": "eth1"},
+    "poweroff": {"fault_way_back": "ipmi"},
     "file": {"fault_path": "/etc/shop.conf"},
 }
 
@@ -44,19 +50,14 @@ def survey(path: Path) -> list[dict[str, Any]]:
     return json.loads(path.read_text())["spec"]
 
 
-def playbook(path: Path) -> tuple[str, str]:
-    """The comment at the top of a playbook, and the rest."""
-    head, dash, body = (PLAYBOOKS / f"{path.stem}.yml").read_text().partition("\n- name:")
-    return head, dash + body
-
-
 def described(path: Path) -> dict[str, str]:
-    return dict(DESCRIBED.findall(playbook(path)[0]))
+    """The variables in the comment at the top of a playbook, each with its description and its default."""
+    return dict(DESCRIBED.findall((PLAYBOOKS / f"{path.stem}.yml").read_text().partition("\n- name:")[0]))
 
 
 def word_of(variable: str) -> str:
     """The variable without the prefix of its playbook."""
-    return variable.removeprefix("resource_stress_").rpartition("fault_")[2]
+    return variable.rpartition("fault_")[2]
 
 
 def test_each_playbook_of_an_attack_has_a_survey() -> None:
@@ -67,10 +68,25 @@ def test_each_playbook_of_an_attack_has_a_survey() -> None:
 def test_every_variable_is_one_of_the_playbook(path: Path) -> None:
     asked = [question["variable"] for question in survey(path)]
     assert len(asked) == len(set(asked))
-    body = playbook(path)[1]
-    for variable in asked:
-        assert variable in described(path)
-        assert re.search(rf"\b{variable}\b", body), variable
+    assert set(asked) <= set(described(path))
+
+
+@pytest.mark.parametrize("path", SURVEYS, ids=lambda path: path.stem)
+def test_the_comment_of_a_playbook_has_its_variables_and_their_defaults(path: Path) -> None:
+    taken = variables(path.stem)
+    words = described(path)
+    # The playbook itself hands these to the role.
+    assert set(words) == set(taken) | OF_THE_PLAYBOOK.get(path.stem, set())
+    for name, default in taken.items():
+        told = re.split(r"  +", words[name])
+        if default != "":
+            assert str(default).lower() == told[-1].lower() if len(told) > 1 else words[name].endswith(f" {default}"), name
+
+
+@pytest.mark.parametrize("name", [path.stem for path in SURVEYS])
+def test_every_playbook_takes_the_common_variables(name: str) -> None:
+    common = {"url", "tcp", "success", "duration", "lease", "protected", "window", "settle", "report_dir"}
+    assert {f"fault_{word}" for word in common} <= set(variables(name))
 
 
 @pytest.mark.parametrize("path", SURVEYS, ids=lambda path: path.stem)
@@ -103,9 +119,12 @@ def test_form(path: Path) -> None:
 
 def plan_of(path: Path, answers: dict[str, Any]) -> dict[str, Any]:
     """The plan that the playbook makes of these answers, which are extra variables and so go before its own."""
-    play = yaml.safe_load((PLAYBOOKS / f"{path.stem}.yml").read_text())[-1]
+    [own] = yaml.safe_load((PLAYBOOKS / f"{path.stem}.yml").read_text())
+    assert own["ansible.builtin.import_playbook"] == "_survey.yml"
+    [look, run] = yaml.safe_load((PLAYBOOKS / "_survey.yml").read_text())
+    assert look["vars"] == run["vars"]
     magic = {"groups": {"all": ["web1", "web2"], "web": ["web1", "web2"]}, "playbook_dir": str(PLAYBOOKS)}
-    templar = Templar(loader=DataLoader(), variables={**magic, **trusted(play["vars"]), **answers})
+    templar = Templar(loader=DataLoader(), variables={**magic, **trusted(run["vars"] | own["vars"]), **answers})
     return normalise(templar.template(trusted("{{ experiment_plan }}")))
 
 
@@ -131,7 +150,7 @@ def answered(path: Path) -> dict[str, Any]:
 
 
 def _needed(question: dict[str, Any]) -> bool:
-    return question["required"] or word_of(question["variable"]) == "url"
+    return question["required"] or word_of(question["variable"]) in ("url", "dependency_host")
 
 
 @pytest.mark.parametrize(
@@ -177,3 +196,18 @@ def test_addresses_that_always_pass(name: str, answers: dict[str, Any], told: st
         del step["with"]["control_addresses"]
     [without] = plan_of(path, {**answered(path), **answers})["method"]
     assert step["with"] == without["with"]
+
+
+def test_an_answer_is_evaluated_as_ansible_does_it_and_only_once() -> None:
+    """A template of the operator counts; one that a person typed into the survey of AWX, which marks it, stays a text."""
+    path = next(path for path in SURVEYS if path.stem == "process_fault")
+    typed = wrap_var("{{ word }}")
+    answers = {**answered(path), "word": "nginx", "fault_process": trusted("{{ word }}"), "fault_user": typed}
+    [step] = plan_of(path, answers)["method"]
+    assert (step["with"]["name"], step["with"]["user"]) == ("nginx", "{{ word }}")
+
+
+def test_an_unknown_variable_is_not_evaluated_into_the_plan() -> None:
+    """An inventory may have variables of the same prefix, such as the fault domain of a host."""
+    path = next(path for path in SURVEYS if path.stem == "clock_fault")
+    assert plan_of(path, {**answered(path), "fault_domain": "rack7"}) == plan_of(path, answered(path))

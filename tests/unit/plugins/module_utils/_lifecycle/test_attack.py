@@ -29,6 +29,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import
 from ansible_collections.faultline.chaos.plugins.modules.clock_skew import ClockSkew
 from ansible_collections.faultline.chaos.plugins.modules.host_power import HostPower
 from tests.support import crash
+from tests.unit.support.returns import check_returned
 
 
 class Touch(Attack):
@@ -434,3 +435,10 @@ def test_crash_points_are_in_their_order(attack, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv(crash.VARIABLE, point)
     attack()
     assert killed == [signal.SIGKILL]
+
+
+def test_what_is_returned_is_what_is_documented(attack) -> None:
+    results = [attack(check_mode=True), attack(), attack(), attack(state="absent", check_mode=True), attack(state="absent"), attack(state="absent")]
+    assert [result["status"] for result in results] == ["planned", "active", "active", "absent", "reverted", "absent"]
+    for result in results:
+        check_returned("host", result)

@@ -20,6 +20,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.jo
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import describe, revert_entry, status
 from ansible_collections.faultline.chaos.plugins.modules import k8s_lease
 from tests.unit.support.kube_attacks import MAPS, Wall, Write, call, content, prepare
+from tests.unit.support.returns import check_returned
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,10 @@ def test_from_beginning_to_end(kube, attack) -> None:
     assert not again["changed"] and again["id"] == made["id"] and again["status"] == "active"
     gone = call(kube, attack, state="absent", wait="2s")  # how long it was looked at makes it no other attack
     assert gone["changed"] and gone["status"] == "reverted" and content(kube) == before
-    assert call(kube, attack, state="absent")["status"] == "absent"
+    absent = call(kube, attack, state="absent")
+    assert absent["status"] == "absent"
+    for result in (planned, made, again, gone, absent):
+        check_returned("cluster", result)
 
 
 def test_the_journal_is_there_before_the_change(kube) -> None:
