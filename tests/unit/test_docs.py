@@ -96,12 +96,11 @@ def test_the_guide_to_attacks_names_what_exists() -> None:
     """Each file that it names is there, and each word in capitals is a class of the undo or another public name of the target's code."""
     hosts = (DOCS / "adding-an-attack.md").read_text().partition("## Attacks on Kubernetes")[0]
     places = ("", "plugins/module_utils", "plugins/module_utils/_lifecycle", "plugins/module_utils/_undo", "tests/faults/support", "tests/unit/plugins/modules")
-    for name in set(re.findall(r"`([\w./-]+\.(?:py|yml|md))`", hosts)):
-        if "NAME" not in name:
-            assert any((CHECKOUT / place / name).exists() for place in places), name
+    files = {name for name in re.findall(r"`([\w./-]+\.(?:py|yml|md))`", hosts) if "NAME" not in name}
+    assert {name for name in files if not any((CHECKOUT / place / name).exists() for place in places)} == set()
     code = "\n".join(path.read_text() for path in (CHECKOUT / "plugins/module_utils").rglob("*.py") if "_kube" not in path.parts)
-    for name in set(re.findall(r"`([A-Z][a-z]\w+)\b", hosts)) - {"Box"}:
-        assert re.search(rf"^class {name}\b", code, re.MULTILINE), name
+    names = set(re.findall(r"`([A-Z][a-z]\w+)\b", hosts)) - {"Box"}
+    assert {name for name in names if not re.search(rf"^class {name}\b", code, re.MULTILINE)} == set()
 
 
 def test_links_lead_somewhere() -> None:
