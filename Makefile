@@ -8,9 +8,10 @@ export LC_ALL := C.UTF-8
 
 # CORE=2.16 runs sanity or tests on that ansible-core; ARGS go to pytest.
 export CORE ?= dev
+export NAME
 ARGS ?=
 
-.PHONY: help setup test lint sanity unit integration netns-test lab-test legacy-test fault-test smoke cluster-test demo bench build clean
+.PHONY: help setup test lint sanity unit integration netns-test lab-test legacy-test fault-test smoke cluster-test demo bench build clean new-attack
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' Makefile | while read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -38,7 +39,11 @@ integration: ## tests of the role, the playbooks and steady_state on this machin
 	python -m pytest tests/integration $(ARGS) || status=1
 	exit $$status
 
-netns-test: ## tests of the packet filter in network namespaces of this machine, as root (ARGS for pytest)
+new-attack: ## the files of a new attack on hosts, to be filled in: NAME=route_fault; see docs/adding-an-attack.md
+	@PATH=$$(scripts/venv.sh):$$PATH
+	python scripts/new_attack.py "$${NAME-}"
+
+netns-test: ## whole attacks on hosts made of namespaces on this machine, as root: seconds instead of minutes (ARGS for pytest)
 	@PATH=$$(scripts/venv.sh $(CORE)):$$PATH
 	python -m pytest -n 0 tests/netns $(ARGS)
 

@@ -176,11 +176,12 @@ import re
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
+from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem, kernel_files
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import io_limits
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups import EmptyCgroup, RemoveCgroup
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import HasLine, IoController, IsInode, Put
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import IoController, IsInode
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import HasLine, Put
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, SameBoot, Undo
 
 LIMITS = {"read_bps": "rbps", "write_bps": "wbps", "read_iops": "riops", "write_iops": "wiops"}
@@ -328,10 +329,10 @@ class IoThrottle(Attack):
             if self.own:
                 os.mkdir(self.own.path, 0o755)
             for place in self.off:
-                _write(os.path.join(place, "cgroup.subtree_control"), "+io")
+                kernel_files.write(os.path.join(place, "cgroup.subtree_control"), "+io")
             crash_point("inject:0")
             for change in plan.changes:
-                _write(change.path, change.write)
+                kernel_files.write(change.path, change.write)
         except OSError as error:
             raise AttackError("{}: {}".format(error.filename or "the kernel refuses it", error.strerror))
         if self.own:
@@ -352,18 +353,6 @@ class IoThrottle(Attack):
             "device": io_limits.device_name(number),
             "processes": len(self.pids),
         }
-
-
-def _write(path, text):
-    """In one write, as the kernel wants it; its refusal comes with the name of the file."""
-    handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(handle, text.encode("ascii") + b"\n")
-    except OSError as error:
-        error.filename = path
-        raise
-    finally:
-        os.close(handle)
 
 
 def main():

@@ -52,10 +52,6 @@ def is_up(box: Box) -> bool:
     return "v0" in box.sh("ip -o link show up dev v0")
 
 
-def closed(box: Box) -> bool:
-    return box.sh("ls /var/lib/faultline").split() == ["control.sh", "history.jsonl", "lock"]
-
-
 def test_check_real_again_revert(box: Box, before: str) -> None:
     planned = box.module("interface_down", check_mode=True, interface="v0", duration="5m")
     assert planned["status"] == "planned" and "link set dev v0 up" in planned["diff"]["after"] and box.sh(SHOW) == before
@@ -71,7 +67,7 @@ def test_check_real_again_revert(box: Box, before: str) -> None:
 
 def test_the_dead_man(box: Box, before: str) -> None:
     assert box.module("interface_down", interface="v0", duration="2s")["status"] == "active"
-    until(lambda: closed(box), 20, "the dead-man undoes it")
+    until(box.closed, 20, "the dead-man undoes it")
     assert box.sh(SHOW) == before
 
 
@@ -80,14 +76,14 @@ def test_a_crash_of_the_injector(box: Box, before: str, point: str) -> None:
     assert box.module("interface_down", crash=point, interface="v0", duration="2s") == {}
     if point == "journalled":  # no dead-man yet: whoever sweeps first
         box.sh("sleep 2; sh /var/lib/faultline/control.sh sweep")
-    until(lambda: closed(box), 20, "undone")
+    until(box.closed, 20, "undone")
     assert box.sh(SHOW) == before
 
 
 def test_three_undos_at_once(box: Box, before: str) -> None:
     box.module("interface_down", interface="v0", duration="5m")
     box.sh("for n in 1 2 3; do sh /var/lib/faultline/interface_down-*/revert.sh >/dev/null & done; wait")
-    assert closed(box) and box.sh(SHOW) == before
+    assert box.closed() and box.sh(SHOW) == before
 
 
 def test_somebody_set_it_up_meanwhile(box: Box, before: str) -> None:

@@ -84,6 +84,25 @@ def test_coming_from_leads_somewhere() -> None:
                 assert word in known, f"{cells[0]}: {word}"
 
 
+def test_the_guide_to_attacks_shows_a_real_module() -> None:
+    guide = (DOCS / "adding-an-attack.md").read_text()
+    [path] = re.findall(r"From `(plugins/modules/\w+\.py)`:\n\n```python", guide)
+    shown = guide.partition("```python\n")[2].partition("```")[0]
+    module = (CHECKOUT / path).read_text().splitlines()
+    assert [line for line in shown.splitlines() if line not in module] == []
+
+
+def test_the_guide_to_attacks_names_what_exists() -> None:
+    """Each file that it names is there, and each word in capitals is a class of the undo or another public name of the target's code."""
+    hosts = (DOCS / "adding-an-attack.md").read_text().partition("## Attacks on Kubernetes")[0]
+    places = ("", "plugins/module_utils", "plugins/module_utils/_lifecycle", "plugins/module_utils/_undo", "tests/faults/support", "tests/unit/plugins/modules")
+    files = {name for name in re.findall(r"`([\w./-]+\.(?:py|yml|md))`", hosts) if "NAME" not in name}
+    assert {name for name in files if not any((CHECKOUT / place / name).exists() for place in places)} == set()
+    code = "\n".join(path.read_text() for path in (CHECKOUT / "plugins/module_utils").rglob("*.py") if "_kube" not in path.parts)
+    names = set(re.findall(r"`([A-Z][a-z]\w+)\b", hosts)) - {"Box"}
+    assert {name for name in names if not re.search(rf"^class {name}\b", code, re.MULTILINE)} == set()
+
+
 def test_links_lead_somewhere() -> None:
     for page in [*DOCS.glob("*.md"), CHECKOUT / "README.md"]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.faults.support.attacks import ATTACKS
 from tests.support.paths import CHECKOUT
 
 PLUGINS = CHECKOUT / "plugins"
@@ -109,6 +110,12 @@ def test_action_group_is_the_modules_that_say_so() -> None:
     in_clusters = {path.stem for path in MODULES if KUBE_GROUP in fragments(path)}
     assert set(runtime["action_groups"].get("k8s_attacks", [])) == in_clusters
     assert in_clusters == {path.stem for path in MODULES if "faultline.chaos._kube_attack" in fragments(path)}
+
+
+def test_every_attack_is_tried_by_the_fault_tests() -> None:
+    """host_power ends the host that the fault tests look at; its lab test has faults of its own."""
+    tried = {attack.module for attack in ATTACKS} | {"host_power"}
+    assert {path.stem for path in MODULES if ATTACK_GROUP in fragments(path)} == tried, "give it an entry in tests/faults/support/attacks.py"
 
 
 def test_controller_requirements_are_the_ones_used() -> None:

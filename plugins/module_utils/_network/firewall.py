@@ -20,6 +20,7 @@ import hashlib
 import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._host import trial
 from ansible_collections.faultline.chaos.plugins.module_utils._host.namespace import HERE
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import CHAIN_PREFIX, TABLE_PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._network.xtables import TRIES, Locking
@@ -126,9 +127,9 @@ class _Firewall:
     def try_kernel(self):
         """None, or why this back-end cannot do it."""
         for argv, stdin in self._steps():
-            rc, out, err = self.host.run([self.host.tool("unshare"), "--net"] + argv, check=False, data=stdin)
-            if rc != 0:
-                return ((err or out).strip().splitlines() or ["rc %d" % rc])[0]
+            problem = trial.problem(self.host, argv, stdin)
+            if problem is not None:
+                return problem
         return None
 
     def steps(self):

@@ -7,6 +7,7 @@
 """Whether the kernel of the target can carry netem, tried where it does no harm."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._host import trial
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import TRIAL_INTERFACE
 
 
@@ -18,8 +19,7 @@ def lacks_redirect(host, words):
     tc, ip = host.tool("tc"), host.tool("ip")
     if host.check_mode:
         return None
-    apart = [host.tool("unshare"), "--net"]
-    rc, out, err = host.run(apart + [tc, "qdisc", "add", "dev", "lo", "root", "netem"] + words, check=False)
+    rc, out, err = trial.run(host, [tc, "qdisc", "add", "dev", "lo", "root", "netem"] + words)
     if rc != 0:
         said = (err or out).strip().splitlines()[-1:] or ["rc %d" % rc]
         raise AttackError(
@@ -28,10 +28,10 @@ def lacks_redirect(host, words):
         )
     if host.has_tool("modprobe") and not host.read("/sys/module/ifb/initstate"):
         host.run([host.tool("modprobe"), "-q", "ifb", "numifbs=0"], check=False)  # or it comes with ifb0 and ifb1
-    if host.run(apart + [ip, "link", "add", TRIAL_INTERFACE, "type", "ifb"], check=False)[0] != 0:
+    if trial.problem(host, [ip, "link", "add", TRIAL_INTERFACE, "type", "ifb"]) is not None:
         return "the kernel has no ifb devices to go around it"
-    trial = "qdisc add dev lo clsact\nfilter add dev lo egress protocol ip pref 1 u32 match u32 0 0 action pass\n"
-    trial += "filter add dev lo egress protocol ip pref 2 u32 match u32 0 0 action mirred egress redirect dev lo\n"
-    if host.run(apart + [tc, "-batch", "-"], check=False, data=trial)[0] != 0:
+    filters = "qdisc add dev lo clsact\nfilter add dev lo egress protocol ip pref 1 u32 match u32 0 0 action pass\n"
+    filters += "filter add dev lo egress protocol ip pref 2 u32 match u32 0 0 action mirred egress redirect dev lo\n"
+    if trial.problem(host, [tc, "-batch", "-"], filters) is not None:
         return "the kernel has no clsact hooks (4.5) or no u32 and mirred to go around it"
     return None

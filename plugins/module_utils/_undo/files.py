@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Undo steps for files: a directory of ours, a file of theirs, a small file of the kernel.
+"""Undo steps for files: a directory of ours, a file of theirs, the io controller of control groups.
 
 A user may swap a name for a symbolic link between two of our looks. So every step first enters the directory, compares its device and
 inode with what was noted, and then works on names without a slash in it, or on an open file.
@@ -12,27 +12,12 @@ inode with what was noted, and then works on names without a slash in it, or on 
 
 from shlex import quote
 
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, all_hold, comment
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, comment
 
 _IS_INODE = r"""
 is_inode() { # is_inode PATH DEVICE INODE: that very file; a device may have another number after a reboot
     set -- "$2" "$3" $(stat -L -c '%d %i' "$1" 2>/dev/null)
     [ $# = 4 ] && [ "$2" = "$4" ] && { [ "$1" = "$3" ] || ! same_boot; }
-}
-"""
-
-_PUT = r"""
-put() { # put TEXT FILE: into a small file of the kernel
-    printf '%s\n' "$1" 2>/dev/null >"$2" || problem "cannot write $1 to $2"
-}
-"""
-
-_HAS_LINE = r"""
-has_line() { # has_line FILE LINE: in a small file of the kernel
-    while read -r line; do
-        [ "$line" != "$2" ] || return 0
-    done 2>/dev/null <"$1"
-    return 1
 }
 """
 
@@ -185,19 +170,6 @@ class Settled(Typed):
         return '[ "$drifted" = 0 ]'
 
 
-class HasLine(Typed):
-    """A small file of the kernel has exactly this line."""
-
-    fields = ("path", "line")
-    functions = _HAS_LINE
-
-    def __init__(self, path, line):
-        super().__init__(path=path, line=line)
-
-    def condition(self):
-        return f"has_line {quote(self.path)} {quote(self.line)}"
-
-
 class IoController(Typed):
     """The control groups in a directory have the io controller, and nobody uses it there."""
 
@@ -209,19 +181,6 @@ class IoController(Typed):
 
     def condition(self):
         return f"io_ours {quote(self.path)}"
-
-
-class Put(Typed):
-    """Write a line to a small file of the kernel (of /sys, /proc), while the guards hold."""
-
-    fields = ("title", "path", "text", "guards")
-    functions = _PUT
-
-    def __init__(self, title, path, text, guards):
-        super().__init__(title=title, path=path, text=text, guards=list(guards))
-
-    def render(self):
-        return [comment(self.title), f"if {all_hold(self.guards)}; then put {quote(self.text)} {quote(self.path)}; fi"]
 
 
 class RemoveOwn(Typed):

@@ -9,7 +9,7 @@
 A new kind is one class and one line here; tests/unit/plugins/module_utils/_undo/test_kinds.py refuses a class without its line.
 """
 
-from ansible_collections.faultline.chaos.plugins.module_utils._undo import cgroups, files, limits, lines, steps
+from ansible_collections.faultline.chaos.plugins.module_utils._undo import cgroups, files, kernel_files, limits, lines, steps
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import NESTED
 
 _ALL = (
@@ -35,12 +35,14 @@ _ALL = (
     steps.ComesBack,
     files.IsInode,
     files.Settled,
-    files.HasLine,
     files.IoController,
-    files.Put,
     files.RemoveOwn,
     files.FileBack,
     files.InPlace,
+    kernel_files.HasLine,
+    kernel_files.ValueIs,
+    kernel_files.StillOurs,
+    kernel_files.Put,
     limits.HasHeirs,
     limits.HeirsBack,
     lines.Misses,

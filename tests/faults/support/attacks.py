@@ -16,6 +16,9 @@ VICTIM_START = "/usr/local/sbin/flvictim-start"
 
 FILE = "/etc/debian_version"  # a file that nobody needs
 
+SYSCTL = "net.ipv4.tcp_fin_timeout"
+SYSCTL_FILE = "/proc/sys/" + SYSCTL.replace(".", "/")
+
 WIRE = "tstwire0"  # an interface beside the one that the host is reached by
 _OTHER_END = "tstwire1"
 _PLUG = "; ".join(
@@ -197,6 +200,13 @@ ATTACKS = [
         points=("guarded", "prepared", "journalled", "armed", "inject:0", "inject:1", "injected", "verified"),
         refused=(Broken("/sbin/ip", 'case "$*" in "link set "*" down") echo "RTNETLINK answers: Operation not permitted" >&2; exit 2 ;; esac'),),
         stuck=(Broken("/sbin/ip", 'echo "RTNETLINK answers: broken" >&2; exit 2'),),
+    ),
+    Attack(
+        "sysctl_fault",
+        {"sysctls": {SYSCTL: 7}},
+        active=f"text('{SYSCTL_FILE}').strip() == '7'",
+        points=("guarded", "prepared", "journalled", "armed", "inject:0", "injected", "verified"),
+        stuck=(Broken("/bin/cat", f'case "$*" in *{SYSCTL_FILE}) echo "cat: refused" >&2; exit 1 ;; esac'),),
     ),
     *(
         Attack(

@@ -199,6 +199,10 @@ class Box:
         lines = [line.rpartition(" [")[0] if line.startswith(":") else line for line in text.splitlines()]
         return "\n".join(line for line in lines if line and not line.startswith(("#", "*", "COMMIT", ":")))
 
+    def closed(self) -> bool:
+        """Whether no attack is active there any more: an undo has removed the last record."""
+        return self.sh("ls /var/lib/faultline").split() == ["control.sh", "history.jsonl", "lock"]
+
     def pids(self, name: str) -> list[int]:
         """Oldest first, as the box counts them."""
         return [int(pid) for pid in self.sh(f"grep -lx {name} /proc/[0-9]*/comm | cut -d/ -f3 | sort -n", check=False).split()]

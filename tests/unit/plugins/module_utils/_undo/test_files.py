@@ -14,9 +14,10 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.filesystem import OwnDirectory
 from ansible_collections.faultline.chaos.plugins.module_utils._state import file as state_file
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, HasLine, InPlace, IoController, IsInode, Put, RemoveOwn, Settled
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, IoController, RemoveOwn, Settled
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import Put
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kinds import from_dict
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, SameBoot, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Undo
 
 DRIFTED, STUCK = 6, 4
 BEFORE, AFTER = b"one\ntwo\n", b"changed\n"
@@ -323,25 +324,7 @@ def test_a_mode_of_what_is_another_file_by_now(bench, shell, tmp_path: Path, oth
     assert revert(bench, shell, "hand", "accept").returncode == 0
 
 
-# --- small files of the kernel -----------------------------------------------------------------------
-
-
-def test_put_only_where_our_line_is(bench, shell, tmp_path: Path) -> None:
-    for name, text in (("ours", "7:0 1\n8:0 10\n"), ("theirs", "18:0 10\n8:0 100\n")):
-        (tmp_path / name).write_text(text)
-    steps = [Put("put", str(tmp_path / name), "8:0 0", [SameBoot(), HasLine(str(tmp_path / name), "8:0 10")]) for name in ("ours", "theirs", "none")]
-    bench.publish("a", Undo(steps))
-    assert revert(bench, shell).returncode == 0
-    assert (tmp_path / "ours").read_text() == "8:0 0\n" and (tmp_path / "theirs").read_text() == "18:0 10\n8:0 100\n"
-    assert not (tmp_path / "none").exists()
-
-
-def test_put_to_another_inode_is_not_done(bench, shell, tmp_path: Path) -> None:
-    found = tmp_path.stat()
-    file = tmp_path / "file"
-    file.write_text("x\n")
-    bench.publish("a", Undo([Put("put", str(file), "y", [IsInode(str(tmp_path), found.st_dev, found.st_ino + 1)])]))
-    assert revert(bench, shell).returncode == 0 and file.read_text() == "x\n"
+# --- the io controller -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

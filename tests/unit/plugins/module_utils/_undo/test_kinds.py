@@ -16,7 +16,8 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups import EmptyCgroup, RemoveCgroup
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, HasLine, InPlace, IoController, IsInode, Put, RemoveOwn, Settled
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, IoController, IsInode, RemoveOwn, Settled
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import HasLine, Put, StillOurs, ValueIs
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kinds import KINDS, from_dict, undo_from_dict
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.limits import HasHeirs, HeirsBack
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Feed, Insist, Lacks, Misses, Until
@@ -59,7 +60,8 @@ def everything() -> Undo:
     undo.steps += [Feed("o", ["p"], "q\nr", 2), Insist("i", ["j", "k"], guard)]
     undo.steps.append(When([HasHeirs(11, 12, 13, 14)], [HeirsBack("p", "/q", 15, 16, 17, 18, 19)]))
     file = {"title": "f", "path": "/f", "parent": [1, 2], "name": "g", "file": [3, 4], "before": "h", "after": "i"}
-    undo.steps.append(Put("j", "/k", "l", [IsInode("/m", 5, 6), HasLine("/r", "s"), IoController("/t"), Settled()]))
+    values = [ValueIs("/u", "v"), StillOurs("/w", "x", "y", ["z"])]
+    undo.steps.append(Put("j", "/k", "l", [IsInode("/m", 5, 6), HasLine("/r", "s"), IoController("/t"), Settled(), *values], ["z"]))
     undo.steps += [RemoveOwn("n", "/o"), FileBack(aside="p", fresh="q", **file), InPlace(how="mode", **file)]
     undo.same("s", ["t"], "u\nv", guard, ["refcnt"])
     return undo

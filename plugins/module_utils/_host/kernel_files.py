@@ -1,0 +1,82 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Small files of the kernel (/proc, /sys, control groups): written in one write(2), and read in the kernel's own spelling.
+
+The kernel takes each write(2) for a whole value, so a value must not be split. What it shows afterwards may be spelled differently (1,2,3 is
+shown as 1-3, 0x10 as 16), and it may be another value (1001 ms becomes 1004 ms where a clock tick is 4 ms).
+The undo has the same in sh: _undo/kernel_files.py.
+"""
+
+import os
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+
+# For another network namespace, whose files only a process in it can see. Arguments: value, path.
+WRITE = ["sh", "-c", 'printf "%s\\n" "$1" >"$2"', "sh"]
+
+
+def write(path, text):
+    """Errors: OSError with the name of the file."""
+    handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(handle, text.encode("utf-8", "surrogateescape") + b"\n")
+    except OSError as error:
+        error.filename = path
+        raise
+    finally:
+        os.close(handle)
+
+
+def write_in(host, place, path, text):
+    """As write(), in the network of a place (see namespace.py). Errors: AttackError."""
+    if place.key:
+        rc, out, err = host.run(place.argv([*WRITE, text, path]), check=False)
+        if rc != 0:
+            raise AttackError(f"{path} refuses {text!r}: {last_line(err or out)}")
+        return
+    try:
+        write(path, text)
+    except OSError as error:
+        raise AttackError(f"{path} refuses {text!r}: {error.strerror}")
+
+
+def read_in(host, place, path):
+    """The value as value_of() gives it, in the network of a place; None when it cannot be read."""
+    if place.key:
+        rc, out, _err = host.run(place.argv(["cat", path]), check=False)
+        return value_of(out) if rc == 0 else None
+    text = host.read(path, None)
+    return None if text is None else value_of(text)
+
+
+def value_of(text):
+    """A value as it is compared: its words apart by one space."""
+    return " ".join(str(text).split())
+
+
+def same_value(one, other):
+    """Whether two spellings mean the same to the kernel: words, numbers (0x10 is 16), lists of numbers (1,2,3 is 1-3)."""
+    return [_meaning(word) for word in str(one).split()] == [_meaning(word) for word in str(other).split()]
+
+
+def last_line(text):
+    """What a program said at last, without the names of shells before it."""
+    return (text.strip().splitlines() or ["it failed"])[-1].rpartition(": ")[2]
+
+
+def _meaning(word):
+    try:
+        return int(word, 0)
+    except ValueError:
+        pass
+    found = set()
+    for part in word.split(","):
+        first, dash, last = part.partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()) or int(last or first) - int(first) > 1 << 20:
+            return word
+        found.update(range(int(first), int(last or first) + 1))
+    return sorted(found)

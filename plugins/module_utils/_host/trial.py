@@ -1,0 +1,18 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""A throw-away network namespace: what an attack would do is tried where nothing is lost, and all of it is gone when the program ends."""
+
+
+def run(host, argv, data=None):
+    """Run a program in a network namespace of its own, which has the interface lo only. Returns (rc, stdout, stderr). Errors: AttackError."""
+    return host.run([host.tool("unshare"), "--net", *argv], check=False, data=data)
+
+
+def problem(host, argv, data=None):
+    """None when a program succeeds there, else the first line of what it said."""
+    rc, out, err = run(host, argv, data)
+    return None if rc == 0 else ((err or out).strip().splitlines() or ["rc %d" % rc])[0]

@@ -1,0 +1,291 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Sysctls of the target: their names and files, what writing them does (tried in a throw-away network namespace), and their undo."""
+
+import os
+import re
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
+from ansible_collections.faultline.chaos.plugins.module_utils._hints import did_you_mean
+from ansible_collections.faultline.chaos.plugins.module_utils._host import trial
+from ansible_collections.faultline.chaos.plugins.module_utils._host.kernel_files import last_line, read_in, same_value, value_of
+from ansible_collections.faultline.chaos.plugins.module_utils._state.sysctl_rules import OPTION, PAIRS
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import Put, StillOurs, ValueIs
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, FileHolds, SameBoot, Succeeds, Undo, When
+
+ROOT = "/proc/sys"
+MOST = 32  # keys of one attack
+_LONGEST = 4096  # characters of a value; a page is what the kernel takes
+_NAME = re.compile(r"^[A-Za-z0-9_]+(?:[./][A-Za-z0-9_:@+-]+)+\Z")
+_INTERFACE = re.compile(r"^(net/\w+/(?:conf|neigh)/)(?!all/|default/)([^/]+)(/.*)\Z")  # in a path below ROOT
+_SWAP = str.maketrans("./", "/.")
+_LEARNED = 0x00010000 | 0x00040000  # RTF_DEFAULT | RTF_ADDRCONF: a default route from a router, as in include/uapi/linux/ipv6_route.h
+
+# Loading a kernel module is no trial; so these are not tried in check mode.
+_LOADS_MODULES = ("net.ipv4.tcp_congestion_control", "net.core.default_qdisc")
+# Arguments: FILE BEFORE VALUE for each key; shows its family with the first value, with the one asked for, and with the first again.
+_TRY = r"""
+cd /proc/sys || exit
+put() { printf '%s\n' "$2" >"$1" || printf 'refused:%s\n' "$1"; }
+show() { printf 'part:%s\n' "$1"; grep -rs '' "$2"; }
+while [ $# -ge 3 ]; do
+    family=${1#net/} family=net/${family%%/*}
+    put "$1" "$2"
+    show before "$family"
+    put "$1" "$3"
+    show after "$family"
+    put "$1" "$2"
+    show back "$family"
+    shift 3
+done
+printf 'part:end\n'
+"""
+
+
+class Key:
+    """One sysctl. name: as sysctl(8) writes it, dots between the parts and a slash for a dot within one; path: below ROOT.
+
+    interface: the network interface that it belongs to, None without one.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self.name = path.translate(_SWAP)
+        found = _INTERFACE.match(path)
+        self.interface = found.group(2) if found else None
+
+    def __eq__(self, other):
+        return self.path == other.path
+
+    def __hash__(self):
+        return hash(self.path)
+
+    @classmethod
+    def parse(cls, text):
+        """Errors: BadOption."""
+        if not isinstance(text, str) or not _NAME.match(text) or len(text) > 200:
+            raise BadOption(OPTION, text, "give the name of a sysctl, such as net.ipv4.tcp_retries2 (a dot in the name of an interface becomes a slash)")
+        return cls(text if re.search(r"[./]", text).group() == "/" else text.translate(_SWAP))
+
+    @property
+    def file(self):
+        return os.path.join(ROOT, self.path)
+
+    @property
+    def of_network(self):
+        return self.path.startswith("net/")
+
+    @property
+    def in_trial(self):
+        """The same in a new network namespace, where lo stands for every interface."""
+        return _INTERFACE.sub(r"\1lo\3", self.path)
+
+
+def parse_value(name, value):
+    """A value as text. Errors: BadOption."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise BadOption(OPTION, f"{name}: {value}", "give a number or text in quotes, several words apart by blanks")
+    text = str(value)
+    if len(text) > _LONGEST or not all(letter.isprintable() or letter == "\t" for letter in text):
+        raise BadOption(OPTION, f"{name}: {text[:80]}", "give one line of at most %d characters" % _LONGEST)
+    return value_of(text)
+
+
+def refuse_absent(host, place, key):
+    """Errors: BadOption for a key that is not on the target, or cannot be read and written there."""
+    if place.key:
+        rc, out, _err = host.run(place.argv(["stat", "-c", "%F:%a", key.file]), check=False)
+        kind, _colon, mode = out.strip().rpartition(":")
+        there, mode = rc == 0 and kind.startswith("regular"), int(mode or "0", 8)
+    else:
+        there = os.path.isfile(key.file)
+        mode = os.stat(key.file).st_mode if there else 0
+    if not there:
+        near = did_you_mean(key.name, _names(host, place, key))
+        raise BadOption(OPTION, key.name, f"there is no such sysctl on {place.label}; {near}some are there only once their kernel module is loaded")
+    if not mode & 0o200:
+        raise BadOption(OPTION, key.name, f"it is read-only on {place.label}; leave it out")
+    if not mode & 0o400:
+        raise BadOption(OPTION, key.name, "it is write-only, so that its value could not be put back; leave it out")
+    if not place.key and os.statvfs(key.file).f_flag & os.ST_RDONLY:
+        raise AttackError(f"{OPTION}: /proc/sys is mounted read-only on the target, as in a container: attack the host that runs it", option=OPTION)
+
+
+def _names(host, place, key):
+    """The names of the sysctls that are there, of the same first part where that exists."""
+    top = os.path.join(ROOT, key.path.split("/")[0])
+    if place.key or not os.path.isdir(top):
+        top = ROOT
+    out = host.run(place.argv(["find", top, "-type", "f"]), check=False)[1]
+    return [path[len(ROOT) + 1 :].translate(_SWAP) for path in out.splitlines()]
+
+
+def refuse_learned_routes(host, place):
+    """Errors: NotRestorable when a router announced itself: with IPv6 forwarding the kernel forgets the route by it."""
+    text = host.run(place.argv(["cat", "/proc/net/ipv6_route"]), check=False)[1]
+    for line in text.splitlines():
+        if int(line.split()[8], 16) & _LEARNED == _LEARNED:
+            raise NotRestorable(f"{OPTION}: {place.label} has a default route that a router announced, and the kernel would forget it", option=OPTION)
+
+
+class Change:
+    """One key with its value before and the one to be set.
+
+    also: {Key: (value before, value once the key is put back)} of what the kernel changes with it.
+    """
+
+    def __init__(self, key, before, wanted):
+        self.key = key
+        self.before = before
+        self.wanted = wanted
+        self.also = {}
+        self.note = ""  # the name of its note in the journal
+        self.tried = False  # its value is known to be taken by the kernel
+
+
+def read_changes(host, place, wanted):
+    """A Change for each (Key, value), with the values of now. Errors: AttackError, NotRestorable."""
+    found = []
+    for key, value in wanted:
+        before = read_in(host, place, key.file)
+        if before is None:
+            raise NotRestorable(f"{OPTION}: {key.name} cannot be read on {place.label}, so it could not be put back", option=OPTION)
+        if same_value(before, value):
+            raise AttackError(f"{OPTION}: {key.name} is {before} already: give another value, or leave it out", option=OPTION)
+        change = Change(key, before, value)
+        change.note = "set-%d" % len(found)
+        if key.name in PAIRS:
+            other = Key(PAIRS[key.name].translate(_SWAP))
+            other_before = read_in(host, place, other.file)
+            change.also[other] = (other_before, other_before if before != "0" else None)
+        found.append(change)
+    return found
+
+
+def try_changes(host, place, changes):
+    """Write each value in a new network namespace, where that has the key; notes in the changes what else the kernel changes with it.
+
+    Errors: BadOption for a value that the kernel refuses or makes another one of, and for keys that change each other; NotRestorable when
+    the value before does not come back; AttackError when nothing can be tried.
+    """
+    tried = [change for change in changes if change.key.of_network and not (host.check_mode and change.key.name in _LOADS_MODULES)]
+    if tried:
+        words = [word for change in tried for word in (change.key.in_trial, change.before, change.wanted)]
+        rc, out, err = trial.run(host, ["sh", "-c", _TRY, "sh", *words])
+        parts = _parts(out)
+        if rc != 0 or len(parts) != 3 * len(tried) + 1:
+            raise AttackError(f"{OPTION}: no network namespace can be made on the target to try the values in ({last_line(err)})", option=OPTION)
+        now = _values(host, place)
+        for at, change in enumerate(tried):
+            _judge(change, *parts[3 * at : 3 * at + 3], now=now)
+    _refuse_mutual(changes)
+
+
+def _judge(change, before, after, back, now):
+    """What the trial tells of one change."""
+    path, name = change.key.in_trial, change.key.name
+    if path not in before.values:
+        return  # there is only one of it for all networks
+    change.tried = True
+    if path in after.refused:
+        raise BadOption(OPTION, f"{name}: {change.wanted}", "the kernel of the target does not take this value (tried in a network namespace of its own)")
+    if path in before.refused or path in back.refused or not same_value(back.values.get(path), change.before):
+        raise NotRestorable(f"{OPTION}: {name} could not be put back to {change.before!r} (tried in a network namespace of its own)", option=OPTION)
+    refuse_changed(change, after.values.get(path))
+    moved = set(other for other, value in before.values.items() if other != path and not value == after.values.get(other) == back.values.get(other))
+    for other in sorted(now):
+        key = Key(other)
+        if key.in_trial in moved and other != change.key.path:
+            change.also[key] = (now[other], back.values[key.in_trial])
+
+
+def _refuse_mutual(changes):
+    """Errors: BadOption for two keys of one attack of which one changes the other."""
+    paths = set(change.key.path for change in changes)
+    for change in changes:
+        for other in change.also:
+            if other.path in paths:
+                raise BadOption(OPTION, change.key.name, f"the kernel changes {other.name} with it: give only one of the two")
+
+
+def refuse_changed(change, now):
+    """Errors: BadOption when the kernel made another value of the one that was written; another spelling is the same value."""
+    if not same_value(now, change.wanted):
+        raise BadOption(OPTION, f"{change.key.name}: {change.wanted}", f"the kernel of the target makes {now!r} of it; give a value that it keeps")
+
+
+class _Part:
+    """What the trial shows at one moment: {path: value}, and the paths whose last write was refused."""
+
+    def __init__(self, refused):
+        self.values = {}
+        self.refused = refused
+
+
+def _parts(out):
+    """The parts that _TRY prints, in order."""
+    found, refused = [], set()
+    for line in out.splitlines():
+        word, _colon, rest = line.partition(":")
+        if word == "refused":
+            refused.add(rest)
+        elif word == "part":
+            found.append(_Part(refused))
+            refused = set()
+        elif found:
+            found[-1].values[word] = value_of(found[-1].values.get(word, "") + " " + rest)
+    return found
+
+
+def _values(host, place):
+    """{path: value} of all sysctls of the network that can be read."""
+    out = host.run(place.argv(["grep", "-rs", "", ROOT + "/net"]), check=False)[1]
+    return _parts("part:now\n" + "\n".join(line[len(ROOT) + 1 :] for line in out.splitlines()))[0].values
+
+
+# --- the undo -------------------------------------------------------------------------------------------
+
+
+def undo(host, place, changes):
+    """The Undo that writes the values before: once, and only where the value is still the one that the attack wrote. Errors: NotRestorable."""
+    steps, judged = [], Undo()
+    enter = place.undo_argv([])
+    for change in reversed(changes):
+        steps += _back(host, place, change, enter)
+        for key in [change.key, *change.also]:
+            title, argv = f"sysctl {key.name}", ["cat", key.file]
+            judged.same(title, place.undo_argv(argv), host.output(place.argv(argv)), _there(host, place, key))
+    # After a reboot, or once the network namespace has ended, nothing of it is left.
+    guards = [SameBoot(), *place.guards]
+    return Undo([When(guards, steps)], [When(guards, judged.checks)], judged.before)
+
+
+def _back(host, place, change, enter):
+    """The steps that put one key back, and then what the kernel does not put back with it."""
+    key = change.key
+    ours = _there(host, place, key) + [StillOurs(key.file, change.before, change.note, enter)]
+    if change.before == "0" and key.name in PAIRS:  # the kernel may take no 0, but it sets 0 when the other one of the pair is written
+        other = Key(PAIRS[key.name].translate(_SWAP))
+        return [Put(f"{other.name} as it was, and with it {key.name}", other.file, change.also[other][0], ours, enter)]
+    found = [Put(f"{key.name} as it was", key.file, change.before, ours, enter)]
+    for other, (was, then) in change.also.items():
+        if was != then:
+            if not os.access(other.file, os.W_OK):
+                raise NotRestorable(f"{OPTION}: {key.name} changes {other.name} with it, which cannot be put back", option=OPTION)
+            mark = _there(host, place, other) + [ValueIs(other.file, then, enter)]
+            found.append(Put(f"{other.name} as it was", other.file, was, mark, enter))
+    return found
+
+
+def _there(host, place, key):
+    """Guards that are false once the interface of a key is gone, or is another one."""
+    if not key.interface:
+        return []
+    if place.key:
+        return [Succeeds(place.undo_argv(["test", "-e", key.file]))]
+    index = f"/sys/class/net/{key.interface}/ifindex"
+    return [Exists(key.file), FileHolds(index, host.read(index))]
