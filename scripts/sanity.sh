@@ -83,7 +83,7 @@ step_ruff() {
 # From the top of the tree: names of modules begin with ansible_collections.
 step_mypy() {
 	cd "$work"
-	mypy --config-file "$tree/mypy.ini" "${tree#"$work/"}"/plugins/{plugin_utils,action,filter,module_utils/_{errors,units,draw}.py}
+	mypy --config-file "$tree/mypy.ini" "${tree#"$work/"}"/plugins/{plugin_utils,action,filter,module_utils/_{errors,hints,units,draw}.py}
 }
 step_returns() { scripts/return_docs.py --check; }
 step_yamllint() { yamllint --strict .; }

@@ -6,10 +6,12 @@
 
 """What to write instead of a word that nobody knows."""
 
+import typing
 
-def did_you_mean(word, known):
-    """ "did you mean WORD? " with the nearest of the known words; empty when none is near."""
-    import difflib  # not at the top: it is only needed for an error, and every attack would load it
+
+def did_you_mean(word: object, known: typing.Iterable[str]) -> str:
+    """ "did you mean WORD?" with the nearest of the known words; empty when none is near."""
+    import difflib  # not at the top: only errors need it, and every attack would load it
 
     near = difflib.get_close_matches(str(word), list(known), n=1)
-    return f"did you mean {near[0]}? " if near else ""
+    return f"did you mean {near[0]}?" if near else ""

@@ -9,13 +9,13 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import re
 import typing as t
 from collections.abc import Collection, Mapping, Sequence
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._hints import did_you_mean
 from ansible_collections.faultline.chaos.plugins.plugin_utils._text import plain_text, tidy
 
 REQUIRED: t.Any = object()
@@ -62,9 +62,8 @@ class MissingOption(BadOption):
 
 def unknown_option(option: str, value: t.Any, name: str, known: Collection[str]) -> BadOption:
     """The error for an option that does not exist, with the nearest name that does."""
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return BadOption(option, value, f"there is no such option; {hint}the options are {', '.join(sorted(set(known)))}")
+    hint = did_you_mean(name, known)
+    return BadOption(option, value, f"there is no such option; {hint}{' ' if hint else ''}the options are {', '.join(sorted(set(known)))}")
 
 
 class Options:
@@ -177,8 +176,8 @@ class Options:
         fix = f"choose one of {', '.join(choices)}"
         value = self.take(name, default, fix)
         if value is not default and value not in choices:
-            near = difflib.get_close_matches(str(value), choices, n=1)
-            raise self.refusal(name, value, f"{fix}; did you mean {near[0]}?" if near else fix)
+            hint = did_you_mean(value, choices)
+            raise self.refusal(name, value, f"{fix}; {hint}" if hint else fix)
         return value
 
     def choices(self, name: str, choices: Sequence[str], default: Sequence[str], may_be_empty: bool = False) -> list[str]:

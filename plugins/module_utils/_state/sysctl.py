@@ -106,7 +106,8 @@ def refuse_absent(host, place, key):
         mode = os.stat(key.file).st_mode if there else 0
     if not there:
         near = did_you_mean(key.name, _names(host, place, key))
-        raise BadOption(OPTION, key.name, f"there is no such sysctl on {place.label}; {near}some are there only once their kernel module is loaded")
+        fix = near or "some are there only once their kernel module is loaded"
+        raise BadOption(OPTION, key.name, f"there is no such sysctl on {place.label}; {fix}")
     if not mode & 0o200:
         raise BadOption(OPTION, key.name, f"it is read-only on {place.label}; leave it out")
     if not mode & 0o400:
