@@ -34,7 +34,7 @@ def variables(playbook: str) -> dict[str, Any]:
     return {**_COMMON, **(_KUBE if survey.kube else _HOSTS), **(_DRAW if survey.kube and survey.draws else {}), **survey.defaults}
 
 
-def aliases(playbook: str) -> dict[str, str]:
+def older_names(playbook: str) -> dict[str, str]:
     """The older names of variables, by the names that they have now."""
     return dict(_survey(playbook).aliases)
 
