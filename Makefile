@@ -65,7 +65,7 @@ cluster-test: ## tests on Kubernetes: KUBECONFIG, or one of our own, built in up
 demo: ## a whole experiment on the lab, with its report
 	@PATH=$$(scripts/venv.sh):$$PATH scripts/demo.sh
 
-bench: ## what an experiment over a fleet costs (ARGS for pytest); tests/bench/kube is for a cluster of yours
+bench: ## what an experiment over a fleet costs, and each module on its target, as root (ARGS for pytest); tests/bench/kube is for a cluster of yours
 	@PATH=$$(scripts/venv.sh $(CORE)):$$PATH
 	python -m pytest -n 0 -s tests/bench/fleet $(ARGS)
 

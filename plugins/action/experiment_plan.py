@@ -31,13 +31,17 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._text import BAD, 
 class ActionModule(experiment_controller.ControllerAction):
     """From a plan to a schedule, or to the reason why not. Touches no host."""
 
-    arguments = {"plan": {"type": "raw"}}
+    arguments = {
+        "plan": {"type": "raw"},
+        # Where the hosts of the steps may be: in the play of this task, or in the inventory within --limit.
+        "candidates": {"type": "str", "choices": ["play", "inventory"], "default": "play"},
+    }
 
     def work(self, given: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         try:
             plan = normalise(given["plan"])
             check_attacks(plan)
-            run = self._prepare(plan, task_vars)
+            run = self._prepare(plan, given["candidates"], task_vars)
         except AttackError as error:
             return {"go": False, "verdict": REFUSED, "reason": str(error), "reports": {}}
         reports = self._publish(run)
@@ -60,14 +64,18 @@ class ActionModule(experiment_controller.ControllerAction):
             "observe": plan["observe"],
         }
 
-    def _prepare(self, plan: Plan, task_vars: Mapping[str, Any]) -> Run:
+    def _prepare(self, plan: Plan, candidates: str, task_vars: Mapping[str, Any]) -> Run:
         when = now()
         run_id = f"{when:%Y%m%dt%H%M%Sz}-{secrets.token_hex(3)}"
         local = self._task.connection == "local"
+        inventory = Inventory(task_vars["groups"])
+        in_play = set(task_vars["ansible_play_hosts"])
+        if candidates == "inventory":
+            in_play = targets.candidates(plan, inventory, task_vars.get("ansible_limit")) - experiment_controller.lost_hosts(self._task)
         found = targets.draw(
             plan,
-            Inventory(task_vars["groups"]),
-            set(task_vars["ansible_play_hosts"]),
+            inventory,
+            in_play,
             lambda host: experiment_controller.connection_variables(task_vars, host, local),
             run_id,
         )

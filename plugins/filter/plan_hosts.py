@@ -11,7 +11,8 @@ from ansible import context
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import OPTION, normalise
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import normalise
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.targets import candidates
 from ansible_collections.faultline.chaos.plugins.plugin_utils._selection.inventory import Inventory
 
 DOCUMENTATION = r"""
@@ -58,13 +59,9 @@ def plan_hosts(plan: Any, groups: Mapping[str, Collection[str]], limit: str | No
     if context.CLIARGS.get("syntax"):
         return ["localhost"]  # a syntax check has no plan and no inventory
     try:
-        inventory = Inventory(groups)
-        found: set[str] = set()
-        for at, step in enumerate(normalise(plan)["method"]):
-            found.update(inventory.match(f"{OPTION}.method[{at}].hosts", step["hosts"], limit))
+        return sorted(candidates(normalise(plan), Inventory(groups), limit))
     except AttackError as error:
         raise AnsibleFilterError(str(error)) from error
-    return sorted(found)
 
 
 class FilterModule:

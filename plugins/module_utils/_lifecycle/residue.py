@@ -26,6 +26,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._marks import (
     made_by_attack,
 )
 
+# Root qdiscs that have no classes: kernels put them there by themselves, and no filter of ours is ever on one.
+_WITHOUT_FILTERS = ("noop", "noqueue", "mq", "pfifo_fast", "pfifo", "bfifo", "fq", "fq_codel")
+
 
 def residue(host, journal):
     """Marks of our attacks that no journal accounts for. Found by name and number, so also when the journal is lost."""
@@ -57,17 +60,41 @@ def _hooks(host, _journal, _active, claimed):
     if not host.has_tool("tc"):
         return []
     found = []
-    for name in sorted(os.listdir("/sys/class/net")):
+    for name, parents in sorted(_parents(host).items()):
         if f'"{name}"' in claimed:
             continue
-        for parent in ("egress", "ingress", "root"):
-            out = host.run([host.tool("tc"), "filter", "show", "dev", name, parent], check=False)[1]
+        for parent in parents:
+            hook = [] if parent == "root" else [parent]  # without a hook tc shows the root qdisc; by the word root it shows nothing
+            out = host.run([host.tool("tc"), "filter", "show", "dev", name] + hook, check=False)[1]
             for line in out.splitlines():
                 words = line.split()
                 if "pref" in words and TC_PREF_FIRST <= int(words[words.index("pref") + 1]) <= TC_PREF_LAST:
                     found.append(f"tc filters on {name} {parent}")
                     break
     return found
+
+
+def _parents(host):
+    """The hooks of each interface that may hold filters: tc tells all qdiscs in one answer, where asking three times for each takes its time.
+
+    A filter goes with its qdisc, and netem puts its own on clsact or on a qdisc with classes (see _network/netem.py).
+    """
+    found = dict((name, set()) for name in os.listdir("/sys/class/net"))
+    rc, out, _err = host.run([host.tool("tc"), "qdisc", "show"], check=False)
+    if rc != 0:
+        return dict((name, ("egress", "ingress", "root")) for name in found)
+    for line in out.splitlines():
+        words = line.split()
+        if words[:1] != ["qdisc"] or "dev" not in words:
+            continue
+        parents = found.setdefault(words[words.index("dev") + 1], set())
+        if words[1] == "clsact":
+            parents.update(("egress", "ingress"))
+        elif words[1] == "ingress":
+            parents.add("ingress")
+        elif "root" in words and words[1] not in _WITHOUT_FILTERS:
+            parents.add("root")
+    return dict((name, sorted(parents)) for name, parents in found.items())
 
 
 def _units(host, _journal, active, _claimed):

@@ -52,14 +52,25 @@ def _said(host, place, argv):
     return out if rc == 0 else ""
 
 
+def _tables(host, place):
+    """The tables of the old iptables that are in use, by family."""
+    names = {"iptables": "/proc/net/ip_tables_names", "ip6tables": "/proc/net/ip6_tables_names"}
+    if place is namespace.HERE:
+        return dict((family, set(host.read(path).split())) for family, path in names.items())
+    # One program for both, whose files may be missing: each line is PATH:TABLE.
+    lines = host.run(place.argv(["grep", "-s", ""] + sorted(names.values())), check=False)[1].splitlines()
+    return dict((family, set(line.partition(":")[2] for line in lines if line.startswith(path + ":"))) for family, path in names.items())
+
+
 def _rules(host, place):
     """Tables of nft, and chains of iptables. Of the old iptables only what is in use is looked into: asking would load the rest."""
     found = []
     if host.has_tool("nft"):
         shown = _said(host, place, [host.tool("nft"), "list", "chains"])
         found += [f"table {each}" for each in _TABLE.findall(shown)] + [f"chain {each} of iptables-nft" for each in _CHAIN.findall(shown)]
-    for family, names in (("iptables", "ip_tables_names"), ("ip6tables", "ip6_tables_names")):
-        used = set(_said(host, place, ["cat", "/proc/net/" + names]).split()) & set(("filter", "nat"))
+    loaded = _tables(host, place)
+    for family in ("iptables", "ip6tables"):
+        used = loaded[family] & set(("filter", "nat"))
         asked = dict((program, sorted(used)) for program in (family, family + "-legacy"))
         asked[family + "-nft"] = [] if host.has_tool("nft") else ["filter", "nat"]
         for program, tables in sorted(asked.items()):

@@ -91,6 +91,14 @@ def registered(task_vars: Mapping[str, Any], hosts: Iterable[str], name: str) ->
     return found
 
 
+def lost_hosts(task: Any) -> set[str]:
+    """The hosts that failed or became unreachable before this task, in whichever play. The task must come from an include.
+
+    ansible_play_hosts is made of the same list, but says nothing of hosts that are not in this play.
+    """
+    return set(getattr(task.play, "_removed_hosts", ()))
+
+
 def connection_variables(task_vars: Mapping[str, Any], host: str, local: bool = False) -> dict[str, Any]:
     """The variables that say where a host is. local: the play itself says connection: local."""
     hostvars = task_vars["hostvars"]

@@ -65,6 +65,14 @@ class Draw:
         return sorted({host for targets in self.targets for host in targets.selected})
 
 
+def candidates(plan: Plan, inventory: selection_inventory.Inventory, limit: str | None = None) -> set[str]:
+    """The hosts that the steps may draw from. Raises BadOption for a pattern that names nothing or of which limit leaves no host."""
+    found: set[str] = set()
+    for at, step in enumerate(plan["method"]):
+        found.update(inventory.match(f"{OPTION}.method[{at}].hosts", step["hosts"], limit))
+    return found
+
+
 def draw(plan: Plan, inventory: selection_inventory.Inventory, in_play: Collection[str], variables: Variables, run_id: str) -> Draw:
     """Select the targets of every step. Raises BadOption for a pattern or a group that does not exist."""
     safety = plan["safety"]

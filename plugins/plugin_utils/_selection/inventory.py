@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import cache, cached_property
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -21,20 +21,33 @@ from ansible.parsing.dataloader import DataLoader
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 
 _SSH_PORT = 22
+_MANY = frozenset("~.?*[")  # a pattern with one of these may mean hosts, although a group has that name
+
+
+class Groups(Mapping[str, list[str]]):
+    """The magic variable groups, read where it is asked for: in an inventory of many hosts that takes a while."""
+
+    def __init__(self, groups: Mapping[str, Collection[str]]) -> None:
+        self._given = {str(name): hosts for name, hosts in groups.items()}
+        self._read: dict[str, list[str]] = {}
+
+    def __getitem__(self, name: str) -> list[str]:
+        if name not in self._read:
+            self._read[name] = [str(host) for host in self._given[name]]
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
 
 
 class Inventory:
     """The inventory as the magic variable groups shows it."""
 
     def __init__(self, groups: Mapping[str, Collection[str]]) -> None:
-        self.groups = {str(name): [str(host) for host in hosts] for name, hosts in groups.items()}
-        self._manager = InventoryManager(loader=DataLoader(), parse=False)
-        for name in self.groups:
-            self._manager.add_group(name)
-        for name, hosts in self.groups.items():
-            for host in hosts:
-                self._manager.add_host(host, group=None if name == "all" else name)
-        self._manager.reconcile_inventory()
+        self.groups = Groups(groups)
 
     def match(self, option: str, pattern: object, limit: str | None = None) -> list[str]:
         """The hosts of a pattern. Each of its parts must name something, and together they must leave a host."""
@@ -49,19 +62,49 @@ class Inventory:
         if not found:
             raise BadOption(option, pattern, "it leaves no host; check the groups and what is taken away with !")
         if limit:
-            self._manager.subset(limit)
-            inside = self._hosts(option, limit, pattern)
-            self._manager.subset(None)
+            inside = self._hosts(option, limit, pattern, limit)
             if not inside:
                 raise BadOption(option, pattern, f"--limit {limit} leaves none of its hosts")
             return inside
         return found
 
-    def _hosts(self, option: str, shown: str, pattern: str) -> list[str]:
+    def _hosts(self, option: str, shown: str, pattern: str, limit: str | None = None) -> list[str]:
+        if self._is_plain(pattern) and self._is_plain(limit or pattern):
+            inside = set(self._of_groups(limit)) if limit else None
+            return [host for host in self._of_groups(pattern) if inside is None or host in inside]
         try:
+            self._manager.subset(limit)
             return [str(host.name) for host in self._manager.get_hosts(pattern)]
         except AnsibleError as error:
             raise BadOption(option, shown, f"it is no host pattern: {error}") from error
+        finally:
+            self._manager.subset(None)
+
+    def _is_plain(self, pattern: str) -> bool:
+        """Whether a pattern consists of names of groups. Those with a character of _MANY may mean hosts as well."""
+        return _MANY.isdisjoint(pattern) and all(part.lstrip("!&") in self.groups for part in split_host_pattern(pattern))
+
+    def _of_groups(self, pattern: str) -> list[str]:
+        """What Ansible makes of such a pattern, without an object for each host: unions, then intersections, then exclusions."""
+        parts = split_host_pattern(pattern)
+        unions = [part for part in parts if part[0] not in "!&"] or ["all"]
+        found = dict.fromkeys(host for name in unions for host in self.groups[name])
+        for sign in "&!":
+            for name in (part[1:] for part in parts if part[0] == sign):
+                members = set(self.groups[name])
+                found = {host: None for host in found if (host in members) == (sign == "&")}
+        return list(found)
+
+    @cached_property
+    def _manager(self) -> InventoryManager:
+        manager = InventoryManager(loader=DataLoader(), parse=False)
+        for name in self.groups:
+            manager.add_group(name)
+        for name, hosts in self.groups.items():
+            for host in hosts:
+                manager.add_host(host, group=None if name == "all" else name)
+        manager.reconcile_inventory()
+        return manager
 
 
 def machine_of(name: str, variables: Mapping[str, Any]) -> str:

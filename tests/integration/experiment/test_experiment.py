@@ -277,3 +277,34 @@ def test_a_killed_controller_leaves_a_record(fleet: Fleet) -> None:
     assert record["verdict"] == "failed" and "stopped or killed" in record["verdict_reason"]
     assert [left["host"] for left in record["left_to_timer"]] == fleet.active()
     assert record["left_to_timer"][0]["deadline"]
+
+
+LOST_BEFORE = """
+- hosts: web
+  gather_facts: false
+  tasks:
+    - ansible.builtin.fail:
+      when: inventory_hostname in lost
+- import_playbook: faultline.chaos.experiment
+"""
+
+
+@pytest.mark.parametrize("lost", ["n1", "n3"])  # the host that would plan, and another one
+def test_a_host_that_an_earlier_play_has_lost_is_not_drawn(fleet: Fleet, lost: str) -> None:
+    plan = fleet.write_plan(fleet.plan())
+    (fleet.root / "two.yml").write_text(LOST_BEFORE)
+    result = fleet.play("two.yml", "-e", f"@{plan}", "-e", f"lost={lost}")
+    assert result.rc != 0
+    assert result.record["verdict"] == "held", result.output
+    assert result.outcomes() == {host: "reverted" for host in ALL_REVERTED if host != lost}
+    assert f"{lost}: not in this play" in result.output
+
+
+def test_a_plan_costs_the_same_in_an_inventory_of_many(fleet: Fleet) -> None:
+    """One host plans, and tasks without work are looked at on one host."""
+    result = fleet.experiment(fleet.plan(step={"select": {"count": 2, "seed": 42}}))
+    assert result.rc == 0, result.output
+    planning, running = result.output.split("PLAY [Run the experiment]")
+    assert sum(f"[{host}]" in planning for host in ALL_REVERTED) == 1
+    asked = running.split("Ask before anything is attacked")[1].split("TASK")[0]
+    assert asked.count("skipping: [") == 1

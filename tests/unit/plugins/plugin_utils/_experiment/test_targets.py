@@ -57,6 +57,41 @@ def test_limit() -> None:
     assert inventory.match("hosts", "web") == WEB
 
 
+class Unread(list):
+    """A group that must not be looked into."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("read")
+
+
+def test_only_the_groups_of_the_pattern_are_read() -> None:
+    inventory = Inventory({**GROUPS, "all": Unread(GROUPS["all"]), "prod": Unread(GROUPS["prod"])})
+    assert inventory.match("hosts", "web:!empty", "web,db") == WEB
+    with pytest.raises(AssertionError, match="read"):
+        inventory.match("hosts", "web:!web1")
+
+
+@pytest.mark.parametrize("limit", [None, "prod", "web:!db", "&db", "!db"])
+@pytest.mark.parametrize(
+    "pattern", ["web", "db:web", "web:db", "!db", "&prod", "prod:&web", "&web:prod", "all:!web", "!web:all", "web:!empty:&prod", "ungrouped,web:!db", "all"]
+)
+def test_patterns_of_groups_are_read_as_ansible_reads_them(pattern: str, limit: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hosts() -> list[str] | str:
+        try:
+            found = Inventory(GROUPS).match("hosts", pattern, limit)
+            return sorted(found) if "all" in pattern or pattern[0] in "!&" else found  # the order within all is that of the inventory
+        except BadOption as error:
+            return str(error)
+
+    found = hosts()
+    monkeypatch.setattr(Inventory, "_is_plain", lambda _self, _pattern: False)
+    assert found == hosts()
+
+
+def test_a_group_with_the_name_of_a_host_pattern() -> None:
+    assert Inventory({"all": ["a.b", "axb"], "a?b": ["a.b"], "a.b": ["axb"]}).match("hosts", "a?b") == ["a.b", "axb"]
+
+
 def test_the_message_names_the_groups() -> None:
     with pytest.raises(BadOption, match="no host or group wbe; its groups: db, empty, prod, web"):
         Inventory(GROUPS).match("hosts", "wbe")
