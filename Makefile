@@ -29,10 +29,12 @@ lint: ## ruff, yamllint, ansible-lint, changelog, docs, trial build
 sanity: ## ansible-test sanity (CORE=2.16 or another ansible-core)
 	@scripts/sanity.sh --core $(CORE) sanity
 
-unit: ## unit tests (CORE=2.16 or another ansible-core; ARGS for pytest)
+unit: ## unit tests, and their coverage (CORE=2.16 or another ansible-core; ARGS for pytest, or ARGS=PATH for that path alone)
 	@scripts/unit_tools.sh
 	PATH=$$(scripts/venv.sh $(CORE)):$$PATH
-	python -m pytest -n 4 tests/unit $(ARGS)
+	export COVERAGE_FILE=$(CURDIR)/tests/output/coverage
+	python -m pytest -n 4 --cov=plugins --cov-report= $(if $(filter tests/% ./tests/% $(CURDIR)/tests/%,$(ARGS)),,tests/unit) $(ARGS)
+	echo "coverage of plugins/ by these tests: $$(python -m coverage report --format=total) %"
 
 integration: ## tests of the role, the playbooks and steady_state on this machine (CORE and ARGS as above)
 	@status=0
