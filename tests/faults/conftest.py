@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,6 +29,7 @@ from tests.support import crash
 KERNELS = ("n1", "n2")  # more than there are processors starve each other, and they are measured
 WORKERS = 6  # those two, and boxes, which wait most of the time
 FIRST_BOX = 21
+SHORTEST = 3.0  # seconds that an attack lasts at least
 WEAK = ("here", "plain")
 os.environ["FAULTLINE_LAB_BOXES"] = " ".join(str(FIRST_BOX + worker) for worker in range(16))
 # What `make test` runs (-m smoke): the dead-man alone of every way to undo, and one case of most faults.
@@ -113,9 +115,10 @@ def lab() -> Iterator[Lab]:
 def _ready(target: Target) -> Target:
     target.prepare()
     target.clean_up()
-    attack = BY_NAME["process_kill"]
-    play = target.playbook([{"name": "task", attack.name: target.options(attack, duration="120s")}], must_succeed=True)
-    target.duration = round(min(25.0, max(4.0, 1.5 * play.seconds)), 1)
+    begin = time.monotonic()
+    result = target.attack(BY_NAME["process_kill"], duration="120s")
+    assert result.get("status") == "active", result
+    target.duration = round(min(25.0, max(SHORTEST, target.slack * (time.monotonic() - begin))), 1)
     target.clean_up()
     return target
 

@@ -17,7 +17,9 @@ from tests.support.paths import CHECKOUT
 from tests.support.sample import SAMPLE, SEED, Size, asked_for, draw
 
 FUNCTIONS = 30
-CASES = {f"t.py::test_{number % FUNCTIONS}[{attack}-{number}]": (f"test {number % FUNCTIONS}", f"attack {attack}") for attack in range(21) for number in range(31)}
+CASES = {
+    f"t.py::test_{number % FUNCTIONS}[{attack}-{number}]": (f"test {number % FUNCTIONS}", f"attack {attack}") for attack in range(21) for number in range(31)
+}
 
 
 @pytest.mark.parametrize("one_in", [1, 2, 6, 12])
@@ -54,7 +56,9 @@ def test_nothing_is_asked_for_by_default() -> None:
     assert asked_for({SAMPLE: "6"}) == Size(6, 1) and asked_for({SAMPLE: "6", SEED: "0"}) == Size(6, 0)
 
 
-@pytest.mark.parametrize(("name", "value"), [(SAMPLE, value) for value in ("0", "-1", "x", "1.5", "1/6", "²")] + [(SEED, value) for value in ("-1", "x", "1.5")])
+@pytest.mark.parametrize(
+    ("name", "value"), [(SAMPLE, value) for value in ("0", "-1", "x", "1.5", "1/6", "²")] + [(SEED, value) for value in ("-1", "x", "1.5")]
+)
 def test_what_is_no_number_is_refused(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=f"{name}: '{value}' is refused: write a whole number from [01]"):
         asked_for({SAMPLE: "6", name: value})

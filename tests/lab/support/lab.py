@@ -142,6 +142,12 @@ class Lab:
         argv = ["ssh", "-F", str(self.dir / "ssh_config"), *own, "-l", user, address(host), line]
         return self._call(argv, check=check, timeout=timeout, stdin=stdin)
 
+    def send(self, host: str, path: Path, line: str) -> None:
+        """Run a shell line on a host whose standard input is a file of this machine."""
+        argv = ["ssh", "-F", str(self.dir / "ssh_config"), "-l", "root", address(host), line]
+        with path.open("rb") as file:
+            subprocess.run(argv, stdin=file, env=self._env(None), capture_output=True, timeout=120, check=True)
+
     def write(self, host: str, path: str, text: str, mode: str = "0644") -> None:
         """Write a file on a host."""
         self.run(host, f"cat >{shlex.quote(path)} && chmod {mode} {shlex.quote(path)}", stdin=text)
