@@ -41,6 +41,11 @@ def _archive(lab: Lab) -> bytes:
     return packed.getvalue()
 
 
+def full_name(name: str) -> str:
+    """Of a module by its name in a play: what Python imports it by there."""
+    return f"{_MODULES}.{name.rpartition('.')[2]}"
+
+
 def install(lab: Lab, host: str, python: str) -> None:
     """Bring the files to a host, once for each of its disks, down to the disk, for some tests cut its power."""
     there = lab.run(host, f"cat {PLACE}/.of 2>/dev/null", check=False)
@@ -55,9 +60,8 @@ def install(lab: Lab, host: str, python: str) -> None:
 
 def run(lab: Lab, host: str, python: str, name: str, args: dict, crash_at: str, timeout: float = 180) -> tuple[Result, dict]:
     """Run a module there. Returns the end of the call and the result of the module, as Ansible would tell it."""
-    module = name.rpartition(".")[2]
     # In sh and not by exec, so that its end by a signal has a number; without writing compiled files, which would be found as residue.
-    line = f"{crash.VARIABLE}={shlex.quote(crash_at)} PYTHONPATH={PLACE} {python} -B -m {_MODULES}.{module}; exit $?"
+    line = f"{crash.VARIABLE}={shlex.quote(crash_at)} PYTHONPATH={PLACE} {python} -B -m {full_name(name)}; exit $?"
     if not crash_at:
         line = line.partition(" ")[2]
     told = lab.run(host, line, check=False, timeout=timeout, stdin=json.dumps({"ANSIBLE_MODULE_ARGS": args}))
