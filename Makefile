@@ -48,7 +48,7 @@ netns-test: ## tests of the packet filter in network namespaces of this machine,
 	python -m pytest -n 0 tests/netns $(ARGS)
 
 lab-test: ## tests on the lab, whose hosts are real (ARGS for pytest; SAMPLE=6 SEED=1 for a sample)
-	@$(sample) scripts/lab_test.sh tests/lab $(ARGS)
+	@$(sample) scripts/lab_test.sh tests/lab -n 3 $(ARGS)
 
 legacy-test: ## every attack once, on hosts with Python 3.6 and sudo, by ansible-core 2.16 (ARGS for pytest)
 	@CORE=2.16 FAULTLINE_LAB_LEGACY=1 scripts/lab_test.sh tests/lab -m smoke -n 3 -v $(ARGS)

@@ -11,10 +11,10 @@ import os
 
 import pytest
 
-from tests.faults.support import direct
 from tests.faults.support.attacks import ATTACKS, Attack
 from tests.faults.support.programs import STATE, WORK
 from tests.faults.support.target import Target
+from tests.lab.support import direct
 
 CYCLES = int(os.environ.get("FAULTLINE_CYCLES", "200"))
 HISTORY_KEPT = 1000  # lines; see _lifecycle/journal.py

@@ -20,10 +20,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tests.faults.support import direct
 from tests.faults.support.attacks import VICTIM, VICTIM_HERE, VICTIM_SCRIPT, VICTIM_START, VICTIM_UNIT, Attack
 from tests.faults.support.programs import ALIVE, CLEAN_UP, END_HANGING, LEFT, MONITOR, STATE, WORK, waiting_until_nothing
-from tests.lab.support import fingerprint
+from tests.lab.support import direct, fingerprint
 from tests.lab.support.lab import Lab, Play, Result, beyond_the_inventory
 from tests.support import crash as crash_points
 
@@ -113,8 +112,8 @@ class Target:
         return next(iter(play.results("task", self.play_on["hosts"])), {})
 
     def module(self, name: str, args: dict | None = None, crash: str = "") -> dict:
-        """The same of a module without a controller; see direct.py."""
-        return direct.run(self.lab, self.name, self.python, name, args or {}, crash)[1]
+        """The same of a module without a controller; see tests/lab/support/direct.py."""
+        return direct.run(self.lab, self.name, name, args or {}, crash_at=crash)
 
     def attack(self, attack: Attack, crash: str = "", **options) -> dict:
         return self.module(attack.name, self.options(attack, **options), crash)
@@ -270,7 +269,7 @@ class Target:
             self.sh(f"[ -e /etc/rc2.d/S99{VICTIM} ] || ln -s {VICTIM_START} /etc/rc2.d/S99{VICTIM}")
             self.sh(f"cat >/etc/init.d/{VICTIM}; chmod 755 /etc/init.d/{VICTIM}", stdin=VICTIM_SCRIPT)
         self.run_victim()
-        direct.install(self.lab, self.name, self.python)
+        direct.install(self.lab, self.name)
 
     def run_victim(self) -> None:
         self.wait(f"{{ {self.running()} || {{ {VICTIM_START}; {self.running()}; }}; }}", 20)
