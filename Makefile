@@ -6,10 +6,13 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export LC_ALL := C.UTF-8
 
-# CORE=2.16 runs sanity or tests on that ansible-core; ARGS go to pytest.
+# CORE=2.16 runs sanity or tests on that ansible-core; ARGS go to pytest. SAMPLE=6 SEED=1 runs one case in six, drawn by the seed.
 export CORE ?= dev
 export NAME
 ARGS ?=
+SAMPLE ?=
+SEED ?=
+sample = FAULTLINE_SAMPLE="$(SAMPLE)" FAULTLINE_SEED="$(SEED)"
 
 .PHONY: help setup test lint sanity unit integration netns-test lab-test legacy-test fault-test smoke cluster-test demo bench build clean new-attack
 
@@ -27,10 +30,12 @@ lint: ## ruff, mypy, common keys of RETURN, yamllint, ansible-lint, changelog, d
 sanity: ## ansible-test sanity (CORE=2.16 or another ansible-core)
 	@scripts/sanity.sh --core $(CORE) sanity
 
-unit: ## unit tests (CORE=2.16 or another ansible-core; ARGS for pytest)
+unit: ## unit tests, and their coverage (CORE=2.16 or another ansible-core; ARGS for pytest, or ARGS=PATH for that path alone)
 	@scripts/unit_tools.sh
 	PATH=$$(scripts/venv.sh $(CORE)):$$PATH
-	python -m pytest -n 4 tests/unit $(ARGS)
+	export COVERAGE_FILE=$(CURDIR)/tests/output/coverage
+	python -m pytest -n 4 --cov=plugins --cov-report= $(if $(filter tests/% ./tests/% $(CURDIR)/tests/%,$(ARGS)),,tests/unit) $(ARGS)
+	echo "coverage of plugins/ by these tests: $$(python -m coverage report --format=total) %"
 
 integration: ## tests of the role, the playbooks and steady_state on this machine (CORE and ARGS as above)
 	@status=0
@@ -47,20 +52,20 @@ netns-test: ## whole attacks on hosts made of namespaces on this machine, as roo
 	@PATH=$$(scripts/venv.sh $(CORE)):$$PATH
 	python -m pytest -n 0 tests/netns $(ARGS)
 
-lab-test: ## tests on the lab, whose hosts are real (ARGS for pytest)
-	@scripts/lab_test.sh tests/lab $(ARGS)
+lab-test: ## tests on the lab, whose hosts are real (ARGS for pytest; SAMPLE=6 SEED=1 for a sample)
+	@$(sample) scripts/lab_test.sh tests/lab -n 3 $(ARGS)
 
 legacy-test: ## every attack once, on hosts with Python 3.6 and sudo, by ansible-core 2.16 (ARGS for pytest)
 	@CORE=2.16 FAULTLINE_LAB_LEGACY=1 scripts/lab_test.sh tests/lab -m smoke -n 3 -v $(ARGS)
 
-fault-test: ## tests that kill the controller, the timer and the host at every step (ARGS for pytest)
-	@scripts/lab_test.sh tests/faults $(ARGS)
+fault-test: ## tests that kill the controller, the timer and the host at every step (ARGS for pytest; SAMPLE=6 SEED=1 for a sample)
+	@$(sample) scripts/lab_test.sh tests/faults $(ARGS)
 
 smoke: ## a part of lab-test, fault-test and cluster-test: every attack once, and one case of most faults (ARGS for pytest)
 	@scripts/smoke.sh $(ARGS)
 
-cluster-test: ## tests on Kubernetes: KUBECONFIG, or one of our own, built in up to 10 minutes (ARGS for pytest)
-	@scripts/cluster_test.sh tests/cluster $(ARGS)
+cluster-test: ## tests on Kubernetes: KUBECONFIG, or one of our own, built in up to 10 minutes (ARGS for pytest; SAMPLE=6 SEED=1 for a sample)
+	@$(sample) scripts/cluster_test.sh tests/cluster $(ARGS)
 
 demo: ## a whole experiment on the lab, with its report
 	@PATH=$$(scripts/venv.sh):$$PATH scripts/demo.sh

@@ -101,7 +101,8 @@ step_targets() {
 	local directory
 	venv "$core"
 	for directory in "$HOME"/.pyenv/versions/*/bin; do PATH=$PATH:$directory; done
-	ansible_test sanity --test compile --test import 2>&1 | tee "$work/log"
+	# These alone: unit tests of modules, which never run on a target, count as code of targets for ansible-test.
+	ansible_test sanity --test compile --test import plugins/modules/ plugins/module_utils/ 2>&1 | tee "$work/log"
 	ran "$work/log" compile import
 }
 

@@ -4,8 +4,8 @@
 
 """Fault tests: whatever dies, every target is back in the state it was in, on time.
 
-Some workers (pytest-xdist). `target` is a lab host with systemd: for what wants a kernel of its own, n1 or n2, each of which only one
-worker uses; for all else a box of the worker, which is ten times as quick. `weak` is a host without systemd: this machine, and the
+Some workers (pytest-xdist). `target` is a lab host with systemd: for what wants a kernel of its own, n1, n2 or n3, each of which only
+one worker uses; for all else a box of the worker, which is ten times as quick. `weak` is a host without systemd: this machine, and the
 lab's plain host. At the end a table tells how long after its deadline each attack was gone.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,9 +26,10 @@ from tests.faults.support.target import Here, Target, here_is_possible
 from tests.lab.support.lab import Lab
 from tests.support import crash
 
-KERNELS = ("n1", "n2")  # more than there are processors starve each other, and they are measured
-WORKERS = 6  # those two, and boxes, which wait most of the time
+KERNELS = ("n1", "n2", "n3")  # one more than there are processors, for a case waits for its deadline during half of its time
+WORKERS = 7  # those three, and boxes, which wait most of the time
 FIRST_BOX = 21
+SHORTEST = 3.0  # seconds that an attack lasts at least
 WEAK = ("here", "plain")
 os.environ["FAULTLINE_LAB_BOXES"] = " ".join(str(FIRST_BOX + worker) for worker in range(16))
 # What `make test` runs (-m smoke): the dead-man alone of every way to undo, and one case of most faults.
@@ -113,9 +115,10 @@ def lab() -> Iterator[Lab]:
 def _ready(target: Target) -> Target:
     target.prepare()
     target.clean_up()
-    attack = BY_NAME["process_kill"]
-    play = target.playbook([{"name": "task", attack.name: target.options(attack, duration="120s")}], must_succeed=True)
-    target.duration = round(min(25.0, max(4.0, 1.5 * play.seconds)), 1)
+    begin = time.monotonic()
+    result = target.attack(BY_NAME["process_kill"], duration="120s")
+    assert result.get("status") == "active", result
+    target.duration = round(min(25.0, max(SHORTEST, target.slack * (time.monotonic() - begin))), 1)
     target.clean_up()
     return target
 

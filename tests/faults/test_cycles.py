@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
 
 from tests.faults.support.attacks import ATTACKS, Attack
 from tests.faults.support.programs import STATE, WORK
-from tests.faults.support.target import Target, task
+from tests.faults.support.target import Target
+from tests.lab.support import direct
 
 CYCLES = int(os.environ.get("FAULTLINE_CYCLES", "200"))
 HISTORY_KEPT = 1000  # lines; see _lifecycle/journal.py
@@ -29,10 +31,10 @@ find /etc/systemd /run/systemd/system /run/systemd/transient /etc/cron.d | wc -l
 NAMES = ("state", "units", "cgroups", "processes", "unit files")
 
 # Runs the module again and again, each time in a process of its own, whose start of Python and imports are shared, for they take longest.
-# Arguments: where the module was unpacked, its full name, how often, files with the options.
+# Arguments: its full name, how often. Standard input: a list of its options, which are given in turn.
 DRIVER = """
 import json, os, runpy, sys
-code, name, cycles, options = sys.argv[1], sys.argv[2], int(sys.argv[3]), [open(path, "rb").read() for path in sys.argv[4:]]
+name, cycles, options = sys.argv[1], int(sys.argv[2]), [json.dumps({"ANSIBLE_MODULE_ARGS": each}).encode() for each in json.load(sys.stdin)]
 from ansible.module_utils import basic
 import importlib
 importlib.import_module(name)
@@ -49,7 +51,7 @@ def run(text):
         runpy.run_module(name, run_name="__main__", alter_sys=True)
     os.close(into)
     said = b""
-    while b"\\n" not in said:
+    while b"\\n" not in said.lstrip():
         more = os.read(out, 65536)
         if not more:
             break
@@ -66,26 +68,14 @@ for cycle in range(1, cycles + 1):
 """
 
 
-def unpacked(target: Target, attack: Attack, name: str, options: dict) -> str:
-    """The module as Ansible sends it, unpacked on the target beside its arguments. Errors: AssertionError when it fails."""
-    play = target.playbook([task(attack.name, options)], env={"ANSIBLE_KEEP_REMOTE_FILES": "1"})
-    assert play.rc == 0, play
-    there = f"{WORK}/{name}"
-    target.sh(f"mkdir -p {there}; mv /root/.ansible/tmp/*/AnsiballZ_{attack.module}.py {there}/module.py; rm -rf /root/.ansible/tmp/*")
-    target.sh(f"{target.python} {there}/module.py explode")
-    return f"{there}/debug_dir"
-
-
 # Of variants the last, which runs in a box.
 @pytest.mark.parametrize("attack", {attack.module: attack for attack in ATTACKS}.values(), ids=str)
 def test_cycles_leave_nothing_that_grows(target: Target, attack: Attack) -> None:
-    present = unpacked(target, attack, "present", target.options(attack, duration="10m"))
-    absent = unpacked(target, attack, "absent", target.options(attack, duration="10m", state="absent"))
+    options = [target.options(attack, duration="10m"), target.options(attack, duration="10m", state="absent")]
     sizes = target.sh(SIZES).out.split()
-    target.sh(f"cat >{WORK}/driver.py", stdin=DRIVER)
-    full = f"ansible_collections.faultline.chaos.plugins.modules.{attack.module}"
-    argv = f"{target.python} {WORK}/driver.py {present} {full} {CYCLES} {present}/args {absent}/args"
-    target.sh(f"{argv} >{WORK}/out 2>&1 || {{ tail -c 3000 {WORK}/out; exit 1; }}", timeout=60 + LONGEST * CYCLES)
+    target.sh(f"mkdir -p {WORK}; cat >{WORK}/driver.py", stdin=DRIVER)
+    argv = f"PYTHONPATH={direct.PLACE} {target.python} -B {WORK}/driver.py {direct.full_name(attack.name)} {CYCLES}"
+    target.sh(f"{argv} >{WORK}/out 2>&1 || {{ tail -c 3000 {WORK}/out; exit 1; }}", timeout=60 + LONGEST * CYCLES, stdin=json.dumps(options))
     target.sh(f"rm -rf {WORK}")
     history = target.history()
     assert {(each["id"], each["result"]) for each in history[-CYCLES:]} == {(attack.module, "reverted")} and len(history) <= HISTORY_KEPT + 1

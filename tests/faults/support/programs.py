@@ -126,7 +126,7 @@ while uptime() < until:
         found["active"], found["clean"] = found["active"] or now, None
     elif found["clean"] is None:
         found["clean"] = now
-    if found["closed"] and found["clean"] and now > found["closed"] + 1.5 or os.path.exists(sys.argv[3] + ".stop"):
+    if found["closed"] and found["clean"] and now > found["closed"] + 0.7 or os.path.exists(sys.argv[3] + ".stop"):
         break
     time.sleep(0.05)
 # What a fork and exec took while the attack was being undone.
@@ -166,3 +166,18 @@ for environ in $(grep -lsz '^FAULTLINE_TEST_CRASH=' /proc/[0-9]*/environ | ours)
     grep -qsx -e {VICTIM} -e {VICTIM_HERE} /proc/$pid/comm || kill -KILL $pid 2>/dev/null
 done
 """
+
+# After a test: what it broke is mended, what hangs is ended, everything is undone.
+CLEAN_UP = f"""grep -oE ' /(usr/[^ ]*bin|sys/fs/cgroup/system.slice)/[^ ]* ' /proc/mounts | while read -r m; do umount $m; done
+{END_HANGING}
+pkill -f {WORK}/[m].py
+rm -rf {WORK}
+[ ! -e {STATE}/control.sh ] || {{ sh {STATE}/control.sh revert-all; sh {STATE}/control.sh sweep; }}
+:
+"""
+
+
+def waiting_until_nothing(seconds: float) -> str:
+    """LEFT, again and again until it prints nothing, and what it printed last."""
+    repeat = f'while found=$(left); [ -n "$found" ] && [ $n -lt {int(2 * seconds)} ]; do n=$((n + 1)); sleep 0.5; done; echo "$found"'
+    return f"left() {{\n{LEFT}:\n}}\nn=0; {repeat}"

@@ -17,15 +17,17 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from tests.faults.support.attacks import VICTIM, VICTIM_HERE, VICTIM_SCRIPT, VICTIM_START, VICTIM_UNIT, Attack
-from tests.faults.support.programs import ALIVE, END_HANGING, LEFT, MONITOR, STATE, WORK
-from tests.lab.support import fingerprint
-from tests.lab.support.lab import Lab, Play, Result, beyond_the_inventory, wait_until
+from tests.faults.support.programs import ALIVE, CLEAN_UP, END_HANGING, LEFT, MONITOR, STATE, WORK, waiting_until_nothing
+from tests.lab.support import direct, fingerprint
+from tests.lab.support.lab import Lab, Play, Result, beyond_the_inventory
 from tests.support import crash as crash_points
 
 PROMISE = 2.0  # seconds after the deadline, on a host that is not starved
+NO_CONNECTION = 255  # what ssh ends with when it has none
 QUIET_FORK = 25.0  # milliseconds that a fork and exec take on a lab host that is not starved, beside the monitor
 # The history grows by design; what the tests themselves leave; files that systemd touches by itself.
 IGNORE = ("/var/lib/faultline", "fltest", "flvictim-", "_payload_", "time", "systemd-timesyncd", "/run/crond", "/run/initctl")
@@ -71,6 +73,7 @@ class Target:
 
     python = "/usr/bin/python3"
     victim = VICTIM
+    slack = 3.0  # an attack lasts this many times what a module takes here, so that a test can come before its deadline
 
     def __init__(self, lab: Lab, name: str) -> None:
         self.lab = lab
@@ -84,7 +87,7 @@ class Target:
     def sh(self, line: str, check: bool = True, timeout: float = 60, stdin: str | None = None) -> Result:
         return self.lab.run(self.name, line, check=check, timeout=timeout, stdin=stdin)
 
-    @property
+    @cached_property
     def has_systemd(self) -> bool:
         return self.sh("[ -d /run/systemd/system ]", check=False).ok
 
@@ -103,10 +106,14 @@ class Target:
     def playbook(self, tasks: list[dict], **other) -> Play:
         return self.lab.playbook(self.play(tasks), hosts=self.known, **other)
 
-    def module(self, name: str, args: dict | None = None, crash: str = "", **other) -> dict:
-        """The result of one module; {} when it was killed before it could give one."""
-        play = self.playbook([task(name, args or {}, crash)], timeout=180, **other)
+    def played(self, name: str, args: dict | None = None, crash: str = "") -> dict:
+        """The result of one module that ansible-playbook runs; {} when it was killed before it could give one."""
+        play = self.playbook([task(name, args or {}, crash)], timeout=180)
         return next(iter(play.results("task", self.play_on["hosts"])), {})
+
+    def module(self, name: str, args: dict | None = None, crash: str = "") -> dict:
+        """The same of a module without a controller; see tests/lab/support/direct.py."""
+        return direct.run(self.lab, self.name, name, args or {}, crash_at=crash)
 
     def attack(self, attack: Attack, crash: str = "", **options) -> dict:
         return self.module(attack.name, self.options(attack, **options), crash)
@@ -133,18 +140,16 @@ class Target:
         return self.sh(LEFT, check=False).out.strip()
 
     def wait_left(self, timeout: float = 10) -> str:
-        """The same, after what is just ending has had its time."""
-        with contextlib.suppress(AssertionError):
-            wait_until(lambda: not self.left(), timeout, "clean", interval=0.5)
-        return self.left()
+        """The same, after what is just ending has had its time. All in one call, for each costs a lab host several forks."""
+        return self.sh(waiting_until_nothing(timeout), check=False, timeout=timeout + 60).out.strip()
 
     def fingerprint(self) -> dict:
         return self.lab.fingerprint(self.name)
 
     def remember(self) -> None:
         """What the host is like before; taken once for each boot and kept as long as tests leave it like that."""
-        boot = self.boot_id()
-        if boot not in self._before:
+        if not self._before or self.boot_id() not in self._before:
+            boot = self.boot_id()
             self._before = {boot: self._settled()}
 
     def _settled(self) -> dict:
@@ -264,10 +269,10 @@ class Target:
             self.sh(f"[ -e /etc/rc2.d/S99{VICTIM} ] || ln -s {VICTIM_START} /etc/rc2.d/S99{VICTIM}")
             self.sh(f"cat >/etc/init.d/{VICTIM}; chmod 755 /etc/init.d/{VICTIM}", stdin=VICTIM_SCRIPT)
         self.run_victim()
+        direct.install(self.lab, self.name)
 
     def run_victim(self) -> None:
-        self.sh(f"{self.running()} || {VICTIM_START}")
-        self.wait(self.running(), 20)
+        self.wait(f"{{ {self.running()} || {{ {VICTIM_START}; {self.running()}; }}; }}", 20)
 
     def running(self) -> str:
         return f"{ALIVE} {self.victim} >/dev/null"
@@ -275,13 +280,10 @@ class Target:
     def clean_up(self) -> bool:
         """After a test: end what hangs, undo everything. False when that was not enough, and the host got a new disk."""
         try:
-            self.lab.ready(self.name)
-            self.sh("grep -oE ' /(usr/[^ ]*bin|sys/fs/cgroup/system.slice)/[^ ]* ' /proc/mounts | while read -r m; do umount $m; done", check=False)
-            self.sh(END_HANGING, check=False)
-            self.sh(
-                f"pkill -f {WORK}/[m].py; rm -rf {WORK}; [ ! -e {STATE}/control.sh ] || {{ sh {STATE}/control.sh revert-all; sh {STATE}/control.sh sweep; }}",
-                check=False,
-            )
+            told = self.sh(CLEAN_UP, check=False)
+            if told.rc == NO_CONNECTION:
+                self.lab.ready(self.name)
+                self.sh(CLEAN_UP, check=False)
             self.run_victim()
             return not self.wait_left(20)
         except (AssertionError, subprocess.SubprocessError):
@@ -298,17 +300,19 @@ class Here(Target):
 
     python = sys.executable
     victim = VICTIM_HERE
+    slack = 1.5  # of what a whole playbook takes
     start = VICTIM_START.replace(VICTIM, VICTIM_HERE)
 
     def __init__(self, lab: Lab) -> None:
         super().__init__(lab, "here")
 
+    def module(self, name: str, args: dict | None = None, crash: str = "") -> dict:
+        return self.played(name, args, crash)
+
     def sh(self, line: str, check: bool = True, timeout: float = 60, stdin: str | None = None) -> Result:
         return self.lab.local(["sh", "-c", line], check=check, timeout=timeout, stdin=stdin)
 
-    @property
-    def has_systemd(self) -> bool:
-        return False
+    has_systemd = False
 
     @property
     def play_on(self) -> dict:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,35 +71,42 @@ PROGRAMS = ["", " ", ".*", "a|b", "^x", "a\nb", "sshd", "systemd", "init"]
 PATHS = ["", "relative", "../x", "/srv/../etc", "/proc/self", "/sys", "/dev", "/srv\n/x", "/srv\0x", "~/x"]
 SIZES = ["", 0, -1, "10XB", "10 MB; id", True, float("nan"), "010", [1]]
 
+
+def shared(attacks: Sequence[str], option: str, values: list[Any], more: dict[str, Any] | None = None) -> list[tuple[str, str, list[Any], dict[str, Any]]]:
+    """Rows for an option that several attacks read alike: every value once and every attack at least once, and not each by each."""
+    both = range(max(len(attacks), len(values)))
+    return [(attacks[number % len(attacks)], option, [values[number % len(values)]], more or {}) for number in both]
+
+
 # Attack, option, values that are refused for it, and the other options that they need.
 TABLE: list[tuple[str, str, list[Any], dict[str, Any]]] = [
-    *[(attack, "percent", PERCENTS, {}) for attack in ("disk_fill", "memory_stress", "pid_exhaustion", "socket_exhaustion")],
-    ("fd_exhaustion", "percent", PERCENTS, {"process": None}),
+    *shared(("disk_fill", "memory_stress", "pid_exhaustion", "socket_exhaustion"), "percent", PERCENTS),
+    ("fd_exhaustion", "percent", PERCENTS[:2], {"process": None}),
     ("cpu_stress", "load", PERCENTS, {}),
     *[("netem", option, SHARES, {"delay": "10ms"}) for option in ("loss", "corrupt", "duplicate", "reorder")],
-    *[(attack, "interface", INTERFACES, {}) for attack in ("interface_down", "netem", "blackhole")],
+    *shared(("interface_down", "netem", "blackhole"), "interface", INTERFACES),
     ("netem", "peers", [[value] for value in NETWORKS], {}),
     ("netem", "exclude", [[value] for value in NETWORKS], {}),
     ("blackhole", "cidr", [[value] for value in NETWORKS], {}),
     ("blackhole", "exclude_cidr", [[value] for value in NETWORKS if not value.endswith("/0")], {}),
-    *[(attack, "control_addresses", [["300.1.1.1"], ["10.0.0.0/33"], ["$(id)"], [""]], {}) for attack in ("netem", "blackhole", "interface_down")],
+    *shared(("netem", "blackhole", "interface_down"), "control_addresses", [["300.1.1.1"], ["10.0.0.0/33"], ["$(id)"], [""]]),
     ("port_occupy", "address", ["300.1.1.1", "10.0.0.0/8", "::ffff:1.2.3.4", "", "1.2.3.4; id"], {}),
     ("dns_fault", "addresses", [["300.1.1.1"], ["10.0.0.0/8"], [""], []], {"mode": "spoof"}),
-    *[(attack, "ports", [[value] for value in PORTS], {}) for attack in ("netem", "blackhole", "port_occupy")],
+    *shared(("netem", "blackhole", "port_occupy"), "ports", [[value] for value in PORTS]),
     ("blackhole", "local_ports", [[value] for value in PORTS], {}),
-    *[(attack, "port", [0, 65536, -1, "80-22", "http", True], {"name": None}) for attack in ("process_kill", "process_freeze")],
+    *shared(("process_kill", "process_freeze"), "port", [0, 65536, -1, "80-22", "http", True], {"name": None}),
     ("netem", "delay", ["100", "-1ms", "61s", "", "1y", "10ms; id"], {}),
     ("netem", "jitter", ["20ms", "5", "-1ms"], {"delay": "10ms"}),
     ("dns_fault", "delay", ["100", "-1ms", "", "1y", "10ms; id"], {"mode": "delay"}),
     ("host_power", "delay", [0, -1, "2h", "", "1y", True, "5s; id"], {}),
-    *[(attack, "name", PROGRAMS, {}) for attack in ("process_kill", "process_freeze")],
+    *shared(("process_kill", "process_freeze"), "name", PROGRAMS),
     ("fd_exhaustion", "process", PROGRAMS, {}),
-    *[(attack, "count", [-1, "x", 1.5], {}) for attack in ("process_kill", "process_freeze")],
+    *shared(("process_kill", "process_freeze"), "count", [-1, "x", 1.5]),
     ("service_stop", "services", [[], [""], [".*"], ["../x"], ["a b"], ["a;id"], ["-x"]], {}),
     ("dns_fault", "domains", [[], [""], ["*"], ["a b"], ["10.0.0.1"], ["x;id.example"], ["a..b"], ["a" * 64 + ".example"]], {}),
     ("custom", "inject", [[], [""], ["-x"], ["a=b"], ["a\0b"]], {}),
     ("custom", "undo", [[], [""], ["-x"], ["a=b"], ["a\0b"]], {}),
-    *[(attack, "path", PATHS, {}) for attack in ("disk_fill", "io_stress", "file_fault")],
+    *shared(("disk_fill", "io_stress", "file_fault"), "path", PATHS),
     ("file_fault", "path", ["/etc/passwd", "/etc/shadow", "/bin/sh", "/var/lib/faultline/x"], {}),
     ("disk_fill", "size", SIZES, {"percent": None}),
     ("disk_fill", "leave_free", ["", -1, "10XB", True], {"percent": None}),
@@ -124,14 +132,14 @@ TABLE: list[tuple[str, str, list[Any], dict[str, Any]]] = [
     ("file_fault", "op", ["shred"], {}),
     ("host_power", "action", ["explode"], {}),
     ("process_kill", "signal", ["STOP", "9"], {}),
-    *[(attack, "state", ["gone"], {}) for attack in GOOD],
+    *shared([*GOOD], "state", ["gone"]),
     # options of all attacks
-    *[(attack, "duration", DURATIONS, {}) for attack in GOOD],
-    *[(attack, "max_duration", ["25h", 0, "x"], {}) for attack in GOOD],
-    *[(attack, "lease", ["2m", 0, "", "5s; id"], {}) for attack in GOOD],
-    *[(attack, "id", IDS, {}) for attack in GOOD],
-    *[(attack, "run_id", ["", "*", "a b", "a/b"], {}) for attack in GOOD],
-    *[(attack, "durration", ["1m"], {}) for attack in GOOD],
+    *shared([*GOOD], "duration", DURATIONS),
+    *shared([*GOOD], "max_duration", ["25h", 0, "x"]),
+    *shared([*GOOD], "lease", ["2m", 0, "", "5s; id"]),
+    *shared([*GOOD], "id", IDS),
+    *shared([*GOOD], "run_id", ["", "*", "a b", "a/b"]),
+    *shared([*GOOD], "durration", ["1m"]),
 ]
 CASES = [(attack, option, value, more) for attack, option, values, more in TABLE for value in values]
 

@@ -93,9 +93,15 @@ def test_a_dead_holder_of_the_lock_without_flock_is_no_holder(bench, shell, tmp_
     assert (tmp_path / "n").read_text() == "x"
 
 
+def soon(text: str) -> str:
+    """Its first pause before it tries again is 2 s instead of 5."""
+    assert "\n    pause=5\n" in text
+    return text.replace("\n    pause=5\n", "\n    pause=2\n")
+
+
 def test_a_stuck_undo_is_loud_kept_and_retried(bench, shell, tmp_path: Path) -> None:
     go = tmp_path / "go"
-    directory = bench.publish("a", Undo([Run("y", ["test", "-e", str(go)]), Run("x", ["touch", str(tmp_path / "second")])]), seconds=0)
+    directory = bench.publish("a", Undo([Run("y", ["test", "-e", str(go)]), Run("x", ["touch", str(tmp_path / "second")])]), seconds=0, edit=soon)
     done = bench.sh(shell, directory / "revert.sh")
     assert done.returncode == 4
     assert "rc 1 from: test -e" in done.stderr

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Modules on a host without a controller: their files and those of Ansible lie there, compiled, and one ssh runs one of them.
+
+What is tested is the module and what it leaves on the host. A playbook would cost three times the processor time of both sides
+for it: it starts Ansible, packs the files, and the host unpacks and compiles them. Tests of the controller, of playbooks and of the
+steps that every attack passes go through ansible-playbook.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ansible
+
+from tests.support import crash
+from tests.support.paths import PLUGINS
+
+if TYPE_CHECKING:
+    from tests.lab.support.lab import Lab
+
+PYTHON = "/usr/bin/python3"
+PLACE = "/usr/lib/fltest"  # in no directory that fingerprints look into
+_OF_CHAOS = "faultline.chaos."
+_MODULES = "ansible_collections.faultline.chaos.plugins.modules"
+_LACKING = 97  # what the shell line ends with when the files are not there, or others
+_KILLED = 137  # what sh says of a program that SIGKILL ended
+_NO_CONNECTION = 255  # of ssh
+
+
+def full_name(name: str) -> str:
+    """Of a module by its name in a play: what Python imports it by there."""
+    return f"{_MODULES}.{name.removeprefix(_OF_CHAOS)}"
+
+
+def serves(name: str) -> bool:
+    """Whether it is a module of this collection, and nothing that runs on the controller."""
+    short = name.removeprefix(_OF_CHAOS)
+    return name.startswith(_OF_CHAOS) and (PLUGINS / "modules" / f"{short}.py").exists() and not (PLUGINS / "action" / f"{short}.py").exists()
+
+
+def _packed(lab: Lab) -> tuple[Path, str]:
+    """An archive of the files that modules are made of, as they are in the checkout, with crash points; and what it is known by."""
+    path, known = lab.scratch / "modules.tar", lab.scratch / "modules.sum"
+    if not known.exists():
+        chaos = crash.tree(lab.scratch) / "ansible_collections/faultline/chaos"
+        trees = {f"ansible_collections/faultline/chaos/plugins/{name}": chaos / "plugins" / name for name in ("modules", "module_utils")}
+        trees["ansible/module_utils"] = Path(ansible.__file__).parent / "module_utils"
+        content = hashlib.sha256()
+        with tarfile.open(path, mode="w", dereference=True) as archive:
+            archive.addfile(tarfile.TarInfo("ansible/__init__.py"))  # empty: what it has on a controller imports the controller
+            for name, tree in trees.items():
+                files = [Path(directory, each) for directory, _names, those in os.walk(tree, followlinks=True) for each in those]
+                for file in sorted(each for each in files if each.suffix == ".py"):
+                    content.update(f"{name}/{file.relative_to(tree)}\n".encode() + file.read_bytes())
+                    archive.add(file, f"{name}/{file.relative_to(tree)}")
+        known.write_text(content.hexdigest())
+    return path, known.read_text()
+
+
+def install(lab: Lab, host: str) -> None:
+    """Bring the files to a host unless they are there, down to the disk, for some tests cut its power."""
+    path, known = _packed(lab)
+    if lab.run(host, f"cat {PLACE}/.of 2>/dev/null", check=False).out.strip() != known:
+        lab.send(host, path, f"rm -rf {PLACE}; mkdir -p {PLACE}; tar -x --no-same-owner -C {PLACE}")
+        lab.run(host, f"cd {PLACE} && {PYTHON} -m compileall -q . >/dev/null; echo {known} >.of; sync", timeout=300)
+
+
+def run(
+    lab: Lab, host: str, name: str, args: dict, check: bool = False, diff: bool = False, crash_at: str = "", timeout: float = 180, again: bool = True
+) -> dict:
+    """Run a module there; returns its result as Ansible would tell it: a lost host has unreachable: true.
+
+    One that ended without a result has failed: true, and killed: whether SIGKILL ended it.
+    """
+    variables = f"PYTHONPATH={PLACE}" + (f" {crash.VARIABLE}={shlex.quote(crash_at)}" if crash_at else "")
+    # The module is no exec of sh, so that an end by a signal has a number; -B: compiled files would be found as residue.
+    line = f'[ "$(cat {PLACE}/.of 2>/dev/null)" = {_packed(lab)[1]} ] || exit {_LACKING}; {variables} {PYTHON} -B -m {full_name(name)}; exit $?'
+    given = {"ANSIBLE_MODULE_ARGS": {**args, "_ansible_check_mode": check, "_ansible_diff": diff}}
+    told = lab.run(host, line, check=False, timeout=timeout, stdin=json.dumps(given))
+    if told.rc == _LACKING and again:
+        install(lab, host)
+        return run(lab, host, name, args, check, diff, crash_at, timeout, again=False)
+    if isinstance(told.json, dict):
+        return told.json
+    if told.rc == _NO_CONNECTION:
+        return {"unreachable": True, "changed": False, "msg": str(told)}
+    return {"failed": True, "changed": False, "rc": told.rc, "killed": told.rc == _KILLED, "msg": f"the module gave no result: {told}"}
