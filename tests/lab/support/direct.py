@@ -17,15 +17,12 @@ import os
 import shlex
 import tarfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import ansible
 
 from tests.support import crash
 from tests.support.paths import PLUGINS
-
-if TYPE_CHECKING:
-    from tests.lab.support.lab import Lab
 
 PYTHON = "/usr/bin/python3"
 PLACE = "/usr/lib/fltest"  # in no directory that fingerprints look into
@@ -34,6 +31,16 @@ _MODULES = "ansible_collections.faultline.chaos.plugins.modules"
 _LACKING = 97  # what the shell line ends with when the files are not there, or others
 _KILLED = 137  # what sh says of a program that SIGKILL ended
 _NO_CONNECTION = 255  # of ssh
+
+
+class Reach(Protocol):
+    """What of the lab is needed here: a directory of its own on the controller, and the ways to a host."""
+
+    scratch: Path
+
+    def run(self, host: str, command: str, check: bool = ..., timeout: float = ...) -> Any: ...
+
+    def send(self, host: str, path: Path, command: str) -> Any: ...
 
 
 def full_name(name: str) -> str:
@@ -47,7 +54,7 @@ def serves(name: str) -> bool:
     return name.startswith(_OF_CHAOS) and (PLUGINS / "modules" / f"{short}.py").exists() and not (PLUGINS / "action" / f"{short}.py").exists()
 
 
-def _packed(lab: Lab) -> tuple[Path, str]:
+def _packed(lab: Reach) -> tuple[Path, str]:
     """An archive of the files that modules are made of, as they are in the checkout, with crash points; and what it is known by."""
     path, known = lab.scratch / "modules.tar", lab.scratch / "modules.sum"
     if not known.exists():
@@ -66,7 +73,7 @@ def _packed(lab: Lab) -> tuple[Path, str]:
     return path, known.read_text()
 
 
-def install(lab: Lab, host: str) -> None:
+def install(lab: Reach, host: str) -> None:
     """Bring the files to a host unless they are there, down to the disk, for some tests cut its power."""
     path, known = _packed(lab)
     if lab.run(host, f"cat {PLACE}/.of 2>/dev/null", check=False).out.strip() != known:
@@ -75,7 +82,7 @@ def install(lab: Lab, host: str) -> None:
 
 
 def run(
-    lab: Lab, host: str, name: str, args: dict, check: bool = False, diff: bool = False, crash_at: str = "", timeout: float = 180, again: bool = True
+    lab: Reach, host: str, name: str, args: dict, check: bool = False, diff: bool = False, crash_at: str = "", timeout: float = 180, again: bool = True
 ) -> dict:
     """Run a module there; returns its result as Ansible would tell it: a lost host has unreachable: true.
 
