@@ -46,8 +46,8 @@ EXAMPLES = r"""
 - name: The pods of the shop cannot reach the database
   faultline.chaos.blackhole:
     container: "{{ item.container_id }}"
-    cidr: [192.0.2.10]
-    direction: out
+    peers: [192.0.2.10]
+    direction: egress
     duration: 1m
   delegate_to: "{{ item.inventory_host }}"
   become: true

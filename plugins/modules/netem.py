@@ -139,12 +139,26 @@ options:
     type: list
     elements: str
     default: []
-  protocols:
+  local_ports:
     description:
-      - Only these protocols. With O(ports) the default is TCP and UDP, without it everything.
+      - Only packets from (egress) or to (ingress) these ports of the target itself. To slow a service of the target down, name its port here.
     type: list
     elements: str
-    choices: [tcp, udp, icmp]
+    default: []
+    version_added: 0.2.0
+  exclude_ports:
+    description:
+      - TCP and UDP ports that pass, whichever end has them.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
+  protocols:
+    description:
+      - Only these IP protocols, by number or by name, as in O(faultline.chaos.blackhole#module:protocols). With O(ports) or O(local_ports) the default is TCP
+        and UDP, without them everything.
+    type: list
+    elements: str
     default: []
 seealso:
   - module: faultline.chaos.revert
@@ -164,6 +178,14 @@ EXAMPLES = r"""
     ports: [5432]
     protocols: [tcp]
     duration: 2m
+
+- name: What clients send to the service on port 8080, health checks of the load balancer aside, takes 300 ms longer
+  faultline.chaos.netem:
+    delay: 300ms
+    direction: ingress
+    local_ports: [8080]
+    exclude: [192.0.2.10]
+    duration: 1m
 
 - name: What would that change, and how would it be undone?
   faultline.chaos.netem:
@@ -248,11 +270,11 @@ effect:
 
 import hashlib
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import INTERFACE_PREFIX
-from ansible_collections.faultline.chaos.plugins.module_utils._network import netem_kernel, options as network_options
+from ansible_collections.faultline.chaos.plugins.module_utils._network import netem_kernel, options as network_options, protocols
 from ansible_collections.faultline.chaos.plugins.module_utils._network.netem import FAULTS, NETEM_HANDLE, Selection, Tree, count, emulation
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo, When
 
@@ -294,7 +316,9 @@ class Netem(Attack):
         "peers": {"type": "list", "elements": "str", "default": []},
         "exclude": {"type": "list", "elements": "str", "default": []},
         "ports": {"type": "list", "elements": "str", "default": []},
-        "protocols": {"type": "list", "elements": "str", "choices": ["tcp", "udp", "icmp"], "default": []},
+        "local_ports": {"type": "list", "elements": "str", "default": []},
+        "exclude_ports": {"type": "list", "elements": "str", "default": []},
+        "protocols": {"type": "list", "elements": "str", "default": []},
     }
     constraints = {
         "required_one_of": [FAULTS],
@@ -324,9 +348,12 @@ class Netem(Attack):
         network_options.check_peers("exclude", params["exclude"])
         for each in params["control_addresses"]:
             network_options.network("control_addresses", each)
-        self.ports = [network_options.port_range("ports", each) for each in params["ports"]]
-        if self.ports and params["protocols"] == ["icmp"]:
-            raise BadOption("ports", params["ports"], "ICMP has no ports")
+        self.ports, self.local_ports, self.passed_ports = [
+            [network_options.port_range(option, each) for each in params[option]] for option in ("ports", "local_ports", "exclude_ports")
+        ]
+        self.protocols = [protocols.protocol("protocols", each) for each in params["protocols"]]
+        for option in ("ports", "local_ports"):
+            protocols.check_ports(option, params[option], self.protocols)
 
     def _place(self):
         if self._found is None:
@@ -356,11 +383,15 @@ class Netem(Attack):
         self.passed += [network_options.network("control_addresses", each) for each in self.params["control_addresses"]]
         if control_ports:
             network_options.refuse_control_path(host, "peers", self.hit, self.ports)
-        self.selection = Selection(control_ports, self.passed, self.hit, self.ports, self.params["protocols"])
+            network_options.refuse_control_path(host, "peers", [], self.local_ports, "local_ports")
+        self.selection = Selection(control_ports, self.passed, self.hit, self.ports, self.protocols, self.local_ports, self.passed_ports)
         self.directions = ["egress", "ingress"] if self.params["direction"] == "both" else [self.params["direction"]]
         total = sum(count(self.selection.matches(direction)) for direction in self.directions)
         if total > MAX_FILTERS:
-            raise AttackError("peers, exclude, ports and protocols make %d filters, the most is %d: name networks instead of addresses" % (total, MAX_FILTERS))
+            raise AttackError(
+                "peers, exclude, protocols and the ports make %d filters, the most is %d: name networks instead of addresses, and ports in ranges"
+                % (total, MAX_FILTERS)
+            )
         self.mechanism = self._mechanism()
 
     def _mechanism(self):

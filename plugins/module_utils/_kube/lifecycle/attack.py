@@ -29,6 +29,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.re
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import Making
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import check_exists
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import object_name
+from ansible_collections.faultline.chaos.plugins.module_utils._renamed import Given
 
 # Mirrors the doc fragment _kube_attack.
 COMMON_OPTIONS = dict(
@@ -124,13 +125,15 @@ class KubeAttack:
 
 def run_kube_attack(attack_class):
     """A module's main(). The only place where an attack's errors become fail_json."""
+    given = Given()
     module = AnsibleModule(
         argument_spec=dict(dict(AUTH_OPTIONS, **COMMON_OPTIONS), **attack_class.options), supports_check_mode=True, **attack_class.constraints
     )
     try:
+        given.modernise(module)
         result = Lifecycle(module.params, module.check_mode, module._diff, attack_class).run()
     except AttackError as error:
-        module.fail_json(msg=str(error), **error.details)
+        module.fail_json(msg=given.explain(error, module), **error.details)
     module.exit_json(**result)
 
 

@@ -120,7 +120,7 @@ def test_an_address_of_version_6(text: str) -> None:
         ("clock_fault", {"fault_hosts": "web", "fault_tcp": "db"}, "fault_tcp: 'db' is refused: write HOST:PORT"),
         ("clock_fault", {**WEB, "fault_mode": "slew"}, "fault_mode: 'slew' is refused: choose from step, strobe"),
         ("network_fault", {**WEB, "fault_mode": "cut"}, "fault_mode: 'cut' is refused: choose from delay, loss, rate, corrupt, duplicate, drop, reject"),
-        ("network_fault", {**WEB, "fault_direction": "up"}, "fault_direction: 'up' is refused: choose from out, in, both"),
+        ("network_fault", {**WEB, "fault_direction": "up"}, "fault_direction: 'up' is refused: choose from egress, ingress, both"),
         ("network_fault", {**WEB, "fault_mode": "drop"}, "fault_mode: 'drop' .* at least one of fault_peers, fault_ports and fault_interface"),
         ("dependency_down", WEB, "dependency_host or dependency_port or both are required"),
         ("dependency_down", {**WEB, "dependency_port": 1, "dependency_action": "cut"}, "dependency_action: 'cut' is refused: choose from drop, reject"),
