@@ -154,7 +154,8 @@ effect:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import AUTH_OPTIONS, Cluster
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import Cluster
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import AUTH_OPTIONS
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE, POD
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import signal

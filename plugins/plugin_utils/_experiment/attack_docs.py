@@ -40,15 +40,13 @@ def check_attacks(plan: Plan) -> None:
 
 
 def _refuse_both_names(path: str, step: dict[str, Any], spec: dict[str, Any]) -> None:
-    """Raises AttackError for an option beside one of its other names: Ansible would take either."""
+    """Raises AttackError for an option beside one of its other names: Ansible takes the value of the last alias."""
     given = {**step["with"], **step["ramp"]}
     for option, entry in spec.items():
         names = [name for name in (option, *entry.get("aliases", ())) if name in given]
         if len(names) > 1:
-            rest = " and ".join(names[1:])
-            raise AttackError(
-                f"{path}.with: {names[0]} and {rest} are names of one option of {step['attack']}: give {option}, and leave the rest out", option=path
-            )
+            both = " and ".join(names)
+            raise AttackError(f"{path}.with: {both} are names of one option of {step['attack']}: give {option}, and leave the rest out", option=path)
 
 
 def _spec(path: str, name: str) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.faultline.chaos.plugins.module_utils import _contract
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import AUTH_OPTIONS, Cluster
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import Cluster
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import AUTH_OPTIONS
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, Unsure
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_namespace
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman as kube_deadman

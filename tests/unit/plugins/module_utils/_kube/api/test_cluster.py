@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster as kube_cluster, errors
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster as kube_cluster, connection as kube_connection, errors
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, KubeError, NotFound, Refused, Unreachable
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import CONFIG_MAP, DEPLOYMENT, NODE, POD, POD_DISRUPTION_BUDGETS, path
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman
@@ -161,23 +161,23 @@ def test_an_answer_that_is_no_json(kube) -> None:
 @pytest.mark.parametrize("option", ["kubeconfig", "ca_cert", "client_cert", "client_key"])
 def test_files_that_are_not_there(option: str) -> None:
     with pytest.raises(BadOption, match=f"^{option}: .*there is no such file"):
-        kube_cluster.configuration({option: "/nonexistent/file", "host": "https://x"})
+        kube_connection.configuration({option: "/nonexistent/file", "host": "https://x"})
 
 
 def test_a_host_without_scheme() -> None:
     with pytest.raises(BadOption, match="^host: .*give a URL"):
-        kube_cluster.configuration({"host": "kube.example.com"})
+        kube_connection.configuration({"host": "kube.example.com"})
 
 
 def test_a_broken_kubeconfig_and_an_unknown_context(tmp_path) -> None:
     broken = tmp_path / "broken"
     broken.write_text("{")
     with pytest.raises(BadOption, match="^kubeconfig: "):
-        kube_cluster.configuration({"kubeconfig": str(broken)})
+        kube_connection.configuration({"kubeconfig": str(broken)})
     good = tmp_path / "good"
     good.write_text("{apiVersion: v1, kind: Config, clusters: [], users: [], contexts: [{name: a, context: {}}], current-context: a}")
     with pytest.raises(BadOption, match="^context: 'b' is refused"):
-        kube_cluster.configuration({"kubeconfig": str(good), "context": "b"})
+        kube_connection.configuration({"kubeconfig": str(good), "context": "b"})
 
 
 def test_a_refreshed_token_leaves_our_options_alone(tmp_path) -> None:
@@ -191,7 +191,7 @@ def test_a_refreshed_token_leaves_our_options_alone(tmp_path) -> None:
     clusters = [{"name": "c", "cluster": cluster}]
     told = {"apiVersion": "v1", "kind": "Config", "clusters": clusters, "users": users, "contexts": contexts, "current-context": "a"}
     file.write_text(json.dumps(told))
-    settings = kube_cluster.configuration({"kubeconfig": str(file), "ca_cert": str(tmp_path / "ours"), "validate_certs": False, "proxy": "http://p:1"})
+    settings = kube_connection.configuration({"kubeconfig": str(file), "ca_cert": str(tmp_path / "ours"), "validate_certs": False, "proxy": "http://p:1"})
     settings.key_file = "/kept/by/a/watcher"
     for _request in range(2):
         settings.api_key = {key: "expired" for key in settings.api_key}
@@ -238,18 +238,18 @@ def test_no_cluster_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(AttackError, match="no cluster is given: set kubeconfig or host"):
-        kube_cluster.configuration({})
+        kube_connection.configuration({})
 
 
 def test_certificates_are_verified_unless_told(tmp_path) -> None:
-    assert kube_cluster.configuration({"host": "https://x"}).verify_ssl is True
-    assert kube_cluster.configuration({"host": "https://x", "validate_certs": False}).verify_ssl is False
+    assert kube_connection.configuration({"host": "https://x"}).verify_ssl is True
+    assert kube_connection.configuration({"host": "https://x", "validate_certs": False}).verify_ssl is False
 
 
 def test_the_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kube_cluster, "LIBRARY_ERROR", "ImportError")
+    monkeypatch.setattr(kube_connection, "LIBRARY_ERROR", "ImportError")
     with pytest.raises(AttackError, match=r"Python library \(kubernetes\)"):
-        kube_cluster.configuration({"host": "https://x"})
+        kube_connection.configuration({"host": "https://x"})
 
 
 def test_paths() -> None:
