@@ -56,12 +56,13 @@ options:
 notes:
   - Needs the right to exec into pods. In check mode C(kill -0) and C(cat) are run in the container to see what would work.
   - Pods with C(hostPID) or C(shareProcessNamespace) are refused.
-  - To kill as a crash would, whatever the image, use M(faultline.chaos.process_kill) on the node. M(faultline.chaos.k8s_pod_location) says which node that is.
+  - To kill as a crash would, whatever the image, use M(faultline.chaos.process_kill) on the node. M(faultline.chaos.k8s_pod_location_info)
+    says which node that is.
   - The kubelet waits longer and longer before it starts a container again that ends often.
   - The journal stays for O(duration) although there is nothing to undo, so that the same task does not hit the next containers at once.
 seealso:
   - module: faultline.chaos.k8s_pod_delete
-  - module: faultline.chaos.k8s_pod_location
+  - module: faultline.chaos.k8s_pod_location_info
   - module: faultline.chaos.process_kill
 """
 

@@ -146,7 +146,8 @@ def test_nothing_secret_is_printed_or_logged(kube, monkeypatch: pytest.MonkeyPat
     assert "failed" not in told, told
     assert sent(kube) == [("Authorization", BASIC)] and told["logged"]
     assert SECRET not in json.dumps(told) and PASSWORD not in json.dumps(told)
-    assert told["invocation"]["module_args"]["kubeconfig"] == "(a dictionary)"
+    if "invocation" in told:  # ansible-core from 2.20 on returns it only when it is asked to
+        assert told["invocation"]["module_args"]["kubeconfig"] == "(a dictionary)"
 
 
 def test_a_program_in_a_container_is_run_as_whom_the_task_acts_as() -> None:
