@@ -112,7 +112,9 @@ def _partition(hosts: Any, options: dict[str, Any]) -> dict[str, list[str]]:
     shape = level.choice("shape", list(SHAPES), REQUIRED)
     direction = options.get("direction")
     if isinstance(direction, str) and direction in OLD_DIRECTIONS:
-        Display().deprecated(f"partition: direction={direction} is the old word for {OLD_DIRECTIONS[direction]}", version=REMOVED_IN, collection_name=COLLECTION)
+        Display().deprecated(
+            f"partition: direction={direction} is the old word for {OLD_DIRECTIONS[direction]}", version=REMOVED_IN, collection_name=COLLECTION
+        )
         level.take("direction")
     else:
         direction = level.choice("direction", DIRECTIONS, "both")

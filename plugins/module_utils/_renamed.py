@@ -6,11 +6,9 @@
 
 """Options and values that were renamed. The old words work until REMOVED_IN, with a deprecation, and make the same attack as the new ones.
 
-    options = {"peers": renamed("cidr", type="list", elements="str", default=[])}
-
-    given = Given()                                # before AnsibleModule, which writes the value of an alias over that of the option
-    module = AnsibleModule(argument_spec=options)
-    given.modernise(module, values={"direction": {"in": "ingress"}}, merged={"names": "peers"})
+    class Blackhole(Attack):
+        options = {"peers": renamed("cidr", type="list", elements="str", default=[])}
+        renaming = Renaming(values={"direction": {"in": "ingress"}}, merged={"names": "peers"})
 
 Ansible itself only warns when an option and its alias are both given, takes the value of the alias, and keeps both names in module.params.
 """
@@ -21,7 +19,6 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 
 REMOVED_IN = "1.0.0"
 COLLECTION = "faultline.chaos"
-_BOTH = "{new}: {old} is the old name of {new}: give {new} alone, and leave {old} out"
 
 
 def renamed(*old_names, **spec):
@@ -31,43 +28,45 @@ def renamed(*old_names, **spec):
 
 
 def replaced(**spec):
-    """The spec of an option that another one has taken over (see merged in Given.modernise())."""
+    """The spec of an option that another one has taken over (see merged in Renaming)."""
     return dict(spec, removed_in_version=REMOVED_IN, removed_from_collection=COLLECTION)
 
 
-class Given:
-    """The names of the options of a task, as the task has them. Make it before AnsibleModule."""
+class Renaming:
+    """What an attack renamed, and how a task words it. An attack that has options of renamed() or replaced() has one.
 
-    def __init__(self, names=None):
-        self.names = set(basic._load_params() if names is None else names)
+    values: {option: {old value: new value}}. merged: {old option: new option}, of lists that were separate: the old one is added to the new one.
+    """
 
-    def modernise(self, module, values=None, merged=None):
-        """Bring module.params to the new words.
+    def __init__(self, values=None, merged=None):
+        self.values, self.merged = values or {}, merged or {}
+        self.given = set()
 
-        values: {option: {old value: new value}}. merged: {old option: new option}, of lists that were separate: the old one is added to the new one.
-        Errors: AttackError for an old name beside its new one.
-        """
-        pairs = list(_old_names(module.argument_spec)) + list((merged or {}).items())
-        for old, new in pairs:
-            if old in self.names and new in self.names:
-                raise AttackError(_BOTH.format(old=old, new=new), option=new)
+    def look(self):
+        """Note the names that the task has. Before AnsibleModule is made, which writes the value of an alias over that of the option."""
+        self.given = set(basic._load_params())
+
+    def modernise(self, module):
+        """Bring module.params to the new words. Errors: AttackError for an old name beside its new one."""
+        for old, new in self._pairs(module):
+            if old in self.given and new in self.given:
+                raise AttackError(f"{new}: {old} is the old name of {new}: give {new} alone, and leave {old} out", option=new)
         params = module.params
-        for old, new in (merged or {}).items():
+        for old, new in self.merged.items():
             params[new], params[old] = (params[new] or []) + (params[old] or []), []
-        for option, table in (values or {}).items():
+        for option, table in self.values.items():
             old = params[option]
             if old in table:
                 params[option] = table[old]
                 module.deprecate(f"{option}: {old} is the old word for {table[old]}", version=REMOVED_IN, collection_name=COLLECTION)
 
-    def explain(self, error, module, merged=None):
+    def explain(self, error, module):
         """The message of an AttackError; where it names an option that the task has under an old name, that too."""
         option = error.details.get("option")
-        pairs = list(_old_names(module.argument_spec)) + list((merged or {}).items())
-        old = [old for old, new in pairs if new == option and old in self.names and new not in self.names]
+        old = [old for old, new in self._pairs(module) if new == option and old in self.given and new not in self.given]
         return f"{error} ({option} was {' and '.join(old)} before)" if old else str(error)
 
-
-def _old_names(spec):
-    """(old name, option) of each deprecated alias."""
-    return [(alias["name"], option) for option, entry in sorted(spec.items()) for alias in entry.get("deprecated_aliases") or ()]
+    def _pairs(self, module):
+        """(old name, new name) of each option."""
+        spec = module.argument_spec
+        return [(alias["name"], name) for name in spec for alias in spec[name].get("deprecated_aliases") or ()] + list(self.merged.items())

@@ -226,7 +226,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._network import blackhole, firewall as network_firewall, options as network_options, protocols
-from ansible_collections.faultline.chaos.plugins.module_utils._renamed import renamed, replaced
+from ansible_collections.faultline.chaos.plugins.module_utils._renamed import Renaming, renamed, replaced
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 TARGETS = ("interface", "peers", "ports", "local_ports", "protocols")
@@ -251,8 +251,7 @@ class Blackhole(Attack):
         exclude_ports={"type": "list", "elements": "str", "default": []},
     )
     constraints = {"mutually_exclusive": namespace.EXCLUSIVE}
-    old_values = {"direction": {"in": "ingress", "out": "egress"}}
-    merged = {"names": "peers"}
+    renaming = Renaming({"direction": {"in": "ingress", "out": "egress"}}, {"names": "peers"})
 
     _found = None  # the place of the attack
 

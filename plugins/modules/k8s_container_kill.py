@@ -197,10 +197,10 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import in_pool
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Unreachable, may_be_done
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.many import in_pool
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import signal
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults.signal import FIRST, OTHERS, Victim
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack

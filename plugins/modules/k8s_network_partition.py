@@ -182,9 +182,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels i
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import reach
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import Create
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import opted_out
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import opted_out
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import object_name
-from ansible_collections.faultline.chaos.plugins.module_utils._renamed import renamed
+from ansible_collections.faultline.chaos.plugins.module_utils._renamed import Renaming, renamed
 
 TYPES = {"ingress": ["Ingress"], "egress": ["Egress"], "both": ["Ingress", "Egress"]}
 
@@ -204,6 +204,7 @@ class NetworkPartition(KubeAttack):
         probe={"type": "str", "choices": ["auto", "require", "skip"], "default": "auto"},
     )
     constraints = {"mutually_exclusive": [("label_selector", "all")]}
+    renaming = Renaming()
 
     def validate(self):
         params = self.params

@@ -145,14 +145,12 @@ options:
     type: list
     elements: str
     default: []
-    version_added: 0.2.0
   exclude_ports:
     description:
       - TCP and UDP ports that pass, whichever end has them.
     type: list
     elements: str
     default: []
-    version_added: 0.2.0
   protocols:
     description:
       - Only these IP protocols, by number or by name, as in O(faultline.chaos.blackhole#module:protocols). With O(ports) or O(local_ports) the default is TCP
@@ -178,14 +176,6 @@ EXAMPLES = r"""
     ports: [5432]
     protocols: [tcp]
     duration: 2m
-
-- name: What clients send to the service on port 8080, health checks of the load balancer aside, takes 300 ms longer
-  faultline.chaos.netem:
-    delay: 300ms
-    direction: ingress
-    local_ports: [8080]
-    exclude: [192.0.2.10]
-    duration: 1m
 
 - name: What would that change, and how would it be undone?
   faultline.chaos.netem:
@@ -270,7 +260,7 @@ effect:
 
 import hashlib
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, NotRestorable
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import INTERFACE_PREFIX
@@ -279,6 +269,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._network.netem imp
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo, When
 
 MAX_FILTERS = 256
+WHICH = ("peers", "exclude", "ports", "local_ports", "exclude_ports", "protocols")  # options that choose packets; lists
 COUNTERS = ("direct_packets_stat", "refcnt")  # of qdiscs; they change by themselves
 
 
@@ -313,13 +304,8 @@ class Netem(Attack):
         "reorder_gap": {"type": "int"},
         "rate": {"type": "str"},
         "limit": {"type": "int", "default": 100000},
-        "peers": {"type": "list", "elements": "str", "default": []},
-        "exclude": {"type": "list", "elements": "str", "default": []},
-        "ports": {"type": "list", "elements": "str", "default": []},
-        "local_ports": {"type": "list", "elements": "str", "default": []},
-        "exclude_ports": {"type": "list", "elements": "str", "default": []},
-        "protocols": {"type": "list", "elements": "str", "default": []},
     }
+    options.update((name, {"type": "list", "elements": "str", "default": []}) for name in WHICH)
     constraints = {
         "required_one_of": [FAULTS],
         "mutually_exclusive": [("loss", "gilbert_elliott")] + namespace.EXCLUSIVE,
@@ -392,23 +378,7 @@ class Netem(Attack):
                 "peers, exclude, protocols and the ports make %d filters, the most is %d: name networks instead of addresses, and ports in ranges"
                 % (total, MAX_FILTERS)
             )
-        self.mechanism = self._mechanism()
-
-    def _mechanism(self):
-        """redirect where the kernel and the interface allow it, else band. Errors: what is missing, and where to get it."""
-        name = self.interface.name
-        qdiscs = self.host.run(self._place().argv([self.tc, "qdisc", "show", "dev", name]))[1].splitlines()
-        hooked = [line for line in qdiscs if line.startswith(("qdisc clsact", "qdisc ingress"))]
-        root = [line.split()[1:3] for line in qdiscs if " root" in line]
-        owned = [kind for kind, handle in root if handle != "0:"]
-        why = netem_kernel.lacks_redirect(self.host, self.words)
-        if why is None and not hooked:
-            return "redirect"
-        if hooked and (why is not None or "ingress" in self.directions or owned):
-            raise NotRestorable(f"interface: {name} has filters of somebody else at its hooks ({hooked[0].strip()}); their order with ours could not be kept")
-        if owned:
-            raise NotRestorable(f"interface: {name} has a {owned[0]} root qdisc, and {why}")
-        return "band"
+        self.mechanism = netem_kernel.mechanism(host, place, self.interface.name, self.directions, self.words)
 
     def _device(self, direction):
         digest = hashlib.sha256((f"{self.id} {direction}").encode()).hexdigest()

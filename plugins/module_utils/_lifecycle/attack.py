@@ -24,7 +24,6 @@ from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import 
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import deadline, describe, remaining
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import VERSION, Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
-from ansible_collections.faultline.chaos.plugins.module_utils._renamed import Given
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import KillGroup, SameBoot, Undo, When
 
@@ -56,8 +55,7 @@ class Attack:
     options = {}
     constraints = {}  # AnsibleModule's mutually_exclusive, required_one_of, required_together, required_by, required_if
     needs_root = True
-    old_values = {}  # {option: {old value: new value}}, see _renamed.py
-    merged = {}  # {old option: new option}, likewise
+    renaming = None  # a Renaming of _renamed.py, for an attack whose options had other names
 
     def __init__(self, params, host):
         self.params = params
@@ -99,13 +97,16 @@ class Attack:
 
 def run_attack(attack_class):
     """A module's main(). The only place where an attack's errors become fail_json."""
-    given = Given()
+    renaming = attack_class.renaming
+    if renaming:
+        renaming.look()
     module = AnsibleModule(argument_spec=dict(COMMON_OPTIONS, **attack_class.options), supports_check_mode=True, **attack_class.constraints)
     try:
-        given.modernise(module, attack_class.old_values, attack_class.merged)
+        if renaming:
+            renaming.modernise(module)
         result = _Lifecycle(module, attack_class).run()
     except AttackError as error:
-        module.fail_json(msg=given.explain(error, module, attack_class.merged), **error.details)
+        module.fail_json(msg=renaming.explain(error, module) if renaming else str(error), **error.details)
     module.exit_json(**result)
 
 

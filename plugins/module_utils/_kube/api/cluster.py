@@ -13,13 +13,11 @@ import email.utils
 import json
 import random
 import time
-from multiprocessing.pool import ThreadPool
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import errors
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import POOL, api_client, configuration
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import api_client, configuration
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, KubeError, NotFound, Refused
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD, path
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import path
 
 try:
     import kubernetes
@@ -155,7 +153,7 @@ class Cluster:
         except NotFound:
             return False
         except Conflict as error:
-            if not _other_object(error):
+            if not is_other_object(error):
                 raise
             return False
         return True
@@ -212,74 +210,8 @@ class Cluster:
                     raise
         raise KubeError(f"the list of {kind.plural} changes faster than it can be read", 410)
 
-    # --- many at a time -------------------------------------------------------------------------
 
-    def delete_all(self, rows, grace=None, kind=POD):
-        """Delete exactly these objects, some at a time. Returns [(row, "deleted" | "already gone" | an AttackError)]."""
-
-        def one(row):
-            meta = row["metadata"]
-            gone = not self.delete(kind, meta["name"], meta.get("namespace"), meta["uid"], grace)
-            return "already gone" if gone else "deleted"
-
-        return in_pool(one, rows)
-
-    def evict_all(self, rows, grace=None):
-        """Evict exactly these pods, as their budgets allow. Refused is in the list for those whose budget does not."""
-        version = self.eviction_version()
-        return in_pool(lambda row: self._evict(row, version, grace), rows)
-
-    def eviction_version(self):
-        """Which Eviction this cluster takes: policy/v1 from 1.22, policy/v1beta1 before."""
-        told = self.request("GET", "/api/v1").get("resources") or []
-        for each in told:
-            if each.get("name") == "pods/eviction":
-                return "{}/{}".format(each.get("group") or "policy", each.get("version") or "v1beta1")
-        raise AttackError("this cluster does not know evictions")
-
-    def _evict(self, row, version, grace):
-        meta = row["metadata"]
-        options = {"preconditions": {"uid": meta["uid"]}}
-        if grace is not None:
-            options["gracePeriodSeconds"] = grace
-        body = {
-            "apiVersion": version,
-            "kind": "Eviction",
-            "metadata": {"name": meta["name"], "namespace": meta["namespace"]},
-            "deleteOptions": options,
-        }
-        try:
-            self.request("POST", path(POD, meta["namespace"], meta["name"], "eviction"), body=body)
-        except NotFound:
-            return "already gone"
-        except Conflict as error:
-            if not _other_object(error):
-                raise
-            return "already gone"
-        return "evicted"
-
-
-def in_pool(function, items):
-    """[(item, what the function returned, or the AttackError it raised)], in the order of the items."""
-
-    def guarded(item):
-        try:
-            return item, function(item)
-        except AttackError as error:
-            return item, error
-
-    items = list(items)
-    if not items:
-        return []
-    pool = ThreadPool(min(POOL, len(items)))
-    try:
-        return pool.map(guarded, items)
-    finally:
-        pool.close()
-        pool.join()
-
-
-def _other_object(error):
+def is_other_object(error):
     """A precondition on the uid failed: the object of that name is another one by now. Other conflicts may have names with any of these letters."""
     return any(words in error.said for words in _ANOTHER_UID)
 

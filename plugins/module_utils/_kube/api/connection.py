@@ -41,22 +41,26 @@ def kubeconfig(value):
     return value if isinstance(value, _Inline) else os.path.expanduser(os.path.expandvars(value))
 
 
+def _option(variable, kind="str", **more):
+    return dict(more, type=kind, fallback=(env_fallback, ["K8S_AUTH_" + variable]))
+
+
 # Mirrors the doc fragment _kube.
 AUTH_OPTIONS = {
-    "kubeconfig": {"type": kubeconfig, "fallback": (env_fallback, ["K8S_AUTH_KUBECONFIG"])},
-    "context": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_CONTEXT"])},
-    "host": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_HOST"])},
-    "api_key": {"type": "str", "no_log": True, "fallback": (env_fallback, ["K8S_AUTH_API_KEY"])},
-    "username": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_USERNAME"])},
-    "password": {"type": "str", "no_log": True, "fallback": (env_fallback, ["K8S_AUTH_PASSWORD"])},
-    "ca_cert": {"type": "path", "aliases": ["ssl_ca_cert"], "fallback": (env_fallback, ["K8S_AUTH_SSL_CA_CERT"])},
-    "client_cert": {"type": "path", "aliases": ["cert_file"], "fallback": (env_fallback, ["K8S_AUTH_CERT_FILE"])},
-    "client_key": {"type": "path", "no_log": False, "aliases": ["key_file"], "fallback": (env_fallback, ["K8S_AUTH_KEY_FILE"])},
-    "validate_certs": {"type": "bool", "aliases": ["verify_ssl"], "fallback": (env_fallback, ["K8S_AUTH_VERIFY_SSL"])},
-    "proxy": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_PROXY"])},
-    "no_proxy": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_NO_PROXY"])},
-    "impersonate_user": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_IMPERSONATE_USER"])},
-    "impersonate_groups": {"type": "list", "elements": "str", "fallback": (env_fallback, ["K8S_AUTH_IMPERSONATE_GROUPS"])},
+    "kubeconfig": _option("KUBECONFIG", kubeconfig),
+    "context": _option("CONTEXT"),
+    "host": _option("HOST"),
+    "api_key": _option("API_KEY", no_log=True),
+    "username": _option("USERNAME"),
+    "password": _option("PASSWORD", no_log=True),
+    "ca_cert": _option("SSL_CA_CERT", "path", aliases=["ssl_ca_cert"]),
+    "client_cert": _option("CERT_FILE", "path", aliases=["cert_file"]),
+    "client_key": _option("KEY_FILE", "path", no_log=False, aliases=["key_file"]),
+    "validate_certs": _option("VERIFY_SSL", "bool", aliases=["verify_ssl"]),
+    "proxy": _option("PROXY"),
+    "no_proxy": _option("NO_PROXY"),
+    "impersonate_user": _option("IMPERSONATE_USER"),
+    "impersonate_groups": _option("IMPERSONATE_GROUPS", "list", elements="str"),
 }
 _HIDDEN = "(hidden)"
 _IN_HEADERS = ("username", "password", "impersonate_user", "impersonate_groups")

@@ -42,7 +42,7 @@ class Ended(Exception):
 
 @pytest.fixture
 def run(tmp_path, monkeypatch: pytest.MonkeyPatch):
-    """run(MODULE, OPTIONS): {"identity", "id", "resources"} or {"failed"}, and the deprecations."""
+    """run(MODULE, OPTIONS): {"identity", "resources"} or {"failed"}, and the deprecations."""
 
     def main(name: str, options: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {"deprecations": []}
@@ -54,7 +54,8 @@ def run(tmp_path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(host.Host, "is_root", True)
 
         def look(lifecycle: Any, *_more: Any) -> None:
-            found.update(identity=lifecycle._identity(), id=lifecycle._id())
+            identity = lifecycle._identities() if hasattr(lifecycle, "_identities") else lifecycle._identity()
+            found["identity"] = identity
             if options.get("state") != "absent":
                 found["resources"] = lifecycle.attack.resources()
             raise Ended
@@ -87,7 +88,7 @@ def run(tmp_path, monkeypatch: pytest.MonkeyPatch):
 def test_the_old_words_make_the_same_attack_and_say_so(run, module: str, old: dict, new: dict, words: list[str], state: str) -> None:
     before, after = run(module, {**old, "state": state}), run(module, {**new, "state": state})
     assert "failed" not in before and "failed" not in after, (before, after)
-    assert (before["identity"], before["id"]) == (after["identity"], after["id"])
+    assert before["identity"] == after["identity"]
     if state == "present":
         assert before["resources"] == after["resources"]
     assert not after["deprecations"]
@@ -96,20 +97,20 @@ def test_the_old_words_make_the_same_attack_and_say_so(run, module: str, old: di
     assert before["removed_in"] == "1.0.0"
 
 
-def specs() -> list[tuple[str, dict[str, Any]]]:
+def kinds() -> list[tuple[str, Any]]:
     found = []
     for name in GROUPS["attacks"] + GROUPS["k8s_attacks"]:
         module = importlib.import_module(f"ansible_collections.faultline.chaos.plugins.modules.{name}")
-        [kind] = [each for each in vars(module).values() if isinstance(each, type) and getattr(each, "name", None) == name]
-        found.append((name, kind.options))
+        found += [(name, each) for each in vars(module).values() if isinstance(each, type) and getattr(each, "name", None) == name]
     return found
 
 
-BOTH = [(name, alias["name"], option) for name, options in specs() for option, spec in options.items() for alias in spec.get("deprecated_aliases", ())]
+BOTH = [(name, alias["name"], option) for name, kind in kinds() for option, spec in kind.options.items() for alias in spec.get("deprecated_aliases", ())]
 
 
-def test_there_are_old_names() -> None:
+def test_every_attack_with_old_names_looks_at_what_was_given() -> None:
     assert {module for module, _old, _new in BOTH} == {"blackhole", "k8s_network_partition"}
+    assert {name for name, kind in kinds() if kind.renaming is not None} == {module for module, _old, _new in BOTH}
 
 
 @pytest.mark.parametrize("values", [(["10.0.0.1"], ["10.0.0.1"]), ([], ["10.0.0.1"]), (["10.0.0.1"], [])], ids=["both", "old empty", "new empty"])

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster as kube_cluster, connection as kube_connection, errors
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster as kube_cluster, connection as kube_connection, errors, many
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, KubeError, NotFound, Refused, Unreachable
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import CONFIG_MAP, DEPLOYMENT, NODE, POD, POD_DISRUPTION_BUDGETS, path
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman
@@ -78,7 +78,7 @@ def test_many_are_deleted_by_uid_and_one_refusal_stops_nobody(kube) -> None:
     rows = [kube.put(PODS, f"p{number}") for number in range(40)]
     rows[7] = {"metadata": {**rows[7]["metadata"], "uid": "other"}}
     kube.fail(99, answer(403, "Forbidden", 'pods "p9" is forbidden: User "x" cannot delete'), "DELETE", "/p9")
-    outcomes = [outcome for _row, outcome in kube.cluster.delete_all(rows)]
+    outcomes = [outcome for _row, outcome in many.delete_all(kube.cluster, rows)]
     assert outcomes.count("deleted") == 38 and outcomes[7] == "already gone"
     assert isinstance(outcomes[9], KubeError) and "may not delete pods p9 in namespace shop" in str(outcomes[9])
     assert kube.names("pods") == ["p7", "p9"]
@@ -87,15 +87,15 @@ def test_many_are_deleted_by_uid_and_one_refusal_stops_nobody(kube) -> None:
 def test_an_eviction_that_a_budget_refuses_is_not_repeated(kube) -> None:
     row = kube.put(PODS, "a")
     kube.fail(99, answer(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget."), "POST")
-    ((_row, outcome),) = kube.cluster.evict_all([row])
+    ((_row, outcome),) = many.evict_all(kube.cluster, [row])
     assert isinstance(outcome, Refused)
     assert [method for method, _path in kube.requests].count("POST") == 1
 
 
 def test_evictions_use_the_version_that_the_cluster_has(kube) -> None:
-    assert kube.cluster.eviction_version() == "policy/v1beta1"
+    assert many.eviction_version(kube.cluster) == "policy/v1beta1"
     assert kube.cluster.serving(POD_DISRUPTION_BUDGETS).api_version == "policy/v1beta1"
-    ((_row, outcome),) = kube.cluster.evict_all([kube.put(PODS, "a")])
+    ((_row, outcome),) = many.evict_all(kube.cluster, [kube.put(PODS, "a")])
     assert outcome == "evicted" and kube.names("pods") == []
 
 
