@@ -16,7 +16,8 @@ options:
       - A kubeconfig file on the machine that runs the module. Without it and without O(host), C(KUBECONFIG) and then C(~/.kube/config) are used,
         and in a pod without these its service account.
       - If not given, the environment variable C(K8S_AUTH_KUBECONFIG) is used.
-    type: path
+      - The content of such a file can be given as a dictionary, too. It is not shown in the result of the task.
+    type: raw
   context:
     description:
       - The context of the kubeconfig file. If not given, C(K8S_AUTH_CONTEXT), and then the current one.
@@ -29,6 +30,16 @@ options:
     description:
       - A bearer token. If not given, C(K8S_AUTH_API_KEY).
     type: str
+  username:
+    description:
+      - A user name for basic authentication, with O(password). Few clusters take it. If not given, C(K8S_AUTH_USERNAME). O(api_key) goes before it.
+    type: str
+    version_added: 0.2.0
+  password:
+    description:
+      - The password of O(username). If not given, C(K8S_AUTH_PASSWORD).
+    type: str
+    version_added: 0.2.0
   ca_cert:
     description:
       - A file with the certificates of the authorities to trust. If not given, C(K8S_AUTH_SSL_CA_CERT).
@@ -53,6 +64,22 @@ options:
     description:
       - The URL of an HTTP proxy. If not given, C(K8S_AUTH_PROXY).
     type: str
+  no_proxy:
+    description:
+      - Hosts, domains, addresses and networks that are reached without O(proxy), separated by commas. If not given, C(K8S_AUTH_NO_PROXY).
+    type: str
+    version_added: 0.2.0
+  impersonate_user:
+    description:
+      - The user to act as. The credentials need the right to impersonate this user. If not given, C(K8S_AUTH_IMPERSONATE_USER).
+    type: str
+    version_added: 0.2.0
+  impersonate_groups:
+    description:
+      - The groups to act as, with O(impersonate_user). If not given, C(K8S_AUTH_IMPERSONATE_GROUPS), separated by commas.
+    type: list
+    elements: str
+    version_added: 0.2.0
 requirements:
   - kubernetes >= 24.2.0 on the machine that runs the module
 notes:

@@ -283,9 +283,10 @@ options:
         type: str
       kubeconfig:
         description:
-          - For k8s, a kubeconfig file on the controller. This and the other options of the connection are those of the attacks on clusters,
-            see M(faultline.chaos.k8s_pod_delete), with the same environment variables.
-        type: path
+          - For k8s, a kubeconfig file on the controller, or its content as a dictionary.
+          - This and the other options of the connection are those of the attacks on clusters, see M(faultline.chaos.k8s_pod_delete), with
+            the same environment variables.
+        type: raw
       context:
         description:
           - For k8s, the context of the kubeconfig file.
@@ -294,6 +295,16 @@ options:
         description:
           - For k8s, a bearer token. It is not shown.
         type: str
+      username:
+        description:
+          - For k8s, a user name for basic authentication.
+        type: str
+        version_added: 0.2.0
+      password:
+        description:
+          - For k8s, the password of the user. It is not shown.
+        type: str
+        version_added: 0.2.0
       ca_cert:
         description:
           - For k8s, a file with the certificates of the authorities to trust.
@@ -310,6 +321,22 @@ options:
         description:
           - For k8s, the URL of an HTTP proxy.
         type: str
+      no_proxy:
+        description:
+          - For k8s, hosts, domains, addresses and networks that are reached without the proxy, separated by commas.
+        type: str
+        version_added: 0.2.0
+      impersonate_user:
+        description:
+          - For k8s, the user to act as.
+        type: str
+        version_added: 0.2.0
+      impersonate_groups:
+        description:
+          - For k8s, the groups to act as, with the user to act as.
+        type: list
+        elements: str
+        version_added: 0.2.0
       argv:
         description:
           - For command, the program and its arguments. No shell reads them.

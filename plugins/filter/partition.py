@@ -7,11 +7,13 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible.utils.display import Display
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._renamed import COLLECTION, REMOVED_IN
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import read_select
 from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options, host_names, plain
-from ansible_collections.faultline.chaos.plugins.plugin_utils._selection.partition import DIRECTIONS, SHAPES, cut
+from ansible_collections.faultline.chaos.plugins.plugin_utils._selection.partition import DIRECTIONS, OLD_DIRECTIONS, SHAPES, cut
 
 DOCUMENTATION = r"""
 name: partition
@@ -47,11 +49,12 @@ options:
   direction:
     description:
       - V(both) gives each two hosts that are cut off from each other in both of their lists.
-      - V(out) and V(in) are for partitions in which packets get through one way. Only the host on the first side has the other one in its list, and
-        O(faultline.chaos.blackhole#module:direction) has to be the same. With V(out) the first side is not heard, with V(in) it does not hear.
+      - V(egress) and V(ingress) are for partitions in which packets get through one way. Only the host on the first side has the other one in its list, and
+        O(faultline.chaos.blackhole#module:direction) has to be the same. With V(egress) the first side is not heard, with V(ingress) it does not hear.
       - The first side is the isolated host, the first half, or the one that comes first on the ring.
+      - V(out) and V(in) are the old words for V(egress) and V(ingress). They are deprecated, and removed in 1.0.0.
     type: str
-    choices: [both, in, out]
+    choices: [both, egress, ingress, out, in]
     default: both
 """
 
@@ -67,7 +70,7 @@ EXAMPLES = r"""
   tasks:
     - name: Drop what comes from and goes to the other side
       faultline.chaos.blackhole:
-        names: "{{ addresses | zip(peers) | map('select') | map('first') }}"
+        peers: "{{ addresses | zip(peers) | map('select') | map('first') }}"
         duration: 1m
       when: peers | length > 0
 
@@ -76,15 +79,15 @@ EXAMPLES = r"""
   gather_facts: false
   become: true
   vars:
-    peers: "{{ (groups.redis | faultline.chaos.partition('halves', 42, direction='in'))[inventory_hostname] }}"
+    peers: "{{ (groups.redis | faultline.chaos.partition('halves', 42, direction='ingress'))[inventory_hostname] }}"
     # redis_address is a variable of the inventory; a host without it is known by ansible_host, or by its name
     addresses: "{{ peers | map('extract', hostvars) | map(attribute='redis_address', default='') }}"
     managed: "{{ peers | map('extract', hostvars) | map(attribute='ansible_host', default='') }}"
   tasks:
     - name: Drop what comes from the other half
       faultline.chaos.blackhole:
-        names: "{{ addresses | zip(managed, peers) | map('select') | map('first') }}"
-        direction: in
+        peers: "{{ addresses | zip(managed, peers) | map('select') | map('first') }}"
+        direction: ingress
         duration: 1m
       when: peers | length > 0
 """
@@ -107,7 +110,14 @@ def _partition(hosts: Any, options: dict[str, Any]) -> dict[str, list[str]]:
     level = Options(options, "partition", ("shape", "seed", "direction"))
     names = host_names("partition", hosts)
     shape = level.choice("shape", list(SHAPES), REQUIRED)
-    direction = level.choice("direction", DIRECTIONS, "both")
+    direction = options.get("direction")
+    if isinstance(direction, str) and direction in OLD_DIRECTIONS:
+        Display().deprecated(
+            f"partition: direction={direction} is the old word for {OLD_DIRECTIONS[direction]}", version=REMOVED_IN, collection_name=COLLECTION
+        )
+        level.take("direction")
+    else:
+        direction = level.choice("direction", DIRECTIONS, "both")
     if len(set(names)) < SHAPES[shape]:
         raise BadOption(level.label("hosts"), names, f"the shape {shape} needs at least {SHAPES[shape]} hosts")
     return cut(names, shape, read_select(level)["seed"] or "", one_way=direction != "both")

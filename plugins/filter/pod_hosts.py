@@ -18,7 +18,7 @@ short_description: Which hosts of the inventory the nodes of pods are
 author:
   - The faultline.chaos authors (@faultline-chaos)
 description:
-  - Takes the pods that M(faultline.chaos.k8s_pod_location) returned, and adds to each the host of the inventory that its node is.
+  - Takes the pods that M(faultline.chaos.k8s_pod_location_info) returned, and adds to each the host of the inventory that its node is.
   - A host is a node when it has the variable C(faultline_node) with the name of the node. Without that, when its name in the inventory, its
     C(ansible_host), or a name or an address of its facts is a name or an address of the node. Nothing is resolved by DNS.
   - A node that is no host, or could be several, is an error.
@@ -37,7 +37,7 @@ options:
 
 EXAMPLES = r"""
 - name: Choose pods, and see where they are
-  faultline.chaos.k8s_pod_location:
+  faultline.chaos.k8s_pod_location_info:
     namespace: shop
     label_selector: app=web
     all: true
@@ -46,8 +46,8 @@ EXAMPLES = r"""
 - name: The pods of the shop cannot reach the database
   faultline.chaos.blackhole:
     container: "{{ item.container_id }}"
-    cidr: [192.0.2.10]
-    direction: out
+    peers: [192.0.2.10]
+    direction: egress
     duration: 1m
   delegate_to: "{{ item.inventory_host }}"
   become: true
@@ -66,7 +66,7 @@ _value:
 
 def pod_hosts(pods: Any, hosts: Any) -> list[dict[str, Any]]:
     if isinstance(pods, (str, bytes)) or not hasattr(pods, "__iter__") or not all(hasattr(pod, "get") for pod in pods):
-        raise AnsibleFilterError("pod_hosts: give it the list pods that k8s_pod_location returned")
+        raise AnsibleFilterError("pod_hosts: give it the list pods that k8s_pod_location_info returned")
     if not hasattr(hosts, "__getitem__") or not hasattr(hosts, "__iter__") or isinstance(hosts, (str, list)):
         raise AnsibleFilterError("pod_hosts: give it hostvars, as in pods | faultline.chaos.pod_hosts(hostvars)")
     try:

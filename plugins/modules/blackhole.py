@@ -11,7 +11,7 @@ author:
   - The faultline.chaos authors (@faultline-chaos)
 description:
   - Cuts a host off from chosen others, or from everything on an interface, by rules in the packet filter of the kernel.
-  - Packets are hit that match everything given, O(interface), O(cidr) or O(names), O(ports), O(local_ports) and O(protocols). At least one of these is needed.
+  - Packets are hit that match everything given, O(interface), O(peers), O(ports), O(local_ports) and O(protocols). At least one of these is needed.
   - Always pass, in IPv4 and IPv6, SSH to the target, O(control_addresses), loopback, ARP, DHCP of the target as a client, IPv6 router and
     neighbour discovery, multicast listener messages (MLD), and the ICMP messages that a packet is too big. So nobody is locked out, and no address is lost,
     also when everything else is dropped.
@@ -34,31 +34,35 @@ options:
     default: drop
   direction:
     description:
-      - Packets that leave (V(out)), that arrive (V(in)), or both.
+      - Packets that leave (V(egress)), that arrive (V(ingress)), or both.
+      - V(out) and V(in) are the old words for V(egress) and V(ingress). They are deprecated, and removed in 1.0.0.
     type: str
-    choices: [in, out, both]
+    choices: [egress, ingress, both, out, in]
     default: both
   interface:
     description:
       - Only packets of this interface. Alone it means everything on it that does not always pass.
     type: str
-  cidr:
+  peers:
     description:
-      - Only packets from (V(in)) or to (V(out)) these addresses and networks, IPv4 and IPv6. Addresses are those after the host's own NAT.
+      - Only packets to (egress) or from (ingress) these addresses, networks or host names, IPv4 and IPv6. Addresses are those after the host's own NAT.
+      - Names are resolved on the target when the attack begins, and again every O(resolve_interval). New addresses are added while the attack lasts, none is
+        taken out again before its end.
       - Everybody is meant by leaving it out, so V(0.0.0.0/0) is refused.
+      - The old name C(cidr) is deprecated, and removed in 1.0.0.
     type: list
     elements: str
     default: []
+    aliases: [cidr]
   names:
     description:
-      - The same for host names; an address will do too. Names are resolved on the target when the attack begins, and again every O(resolve_interval).
-      - New addresses are added while the attack lasts, none is taken out again before its end.
+      - More O(peers). Deprecated, and removed in 1.0.0. Write host names into O(peers).
     type: list
     elements: str
     default: []
   resolve_interval:
     description:
-      - How often O(names) are resolved again. V(0) is never.
+      - How often the host names in O(peers) are resolved again. V(0) is never.
     type: raw
     default: 30s
   ports:
@@ -75,17 +79,22 @@ options:
     default: []
   protocols:
     description:
-      - Only these protocols. With O(ports) or O(local_ports) the default is TCP and UDP, without them everything.
+      - Only these IP protocols, by number or by name, for example V(tcp), V(vrrp) or V(112). With O(ports) or O(local_ports) the default is TCP and UDP,
+        without them everything.
+      - Names are V(ah), V(carp), V(dccp), V(egp), V(eigrp), V(esp), V(etherip), V(gre), V(icmp), V(icmpv6), V(igmp), V(igp), V(ipcomp), V(ipip), V(isis),
+        V(l2tp), V(mpls), V(ospf), V(pim), V(rsvp), V(sctp), V(tcp), V(udp), V(udplite), V(vrrp) and V(6in4). The target needs no list of its own.
+      - V(icmp) is ICMP in IPv4 and ICMPv6 in IPv6.
     type: list
     elements: str
-    choices: [tcp, udp, icmp]
     default: []
-  exclude_cidr:
+  exclude:
     description:
-      - Addresses and networks that pass.
+      - Addresses, networks or host names whose packets pass. Names are resolved on the target when the attack begins.
+      - The old name C(exclude_cidr) is deprecated, and removed in 1.0.0.
     type: list
     elements: str
     default: []
+    aliases: [exclude_cidr]
   exclude_ports:
     description:
       - Ports that pass, whichever end has them.
@@ -94,6 +103,7 @@ options:
     default: []
 notes:
   - A target that is reached through an agent of its own (Teleport, SSM) instead of sshd, or that others are reached through, needs O(control_addresses).
+  - So does one that is reached through a tunnel which ends on it, such as GRE or IPsec, when O(protocols) has the protocol of the tunnel. Name its other end.
   - Packets that the host only forwards are not hit. Attack a container by O(container).
   - Packets to an address of the host itself are loopback and pass.
   - What a process sends past the packet filter (raw packet sockets, XDP, DPDK) is not hit.
@@ -108,7 +118,7 @@ seealso:
 EXAMPLES = r"""
 - name: The database is silent for a minute
   faultline.chaos.blackhole:
-    cidr: [192.0.2.0/24, "2001:db8:5::/64"]
+    peers: [192.0.2.0/24, "2001:db8:5::/64", db.example.com]
     ports: [5432]
     protocols: [tcp]
     duration: 1m
@@ -117,8 +127,13 @@ EXAMPLES = r"""
   faultline.chaos.blackhole:
     local_ports: [8080]
     protocols: [tcp]
-    direction: in
+    direction: ingress
     action: reject
+    duration: 30s
+
+- name: The routers of a pair do not hear each other any more
+  faultline.chaos.blackhole:
+    protocols: [vrrp]
     duration: 30s
 
 - name: What would cut the host off from everything but SSH and the monitoring, and how would that be undone?
@@ -196,7 +211,7 @@ effect:
       description: Packets let pass by name until then.
       type: int
     names:
-      description: The addresses of each of O(names) when the attack began.
+      description: The addresses of each host name in O(peers) when the attack began.
       type: dict
     passes:
       description: SSH ports and addresses that are never hit.
@@ -204,18 +219,18 @@ effect:
       elements: str
 """
 
-import ipaddress
-
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._network import blackhole, firewall as network_firewall, options as network_options
+from ansible_collections.faultline.chaos.plugins.module_utils._network import blackhole, firewall as network_firewall, options as network_options, protocols
+from ansible_collections.faultline.chaos.plugins.module_utils._renamed import Renaming, renamed, replaced
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
-TARGETS = ("interface", "cidr", "names", "ports", "local_ports", "protocols")
+TARGETS = ("interface", "peers", "ports", "local_ports", "protocols")
+_WAYS = {"ingress": ["in"], "egress": ["out"], "both": ["in", "out"]}  # the words of firewall.Rule
 _LOOPBACK = "loopback always passes: stop the service, or cut it off from its other hosts"
 
 
@@ -224,36 +239,38 @@ class Blackhole(Attack):
     options = dict(
         namespace.OPTIONS,
         action={"type": "str", "choices": ["drop", "reject"], "default": "drop"},
-        direction={"type": "str", "choices": ["in", "out", "both"], "default": "both"},
+        direction={"type": "str", "choices": ["egress", "ingress", "both", "out", "in"], "default": "both"},
         interface={"type": "str"},
-        cidr={"type": "list", "elements": "str", "default": []},
-        names={"type": "list", "elements": "str", "default": []},
+        peers=renamed("cidr", type="list", elements="str", default=[]),
+        names=replaced(type="list", elements="str", default=[]),
         resolve_interval={"type": "raw", "default": "30s"},
         ports={"type": "list", "elements": "str", "default": []},
         local_ports={"type": "list", "elements": "str", "default": []},
-        protocols={"type": "list", "elements": "str", "choices": ["tcp", "udp", "icmp"], "default": []},
-        exclude_cidr={"type": "list", "elements": "str", "default": []},
+        protocols={"type": "list", "elements": "str", "default": []},
+        exclude=renamed("exclude_cidr", type="list", elements="str", default=[]),
         exclude_ports={"type": "list", "elements": "str", "default": []},
     )
     constraints = {"mutually_exclusive": namespace.EXCLUSIVE}
+    renaming = Renaming({"direction": {"in": "ingress", "out": "egress"}}, {"names": "peers"})
 
     _found = None  # the place of the attack
 
     def validate(self):
         params = self.params
         if not any(params[option] for option in TARGETS):
-            raise AttackError("nothing says which packets: give at least one of {}".format(", ".join(TARGETS)), option="cidr")
+            raise AttackError("nothing says which packets: give at least one of {}".format(", ".join(TARGETS)), option="peers")
         namespace.check_options(params)
         if params["interface"] is not None:
             network_options.interface_name("interface", params["interface"])
             if params["interface"] == "lo":
                 raise BadOption("interface", "lo", _LOOPBACK)
-        for each in params["cidr"]:
+        for each in params["peers"]:
             if each.endswith("/0"):
-                raise BadOption("cidr", each, "leave cidr out; interface, ports or protocols alone mean everybody, and the control path passes")
-        self.networks = [network_options.network("cidr", each) for each in params["cidr"]]
-        network_options.check_peers("names", params["names"])
-        self.passed = [network_options.network("exclude_cidr", each) for each in params["exclude_cidr"]]
+                raise BadOption("peers", each, "leave peers out; interface, ports or protocols alone mean everybody, and the control path passes")
+        network_options.check_peers("peers", params["peers"])
+        network_options.check_peers("exclude", params["exclude"])
+        self.names = [each for each in params["peers"] if network_options.is_name(each)]
+        self.networks = [network_options.network("peers", each) for each in params["peers"] if each not in self.names]
         self.control = [network_options.network("control_addresses", each) for each in params["control_addresses"]]
         self.interval = _units.duration("resolve_interval", params["resolve_interval"], 0.0, 3600.0)
         if 0 < self.interval < 1:
@@ -261,16 +278,16 @@ class Blackhole(Attack):
         self.ports, self.local_ports, self.passed_ports = [
             [network_options.port_range(option, each) for each in params[option]] for option in ("ports", "local_ports", "exclude_ports")
         ]
+        self.protocols = [protocols.protocol("protocols", each) for each in params["protocols"]]
         for option in ("ports", "local_ports"):
-            if params[option] and params["protocols"] == ["icmp"]:
-                raise BadOption(option, params[option], "ICMP has no ports")
+            protocols.check_ports(option, params[option], self.protocols)
         for each in self.networks:
             if each.network_address.is_loopback:
-                raise BadOption("cidr", str(each), _LOOPBACK)
+                raise BadOption("peers", str(each), _LOOPBACK)
 
     @property
     def _directions(self):
-        return ["in", "out"] if self.params["direction"] == "both" else [self.params["direction"]]
+        return _WAYS[self.params["direction"]]
 
     def _place(self):
         if self._found is None:
@@ -279,28 +296,28 @@ class Blackhole(Attack):
 
     def resources(self):
         params, key = self.params, self._place().key
-        whom = [str(each) for each in self.networks] + params["names"] or ["everybody"]
-        what = [params["interface"] or ""] + params["ports"] + ["local:" + each for each in params["local_ports"]] + params["protocols"]
+        whom = [str(each) for each in self.networks] + self.names or ["everybody"]
+        what = [params["interface"] or ""] + params["ports"] + ["local:" + each for each in params["local_ports"]] + [str(each) for each in self.protocols]
         return ["packets{} {} {}".format(key, direction, " ".join([each] + [word for word in what if word])) for direction in self._directions for each in whom]
 
     def guard(self):
         host, params, place = self.host, self.params, self._place()
         if params["interface"] is not None:
             network_options.ShownInterface(host, place, params["interface"]).check()
-        self.addresses = dict((name, network_options.resolve("names", [name])) for name in params["names"])
-        resolved = [each for name in params["names"] for each in self.addresses[name]]
-        for name in params["names"]:
+        self.addresses = dict((name, network_options.resolve("peers", [name])) for name in self.names)
+        resolved = [each for name in self.names for each in self.addresses[name]]
+        for name in self.names:
             if all(each.network_address.is_loopback for each in self.addresses[name]):
-                raise AttackError(f"names: {name} is the target itself: {_LOOPBACK}", option="names")
+                raise AttackError(f"peers: {name} is the target itself: {_LOOPBACK}", option="peers")
+        self.passed = network_options.resolve("exclude", params["exclude"])
         control_ports = []
         if place is namespace.HERE:
             control_ports = host.control_ports()
-            anybody = not (params["cidr"] or params["names"])
-            network_options.refuse_control_path(host, "cidr", self.networks, self.ports if anybody else ())
-            network_options.refuse_control_path(host, "names", resolved, self.local_ports, "local_ports")
+            network_options.refuse_control_path(host, "peers", self.networks + resolved, () if params["peers"] else self.ports)
+            network_options.refuse_control_path(host, "peers", [], self.local_ports, "local_ports")
         self.hit = sorted(set(self.networks + resolved), key=lambda each: (each.version, each))
         self.targets = blackhole.Targets(
-            params["action"], self._directions, params["interface"], self.ports, self.local_ports, params["protocols"], self.passed, self.passed_ports
+            params["action"], self._directions, params["interface"], self.ports, self.local_ports, self.protocols, self.passed, self.passed_ports
         )
         passes = blackhole.always_pass(self._directions, control_ports, self.control)
         rules = passes + self.targets.exceptions() + self.targets.hits(self.hit or [None])
@@ -313,10 +330,9 @@ class Blackhole(Attack):
         undo = Undo()
         firewall.undo(undo)
         workers = []
-        names = [name for name in self.params["names"] if not _is_address(name)]
-        if names and self.interval:
+        if self.names and self.interval:
             until = uptime() + self.duration
-            life = (self.host, firewall, self.targets, names, self.hit, self.interval, until)
+            life = (self.host, firewall, self.targets, self.names, self.hit, self.interval, until)
             workers.append(Worker("names", lambda: blackhole.follow(*life)))
         return Plan(
             before="no rules of this attack",
@@ -331,7 +347,7 @@ class Blackhole(Attack):
         notes = []
         if self.host.check_mode:
             notes.append("check mode does not try the kernel, for that would load modules")
-        if self.params["direction"] == "in" and self.ports and not self.local_ports:
+        if self.params["direction"] == "ingress" and self.ports and not self.local_ports:
             notes.append("ports are those of the other end; the ports of the target itself are local_ports")
         if any(family not in getattr(self.firewall, "programs", (4, 6)) for family in (4, 6)):
             notes.append("the kernel of the target has IPv4 only, so have the rules")
@@ -349,13 +365,6 @@ class Blackhole(Attack):
             passes=self.passes,
         )
         return effect
-
-
-def _is_address(text):
-    try:
-        return ipaddress.ip_network(text, strict=False) is not None
-    except ValueError:
-        return False
 
 
 def main():

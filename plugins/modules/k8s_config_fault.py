@@ -218,7 +218,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults.confi
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import SetFields
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import observe
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import spared
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import spared
 
 
 class ConfigFault(KubeAttack):

@@ -56,12 +56,13 @@ options:
 notes:
   - Needs the right to exec into pods. In check mode C(kill -0) and C(cat) are run in the container to see what would work.
   - Pods with C(hostPID) or C(shareProcessNamespace) are refused.
-  - To kill as a crash would, whatever the image, use M(faultline.chaos.process_kill) on the node. M(faultline.chaos.k8s_pod_location) says which node that is.
+  - To kill as a crash would, whatever the image, use M(faultline.chaos.process_kill) on the node. M(faultline.chaos.k8s_pod_location_info)
+    says which node that is.
   - The kubelet waits longer and longer before it starts a container again that ends often.
   - The journal stays for O(duration) although there is nothing to undo, so that the same task does not hit the next containers at once.
 seealso:
   - module: faultline.chaos.k8s_pod_delete
-  - module: faultline.chaos.k8s_pod_location
+  - module: faultline.chaos.k8s_pod_location_info
   - module: faultline.chaos.process_kill
 """
 
@@ -196,10 +197,10 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import in_pool
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Unreachable, may_be_done
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.many import in_pool
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import signal
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults.signal import FIRST, OTHERS, Victim
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack

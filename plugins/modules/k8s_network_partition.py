@@ -38,20 +38,26 @@ options:
     type: str
     choices: [ingress, egress, both]
     default: both
-  allow_pods:
-    description:
-      - Labels of pods of the same namespace that they may still talk with.
-    type: str
-  allow_namespaces:
-    description:
-      - Labels of namespaces with whose pods they may still talk.
-    type: str
-  allow_cidrs:
+  exclude:
     description:
       - Addresses and networks that they may still talk with, for example V(10.0.0.0/8).
+      - The old name C(allow_cidrs) is deprecated, and removed in 1.0.0.
     type: list
     elements: str
     default: []
+    aliases: [allow_cidrs]
+  exclude_pods:
+    description:
+      - Labels of pods of the same namespace that they may still talk with.
+      - The old name C(allow_pods) is deprecated, and removed in 1.0.0.
+    type: str
+    aliases: [allow_pods]
+  exclude_namespaces:
+    description:
+      - Labels of namespaces with whose pods they may still talk.
+      - The old name C(allow_namespaces) is deprecated, and removed in 1.0.0.
+    type: str
+    aliases: [allow_namespaces]
   allow_dns:
     description:
       - Whether they may still ask for names, on port 53 wherever it is.
@@ -87,7 +93,7 @@ EXAMPLES = r"""
     namespace: shop
     label_selector: app=web
     direction: egress
-    allow_pods: app=cache
+    exclude_pods: app=cache
     duration: 1m
     probe: require
 """
@@ -176,8 +182,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels i
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import reach
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import Create
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import opted_out
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import opted_out
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import object_name
+from ansible_collections.faultline.chaos.plugins.module_utils._renamed import Renaming, renamed
 
 TYPES = {"ingress": ["Ingress"], "egress": ["Egress"], "both": ["Ingress", "Egress"]}
 
@@ -190,13 +197,14 @@ class NetworkPartition(KubeAttack):
         label_selector={"type": "str"},
         all={"type": "bool", "default": False},
         direction={"type": "str", "choices": ["ingress", "egress", "both"], "default": "both"},
-        allow_pods={"type": "str"},
-        allow_namespaces={"type": "str"},
-        allow_cidrs={"type": "list", "elements": "str", "default": []},
+        exclude=renamed("allow_cidrs", type="list", elements="str", default=[]),
+        exclude_pods=renamed("allow_pods", type="str"),
+        exclude_namespaces=renamed("allow_namespaces", type="str"),
         allow_dns={"type": "bool", "default": True},
         probe={"type": "str", "choices": ["auto", "require", "skip"], "default": "auto"},
     )
     constraints = {"mutually_exclusive": [("label_selector", "all")]}
+    renaming = Renaming()
 
     def validate(self):
         params = self.params
@@ -204,17 +212,17 @@ class NetworkPartition(KubeAttack):
             raise BadOption("label_selector", None, "say which pods, for example app=web; or set all: true for every pod of the namespace")
         self.selector = {} if params["all"] else to_selector("label_selector", params["label_selector"])
         self.peers = []
-        if params["allow_pods"] is not None:
-            self.peers.append({"podSelector": to_selector("allow_pods", params["allow_pods"])})
-        if params["allow_namespaces"] is not None:
-            self.peers.append({"namespaceSelector": to_selector("allow_namespaces", params["allow_namespaces"])})
-        for cidr in params["allow_cidrs"]:
+        if params["exclude_pods"] is not None:
+            self.peers.append({"podSelector": to_selector("exclude_pods", params["exclude_pods"])})
+        if params["exclude_namespaces"] is not None:
+            self.peers.append({"namespaceSelector": to_selector("exclude_namespaces", params["exclude_namespaces"])})
+        for cidr in params["exclude"]:
             try:
                 network = ipaddress.ip_network(cidr)
             except ValueError:
-                raise BadOption("allow_cidrs", cidr, "write an address or a network such as 10.0.0.0/8")
+                raise BadOption("exclude", cidr, "write an address or a network such as 10.0.0.0/8")
             if network.prefixlen == 0:
-                raise BadOption("allow_cidrs", cidr, "this is everything: nothing would be cut off")
+                raise BadOption("exclude", cidr, "this is everything: nothing would be cut off")
             self.peers.append({"ipBlock": {"cidr": str(network)}})
 
     def resources(self):

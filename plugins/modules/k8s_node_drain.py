@@ -224,7 +224,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.node
     schedulable_elsewhere,
     take_nodes,
 )
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import namespaces_out
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import namespaces_out
 
 
 class NodeDrain(KubeAttack):

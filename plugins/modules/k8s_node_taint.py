@@ -193,7 +193,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.node
     describe_nodes,
     take_nodes,
 )
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import namespaces_out, respect_budgets
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import respect_budgets
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import namespaces_out
 
 _KEY = re.compile(r"^(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
 _VALUE = re.compile(r"^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")

@@ -180,6 +180,7 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import many
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import may_be_done
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.drain import grace_seconds, lost, named
@@ -189,10 +190,10 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.sele
     POD_OPTIONS,
     check_pods,
     describe_pods,
-    owner_of,
     respect_budgets,
     select_pods,
 )
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import owner_of
 
 
 class PodDelete(KubeAttack):
@@ -263,7 +264,7 @@ class PodDelete(KubeAttack):
 
     def _delete(self, rows):
         self.uncertain = rows
-        self.outcomes += self.cluster.delete_all(rows, self.grace)
+        self.outcomes += many.delete_all(self.cluster, rows, self.grace)
         self.uncertain = [row for row, outcome in self.outcomes if isinstance(outcome, AttackError) and may_be_done(outcome)]
 
     def done(self):

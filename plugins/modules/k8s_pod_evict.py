@@ -190,14 +190,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.at
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import drain
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.drain import named
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.recovery import Recovery
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import (
-    POD_CONSTRAINTS,
-    POD_OPTIONS,
-    check_pods,
-    describe_pods,
-    owner_of,
-    select_pods,
-)
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import POD_CONSTRAINTS, POD_OPTIONS, check_pods, describe_pods, select_pods
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import owner_of
 
 
 class PodEvict(KubeAttack):

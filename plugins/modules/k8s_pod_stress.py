@@ -162,9 +162,9 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import in_pool
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.many import in_pool
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import stress
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, WATCHER, KubeAttack, KubePlan, run_kube_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal

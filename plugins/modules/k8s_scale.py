@@ -145,7 +145,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds im
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import SetFields
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import spared
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import spared
 
 KINDS = {"Deployment": DEPLOYMENT, "StatefulSet": STATEFUL_SET}
 

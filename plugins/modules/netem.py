@@ -139,12 +139,24 @@ options:
     type: list
     elements: str
     default: []
-  protocols:
+  local_ports:
     description:
-      - Only these protocols. With O(ports) the default is TCP and UDP, without it everything.
+      - Only packets from (egress) or to (ingress) these ports of the target itself. To slow a service of the target down, name its port here.
     type: list
     elements: str
-    choices: [tcp, udp, icmp]
+    default: []
+  exclude_ports:
+    description:
+      - TCP and UDP ports that pass, whichever end has them.
+    type: list
+    elements: str
+    default: []
+  protocols:
+    description:
+      - Only these IP protocols, by number or by name, as in O(faultline.chaos.blackhole#module:protocols). With O(ports) or O(local_ports) the default is TCP
+        and UDP, without them everything.
+    type: list
+    elements: str
     default: []
 seealso:
   - module: faultline.chaos.revert
@@ -248,15 +260,16 @@ effect:
 
 import hashlib
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import INTERFACE_PREFIX
-from ansible_collections.faultline.chaos.plugins.module_utils._network import netem_kernel, options as network_options
+from ansible_collections.faultline.chaos.plugins.module_utils._network import netem_kernel, options as network_options, protocols
 from ansible_collections.faultline.chaos.plugins.module_utils._network.netem import FAULTS, NETEM_HANDLE, Selection, Tree, count, emulation
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo, When
 
 MAX_FILTERS = 256
+WHICH = ("peers", "exclude", "ports", "local_ports", "exclude_ports", "protocols")  # options that choose packets; lists
 COUNTERS = ("direct_packets_stat", "refcnt")  # of qdiscs; they change by themselves
 
 
@@ -291,11 +304,8 @@ class Netem(Attack):
         "reorder_gap": {"type": "int"},
         "rate": {"type": "str"},
         "limit": {"type": "int", "default": 100000},
-        "peers": {"type": "list", "elements": "str", "default": []},
-        "exclude": {"type": "list", "elements": "str", "default": []},
-        "ports": {"type": "list", "elements": "str", "default": []},
-        "protocols": {"type": "list", "elements": "str", "choices": ["tcp", "udp", "icmp"], "default": []},
     }
+    options.update((name, {"type": "list", "elements": "str", "default": []}) for name in WHICH)
     constraints = {
         "required_one_of": [FAULTS],
         "mutually_exclusive": [("loss", "gilbert_elliott")] + namespace.EXCLUSIVE,
@@ -324,9 +334,12 @@ class Netem(Attack):
         network_options.check_peers("exclude", params["exclude"])
         for each in params["control_addresses"]:
             network_options.network("control_addresses", each)
-        self.ports = [network_options.port_range("ports", each) for each in params["ports"]]
-        if self.ports and params["protocols"] == ["icmp"]:
-            raise BadOption("ports", params["ports"], "ICMP has no ports")
+        self.ports, self.local_ports, self.passed_ports = [
+            [network_options.port_range(option, each) for each in params[option]] for option in ("ports", "local_ports", "exclude_ports")
+        ]
+        self.protocols = [protocols.protocol("protocols", each) for each in params["protocols"]]
+        for option in ("ports", "local_ports"):
+            protocols.check_ports(option, params[option], self.protocols)
 
     def _place(self):
         if self._found is None:
@@ -356,28 +369,16 @@ class Netem(Attack):
         self.passed += [network_options.network("control_addresses", each) for each in self.params["control_addresses"]]
         if control_ports:
             network_options.refuse_control_path(host, "peers", self.hit, self.ports)
-        self.selection = Selection(control_ports, self.passed, self.hit, self.ports, self.params["protocols"])
+            network_options.refuse_control_path(host, "peers", [], self.local_ports, "local_ports")
+        self.selection = Selection(control_ports, self.passed, self.hit, self.ports, self.protocols, self.local_ports, self.passed_ports)
         self.directions = ["egress", "ingress"] if self.params["direction"] == "both" else [self.params["direction"]]
         total = sum(count(self.selection.matches(direction)) for direction in self.directions)
         if total > MAX_FILTERS:
-            raise AttackError("peers, exclude, ports and protocols make %d filters, the most is %d: name networks instead of addresses" % (total, MAX_FILTERS))
-        self.mechanism = self._mechanism()
-
-    def _mechanism(self):
-        """redirect where the kernel and the interface allow it, else band. Errors: what is missing, and where to get it."""
-        name = self.interface.name
-        qdiscs = self.host.run(self._place().argv([self.tc, "qdisc", "show", "dev", name]))[1].splitlines()
-        hooked = [line for line in qdiscs if line.startswith(("qdisc clsact", "qdisc ingress"))]
-        root = [line.split()[1:3] for line in qdiscs if " root" in line]
-        owned = [kind for kind, handle in root if handle != "0:"]
-        why = netem_kernel.lacks_redirect(self.host, self.words)
-        if why is None and not hooked:
-            return "redirect"
-        if hooked and (why is not None or "ingress" in self.directions or owned):
-            raise NotRestorable(f"interface: {name} has filters of somebody else at its hooks ({hooked[0].strip()}); their order with ours could not be kept")
-        if owned:
-            raise NotRestorable(f"interface: {name} has a {owned[0]} root qdisc, and {why}")
-        return "band"
+            raise AttackError(
+                "peers, exclude, protocols and the ports make %d filters, the most is %d: name networks instead of addresses, and ports in ranges"
+                % (total, MAX_FILTERS)
+            )
+        self.mechanism = netem_kernel.mechanism(host, place, self.interface.name, self.directions, self.words)
 
     def _device(self, direction):
         digest = hashlib.sha256((f"{self.id} {direction}").encode()).hexdigest()

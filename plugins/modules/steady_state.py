@@ -414,12 +414,12 @@ PROBE = {
     "reduce": {"type": "str", "choices": ["last", "avg", "min", "max", "all"]},
     "series": {"type": "str", "choices": ["one", "all", "any"]},
     "kind": {"type": "str", "choices": ["deployment", "statefulset", "daemonset", "pod", "persistentvolumeclaim", "event"]},
-    **{name: {"type": "str"} for name in ("namespace", "object", "label_selector", "field_selector", "context", "proxy")},
-    **{name: {"type": "path", "no_log": False} for name in ("kubeconfig", "ca_cert", "client_cert", "client_key")},
-    "api_key": {"type": "str", "no_log": True},
+    **dict.fromkeys("namespace object label_selector field_selector context proxy no_proxy username impersonate_user process service".split(), {"type": "str"}),
+    "impersonate_groups": {"type": "list", "elements": "str"},
+    "kubeconfig": {"type": "raw"},
+    **{name: {"type": "path", "no_log": False} for name in ("ca_cert", "client_cert", "client_key")},
+    **{name: {"type": "str", "no_log": True} for name in ("api_key", "password")},
     "argv": {"type": "list", "elements": "raw"},
-    "process": {"type": "str"},
-    "service": {"type": "str"},
     "run_on": {"type": "str", "aliases": ["on"]},
 }
 RENEW = {

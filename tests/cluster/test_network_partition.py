@@ -35,7 +35,7 @@ def test_partition_steps(cluster, namespace, deployment, steps) -> None:
 def test_egress_lets_the_allowed_through(cluster, namespace, deployment) -> None:
     cart, web = pods_of(cluster, namespace, deployment)
     other = deployment(1, name="other")[0]
-    options = {"namespace": namespace, "label_selector": "app=web", "direction": "egress", "allow_pods": "app=cart"}
+    options = {"namespace": namespace, "label_selector": "app=web", "direction": "egress", "exclude_pods": "app=cart"}
     assert cluster.module("k8s_network_partition", {**options, "duration": "5m", "probe": "require"}).get("changed")
     assert connects(cluster, namespace, web, cart) and not connects(cluster, namespace, web, other)
     assert cluster.module("k8s_network_partition", {**options, "state": "absent", "probe": "require"})["status"] == "reverted"
@@ -70,8 +70,8 @@ def test_what_is_wrong_is_named(cluster, namespace) -> None:
         ({"label_selector": "*"}, "label_selector: '*' is refused"),
         ({"label_selector": ""}, "label_selector: '' is refused"),
         ({"label_selector": "app="}, "no pod of namespace"),
-        ({"allow_cidrs": ["0.0.0.0/0"]}, "allow_cidrs: '0.0.0.0/0' is refused"),
-        ({"allow_cidrs": ["300.1.1.1"]}, "allow_cidrs: '300.1.1.1' is refused"),
+        ({"exclude": ["0.0.0.0/0"]}, "exclude: '0.0.0.0/0' is refused"),
+        ({"exclude": ["300.1.1.1"]}, "exclude: '300.1.1.1' is refused"),
         ({"duration": "5m; rm -rf /"}, "duration: '5m; rm -rf /' is refused"),
     ):
         result = cluster.module("k8s_network_partition", {**good, **bad})

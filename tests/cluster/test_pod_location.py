@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""k8s_pod_location and the filter pod_hosts: an attack on a host reaches into the network of one pod, on the node that it runs on."""
+"""k8s_pod_location_info and the filter pod_hosts: an attack on a host reaches into the network of one pod, on the node that it runs on."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ exec nsenter --target {pid} --mount --net --uts --ipc --pid --cgroup unshare --m
 
 def test_where_pods_are_with_least_rights(cluster, namespace, deployment, tmp_path) -> None:
     pods = {pod["metadata"]["name"]: pod for pod in deployment(3)}
-    with Account(cluster, namespace, "k8s_pod_location.yml", tmp_path) as account:
-        few = cluster.module("k8s_pod_location", {"namespace": namespace, "all": True, **account})
+    with Account(cluster, namespace, "k8s_pod_location_info.yml", tmp_path) as account:
+        few = cluster.module("k8s_pod_location_info", {"namespace": namespace, "all": True, **account})
     for told in few["pods"]:
         status = pods[told["name"]]["status"]
         assert told["node"] == pods[told["name"]]["spec"]["nodeName"] and told["addresses"] == [status["podIP"]]
         assert told["node_addresses"] == sorted({status["hostIP"], told["node"]}), "these rights are not for nodes"
         assert "://" + told["container_id"] in status["containerStatuses"][0]["containerID"]
     assert len(few["pods"]) == 3 and not few["changed"]
-    drawn = [cluster.module("k8s_pod_location", {"namespace": namespace, "label_selector": "app=web", "seed": "7"}) for _each in range(2)]
+    drawn = [cluster.module("k8s_pod_location_info", {"namespace": namespace, "label_selector": "app=web", "seed": "7"}) for _each in range(2)]
     assert drawn[0]["pods"] == drawn[1]["pods"] and len(drawn[0]["pods"]) == 1 and drawn[0]["effect"]["seed"] == "7"
 
 
@@ -58,7 +58,7 @@ def run(cluster: Cluster, inventory: Path, namespace: str, state: str) -> tuple[
     block = {"container": "{{ item.container_id }}", "action": "drop", "local_ports": [8080], "duration": "5m", "id": "pod-cut", "state": state}
     each = {"loop": "{{ located.pods | faultline.chaos.pod_hosts(hostvars) }}", "delegate_to": "{{ item.inventory_host }}"}
     tasks = [
-        {"name": "locate", "faultline.chaos.k8s_pod_location": locate, "register": "located"},
+        {"name": "locate", "faultline.chaos.k8s_pod_location_info": locate, "register": "located"},
         {"name": "cut", "faultline.chaos.blackhole": block, **each},
     ]
     play, events = inventory.parent / "cut.yml", inventory.parent / f"{state}.json"

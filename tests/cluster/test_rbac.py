@@ -17,7 +17,7 @@ from tests.cluster.support.account import Account
 from tests.cluster.support.cluster import REPO, Cluster
 
 MANIFESTS = REPO / "docs/rbac"
-CONTROL = {"k8s_revert", "k8s_pod_location"}
+CONTROL = {"k8s_revert", "k8s_pod_location_info"}
 PODS = {"label_selector": "app=web", "seed": "1"}
 # What each attack is asked for; "node" and "namespace" are filled in.
 ASKED: dict[str, dict[str, Any]] = {

@@ -91,7 +91,7 @@ def test_steps_and_every_packet_is_lost(lab: Lab, n1: str, n2: str, prior: str, 
     begin = arrived(lab, n2)
     lab.run(n1, send)
     plain = arrived(lab, n2) - begin
-    options = {"names": ["n2"], "cidr": ["fd77::12"], "ports": ["7000-8100"], "direction": "out", "duration": "10m"}
+    options = {"peers": ["n2", "fd77::12"], "ports": ["7000-8100"], "direction": "egress", "duration": "10m"}
     begin = arrived(lab, n2)
     found = steps(lab, n1, "blackhole", options, measure=["sh", "-c", f'python3 -c "$0" n2 fd77::12; {COUNTERS}', SEND])
     during = arrived(lab, n2) - begin
@@ -132,7 +132,7 @@ def test_names_are_followed(lab: Lab, n1: str, n2: str, n3: str, attack) -> None
     address = {each: lab.run(n1, ["getent", "ahostsv4", each]).out.split()[0] for each in (n2, n3)}
     try:
         lab.write(n1, "/etc/hosts", f"{hosts}\n{address[n2]} fl-dependency\n")
-        result = attack(names=["fl-dependency"], resolve_interval="1s", direction="out", protocols=["tcp"])
+        result = attack(peers=["fl-dependency"], resolve_interval="1s", direction="egress", protocols=["tcp"])
         assert result["effect"]["names"] == {"fl-dependency": [address[n2]]}
         assert connect(lab, n1, address[n2], 22)[0] == "silent" and connect(lab, n1, address[n3], 22)[0] == "open"
         lab.write(n1, "/etc/hosts", f"{hosts}\n{address[n3]} fl-dependency\n")
@@ -145,7 +145,7 @@ def test_names_are_followed(lab: Lab, n1: str, n2: str, n3: str, attack) -> None
 
 
 def test_the_timer_ends_it(lab: Lab, n1: str, n2: str, prior: str) -> None:
-    result = lab.module(n1, "faultline.chaos.blackhole", {"names": ["n2"], "direction": "out", "duration": "25s"})
+    result = lab.module(n1, "faultline.chaos.blackhole", {"peers": ["n2"], "direction": "egress", "duration": "25s"})
     assert not result.get("failed"), result
     wait_until(lambda: lab.module(n1, "faultline.chaos.attack_info", {"history": 1})["clean"], 90, "the dead-man reverts it")
     history = lab.module(n1, "faultline.chaos.attack_info", {"history": 1})["history"][-1]
@@ -156,7 +156,7 @@ def test_the_timer_ends_it(lab: Lab, n1: str, n2: str, prior: str) -> None:
 def test_the_controller_itself_is_refused(lab: Lab, n1: str) -> None:
     controller = lab.run(n1, "echo $SSH_CLIENT").out.split()[0]
     elsewhere = [{place: name, "protocols": ["udp"]} for place, name in (("container", "fl-no-such"), ("netns", "1"))]
-    for options in ({"cidr": [controller]}, {"names": [controller]}, {"local_ports": ["22"]}, {"ports": ["22"]}, *elsewhere):
+    for options in ({"peers": [controller]}, {"local_ports": ["22"]}, {"ports": ["22"]}, *elsewhere):
         result = lab.module(n1, "faultline.chaos.blackhole", {"duration": "30s", **options})
         assert result["failed"] and result["msg"].startswith(next(iter(options))), result
     assert lab.module(n1, "faultline.chaos.attack_info", {"history": 1})["clean"]

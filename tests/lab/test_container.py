@@ -67,7 +67,7 @@ def rtt(text: str) -> float:
 def test_blackhole_in_a_container(lab: Lab, n1: str, container: str) -> None:
     assert connects(lab, n1, container) == "open"
     measure = ["nsenter", f"--net=/proc/{container}/ns/net", "python3", "-c", CONNECT]
-    found = steps(lab, n1, "blackhole", {"container": ID[:12], "cidr": ["172.31.9.0/24"], "duration": "10m"}, measure=measure)
+    found = steps(lab, n1, "blackhole", {"container": ID[:12], "peers": ["172.31.9.0/24"], "duration": "10m"}, measure=measure)
     assert found["measured"] == "silent" and found["real"]["effect"]["passes"] == []
     assert connects(lab, n1, container) == "open"
 
@@ -84,7 +84,7 @@ def test_netem_in_a_container(lab: Lab, n1: str, container: str, tell) -> None:
 
 
 def test_a_container_that_ends_takes_its_attacks_along(lab: Lab, n1: str, container: str) -> None:
-    for module, options in (("blackhole", {"cidr": ["172.31.9.0/24"]}), ("netem", {"delay": "40ms"})):
+    for module, options in (("blackhole", {"peers": ["172.31.9.0/24"]}), ("netem", {"delay": "40ms"})):
         result = lab.module(n1, f"faultline.chaos.{module}", {"container": ID, "duration": "10m", **options})
         assert not result.get("failed"), result
     lab.run(n1, ["kill", "-KILL", container])
@@ -97,7 +97,7 @@ def test_an_attack_outlives_the_first_process_but_not_its_time(lab: Lab, n1: str
     """The network of a pod goes on when the process that led to it is gone."""
     lab.run(n1, f"nsenter --net=/proc/{container}/ns/net sleep 300 </dev/null >/dev/null 2>&1 & sleep 1")
     other = lab.run(n1, "pgrep -n -x sleep").out.strip()
-    result = lab.module(n1, "faultline.chaos.blackhole", {"netns": container, "cidr": ["172.31.9.0/24"], "duration": "10m"})
+    result = lab.module(n1, "faultline.chaos.blackhole", {"netns": container, "peers": ["172.31.9.0/24"], "duration": "10m"})
     assert not result.get("failed"), result
     lab.run(n1, ["kill", "-KILL", container])
     assert connects(lab, n1, other) == "silent"

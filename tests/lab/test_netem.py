@@ -80,6 +80,7 @@ def test_steps_and_delay(lab: Lab, n1: str, n2: str, tell, options: dict, addres
     [
         {"gilbert_elliott": {"p": 5, "r": 50}, "duplicate": "1%", "corrupt": 1, "limit": 5000},
         {"delay": "10ms", "reorder": 25, "reorder_correlation": 50, "reorder_gap": 5, "loss": 1, "loss_correlation": "25%"},
+        {"delay": "5ms", "local_ports": ["80", "8000-8010"], "exclude_ports": ["8005"], "protocols": ["tcp", "vrrp", "47"], "direction": "both"},
         {"rate": "5mbit", "peers": ["10.77.0.0/24", "fd77::/64", "n2"], "exclude": ["n3"], "ports": ["80", "8000-8010"], "direction": "both"},
     ],
 )
@@ -134,6 +135,17 @@ def test_only_chosen_packets_are_hit(lab: Lab, n1: str, n2: str, n3: str, attack
     assert rtt(lab.run(n1, [*PING4, "n3"]).out) < 300 and rtt(lab.run(n1, [*PING6, "fd77::13"]).out) < 300
     answer = "import socket,time; t=time.monotonic(); socket.create_connection(('n2', 22)).close(); print(time.monotonic()-t)"
     assert min(float(lab.run(n1, ["python3", "-c", answer]).out) for _try in range(3)) < 0.3, "TCP was hit although only ICMP was chosen"
+
+
+def test_a_service_of_the_target_is_slow_and_one_port_of_it_passes(lab: Lab, n1: str, n2: str, attack) -> None:
+    for port in (8001, 8005):
+        lab.run(n1, f"python3 -c \"import socket; s=socket.create_server(('::', {port}), family=socket.AF_INET6, dualstack_ipv6=True)\nwhile s.accept(): pass\""
+                " >/dev/null 2>&1 &")  # fmt: skip
+    attack(delay="400ms", local_ports=["8000-8010"], exclude_ports=["8005"])
+    connect = "import socket,sys,time; t=time.monotonic(); socket.create_connection((sys.argv[1], int(sys.argv[2])), 5).close(); print(time.monotonic()-t)"
+    for address in ("n1", "fd77::11"):
+        took = {port: min(float(lab.run(n2, ["python3", "-c", connect, address, str(port)]).out) for _try in range(3)) for port in (8001, 8005)}
+        assert took[8001] > 0.39 and took[8005] < 0.3, took
 
 
 @pytest.mark.smoke

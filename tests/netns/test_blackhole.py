@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,12 +37,15 @@ PLAY = """
   connection: local
   gather_facts: false
   vars:
-    what: {cidr: [192.0.2.9, "2001:db8::9"], ports: ["80-90"], action: reject, duration: 5m}
+    what: {peers: [192.0.2.9, "2001:db8::9"], ports: ["80-90"], action: reject, direction: both, exclude: [192.0.2.8], duration: 5m}
+    old: {cidr: [192.0.2.9], names: ["2001:db8::9"], ports: ["80-90"], action: reject, direction: both, exclude_cidr: [192.0.2.8], duration: 5m}
   tasks:
     - {name: Check, faultline.chaos.blackhole: "{{ what }}", check_mode: true, register: check}
     - {name: Apply, faultline.chaos.blackhole: "{{ what }}", register: real}
     - {name: Check again, faultline.chaos.blackhole: "{{ what }}", check_mode: true, register: check_again}
     - {name: Apply again, faultline.chaos.blackhole: "{{ what }}", register: real_again}
+    - {name: Apply by the old names, faultline.chaos.blackhole: "{{ old }}", register: real_old}
+    - {name: Check by the old names, faultline.chaos.blackhole: "{{ old }}", check_mode: true, register: check_old}
     - {name: Apply another, faultline.chaos.blackhole: "{{ what | combine({'id': 'other'}) }}", register: other, failed_when: false}
     - {name: Revert, faultline.chaos.blackhole: "{{ what | combine({'state': 'absent'}) }}", register: revert}
     - {name: Revert again, faultline.chaos.blackhole: "{{ what | combine({'state': 'absent'}) }}", register: revert_again}
@@ -50,7 +54,8 @@ PLAY = """
       ansible.builtin.copy:
         dest: /var/lib/told
         mode: "0600"
-        content: "{{ {'check': check, 'real': real, 'check_again': check_again, 'real_again': real_again, 'other': other, 'revert': revert,
+        content: "{{ {'check': check, 'real': real, 'check_again': check_again,
+          'real_again': real_again, 'real_old': real_old, 'check_old': check_old, 'other': other, 'revert': revert,
           'revert_again': revert_again, 'info': info} | to_json }}"
 """
 END = """
@@ -69,15 +74,19 @@ def test_the_life_of_an_attack(backend: str) -> None:
     done = subprocess.run(argv, input=PLAY, capture_output=True, text=True, cwd=CHECKOUT, env={**os.environ, "PATH": path}, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    steps = {step: (told[step]["status"], told[step]["changed"]) for step in ("check", "real", "check_again", "real_again", "revert", "revert_again")}
+    names = ("check", "real", "check_again", "real_again", "real_old", "check_old", "revert", "revert_again")
+    steps = {step: (told[step]["status"], told[step]["changed"]) for step in names}
     assert steps == {
         "check": ("planned", True),
         "real": ("active", True),
         "check_again": ("active", False),
         "real_again": ("active", False),
+        "real_old": ("active", False),
+        "check_old": ("active", False),
         "revert": ("reverted", True),
         "revert_again": ("absent", False),
     }
     assert told["real"]["effect"]["backend"] == backend and told["real"]["effect"]["rules"] >= 30
+    assert sorted(re.findall(r"'(cidr|names|exclude_cidr)' is deprecated", str(told["real_old"]["deprecations"]))) == ["cidr", "exclude_cidr", "names"]
     assert f"is held by the active attack {told['real']['id']}" in told["other"]["msg"]
     assert told["info"]["clean"] and told["info"]["history"][-1]["result"] == "reverted", told["info"]

@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.namespace import Namespace
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue_net
-from ansible_collections.faultline.chaos.plugins.module_utils._network import blackhole as network_blackhole, firewall as network_firewall
+from ansible_collections.faultline.chaos.plugins.module_utils._network import blackhole as network_blackhole, firewall as network_firewall, protocols
 from ansible_collections.faultline.chaos.plugins.module_utils._network.firewall import Rule
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 from tests.netns.support.lan import ADDRESSES, MORE, PEER, TARGET, Lan
@@ -167,6 +167,41 @@ def test_the_control_path_and_the_neighbours_survive_a_total_blackhole(lan: Lan,
     assert lan.connect(PEER, target, 22) == "open"
     assert undoing.run().returncode == 0
     assert lan.ping(PEER, target) and lan.rules() == prior
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("word", ["vrrp", "gre", "ah"])
+def test_any_ip_protocol_is_hit_and_counted_and_no_other(lan: Lan, host, backend, place, undoing, prior: str, word: str, version: int) -> None:
+    peer, target = ADDRESSES[PEER][version == 6], ADDRESSES[TARGET][version == 6]
+    asked = protocols.protocol("protocols", word)
+    number, other = protocols.number(asked, version), 103 if version == 4 else 115
+    firewall = backend(blackhole("drop", ["in", "out"], protocols=[asked]), place)
+    undoing.publish(undo_of(firewall))
+    before = lan.raw(TARGET, PEER, peer, number)
+    apply(host, firewall)
+    during = lan.raw(TARGET, PEER, peer, number), lan.raw(PEER, TARGET, target, number)
+    counted = firewall.read()["dropped"]
+    beside = lan.raw(TARGET, PEER, peer, other)
+    assert lan.connect(PEER, target, 22) == "open" and lan.connect(TARGET, peer, 8000) == "open" and lan.ping(TARGET, peer)
+    assert undoing.run().returncode == 0
+    after = lan.raw(TARGET, PEER, peer, number)
+    print(f"IPv{version} {firewall.name} {word}: of 20 arrived before {before}, during {during}, after {after}, of another {beside}; counted {counted} of 40")
+    assert (before, during, after, beside, counted) == (20, (0, 0), 20, 20, 40)
+    assert lan.rules() == prior
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_an_ip_protocol_of_one_peer_is_refused_and_icmp_keeps_the_neighbours(lan: Lan, host, backend, place, undoing, version: int) -> None:
+    peer, target, other = ADDRESSES[PEER][version == 6], ADDRESSES[TARGET][version == 6], MORE[PEER][version == 6]
+    asked = [protocols.protocol("protocols", word) for word in ("47", "icmp", "icmpv6")]
+    firewall = backend(blackhole("reject", ["out"], [network(peer)], protocols=asked), place)
+    undoing.publish(undo_of(firewall))
+    apply(host, firewall)
+    lan.forget_neighbours()
+    assert (lan.raw(TARGET, PEER, peer, 47), lan.raw(TARGET, PEER, other, 47)) == (0, 20)
+    assert not lan.ping(TARGET, peer) and lan.connect(TARGET, peer, 8000) == "open" and lan.connect(PEER, target, 22) == "open"
+    assert undoing.run().returncode == 0
+    assert lan.raw(TARGET, PEER, peer, 47) == 20 and lan.ping(TARGET, peer)
 
 
 def test_a_service_cut_off_from_its_clients(lan: Lan, host, backend, place, undoing) -> None:

@@ -77,17 +77,14 @@ def frames(direction: str) -> tuple[dict[str, tuple[str, bytes]], dict[str, tupl
 
 
 @pytest.fixture
-def sort(lan: Lan, direction: str):
-    """Says of a frame where the filters send it. Those for what arrives are tried on what leaves too, for the kernel matches both in one way."""
+def sorting(lan: Lan):
+    """sorting(SELECTION, DIRECTION) says of a frame whether the filters hit it. Those for what arrives are tried on what leaves too, for the kernel
+    matches both in one way."""
     for words in (
         "qdisc add dev eth0 root handle 1: htb default 1",
         *(f"class add dev eth0 parent 1: classid 1:{number} htb rate 1gbit" for number in (1, 4)),
     ):
         lan.run(TARGET, ["tc", *words.split()])
-    selection = Selection(control_ports=[22], passed=[], hit=[], ports=[], protocols=[])
-    for at, (passes, family, match) in enumerate(selection.matches(direction)):
-        flow = ["flowid", "1:1" if passes else "1:4"]
-        lan.run(TARGET, ["tc", "filter", "add", "dev", "eth0", "parent", "1:", "protocol", family, "pref", str(at + 1), "u32", *match, *flow])
 
     def packets() -> int:
         text = lan.run(TARGET, ["tc", "-s", "class", "show", "dev", "eth0", "classid", "1:4"])
@@ -98,11 +95,59 @@ def sort(lan: Lan, direction: str):
         lan.run(TARGET, [sys.executable, "-c", SEND, frame[0], frame[1].hex()])
         return packets() > before
 
-    return is_hit
+    def install(selection: Selection, direction: str):
+        for at, (passes, family, match) in enumerate(selection.matches(direction)):
+            flow = ["flowid", "1:1" if passes else "1:4"]
+            lan.run(TARGET, ["tc", "filter", "add", "dev", "eth0", "parent", "1:", "protocol", family, "pref", str(at + 1), "u32", *match, *flow])
+        return is_hit
+
+    return install
 
 
 @pytest.mark.parametrize("direction", ["egress", "ingress"])
-def test_what_the_control_path_and_the_networks_need_passes_and_nothing_else(sort, direction: str) -> None:
+def test_what_the_control_path_and_the_networks_need_passes_and_nothing_else(sorting, direction: str) -> None:
+    sort = sorting(Selection(control_ports=[22], passed=[], hit=[], ports=[], protocols=[]), direction)
     passes, hit = frames(direction)
     assert [name for name, frame in passes.items() if sort(frame)] == []
     assert [name for name, frame in hit.items() if not sort(frame)] == []
+
+
+def segment(direction: str, family: int, protocol: int, near: int, far: int) -> tuple[str, bytes]:
+    """A packet of TCP (6) or UDP (17) between a port of the target and one of the other end."""
+    first, second = (near, far) if direction == "egress" else (far, near)
+    body = first.to_bytes(2, "big") + second.to_bytes(2, "big") + bytes(16)
+    return ip4(protocol, body) if family == 4 else ip6(protocol, body)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("direction", ["egress", "ingress"])
+def test_ports_of_both_ends_and_ports_that_pass(sorting, direction: str, family: int) -> None:
+    """8443 is of the range that is hit, and passes, whichever end has it; SSH passes although it is named."""
+    sort = sorting(
+        Selection([22], [], [], [(8000, 8999)], [], local_ports=[(22, 22), (443, 443), (5000, 5001), (8443, 8443)], passed_ports=[(8443, 8443)]), direction
+    )
+    hit = {(protocol, near, far) for protocol in (6, 17) for near in (443, 5000, 5001) for far in (8000, 8999)}
+    passes = {
+        (6, 22, 8000),
+        (6, 443, 8443),
+        (17, 443, 8443),
+        (6, 8443, 8000),
+        (17, 8443, 8000),
+        (6, 443, 7999),
+        (6, 443, 9000),
+        (6, 4999, 8000),
+        (6, 5002, 8000),
+    }
+    assert [each for each in sorted(hit) if not sort(segment(direction, family, *each))] == []
+    assert [each for each in sorted(passes) if sort(segment(direction, family, *each))] == []
+    assert not sort(ip4(1, bytes([8, 0]) + bytes(34)) if family == 4 else ip6(58, bytes([128]) + bytes(23))), "an echo has no port"
+
+
+@pytest.mark.parametrize("direction", ["egress", "ingress"])
+def test_a_local_port_alone_and_any_ip_protocol(sorting, direction: str) -> None:
+    sort = sorting(Selection([22], [], [], [], ["tcp", 112], local_ports=[(8080, 8080)]), direction)
+    for family, packet in ((4, ip4), (6, ip6)):
+        assert sort(segment(direction, family, 6, 8080, 40000)) and sort(packet(112, bytes(20)))
+        assert (
+            not sort(segment(direction, family, 6, 40000, 8080)) and not sort(segment(direction, family, 17, 8080, 40000)) and not sort(packet(47, bytes(20)))
+        )

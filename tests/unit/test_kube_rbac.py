@@ -47,7 +47,7 @@ def test_a_namespace_can_be_looked_at_for_its_opt_out(path: Path) -> None:
     assert right(NAMESPACE, "get") in granted(path)
 
 
-@pytest.mark.parametrize("path", [path for path in CHOOSE_PODS if path.stem != "k8s_pod_location"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [path for path in CHOOSE_PODS if path.stem != "k8s_pod_location_info"], ids=lambda path: path.stem)
 def test_a_manifest_for_pods_says_where_the_journal_is_with_several_namespaces(path: Path) -> None:
     assert "For several namespaces" in path.read_text() and "journal_namespace" in path.read_text()
 

@@ -55,6 +55,7 @@ class Attack:
     options = {}
     constraints = {}  # AnsibleModule's mutually_exclusive, required_one_of, required_together, required_by, required_if
     needs_root = True
+    renaming = None  # a Renaming of _renamed.py, for an attack whose options had other names
 
     def __init__(self, params, host):
         self.params = params
@@ -96,11 +97,16 @@ class Attack:
 
 def run_attack(attack_class):
     """A module's main(). The only place where an attack's errors become fail_json."""
+    renaming = attack_class.renaming
+    if renaming:
+        renaming.look()
     module = AnsibleModule(argument_spec=dict(COMMON_OPTIONS, **attack_class.options), supports_check_mode=True, **attack_class.constraints)
     try:
+        if renaming:
+            renaming.modernise(module)
         result = _Lifecycle(module, attack_class).run()
     except AttackError as error:
-        module.fail_json(msg=str(error), **error.details)
+        module.fail_json(msg=renaming.explain(error, module) if renaming else str(error), **error.details)
     module.exit_json(**result)
 
 

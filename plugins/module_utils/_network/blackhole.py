@@ -10,7 +10,7 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._network import options
+from ansible_collections.faultline.chaos.plugins.module_utils._network import options, protocols
 from ansible_collections.faultline.chaos.plugins.module_utils._network.firewall import PASS, REJECT, Rule
 
 # Without these IPv6 dies: too big, multicast listeners (switches forward solicitations only to them), router and neighbour discovery.
@@ -42,7 +42,7 @@ class Targets:
         self.interface = interface
         self.ports = ports  # of the other end
         self.local_ports = local_ports
-        self.protocols = protocols
+        self.protocols = protocols  # as protocols.protocol() returns them; empty: all
         self.passed = passed  # networks
         self.passed_ports = passed_ports  # of either end
 
@@ -66,7 +66,8 @@ class Targets:
         for direction in self.directions:
             for network in networks:
                 for protocol, far, near in self._kinds():
-                    rules.append(Rule(self.action, direction, network=network, interface=self.interface, protocol=protocol, far_ports=far, near_ports=near))
+                    what = {"network": network, "interface": self.interface, "protocol": protocol, "far_ports": far, "near_ports": near}
+                    rules += [Rule(self.action, direction, family=family, **what) for family in _families(protocol, network)]
         return rules
 
     def _kinds(self):
@@ -77,11 +78,16 @@ class Targets:
             names = ["tcp", None]  # TCP gets a reset, the rest an ICMP message
         found = []
         for name in names:
-            if name not in ("tcp", "udp"):
+            if name not in protocols.WITH_PORTS:
                 found.append((name, None, None))
                 continue
             found += [(name, far, near) for far in self.ports or [None] for near in self.local_ports or [None]]
         return found
+
+
+def _families(protocol, network):
+    """One rule is for both families, but for AH, which IPv6 has as a header before the protocol."""
+    return (4, 6) if protocol == protocols.AH and network is None else (None,)
 
 
 def follow(host, firewall, targets, names, known, interval, until):

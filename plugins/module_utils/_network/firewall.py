@@ -23,6 +23,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._host import trial
 from ansible_collections.faultline.chaos.plugins.module_utils._host.namespace import HERE
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import CHAIN_PREFIX, TABLE_PREFIX
+from ansible_collections.faultline.chaos.plugins.module_utils._network import protocols
 from ansible_collections.faultline.chaos.plugins.module_utils._network.xtables import TRIES, Locking
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Feed, Insist
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, OutputHas, Run, When
@@ -62,7 +63,7 @@ class Rule:
         self.direction = direction  # in, out
         self.network = network  # of the module ipaddress
         self.family = network.version if network is not None else family  # 4, 6, None for both
-        self.protocol = protocol  # tcp, udp, icmp (ICMPv6 in IPv6), None for all
+        self.protocol = protocol  # tcp, udp, icmp (ICMPv6 in IPv6), the number of another one, None for all
         self.far_ports = far_ports
         self.near_ports = near_ports
         self.interface = interface
@@ -240,10 +241,12 @@ class Nft(_Firewall):
         if rule.icmp is not None:
             words += ["icmp" if family == 4 else "icmpv6", "type", str(rule.icmp)]
             words += ["icmp" if family == 4 else "icmpv6", "code", str(rule.icmp_code)] if rule.icmp_code is not None else []
-        elif rule.protocol == "icmp":
-            words += ["meta", "l4proto", {4: "icmp", 6: "ipv6-icmp"}.get(family, "{ icmp, ipv6-icmp }")]
+        elif rule.protocol == "icmp" and family is None:
+            words += ["meta", "l4proto", "{ %d, %d }" % (protocols.ICMP, protocols.ICMPV6)]
+        elif rule.protocol == protocols.AH and family == 6:
+            words += ["ip6", "nexthdr", str(protocols.AH)]  # l4proto is what follows it
         elif rule.protocol is not None:
-            words += ["meta", "l4proto", rule.protocol]
+            words += ["meta", "l4proto", str(protocols.number(rule.protocol, family))]
         for end, ports in ((far, rule.far_ports), (near, rule.near_ports)):
             if ports is not None:
                 words += [rule.protocol, end + "port", _range(ports, "-")]
@@ -350,8 +353,10 @@ class Iptables(_Firewall):
         if rule.icmp is not None:
             kind = str(rule.icmp) if rule.icmp_code is None else "%d/%d" % (rule.icmp, rule.icmp_code)
             words += ["-p", "icmp", "--icmp-type", kind] if family == 4 else ["-p", "icmpv6", "--icmpv6-type", kind]
+        elif rule.protocol == protocols.AH and family == 6:
+            words += ["-m", "ah"]  # ip6tables takes what follows it for the protocol
         elif rule.protocol is not None:
-            words += ["-p", "icmpv6" if rule.protocol == "icmp" and family == 6 else rule.protocol]
+            words += ["-p", str(protocols.number(rule.protocol, family))]
         for end, ports in ((far, rule.far_ports), (near, rule.near_ports)):
             if ports is not None:
                 words += [f"--{end}port", _range(ports, ":")]

@@ -17,7 +17,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host.namespace import HERE
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import TC_PREF_FIRST
-from ansible_collections.faultline.chaos.plugins.module_utils._network.options import DHCP, ICMPV6, PROTOCOLS, port_masks
+from ansible_collections.faultline.chaos.plugins.module_utils._network import protocols
+from ansible_collections.faultline.chaos.plugins.module_utils._network.options import DHCP, ICMPV6, port_masks
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, OnlyOurFilters, OutputHas, Run, When
 
 FAULTS = ("delay", "loss", "gilbert_elliott", "corrupt", "duplicate", "rate")  # options, one of which is needed
@@ -105,12 +106,14 @@ def _percent(number):
 class Selection:
     """Which packets pass and which are hit; in this order, the first match wins."""
 
-    def __init__(self, control_ports, passed, hit, ports, protocols):
+    def __init__(self, control_ports, passed, hit, ports, protocols, local_ports=(), passed_ports=()):
         self.control_ports = control_ports
         self.passed = passed  # networks
         self.hit = hit  # networks; empty: everything
         self.ports = ports  # (low, high) of the other end; empty: all
-        self.protocols = protocols  # names; empty: all
+        self.local_ports = local_ports  # (low, high) of the target; empty: all
+        self.passed_ports = passed_ports  # (low, high) of either end
+        self.protocols = protocols  # as protocols.protocol() returns them; empty: all
 
     def matches(self, direction):
         """(passes, family, u32 match words) for each filter. Families are tc's protocol names."""
@@ -128,8 +131,11 @@ class Selection:
             yield True, "ipv6", _protocol("ipv6", 0) + _byte(ICMPV6, 0xFF, 40) + _byte(0, 0xFF, 41) + _byte(value, mask, 48)
         for each in self.passed:
             yield True, _family(each), _address(each, far)
+        for family in ("ip", "ipv6") if self.passed_ports else ():
+            for words in self._both(family, self.passed_ports, (far_port, near_port)):
+                yield True, family, words
         for family, address in self._hit(far):
-            for words in self._protocols(family, far_port):
+            for words in self._protocols(family, far_port, near_port):
                 yield False, family, (address + words) or ["match", "u32", "0", "0"]
 
     def _hit(self, far):
@@ -137,19 +143,32 @@ class Selection:
             return [(_family(each), _address(each, far)) for each in self.hit]
         return [("ip", []), ("ipv6", [])]
 
-    def _protocols(self, family, far_port):
-        names = self.protocols or (["tcp", "udp"] if self.ports else [])
+    @staticmethod
+    def _both(family, ranges, ends):
+        """TCP and UDP with a port in one of the ranges at either end."""
+        masks = [pair for low, high in ranges for pair in port_masks(low, high)]
+        return [_protocol(family, number) + _port(family, end, *pair) for number in (protocols.TCP, protocols.UDP) for end in ends for pair in masks]
+
+    def _protocols(self, family, far_port, near_port):
+        """Matches of the protocols and ports in a family."""
+        with_ports = bool(self.ports or self.local_ports)
+        names = self.protocols or (protocols.WITH_PORTS if with_ports else ())
         if not names:
             return [[]]
         found = []
         for name in names:
-            number = ICMPV6 if name == "icmp" and family == "ipv6" else PROTOCOLS[name]
-            base = _protocol(family, number)
-            if not self.ports or name == "icmp":
+            base = _protocol(family, protocols.number(name, 4 if family == "ip" else 6))
+            if not with_ports or name not in protocols.WITH_PORTS:
                 found.append(base)
-            for low, high in self.ports if name != "icmp" else ():
-                found += [base + _port(family, far_port, value, mask) for value, mask in port_masks(low, high)]
+                continue
+            far, near = _ports(family, far_port, self.ports), _ports(family, near_port, self.local_ports)
+            found += [base + one + other for one in far for other in near]
         return found
+
+
+def _ports(family, end, ranges):
+    """Matches of ports of one end; a match of everything for no ranges."""
+    return [_port(family, end, *pair) for low, high in ranges for pair in port_masks(low, high)] or [[]]
 
 
 def _family(network):

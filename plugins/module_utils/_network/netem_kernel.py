@@ -4,9 +4,9 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Whether the kernel of the target can carry netem, tried where it does no harm."""
+"""Whether and how the kernel of the target can carry netem, tried where it does no harm."""
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._host import trial
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import TRIAL_INTERFACE
 
@@ -35,3 +35,19 @@ def lacks_redirect(host, words):
     if trial.problem(host, [tc, "-batch", "-"], filters) is not None:
         return "the kernel has no clsact hooks (4.5) or no u32 and mirred to go around it"
     return None
+
+
+def mechanism(host, place, name, directions, words):
+    """redirect where the kernel and the interface allow it, else band (see netem.py). Errors: what is missing, and where to get it."""
+    qdiscs = host.run(place.argv([host.tool("tc"), "qdisc", "show", "dev", name]))[1].splitlines()
+    hooked = [line for line in qdiscs if line.startswith(("qdisc clsact", "qdisc ingress"))]
+    root = [line.split()[1:3] for line in qdiscs if " root" in line]
+    owned = [kind for kind, handle in root if handle != "0:"]
+    why = lacks_redirect(host, words)
+    if why is None and not hooked:
+        return "redirect"
+    if hooked and (why is not None or "ingress" in directions or owned):
+        raise NotRestorable(f"interface: {name} has filters of somebody else at its hooks ({hooked[0].strip()}); their order with ours could not be kept")
+    if owned:
+        raise NotRestorable(f"interface: {name} has a {owned[0]} root qdisc, and {why}")
+    return "band"

@@ -19,7 +19,6 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import
 
 _INTERFACE = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}\Z")
 _HOST_NAME = re.compile(r"^(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?\Z")
-PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1}
 ICMPV6 = 58
 DHCP = ((4, 68, 67), (6, 546, 547))  # family, port of the client, which is the target, and of the server; always passes
 
@@ -117,14 +116,15 @@ def _is_up(name):
 def check_peers(option, values):
     """Addresses, networks or host names as text; pure. Errors: BadOption."""
     for value in values:
-        if _looks_numeric(value):
+        if not is_name(value):
             network(option, value)
         elif not _HOST_NAME.match(value):
             raise BadOption(option, value, "give an IPv4 or IPv6 address, a network such as 10.0.0.0/8, or a host name")
 
 
-def _looks_numeric(value):
-    return ":" in value or "/" in value or re.match(r"^[0-9.]+\Z", value) is not None
+def is_name(value):
+    """Whether text is meant as a host name, not as an address or a network."""
+    return not (":" in value or "/" in value or re.match(r"^[0-9.]+\Z", value))
 
 
 def network(option, value):
@@ -146,7 +146,7 @@ def resolve(option, values):
     """Networks for addresses, networks and host names; names are asked of the target's resolver, now. Errors: AttackError."""
     found = []
     for value in values:
-        if _looks_numeric(value):
+        if not is_name(value):
             found.append(network(option, value))
             continue
         try:

@@ -34,8 +34,19 @@ def check_attacks(plan: Plan) -> None:
             if name not in names:
                 known = [option for option in spec if option not in ROLE_OPTIONS]
                 raise unknown_option(f"{path}.{'with' if name in step['with'] else 'ramp'}.{name}", value, name, known)
+        _refuse_both_names(path, step, spec)
         for label, options in magnitudes(step):
             _check_types(f"{path}.with" + (f" (with {label})" if label else ""), spec, options)
+
+
+def _refuse_both_names(path: str, step: dict[str, Any], spec: dict[str, Any]) -> None:
+    """Raises AttackError for an option beside one of its other names: Ansible takes the value of the last alias."""
+    given = {**step["with"], **step["ramp"]}
+    for option, entry in spec.items():
+        names = [name for name in (option, *entry.get("aliases", ())) if name in given]
+        if len(names) > 1:
+            both = " and ".join(names)
+            raise AttackError(f"{path}.with: {both} are names of one option of {step['attack']}: give {option}, and leave the rest out", option=path)
 
 
 def _spec(path: str, name: str) -> dict[str, Any]:

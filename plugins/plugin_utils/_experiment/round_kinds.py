@@ -20,7 +20,7 @@ ON_HOST, BY_CONTROLLER = "host", "controller"
 # The connection options of attacks on clusters, with their aliases; their revert needs the same. A unit test compares them with the modules.
 CONNECTION = (
     "kubeconfig", "context", "host", "api_key", "ca_cert", "ssl_ca_cert", "client_cert", "cert_file", "client_key", "key_file",
-    "validate_certs", "verify_ssl", "proxy",
+    "validate_certs", "verify_ssl", "proxy", "no_proxy", "username", "password", "impersonate_user", "impersonate_groups",
 )  # fmt: skip
 
 

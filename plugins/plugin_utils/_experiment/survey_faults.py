@@ -45,7 +45,7 @@ class Survey:
 
 
 _MAGNITUDES = {"delay": "100ms", "loss": "5%", "rate": "1mbit", "corrupt": "1%", "duplicate": "1%"}
-_NETEM_DIRECTION = {"": "", "in": "ingress", "out": "egress", "both": "both"}
+_DIRECTIONS = {"": "", "egress": "egress", "ingress": "ingress", "both": "both", "out": "egress", "in": "ingress"}
 _STRESS = {"cpu": "cpu_stress", "memory": "memory_stress", "io": "io_stress", "pid": "pid_exhaustion", "fd": "fd_exhaustion"}
 _STRESS_AMOUNT = {"cpu": 50, "memory": 70, "pid": 10, "fd": 10}
 _DISK = {"fill": "disk_fill", "inodes": "disk_fill", "io": "io_stress", "throttle": "io_throttle", "file": "file_fault"}
@@ -53,9 +53,9 @@ _DISK = {"fill": "disk_fill", "inodes": "disk_fill", "io": "io_stress", "throttl
 
 def _network_fault(a: Answers) -> Fault:
     mode = a.choice("fault_mode", (*_MAGNITUDES, "drop", "reject"))
-    direction = a["fault_direction"]
-    if direction not in _NETEM_DIRECTION:
-        raise a.refused("fault_direction", "choose from out, in, both")
+    if a["fault_direction"] not in _DIRECTIONS:
+        raise a.refused("fault_direction", "choose from egress, ingress, both")
+    direction = _DIRECTIONS[a["fault_direction"]]
     peers = a.words("fault_peers")
     common = {
         "interface": a["fault_interface"],
@@ -66,12 +66,10 @@ def _network_fault(a: Answers) -> Fault:
     title = f"Network of {a['fault_hosts']}: {mode} {a['fault_magnitude']}".rstrip()
     if mode in _MAGNITUDES:
         magnitude = {mode: a["fault_magnitude"] or _MAGNITUDES[mode]}
-        return Fault("netem", title, ["network"], present(**magnitude, direction=_NETEM_DIRECTION[direction], peers=peers, **common))
+        return Fault("netem", title, ["network"], present(**magnitude, direction=direction, peers=peers, **common))
     if not a.given("fault_peers", "fault_ports", "fault_interface"):
         raise a.refused("fault_mode", "for drop and reject at least one of fault_peers, fault_ports and fault_interface is needed")
-    networks = [peer for peer in peers if "/" in peer]
-    names = [peer for peer in peers if "/" not in peer]
-    return Fault("blackhole", title, ["network"], present(action=mode, direction=direction, names=names, cidr=networks, **common))
+    return Fault("blackhole", title, ["network"], present(action=mode, direction=direction, peers=peers, **common))
 
 
 def _dependency_down(a: Answers) -> Fault:
@@ -80,7 +78,7 @@ def _dependency_down(a: Answers) -> Fault:
         raise AttackError("dependency_host or dependency_port or both are required: name what the hosts depend on, for example dependency_host=db.example.com")
     title = f"{a['fault_hosts']} without {a['dependency_host'] or 'everybody'}" + (f" port {a['dependency_port']}" if ports else "")
     action = a.choice("dependency_action", ("drop", "reject"))
-    options = present(names=names, ports=ports, action=action, control_addresses=a.words("fault_control"))
+    options = present(peers=names, ports=ports, action=action, control_addresses=a.words("fault_control"))
     return Fault("blackhole", title, ["network", "dependency"], options)
 
 
@@ -171,8 +169,8 @@ def _resource_stress(a: Answers) -> Fault:
 def _network_partition(a: Answers) -> Fault:
     namespace, labels = a.required("fault_namespace", "name a namespace"), a.required("fault_labels", "give labels of pods, such as app=cart")
     options = present(
-        namespace=namespace, label_selector=labels, direction=a["fault_direction"], allow_pods=a["fault_allow_pods"],
-        allow_cidrs=a.words("fault_allow_cidrs"), allow_dns=a.flag("fault_allow_dns"), probe=a["fault_enforced"],
+        namespace=namespace, label_selector=labels, direction=a["fault_direction"], exclude_pods=a["fault_allow_pods"],
+        exclude=a.words("fault_allow_cidrs"), allow_dns=a.flag("fault_allow_dns"), probe=a["fault_enforced"],
     )  # fmt: skip
     return Fault("k8s_network_partition", f"Pods {labels} of {namespace} are cut off", ["kubernetes"], options)
 

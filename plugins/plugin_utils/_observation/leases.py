@@ -76,9 +76,9 @@ class ClusterRenewal:
     """By the API of a cluster, from the controller. Raises BadOption when the connection or the library is not there."""
 
     def __init__(self, params: Mapping[str, t.Any]) -> None:
-        from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster as kube_cluster
+        from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import connection as kube_connection
 
-        auth_options: Mapping[str, t.Any] = kube_cluster.AUTH_OPTIONS
+        auth_options: Mapping[str, t.Any] = kube_connection.AUTH_OPTIONS
         given = {name: params.get(name) for name in ("namespaces", *auth_options)}
         for name, spec in auth_options.items():
             for word in spec.get("aliases", ()):
@@ -87,8 +87,10 @@ class ClusterRenewal:
                 given[name] = os.environ.get(spec["fallback"][1][0]) or None
             if given[name] is not None and spec["type"] == "bool":
                 given[name] = boolean(given[name])
+            if isinstance(given[name], str) and spec["type"] == "list":
+                given[name] = [word.strip() for word in given[name].split(",")]
         self._params = given
-        self._settings = kube_cluster.configuration(given)
+        self._settings = kube_connection.configuration(given)
 
     def renew(self, lease: Lease, timeout: float) -> Completed:
         from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster as kube_cluster

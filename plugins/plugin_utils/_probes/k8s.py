@@ -31,7 +31,7 @@ WORKLOADS = {"deployment": kinds.DEPLOYMENT, "statefulset": kinds.STATEFUL_SET, 
 POD, CLAIM, EVENT = "pod", "persistentvolumeclaim", "event"
 KINDS = (*WORKLOADS, POD, CLAIM, EVENT)
 _OBJECT_KINDS = {**WORKLOADS, POD: kinds.POD, CLAIM: kinds.PERSISTENT_VOLUME_CLAIM, EVENT: kinds.EVENT}
-_SECRET = ("api_key",)
+_SECRET = ("api_key", "password")
 _ENDED = ("Succeeded", "Failed")  # phases of pods that will not be ready any more
 _HIDDEN = "(not shown)"
 
@@ -191,10 +191,10 @@ class ClusterProbe(Probe):
 
 def _connection(options: Options) -> tuple[t.Any, dict[str, t.Any]]:
     """The client's configuration and the options it is made of, which have the names and the defaults of the modules."""
-    from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster as kube_cluster
+    from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import connection as kube_connection
 
     params: dict[str, t.Any] = {}
-    auth_options: t.Mapping[str, t.Any] = kube_cluster.AUTH_OPTIONS
+    auth_options: t.Mapping[str, t.Any] = kube_connection.AUTH_OPTIONS
     for name, spec in auth_options.items():
         variable = spec["fallback"][1][0]
         if spec["type"] == "bool":
@@ -202,14 +202,23 @@ def _connection(options: Options) -> tuple[t.Any, dict[str, t.Any]]:
             params[name] = options.flag(name, True if told is None else told.lower() not in ("0", "n", "no", "false", "off"))
             continue
         value = options.take(name)
+        if name == "kubeconfig" and isinstance(value, dict):
+            params[name] = value
+            continue
+        if spec["type"] == "list":
+            words = value.split(",") if isinstance(value, str) else value or (os.environ.get(variable) or "").split(",")
+            if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+                raise options.refusal(name, value, "write a list of texts")
+            params[name] = [word.strip() for word in words if word.strip()] or None
+            continue
         if value is not None and (not isinstance(value, str) or not value.strip()):
             raise options.refusal(name, _HIDDEN if name in _SECRET else value, "write text")
         value = value or os.environ.get(variable) or None
-        params[name] = os.path.expanduser(value) if value and spec["type"] == "path" else value
-    if kube_cluster.LIBRARY_ERROR is not None:
+        params[name] = os.path.expanduser(value) if value and (spec["type"] == "path" or name == "kubeconfig") else value
+    if kube_connection.LIBRARY_ERROR is not None:
         raise options.refusal("type", "k8s", f"it needs the Python library kubernetes on the controller: {sys.executable} -m pip install kubernetes")
     try:
-        return kube_cluster.configuration(params), params
+        return kube_connection.configuration(params), params
     except AttackError as error:
         raise _Unusable(options.where, error) from error
 

@@ -20,7 +20,7 @@ from typing import Any
 MASK = "********"
 
 _SECRET_KEY = re.compile(
-    r"(^|[_.-])(pass|passwd|password|passphrase|token|secret|credentials?|authorization|cookie|api[_-]?key|access[_-]?key|private[_-]?key)$",
+    r"(^|[_.-])(pass|passwd|password|passphrase|token|secret|credentials?|authorization|cookie|api[_-]?key|access[_-]?key|private[_-]?key|key[_-]data)$",
     re.IGNORECASE,
 )
 _SECRET_ARGUMENT = re.compile(r"^(--?[a-z0-9-]*(?:password|passwd|token|secret|api-?key)=).+", re.IGNORECASE | re.DOTALL)

@@ -27,7 +27,7 @@ def add_hosts(pods: Iterable[Mapping[str, Any]], hosts: Mapping[str, Mapping[str
     for pod in pods:
         node, addresses = pod.get("node"), pod.get("node_addresses")
         if not isinstance(node, str) or not isinstance(addresses, list):
-            raise AttackError("pod_hosts: an entry has no node and node_addresses: give it the pods that k8s_pod_location returned")
+            raise AttackError("pod_hosts: an entry has no node and node_addresses: give it the pods that k8s_pod_location_info returned")
         if node not in found:
             found[node] = _host_of(node, {str(word).lower() for word in addresses} | {node.lower()}, told)
         result.append({**pod, "inventory_host": found[node]})

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from ansible_collections.faultline.chaos.plugins.module_utils._draw import rank
 
 SHAPES = {"one": 2, "halves": 2, "majority_ring": 4, "bridge": 3}  # and how many hosts each needs
-DIRECTIONS = ("both", "in", "out")
+DIRECTIONS = ("both", "ingress", "egress")
+OLD_DIRECTIONS = {"in": "ingress", "out": "egress"}  # until 1.0.0
 
 
 def cut(hosts: Iterable[str], shape: str, seed: str, *, one_way: bool = False) -> dict[str, list[str]]:

@@ -146,7 +146,7 @@ ATTACKS = [
         # The kernels of the lab have iptables only, as old hosts do; boxes have nftables, which takes all rules in one step.
         Attack(
             "blackhole",
-            {"names": ["n2"], "ports": ["8000"], "direction": "out"},
+            {"peers": ["n2"], "ports": ["8000"], "direction": "egress"},
             active="'faultline-names' in comms()",
             variant=filters,
             own_kernel=filters == "iptables",

@@ -89,6 +89,30 @@ try:
 except OSError:
     print("silent")
 """
+# Counts the packets of an IP protocol that arrive, until it is told to end; and sends some. An authentication header (51) says that nothing follows it.
+RAW_COUNT = """
+import select, socket, sys
+each = socket.socket(socket.AF_INET6 if sys.argv[1] == "6" else socket.AF_INET, socket.SOCK_RAW, int(sys.argv[2]))
+print("ready", flush=True)
+count = 0
+while True:
+    ready = select.select([each, sys.stdin], [], [])[0]
+    if each in ready:
+        each.recv(2048)
+        count += 1
+    elif ready:
+        break
+print(count, flush=True)
+"""
+RAW_SEND = """
+import socket, sys
+each = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_RAW, int(sys.argv[2]))
+for _number in range(int(sys.argv[3])):
+    try:
+        each.sendto(bytes([59, 1]) + bytes(30), (sys.argv[1], 0))
+    except OSError:
+        pass
+"""
 
 
 class Lan:
@@ -147,6 +171,14 @@ class Lan:
         """How many UDP packets of some were answered, and by which port."""
         answered, _space, ports = self.run(name, [sys.executable, "-c", PACKETS, address, str(port), str(count)]).strip().partition(" ")
         return int(answered), ports
+
+    def raw(self, name: str, other: str, address: str, protocol: int, count: int = 20) -> int:
+        """How many packets of an IP protocol of some arrive at the other one."""
+        argv = self.enter(other, [sys.executable, "-c", RAW_COUNT, "6" if ":" in address else "4", str(protocol)])
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as counter:
+            assert counter.stdout is not None and counter.stdout.readline() == "ready\n"
+            self.run(name, [sys.executable, "-c", RAW_SEND, address, str(protocol), str(count)])
+            return int(counter.communicate(timeout=30)[0])
 
     def ping(self, name: str, address: str) -> bool:
         return self.run(name, [sys.executable, "-c", PING, address]).strip() == "answered"

@@ -34,6 +34,7 @@ class KubeServer:
         self.objects: dict[str, dict] = {}
         self.trouble: list = []
         self.requests: list[tuple[str, str]] = []
+        self.headers: list[list[tuple[str, str]]] = []  # of each request
         self.ttl = True
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
@@ -46,6 +47,7 @@ class KubeServer:
                 pass
 
             def _serve(self) -> None:
+                outer.headers.append(list(self.headers.items()))
                 length = int(self.headers.get("Content-Length") or 0)
                 body = json.loads(self.rfile.read(length)) if length else None
                 try:

@@ -4,50 +4,30 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""A cluster: the connection, and what attacks ask of the API. Uses the public methods of the official client.
+"""A cluster: what attacks ask of the API. Uses the public methods of the official client.
 
 Objects are plain dictionaries, as the API sends them. Lists of many are metadata only and paged.
 """
 
 import email.utils
 import json
-import os
 import random
 import time
-import traceback
-from multiprocessing.pool import ThreadPool
 
-from ansible.module_utils.basic import env_fallback, missing_required_lib
-
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import errors
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import api_client, configuration
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, KubeError, NotFound, Refused
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD, path
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import path
 
 try:
     import kubernetes
     import kubernetes.dynamic
     import urllib3
-
-    LIBRARY_ERROR = None
 except ImportError:
-    LIBRARY_ERROR = traceback.format_exc()
+    kubernetes = None  # _kube/api/connection.py says so
 
 
-# Mirrors the doc fragment _kube.
-AUTH_OPTIONS = {
-    "kubeconfig": {"type": "path", "fallback": (env_fallback, ["K8S_AUTH_KUBECONFIG"])},
-    "context": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_CONTEXT"])},
-    "host": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_HOST"])},
-    "api_key": {"type": "str", "no_log": True, "fallback": (env_fallback, ["K8S_AUTH_API_KEY"])},
-    "ca_cert": {"type": "path", "aliases": ["ssl_ca_cert"], "fallback": (env_fallback, ["K8S_AUTH_SSL_CA_CERT"])},
-    "client_cert": {"type": "path", "aliases": ["cert_file"], "fallback": (env_fallback, ["K8S_AUTH_CERT_FILE"])},
-    "client_key": {"type": "path", "no_log": False, "aliases": ["key_file"], "fallback": (env_fallback, ["K8S_AUTH_KEY_FILE"])},
-    "validate_certs": {"type": "bool", "aliases": ["verify_ssl"], "fallback": (env_fallback, ["K8S_AUTH_VERIFY_SSL"])},
-    "proxy": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_PROXY"])},
-}
 PAGE = 500
-POOL = 12  # deletes at a time
 TIMEOUT = (5.0, 30.0)  # seconds to connect, to read
 _TRIES = 5
 _WAIT = 0.25  # seconds before the second try; doubled each time, at most 4
@@ -58,82 +38,6 @@ _ANOTHER_UID = ("the UID in the precondition (", "Precondition failed: UID in pr
 _BUSY = (429, 500, 502, 503, 504)
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 _TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1,application/json"
-
-
-def check_library():
-    """Errors: AttackError that names the library."""
-    if LIBRARY_ERROR is not None:
-        raise AttackError(missing_required_lib("kubernetes"), exception=LIBRARY_ERROR)
-
-
-def configuration(params):
-    """The client's configuration from the options of a task. Errors: BadOption, AttackError."""
-    check_library()
-    for option in ("kubeconfig", "ca_cert", "client_cert", "client_key"):
-        if params.get(option) and not os.path.isfile(os.path.expanduser(params[option])):
-            raise BadOption(option, params[option], "there is no such file on the machine that runs the module")
-    settings = kubernetes.client.Configuration()
-    if params.get("host"):
-        if not params["host"].startswith(("https://", "http://")):
-            raise BadOption("host", params["host"], "give a URL such as https://kube.example.com:6443")
-        settings.host = params["host"].rstrip("/")
-    else:
-        _load(settings, params)
-    for option, attribute in (("ca_cert", "ssl_ca_cert"), ("client_cert", "cert_file"), ("client_key", "key_file"), ("proxy", "proxy")):
-        if params.get(option):
-            setattr(settings, attribute, params[option])
-    if params.get("api_key"):
-        settings.api_key = {"authorization": "Bearer " + params["api_key"]}
-        settings.refresh_api_key_hook = None
-    settings.verify_ssl = True if params.get("validate_certs") is None else params["validate_certs"]
-    if settings.refresh_api_key_hook is not None:
-        settings.refresh_api_key_hook = _only_the_token(settings.refresh_api_key_hook)
-    settings.connection_pool_maxsize = POOL
-    settings.retries = False  # ours are better: they know what may be repeated
-    return settings
-
-
-class _Loaded:
-    """As much of a configuration as the library fills in."""
-
-    def __init__(self):
-        self.api_key = {}
-
-
-def _only_the_token(refresh):
-    """A hook that takes the new token and nothing else.
-
-    That of the library loads all of the kubeconfig again with each request: over our options, and the certificates that a watcher keeps.
-    """
-
-    def hook(settings):
-        loaded = _Loaded()
-        refresh(loaded)
-        settings.api_key = dict(settings.api_key, **loaded.api_key)  # at once, for many threads ask
-
-    return hook
-
-
-def _load(settings, params):
-    """From a kubeconfig file, or the service account of the pod that we are in."""
-    config = kubernetes.config
-    given = params.get("kubeconfig") or os.environ.get("KUBECONFIG")
-    try:
-        if not given and not os.path.exists(os.path.expanduser("~/.kube/config")):
-            try:
-                config.load_incluster_config(client_configuration=settings)
-            except config.ConfigException:
-                raise AttackError("no cluster is given: set kubeconfig or host, or KUBECONFIG in the environment", option="kubeconfig")
-            return
-        config.load_kube_config(
-            config_file=given and os.path.expanduser(given), context=params.get("context"), client_configuration=settings, persist_config=False
-        )
-    except AttackError:
-        raise
-    except Exception as error:  # a broken file makes this library raise what it likes
-        if params.get("context") and "context" in str(error).lower():
-            raise BadOption("context", params["context"], "the kubeconfig file has no such context")
-        raise BadOption("kubeconfig", given or "~/.kube/config", "it cannot be used: {}".format(" ".join(str(error).split())[:300]))
 
 
 class _NoDiscovery:
@@ -151,7 +55,7 @@ class Cluster:
         self.timeout, self.tries = timeout, tries  # of each request
         self.settings = settings or configuration(params)
         self.host = self.settings.host
-        self.api_client = kubernetes.client.ApiClient(self.settings)
+        self.api_client = api_client(self.settings, params)
         self._client = kubernetes.dynamic.DynamicClient(self.api_client, discoverer=_NoDiscovery)
         self._ahead = None  # seconds by which the server's clock is ahead of our monotonic one
         self._served = {}
@@ -249,7 +153,7 @@ class Cluster:
         except NotFound:
             return False
         except Conflict as error:
-            if not _other_object(error):
+            if not is_other_object(error):
                 raise
             return False
         return True
@@ -306,74 +210,8 @@ class Cluster:
                     raise
         raise KubeError(f"the list of {kind.plural} changes faster than it can be read", 410)
 
-    # --- many at a time -------------------------------------------------------------------------
 
-    def delete_all(self, rows, grace=None, kind=POD):
-        """Delete exactly these objects, some at a time. Returns [(row, "deleted" | "already gone" | an AttackError)]."""
-
-        def one(row):
-            meta = row["metadata"]
-            gone = not self.delete(kind, meta["name"], meta.get("namespace"), meta["uid"], grace)
-            return "already gone" if gone else "deleted"
-
-        return in_pool(one, rows)
-
-    def evict_all(self, rows, grace=None):
-        """Evict exactly these pods, as their budgets allow. Refused is in the list for those whose budget does not."""
-        version = self.eviction_version()
-        return in_pool(lambda row: self._evict(row, version, grace), rows)
-
-    def eviction_version(self):
-        """Which Eviction this cluster takes: policy/v1 from 1.22, policy/v1beta1 before."""
-        told = self.request("GET", "/api/v1").get("resources") or []
-        for each in told:
-            if each.get("name") == "pods/eviction":
-                return "{}/{}".format(each.get("group") or "policy", each.get("version") or "v1beta1")
-        raise AttackError("this cluster does not know evictions")
-
-    def _evict(self, row, version, grace):
-        meta = row["metadata"]
-        options = {"preconditions": {"uid": meta["uid"]}}
-        if grace is not None:
-            options["gracePeriodSeconds"] = grace
-        body = {
-            "apiVersion": version,
-            "kind": "Eviction",
-            "metadata": {"name": meta["name"], "namespace": meta["namespace"]},
-            "deleteOptions": options,
-        }
-        try:
-            self.request("POST", path(POD, meta["namespace"], meta["name"], "eviction"), body=body)
-        except NotFound:
-            return "already gone"
-        except Conflict as error:
-            if not _other_object(error):
-                raise
-            return "already gone"
-        return "evicted"
-
-
-def in_pool(function, items):
-    """[(item, what the function returned, or the AttackError it raised)], in the order of the items."""
-
-    def guarded(item):
-        try:
-            return item, function(item)
-        except AttackError as error:
-            return item, error
-
-    items = list(items)
-    if not items:
-        return []
-    pool = ThreadPool(min(POOL, len(items)))
-    try:
-        return pool.map(guarded, items)
-    finally:
-        pool.close()
-        pool.join()
-
-
-def _other_object(error):
+def is_other_object(error):
     """A precondition on the uid failed: the object of that name is another one by now. Other conflicts may have names with any of these letters."""
     return any(words in error.said for words in _ANOTHER_UID)
 

@@ -11,6 +11,7 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import errors as kube_errors
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import api_client
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD, path
 
 try:
@@ -54,7 +55,7 @@ def run(cluster, namespace, pod, container, argv, timeout=30.0, enough=None):
 def _opened(cluster, namespace, pod, container, argv, timeout):
     """The connection. The client has no time limit for it, so it is made in a thread that is left to itself when it hangs."""
     # The library's stream() replaces a method of the client while it runs, so each call has a client of its own.
-    api = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(cluster.settings))
+    api = kubernetes.client.CoreV1Api(api_client(cluster.settings, cluster.params, websocket=True))
     lock, made, state = threading.Lock(), [], {"late": False}
 
     def connect():

@@ -110,7 +110,7 @@ def ended(victim, pod):
 
 def prepare(cluster, victim, signal, target):
     """Find the way that a signal can be sent, without sending one. Errors: AttackError that says what to do instead."""
-    instead = "use process_kill on its node; k8s_pod_location says which that is"
+    instead = "use process_kill on its node; k8s_pod_location_info says which that is"
     for way in _WAYS:
         status = _run(cluster, victim, way + ["-0", FIRST])
         if status == 0:

@@ -19,7 +19,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.faultline.chaos.plugins.module_utils import _contract
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import AUTH_OPTIONS, Cluster
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import Cluster
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import AUTH_OPTIONS
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, Unsure
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_namespace
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman as kube_deadman
@@ -27,7 +28,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.de
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import VERSION, Journal, labels
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import Outcome, reason_of, remaining, revert_entry, undo_all
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import Making
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import check_exists
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import check_exists
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import object_name
 
 # Mirrors the doc fragment _kube_attack.
@@ -64,6 +65,7 @@ class KubeAttack:
     name = ""  # the module's name
     options = {}
     constraints = {}  # AnsibleModule's mutually_exclusive, required_one_of, required_together, required_by, required_if
+    renaming = None  # a Renaming of _renamed.py, for an attack whose options had other names
     deadman = WATCHER  # CLUSTER: it only creates objects in one namespace, or has nothing to undo
 
     def __init__(self, params, cluster=None):
@@ -124,13 +126,18 @@ class KubeAttack:
 
 def run_kube_attack(attack_class):
     """A module's main(). The only place where an attack's errors become fail_json."""
+    renaming = attack_class.renaming
+    if renaming:
+        renaming.look()
     module = AnsibleModule(
         argument_spec=dict(dict(AUTH_OPTIONS, **COMMON_OPTIONS), **attack_class.options), supports_check_mode=True, **attack_class.constraints
     )
     try:
+        if renaming:
+            renaming.modernise(module)
         result = Lifecycle(module.params, module.check_mode, module._diff, attack_class).run()
     except AttackError as error:
-        module.fail_json(msg=str(error), **error.details)
+        module.fail_json(msg=renaming.explain(error, module) if renaming else str(error), **error.details)
     module.exit_json(**result)
 
 

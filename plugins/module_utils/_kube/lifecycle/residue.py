@@ -11,7 +11,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors i
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import AUTOSCALERS_V2, CHANGED, JOB, MADE, SECRET, label
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import is_forbidden
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import change, unmark
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import created
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import created
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import ID_LABEL, MARK, OF_OURS, PART_LABEL
 
 _OURS = (JOB,) + MADE + (SECRET,)  # what attacks make

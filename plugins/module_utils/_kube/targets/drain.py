@@ -11,10 +11,11 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import many
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Refused, may_be_done
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import DAEMON_SET, POD
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import is_protected
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import owner_of, spared
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import owner_of, spared
 
 MIRROR = "kubernetes.io/config.mirror"  # the annotation of a static pod's image in the API
 _LOOK = 0.25  # seconds between two looks at pods that are going
@@ -177,7 +178,7 @@ def evict(cluster, rows, grace, until, goes_on=None, told=None):
     while True:
         told.refused, failed = [], []
         told.uncertain = list(pending)
-        outcomes = cluster.evict_all(pending, grace)
+        outcomes = many.evict_all(cluster, pending, grace)
         told.uncertain = [row for row, outcome in outcomes if isinstance(outcome, AttackError) and may_be_done(outcome)]
         for row, outcome in outcomes:
             if isinstance(outcome, Refused):

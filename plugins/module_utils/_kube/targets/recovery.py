@@ -15,7 +15,7 @@ import time
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import OWNERS, POD
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import created, owner_of
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import created, owner_of
 
 _LOOK = (0.5, 2.0)  # seconds between two looks, at first and at most
 _FEW = 20  # pods that are asked for by name; more are listed

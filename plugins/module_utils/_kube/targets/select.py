@@ -6,15 +6,13 @@
 
 """Which pods, nodes or other objects an attack takes. choose() is pure; the rest fetches what it judges, and no more."""
 
-import calendar
 import random
 import re
-import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _draw, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._draw import rank, share
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NAMESPACE, NODE, OWNERS, POD, POD_DISRUPTION_BUDGETS
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE, OWNERS, POD, POD_DISRUPTION_BUDGETS
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import (
     LABEL_VALUE,
     check_field_selector,
@@ -23,12 +21,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels i
     check_namespace,
     matches,
 )
-from ansible_collections.faultline.chaos.plugins.module_utils._marks import LABEL_PREFIX, MANAGED_BY, OURS
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import created, owner_of, spared
 
 ZONES = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
-# What others wrote on their objects to be spared, or to take part: ours first, then kube-monkey's and chaoskube's.
-OPT_OUT = ((LABEL_PREFIX + "opt-out", "true"), ("chaos.alpha.kubernetes.io/enabled", "false"), ("kube-monkey/enabled", "disabled"))
-OPT_IN = ((LABEL_PREFIX + "opt-in", "true"), ("chaos.alpha.kubernetes.io/enabled", "true"), ("kube-monkey/enabled", "enabled"))
 
 # How many: shared by attacks on pods and on nodes.
 HOW_MANY_OPTIONS = {
@@ -97,35 +92,6 @@ def choose(candidates, seed, count=None, percent=None, everything=False, caps=No
         told = ", ".join("max_per_%s %d" % pair for pair in sorted(caps.items()))
         raise BadOption(option, count, "only %d can be taken with %s" % (len(taken), told))
     return taken
-
-
-def opted_out(row):
-    """Labels and annotations count alike."""
-    return any(_marks(row).get(key) == value for key, value in OPT_OUT)
-
-
-def _marks(row):
-    return dict(row["metadata"].get("labels") or {}, **(row["metadata"].get("annotations") or {}))
-
-
-def spared(row, opt_in):
-    """Why an object is not to be attacked, or None."""
-    marks = _marks(row)
-    if marks.get(MANAGED_BY) == OURS:
-        return "belongs to an attack"
-    if opted_out(row):
-        return "opted out"
-    if opt_in and not any(marks.get(key) == value for key, value in OPT_IN):
-        return "did not opt in"
-    return None
-
-
-def owner_of(row):
-    """(kind, name, uid) of the controller of an object, or None."""
-    for reference in row["metadata"].get("ownerReferences") or []:
-        if reference.get("controller"):
-            return reference["kind"], reference["name"], reference["uid"]
-    return None
 
 
 def zone_of(labels):
@@ -260,46 +226,6 @@ def select_nodes(cluster, params):
     everything = params["all"] or bool(params.get("names")) and params["count"] is None and percent is None
     taken = choose(found, seed, params["count"], percent, everything, {"zone": params.get("max_per_zone")})
     return Selection([each.row for each in taken], seed, len(found), passed)
-
-
-def check_exists(cluster, option, namespace):
-    """Errors: BadOption for a namespace that is not there. Who may not look is believed."""
-    may_look, found = _namespace(cluster, namespace)
-    if may_look and found is None:
-        raise BadOption(option, namespace, "there is no such namespace")
-    if found is not None and spared(found, False) is not None:
-        raise BadOption(option, namespace, f"this namespace is spared: {spared(found, False)}")
-
-
-def namespaces_out(cluster):
-    """A function that says whether a namespace opted out, and asks once for each. Where one may not look, none did."""
-    known = {}
-
-    def out(namespace):
-        if namespace not in known:
-            found = _namespace(cluster, namespace)[1]
-            known[namespace] = found is not None and opted_out(found)
-        return known[namespace]
-
-    return out
-
-
-def _namespace(cluster, name):
-    """(whether one may look, the namespace or None)."""
-    try:
-        return True, cluster.find(NAMESPACE, name)
-    except AttackError as error:
-        if getattr(error, "status", 0) != 403:
-            raise
-        return False, None
-
-
-def created(meta):
-    """Seconds since the epoch."""
-    try:
-        return calendar.timegm(time.strptime(meta["creationTimestamp"], "%Y-%m-%dT%H:%M:%SZ"))
-    except (KeyError, ValueError, TypeError):
-        return 0.0
 
 
 def respect_budgets(cluster, rows):

@@ -73,7 +73,7 @@ def test_a_bridge_reaches_both_sides(count: int) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("direction", ["in", "out"])
+@pytest.mark.parametrize("direction", ["ingress", "egress", "in", "out"])
 def test_one_way_is_one_end_of_every_cut(shape: str, direction: str) -> None:
     both, one = partition(hosts(7), shape, 3), partition(hosts(7), shape, 3, direction=direction)
     for host, peers in both.items():
@@ -91,7 +91,7 @@ def test_one_way_is_one_end_of_every_cut(shape: str, direction: str) -> None:
         (hosts(4), "one", None, {}, "partition.seed"),
         (hosts(4), "one", "", {}, "partition.seed: '' is refused"),
         (hosts(4), "one", 2**70, {}, "partition.seed"),
-        (hosts(4), "one", 1, {"direction": "up"}, "partition.direction: 'up' is refused: choose one of both, in, out"),
+        (hosts(4), "one", 1, {"direction": "up"}, "partition.direction: 'up' is refused: choose one of both, ingress, egress"),
         (hosts(4), "one", 1, {"directoin": "in"}, "did you mean direction?"),
         (hosts(1), "one", 1, {}, "the shape one needs at least 2 hosts"),
         (["n1", "n1"], "halves", 1, {}, "needs at least 2 hosts"),
@@ -144,7 +144,7 @@ def test_the_examples_name_peers_by_the_first_address_that_there_is(tmp_path: Pa
     named = {}
     for host in inventory.get_hosts():
         templar = Templar(loader, {**manager.get_vars(host=host), **trusted(play["vars"])})
-        named[host.name] = list(templar.template(trusted(task["faultline.chaos.blackhole"]))["names"])
+        named[host.name] = list(templar.template(trusted(task["faultline.chaos.blackhole"]))["peers"])
     cut = partition(sorted(named), ("one", "halves")[number], 42, direction=task["faultline.chaos.blackhole"].get("direction", "both"))
     assert named == {host: [ADDRESSES[number][peer] for peer in peers] for host, peers in cut.items()}
     assert any(named.values())

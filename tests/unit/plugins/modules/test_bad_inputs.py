@@ -28,7 +28,7 @@ ATTACKS = yaml.safe_load((CHECKOUT / "meta" / "runtime.yml").read_text())["actio
 
 # Options with which each attack has nothing to complain about before it looks at the target. Of those that are not here they are its first example's.
 GOOD: dict[str, dict[str, Any]] = {
-    "blackhole": {"cidr": ["192.0.2.0/24"]},
+    "blackhole": {"peers": ["192.0.2.0/24"]},
     "clock_skew": {"offset": "+300s"},
     "cpu_stress": {"load": 50},
     "custom": {"inject": ["touch", "/run/x"], "undo": ["rm", "-f", "/run/x"]},
@@ -87,8 +87,11 @@ TABLE: list[tuple[str, str, list[Any], dict[str, Any]]] = [
     *shared(("interface_down", "netem", "blackhole"), "interface", INTERFACES),
     ("netem", "peers", [[value] for value in NETWORKS], {}),
     ("netem", "exclude", [[value] for value in NETWORKS], {}),
-    ("blackhole", "cidr", [[value] for value in NETWORKS], {}),
-    ("blackhole", "exclude_cidr", [[value] for value in NETWORKS if not value.endswith("/0")], {}),
+    ("blackhole", "peers", [[value] for value in NETWORKS], {}),
+    ("blackhole", "exclude", [[value] for value in NETWORKS], {}),
+    ("netem", "local_ports", [[value] for value in PORTS], {}),
+    *shared(("netem", "blackhole"), "exclude_ports", [[value] for value in PORTS]),
+    *shared(("netem", "blackhole"), "protocols", [["0"], ["256"], ["-1"], ["vrpp"], [""], ["060"], ["1; id"], ["43"]]),
     *shared(("netem", "blackhole", "interface_down"), "control_addresses", [["300.1.1.1"], ["10.0.0.0/33"], ["$(id)"], [""]]),
     ("port_occupy", "address", ["300.1.1.1", "10.0.0.0/8", "::ffff:1.2.3.4", "", "1.2.3.4; id"], {}),
     ("dns_fault", "addresses", [["300.1.1.1"], ["10.0.0.0/8"], [""], []], {"mode": "spoof"}),
@@ -206,7 +209,7 @@ def test_bad_input_is_one_error_that_names_the_option(run, attack: str, option: 
         ("custom", "inject"), ("custom", "undo"), ("disk_fill", "path"), ("disk_fill", "percent"), ("dns_fault", "domains"), ("file_fault", "path"),
         ("file_fault", "op"), ("host_power", "action"), ("interface_down", "interface"), ("io_throttle", "service"), ("io_throttle", "read_bps"),
         ("netem", "delay"), ("port_occupy", "ports"), ("process_freeze", "name"), ("process_kill", "name"), ("service_stop", "services"),
-        ("blackhole", "cidr"),
+        ("blackhole", "peers"),
     ],
 )  # fmt: skip
 def test_what_is_missing_is_named(run, attack: str, missing: str) -> None:

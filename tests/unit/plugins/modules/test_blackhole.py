@@ -67,25 +67,29 @@ def attack(host=None, **given) -> Blackhole:
 @pytest.mark.parametrize(
     "given, words",
     [
-        ({}, "give at least one of interface, cidr, names, ports, local_ports, protocols"),
-        ({"cidr": ["0.0.0.0/0"]}, "cidr: '0.0.0.0/0' is refused: leave cidr out; interface, ports or protocols alone mean everybody"),
-        ({"cidr": ["::/0"], "ports": ["80"]}, "cidr: '::/0' is refused"),
-        ({"cidr": ["300.1.1.1"]}, "cidr: '300.1.1.1' is refused"),
-        ({"cidr": ["10.0.0.0/33"]}, "cidr"),
-        ({"cidr": ["::ffff:1.2.3.4"]}, "write the IPv4 address itself"),
-        ({"cidr": ["db1"]}, "cidr: 'db1' is refused"),
-        ({"cidr": ["127.0.0.1"]}, "loopback always passes"),
-        ({"cidr": ["::1"]}, "loopback always passes"),
+        ({}, "give at least one of interface, peers, ports, local_ports, protocols"),
+        ({"peers": ["0.0.0.0/0"]}, "peers: '0.0.0.0/0' is refused: leave peers out; interface, ports or protocols alone mean everybody"),
+        ({"peers": ["::/0"], "ports": ["80"]}, "peers: '::/0' is refused"),
+        ({"peers": ["300.1.1.1"]}, "peers: '300.1.1.1' is refused"),
+        ({"peers": ["10.0.0.0/33"]}, "peers"),
+        ({"peers": ["::ffff:1.2.3.4"]}, "write the IPv4 address itself"),
+        ({"peers": ["db_1"]}, "peers: 'db_1' is refused"),
+        ({"peers": ["127.0.0.1"]}, "loopback always passes"),
+        ({"peers": ["::1"]}, "loopback always passes"),
         ({"interface": "lo"}, "loopback always passes"),
         ({"interface": "eth0; id"}, "interface: 'eth0; id' is refused"),
-        ({"names": ["$(id)"]}, "names: '$(id)' is refused"),
-        ({"names": ["0.0.0.0/0"]}, "names"),
+        ({"peers": ["$(id)"]}, "peers: '$(id)' is refused"),
         ({"ports": ["0"]}, "ports: '0' is refused"),
         ({"ports": ["80-22"]}, "write the lower port first"),
         ({"local_ports": ["65536"]}, "local_ports: '65536' is refused"),
         ({"ports": ["80"], "protocols": ["icmp"]}, "ICMP has no ports"),
         ({"local_ports": ["80"], "protocols": ["icmp"]}, "local_ports"),
-        ({"ports": ["80"], "exclude_cidr": ["x"]}, "exclude_cidr: 'x' is refused"),
+        ({"ports": ["80"], "protocols": ["gre"]}, "gre has no ports to choose by: ports are for tcp and udp"),
+        ({"ports": ["80"], "protocols": ["tcp", "112"]}, "vrrp has no ports"),
+        ({"ports": ["80"], "protocols": ["200"]}, "200 has no ports"),
+        ({"protocols": ["vrpp"]}, "protocols: 'vrpp' is refused: did you mean vrrp? "),
+        ({"protocols": ["0"]}, "0 is a header of IPv6"),
+        ({"ports": ["80"], "exclude": ["x y"]}, "exclude: 'x y' is refused"),
         ({"ports": ["80"], "exclude_ports": ["80,81"]}, "exclude_ports: '80,81' is refused"),
         ({"ports": ["80"], "control_addresses": ["1.2.3"]}, "control_addresses: '1.2.3' is refused"),
         ({"ports": ["80"], "resolve_interval": "0.5"}, "resolve_interval: '0.5' is refused: the least is 1s"),
@@ -104,15 +108,15 @@ def test_bad_options(given: dict, words: str) -> None:
 @pytest.mark.parametrize(
     "given, words",
     [
-        ({"cidr": ["192.0.2.7"]}, "cidr: 192.0.2.7 is where this very connection comes from"),
-        ({"names": ["192.0.2.7"]}, "names: 192.0.2.7 is where this very connection comes from"),
+        ({"peers": ["192.0.2.7"]}, "peers: 192.0.2.7 is where this very connection comes from"),
+        ({"peers": ["192.0.2.7"]}, "peers: 192.0.2.7 is where this very connection comes from"),
         ({"ports": ["2222"]}, "ports: 2222 is SSH on this target"),
         ({"local_ports": ["22"]}, "local_ports: 22 is SSH on this target"),
-        ({"local_ports": ["22"], "cidr": ["10.0.0.0/8"]}, "local_ports: 22 is SSH"),
+        ({"local_ports": ["22"], "peers": ["10.0.0.0/8"]}, "local_ports: 22 is SSH"),
         ({"interface": "eth7"}, "there is no eth7 on the host; there are: lo, eth0"),
-        ({"names": ["localhost"]}, "names: localhost is the target itself: loopback always passes"),
-        ({"names": ["no-such-name.invalid"]}, "the target cannot resolve no-such-name.invalid"),
-        ({"cidr": [f"10.0.{number}.0/24" for number in range(200)], "ports": [str(8000 + 2 * number) for number in range(10)]}, "the most is 2000"),
+        ({"peers": ["localhost"]}, "peers: localhost is the target itself: loopback always passes"),
+        ({"peers": ["no-such-name.invalid"]}, "the target cannot resolve no-such-name.invalid"),
+        ({"peers": [f"10.0.{number}.0/24" for number in range(200)], "ports": [str(8000 + 2 * number) for number in range(10)]}, "the most is 2000"),
         ({"ports": ["80"], "netns": "no-such-namespace"}, "netns: there is no network namespace no-such-namespace"),
         ({"ports": ["80"], "netns": "self-1"}, "netns: there is no"),
     ],
@@ -126,7 +130,7 @@ def test_what_the_target_refuses(given: dict, words: str) -> None:
 
 
 def test_ssh_of_a_dependency_may_be_cut_off() -> None:
-    made = attack(cidr=["198.51.100.4"], ports=["22"])
+    made = attack(peers=["198.51.100.4"], ports=["22"])
     made.validate()
     made.guard()
 
@@ -154,48 +158,48 @@ PASSES = ("tcp sport 22 ", 'oifname "lo"', "udp dport 67 udp sport 68", "icmpv6 
 
 @pytest.mark.parametrize("word", PASSES)
 def test_what_always_passes(word: str) -> None:
-    found = [line for line in lines(cidr=["10.0.0.0/8"], control_addresses=["2001:db8::5"]) if word in line]
+    found = [line for line in lines(peers=["10.0.0.0/8"], control_addresses=["2001:db8::5"]) if word in line]
     assert found and all(line.endswith("counter accept") for line in found)
 
 
 def test_directions_and_ends() -> None:
-    hits = [line.partition("filter_")[2] for line in lines(cidr=["10.0.0.0/8"], ports=["80-90"], protocols=["tcp"]) if line.endswith("drop")]
+    hits = [line.partition("filter_")[2] for line in lines(peers=["10.0.0.0/8"], ports=["80-90"], protocols=["tcp"]) if line.endswith("drop")]
     assert hits == [
-        "in ip saddr 10.0.0.0/8 meta l4proto tcp tcp sport 80-90 counter drop",
-        "out ip daddr 10.0.0.0/8 meta l4proto tcp tcp dport 80-90 counter drop",
+        "in ip saddr 10.0.0.0/8 meta l4proto 6 tcp sport 80-90 counter drop",
+        "out ip daddr 10.0.0.0/8 meta l4proto 6 tcp dport 80-90 counter drop",
     ]
-    local = [line for line in lines(local_ports=["80"], protocols=["udp"], direction="in") if line.endswith("drop")]
+    local = [line for line in lines(local_ports=["80"], protocols=["udp"], direction="ingress") if line.endswith("drop")]
     assert len(local) == 1 and "udp dport 80" in local[0]
-    assert not any("output" in line for line in lines(local_ports=["80"], direction="in"))
+    assert not any("output" in line for line in lines(local_ports=["80"], direction="ingress"))
 
 
 def test_ports_without_protocols_are_tcp_and_udp_and_reject_has_words_for_each() -> None:
-    hits = [line.rpartition("counter ")[2] for line in lines(ports=["80"], action="reject", direction="out") if "reject" in line]
+    hits = [line.rpartition("counter ")[2] for line in lines(ports=["80"], action="reject", direction="egress") if "reject" in line]
     assert hits == ["reject with tcp reset", "reject with icmpx type port-unreachable"]
-    assert sum("reject" in line for line in lines(interface="eth0", action="reject", direction="out")) == 2
+    assert sum("reject" in line for line in lines(interface="eth0", action="reject", direction="egress")) == 2
 
 
 def test_a_note_for_who_means_the_other_ports() -> None:
-    assert any("local_ports" in note for note in planned(ports=["8080"], direction="in").notes)
+    assert any("local_ports" in note for note in planned(ports=["8080"], direction="ingress").notes)
     assert not any("local_ports" in note for note in planned(ports=["8080"]).notes)
 
 
 def test_names_have_a_worker_and_addresses_have_none(monkeypatch) -> None:
     monkeypatch.setattr(blackhole.options, "resolve", lambda _option, _values: [ipaddress.ip_network("198.51.100.9")])
-    assert [worker.name for worker in planned(names=["db.example"]).workers] == ["names"]
-    assert not planned(names=["198.51.100.9"]).workers
-    assert not planned(names=["db.example"], resolve_interval="0").workers
+    assert [worker.name for worker in planned(peers=["db.example"]).workers] == ["names"]
+    assert not planned(peers=["198.51.100.9"]).workers
+    assert not planned(peers=["db.example"], resolve_interval="0").workers
 
 
 def test_exceptions_come_before_targets() -> None:
-    found = lines(interface="eth0", exclude_cidr=["10.1.0.0/16"], exclude_ports=["53"], direction="out")
+    found = lines(interface="eth0", exclude=["10.1.0.0/16"], exclude_ports=["53"], direction="egress")
     kept = [at for at, line in enumerate(found) if "10.1.0.0/16" in line or "port 53" in line]
     assert len(kept) == 5 and max(kept) < next(at for at, line in enumerate(found) if line.endswith("drop"))
 
 
 def test_two_targets_hold_different_things_and_the_same_holds_the_same() -> None:
     held = []
-    for given in ({"cidr": ["10.0.0.1"]}, {"cidr": ["10.0.0.1"], "action": "reject"}, {"cidr": ["10.0.0.2"]}):
+    for given in ({"peers": ["10.0.0.1"]}, {"peers": ["10.0.0.1"], "action": "reject"}, {"peers": ["10.0.0.2"]}):
         made = attack(**given)
         made.validate()
         held.append(set(made.resources()))

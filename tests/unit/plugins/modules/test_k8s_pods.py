@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import many
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import NotFound, Unreachable
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import attack as kube_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import Lifecycle
@@ -145,7 +146,7 @@ def test_a_pool_that_breaks_leaves_all_uncertain(cluster, monkeypatch: pytest.Mo
     def broken(*_words: Any) -> None:
         raise MemoryError("no more threads")
 
-    monkeypatch.setattr(cluster.cluster, "delete_all", broken)
+    monkeypatch.setattr(many, "delete_all", broken)
     with pytest.raises(AttackError, match="MemoryError: no more threads; undone at once, but .*uncertain: shop/web-1, shop/web-2, shop/web-3$"):
         call(cluster, PodDelete)
 

@@ -17,7 +17,7 @@ from ansible_collections.faultline.chaos.plugins.modules.k8s_node_drain import N
 from ansible_collections.faultline.chaos.plugins.modules.k8s_node_taint import NodeTaint
 from ansible_collections.faultline.chaos.plugins.modules.k8s_pod_delete import PodDelete
 from ansible_collections.faultline.chaos.plugins.modules.k8s_pod_evict import PodEvict
-from ansible_collections.faultline.chaos.plugins.modules.k8s_pod_location import describe
+from ansible_collections.faultline.chaos.plugins.modules.k8s_pod_location_info import describe
 
 ON_PODS = {"namespaces": ["shop"], "label_selector": "app=web"}
 ON_NODES = {"names": ["worker-1"]}

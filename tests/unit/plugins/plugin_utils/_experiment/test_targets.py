@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import AUTH_OPTIONS
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import AUTH_OPTIONS
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import normalise
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.round_kinds import CONNECTION
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.targets import Draw, draw, refuse_lost_leases, schedule

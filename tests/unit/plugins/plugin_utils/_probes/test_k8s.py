@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster as kube_cluster
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster as kube_cluster, connection as kube_connection
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import VERSION, Journal
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.leases import NOTHING_ACTIVE, ClusterRenewal, Lease
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.steady_state import bind, read_settings
@@ -27,7 +27,7 @@ DEPLOYMENTS, PODS = "/apis/apps/v1/namespaces/shop/deployments", "/api/v1/namesp
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[KubeServer]:
     monkeypatch.delenv("KUBECONFIG", raising=False)
-    for spec in kube_cluster.AUTH_OPTIONS.values():
+    for spec in kube_connection.AUTH_OPTIONS.values():
         monkeypatch.delenv(spec["fallback"][1][0], raising=False)
     found = KubeServer()
     yield found
@@ -197,7 +197,7 @@ def test_refused(server: KubeServer, options: dict[str, t.Any], told: str) -> No
 
 
 def test_without_the_library(server: KubeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kube_cluster, "LIBRARY_ERROR", "Traceback")
+    monkeypatch.setattr(kube_connection, "LIBRARY_ERROR", "Traceback")
     with pytest.raises(BadOption, match="needs the Python library kubernetes on the controller: .* -m pip install kubernetes"):
         probe(server, kind="deployment", object="web")
 
@@ -206,7 +206,7 @@ def test_without_the_library(server: KubeServer, monkeypatch: pytest.MonkeyPatch
 
 
 def journalled(server: KubeServer, left: float, limit: float = 300.0) -> tuple[Journal, str]:
-    cluster = kube_cluster.Cluster({}, kube_cluster.configuration({"host": server.url}))
+    cluster = kube_cluster.Cluster({}, kube_connection.configuration({"host": server.url}))
     now = cluster.now()
     record = dict.fromkeys(("injector", "identity", "nonce", "started"), "x") | {"version": VERSION, "id": "a", "module": "k8s_scale", "run_id": "run-1"}
     record |= {"resources": [], "namespaces": ["shop"], "deadman": "watcher", "undo": []}

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster as kube_cluster, errors
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster as kube_cluster, connection as kube_connection, errors, many
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, KubeError, NotFound, Refused, Unreachable
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import CONFIG_MAP, DEPLOYMENT, NODE, POD, POD_DISRUPTION_BUDGETS, path
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman
@@ -78,7 +78,7 @@ def test_many_are_deleted_by_uid_and_one_refusal_stops_nobody(kube) -> None:
     rows = [kube.put(PODS, f"p{number}") for number in range(40)]
     rows[7] = {"metadata": {**rows[7]["metadata"], "uid": "other"}}
     kube.fail(99, answer(403, "Forbidden", 'pods "p9" is forbidden: User "x" cannot delete'), "DELETE", "/p9")
-    outcomes = [outcome for _row, outcome in kube.cluster.delete_all(rows)]
+    outcomes = [outcome for _row, outcome in many.delete_all(kube.cluster, rows)]
     assert outcomes.count("deleted") == 38 and outcomes[7] == "already gone"
     assert isinstance(outcomes[9], KubeError) and "may not delete pods p9 in namespace shop" in str(outcomes[9])
     assert kube.names("pods") == ["p7", "p9"]
@@ -87,15 +87,15 @@ def test_many_are_deleted_by_uid_and_one_refusal_stops_nobody(kube) -> None:
 def test_an_eviction_that_a_budget_refuses_is_not_repeated(kube) -> None:
     row = kube.put(PODS, "a")
     kube.fail(99, answer(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget."), "POST")
-    ((_row, outcome),) = kube.cluster.evict_all([row])
+    ((_row, outcome),) = many.evict_all(kube.cluster, [row])
     assert isinstance(outcome, Refused)
     assert [method for method, _path in kube.requests].count("POST") == 1
 
 
 def test_evictions_use_the_version_that_the_cluster_has(kube) -> None:
-    assert kube.cluster.eviction_version() == "policy/v1beta1"
+    assert many.eviction_version(kube.cluster) == "policy/v1beta1"
     assert kube.cluster.serving(POD_DISRUPTION_BUDGETS).api_version == "policy/v1beta1"
-    ((_row, outcome),) = kube.cluster.evict_all([kube.put(PODS, "a")])
+    ((_row, outcome),) = many.evict_all(kube.cluster, [kube.put(PODS, "a")])
     assert outcome == "evicted" and kube.names("pods") == []
 
 
@@ -161,23 +161,23 @@ def test_an_answer_that_is_no_json(kube) -> None:
 @pytest.mark.parametrize("option", ["kubeconfig", "ca_cert", "client_cert", "client_key"])
 def test_files_that_are_not_there(option: str) -> None:
     with pytest.raises(BadOption, match=f"^{option}: .*there is no such file"):
-        kube_cluster.configuration({option: "/nonexistent/file", "host": "https://x"})
+        kube_connection.configuration({option: "/nonexistent/file", "host": "https://x"})
 
 
 def test_a_host_without_scheme() -> None:
     with pytest.raises(BadOption, match="^host: .*give a URL"):
-        kube_cluster.configuration({"host": "kube.example.com"})
+        kube_connection.configuration({"host": "kube.example.com"})
 
 
 def test_a_broken_kubeconfig_and_an_unknown_context(tmp_path) -> None:
     broken = tmp_path / "broken"
     broken.write_text("{")
     with pytest.raises(BadOption, match="^kubeconfig: "):
-        kube_cluster.configuration({"kubeconfig": str(broken)})
+        kube_connection.configuration({"kubeconfig": str(broken)})
     good = tmp_path / "good"
     good.write_text("{apiVersion: v1, kind: Config, clusters: [], users: [], contexts: [{name: a, context: {}}], current-context: a}")
     with pytest.raises(BadOption, match="^context: 'b' is refused"):
-        kube_cluster.configuration({"kubeconfig": str(good), "context": "b"})
+        kube_connection.configuration({"kubeconfig": str(good), "context": "b"})
 
 
 def test_a_refreshed_token_leaves_our_options_alone(tmp_path) -> None:
@@ -191,7 +191,7 @@ def test_a_refreshed_token_leaves_our_options_alone(tmp_path) -> None:
     clusters = [{"name": "c", "cluster": cluster}]
     told = {"apiVersion": "v1", "kind": "Config", "clusters": clusters, "users": users, "contexts": contexts, "current-context": "a"}
     file.write_text(json.dumps(told))
-    settings = kube_cluster.configuration({"kubeconfig": str(file), "ca_cert": str(tmp_path / "ours"), "validate_certs": False, "proxy": "http://p:1"})
+    settings = kube_connection.configuration({"kubeconfig": str(file), "ca_cert": str(tmp_path / "ours"), "validate_certs": False, "proxy": "http://p:1"})
     settings.key_file = "/kept/by/a/watcher"
     for _request in range(2):
         settings.api_key = {key: "expired" for key in settings.api_key}
@@ -238,18 +238,18 @@ def test_no_cluster_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(AttackError, match="no cluster is given: set kubeconfig or host"):
-        kube_cluster.configuration({})
+        kube_connection.configuration({})
 
 
 def test_certificates_are_verified_unless_told(tmp_path) -> None:
-    assert kube_cluster.configuration({"host": "https://x"}).verify_ssl is True
-    assert kube_cluster.configuration({"host": "https://x", "validate_certs": False}).verify_ssl is False
+    assert kube_connection.configuration({"host": "https://x"}).verify_ssl is True
+    assert kube_connection.configuration({"host": "https://x", "validate_certs": False}).verify_ssl is False
 
 
 def test_the_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kube_cluster, "LIBRARY_ERROR", "ImportError")
+    monkeypatch.setattr(kube_connection, "LIBRARY_ERROR", "ImportError")
     with pytest.raises(AttackError, match=r"Python library \(kubernetes\)"):
-        kube_cluster.configuration({"host": "https://x"})
+        kube_connection.configuration({"host": "https://x"})
 
 
 def test_paths() -> None:

@@ -180,9 +180,9 @@ def test_what_may_not_be_listed_was_not_looked_at(kube) -> None:
 
 
 RBAC = CHECKOUT / "docs/rbac"
-# Of attacks in one namespace; k8s_pod_location is none.
+# Of attacks in one namespace; k8s_pod_location_info is none.
 ROLES = [path for path in sorted(RBAC.glob("k8s_*.yml")) if "kind: Role\n" in path.read_text() and "ClusterRole" not in path.read_text()]
-NAMESPACED = [path for path in ROLES if path.stem != "k8s_pod_location"]
+NAMESPACED = [path for path in ROLES if path.stem != "k8s_pod_location_info"]
 
 
 @pytest.mark.parametrize("path", NAMESPACED, ids=lambda path: path.stem)

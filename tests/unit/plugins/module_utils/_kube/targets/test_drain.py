@@ -129,7 +129,7 @@ def test_whom_a_taint_must_not_end(row: dict, told: str) -> None:
 
 
 class Budgets:
-    """evict_all() of a cluster: each pod is refused so many times."""
+    """A cluster in the place of whose many.evict_all() this one's is: each pod is refused so many times."""
 
     def __init__(self, **refusals: int) -> None:
         self.refusals = refusals
@@ -145,13 +145,16 @@ class Budgets:
 
 def test_a_budget_is_asked_again_until_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drain, "_AGAIN", (0.01, 0.02))
+    monkeypatch.setattr(drain.many, "evict_all", lambda cluster, rows, grace: cluster.evict_all(rows, grace))
     rows, looks = [pod("a"), pod("b"), pod("c")], []
     told = drain.evict(Budgets(b=2, c=10**6), rows, None, time.monotonic() + 0.2, lambda: looks.append(1))
     assert names(told.evicted) == ["a", "b"] and len(looks) > 2
     assert [(row["metadata"]["name"], why) for row, why in told.refused] == [("c", BUDGET)]
 
 
-def test_an_eviction_that_fails_otherwise_is_an_error() -> None:
+def test_an_eviction_that_fails_otherwise_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain.many, "evict_all", lambda cluster, rows, grace: cluster.evict_all(rows, grace))
+
     class Broken(Budgets):
         def _one(self, name: str) -> Any:
             return AttackError("forbidden")

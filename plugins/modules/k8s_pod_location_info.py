@@ -4,8 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 DOCUMENTATION = r"""
-module: k8s_pod_location
-version_added: 0.1.0
+module: k8s_pod_location_info
+version_added: 0.2.0
 short_description: Say on which node pods run, and what their containers are called there
 author:
   - The faultline.chaos authors (@faultline-chaos)
@@ -14,6 +14,7 @@ description:
   - With it, attacks on hosts reach into a pod. M(faultline.chaos.netem) and M(faultline.chaos.blackhole) take the id of a container, on its node.
   - The filter P(faultline.chaos.pod_hosts#filter) says which host of the inventory the node of a pod is.
   - Reads only.
+  - It was called C(k8s_pod_location) before. The old name is deprecated, and removed in 1.0.0.
 extends_documentation_fragment:
   - faultline.chaos._kube
   - faultline.chaos._kube_pods
@@ -55,7 +56,7 @@ EXAMPLES = r"""
   gather_facts: false
   tasks:
     - name: Choose it, and see where it is
-      faultline.chaos.k8s_pod_location:
+      faultline.chaos.k8s_pod_location_info:
         namespace: shop
         label_selector: app=web
         count: 1
@@ -154,18 +155,13 @@ effect:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import AUTH_OPTIONS, Cluster
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import Cluster
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import AUTH_OPTIONS
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE, POD
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import signal
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import (
-    POD_CONSTRAINTS,
-    POD_OPTIONS,
-    check_exists,
-    check_pods,
-    respect_budgets,
-    select_pods,
-)
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import POD_CONSTRAINTS, POD_OPTIONS, check_pods, respect_budgets, select_pods
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import check_exists
 
 OWN_OPTIONS = {
     "container": {"type": "str"},

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Many objects of a cluster at a time: deleted, evicted, asked."""
+
+from multiprocessing.pool import ThreadPool
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import is_other_object
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import POOL
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, NotFound
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD, path
+
+
+def delete_all(cluster, rows, grace=None, kind=POD):
+    """Delete exactly these objects, some at a time. Returns [(row, "deleted" | "already gone" | an AttackError)]."""
+
+    def one(row):
+        meta = row["metadata"]
+        gone = not cluster.delete(kind, meta["name"], meta.get("namespace"), meta["uid"], grace)
+        return "already gone" if gone else "deleted"
+
+    return in_pool(one, rows)
+
+
+def evict_all(cluster, rows, grace=None):
+    """Evict exactly these pods, as their budgets allow. Refused is in the list for those whose budget does not."""
+    version = eviction_version(cluster)
+    return in_pool(lambda row: _evict(cluster, row, version, grace), rows)
+
+
+def eviction_version(cluster):
+    """Which Eviction this cluster takes: policy/v1 from 1.22, policy/v1beta1 before."""
+    told = cluster.request("GET", "/api/v1").get("resources") or []
+    for each in told:
+        if each.get("name") == "pods/eviction":
+            return "{}/{}".format(each.get("group") or "policy", each.get("version") or "v1beta1")
+    raise AttackError("this cluster does not know evictions")
+
+
+def _evict(cluster, row, version, grace):
+    meta = row["metadata"]
+    options = {"preconditions": {"uid": meta["uid"]}}
+    if grace is not None:
+        options["gracePeriodSeconds"] = grace
+    body = {
+        "apiVersion": version,
+        "kind": "Eviction",
+        "metadata": {"name": meta["name"], "namespace": meta["namespace"]},
+        "deleteOptions": options,
+    }
+    try:
+        cluster.request("POST", path(POD, meta["namespace"], meta["name"], "eviction"), body=body)
+    except NotFound:
+        return "already gone"
+    except Conflict as error:
+        if not is_other_object(error):
+            raise
+        return "already gone"
+    return "evicted"
+
+
+def in_pool(function, items):
+    """[(item, what the function returned, or the AttackError it raised)], in the order of the items."""
+
+    def guarded(item):
+        try:
+            return item, function(item)
+        except AttackError as error:
+            return item, error
+
+    items = list(items)
+    if not items:
+        return []
+    pool = ThreadPool(min(POOL, len(items)))
+    try:
+        return pool.map(guarded, items)
+    finally:
+        pool.close()
+        pool.join()

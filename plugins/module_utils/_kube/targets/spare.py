@@ -1,0 +1,87 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Objects that are spared: what their labels and annotations say, and those of their namespace; who owns them, and since when they are there."""
+
+import calendar
+import time
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NAMESPACE
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import LABEL_PREFIX, MANAGED_BY, OURS
+
+# What others wrote on their objects to be spared, or to take part: ours first, then kube-monkey's and chaoskube's.
+OPT_OUT = ((LABEL_PREFIX + "opt-out", "true"), ("chaos.alpha.kubernetes.io/enabled", "false"), ("kube-monkey/enabled", "disabled"))
+OPT_IN = ((LABEL_PREFIX + "opt-in", "true"), ("chaos.alpha.kubernetes.io/enabled", "true"), ("kube-monkey/enabled", "enabled"))
+
+
+def opted_out(row):
+    """Labels and annotations count alike."""
+    return any(_marks(row).get(key) == value for key, value in OPT_OUT)
+
+
+def _marks(row):
+    return dict(row["metadata"].get("labels") or {}, **(row["metadata"].get("annotations") or {}))
+
+
+def spared(row, opt_in):
+    """Why an object is not to be attacked, or None."""
+    marks = _marks(row)
+    if marks.get(MANAGED_BY) == OURS:
+        return "belongs to an attack"
+    if opted_out(row):
+        return "opted out"
+    if opt_in and not any(marks.get(key) == value for key, value in OPT_IN):
+        return "did not opt in"
+    return None
+
+
+def owner_of(row):
+    """(kind, name, uid) of the controller of an object, or None."""
+    for reference in row["metadata"].get("ownerReferences") or []:
+        if reference.get("controller"):
+            return reference["kind"], reference["name"], reference["uid"]
+    return None
+
+
+def check_exists(cluster, option, namespace):
+    """Errors: BadOption for a namespace that is not there. Who may not look is believed."""
+    may_look, found = _namespace(cluster, namespace)
+    if may_look and found is None:
+        raise BadOption(option, namespace, "there is no such namespace")
+    if found is not None and spared(found, False) is not None:
+        raise BadOption(option, namespace, f"this namespace is spared: {spared(found, False)}")
+
+
+def namespaces_out(cluster):
+    """A function that says whether a namespace opted out, and asks once for each. Where one may not look, none did."""
+    known = {}
+
+    def out(namespace):
+        if namespace not in known:
+            found = _namespace(cluster, namespace)[1]
+            known[namespace] = found is not None and opted_out(found)
+        return known[namespace]
+
+    return out
+
+
+def _namespace(cluster, name):
+    """(whether one may look, the namespace or None)."""
+    try:
+        return True, cluster.find(NAMESPACE, name)
+    except AttackError as error:
+        if getattr(error, "status", 0) != 403:
+            raise
+        return False, None
+
+
+def created(meta):
+    """Seconds since the epoch."""
+    try:
+        return calendar.timegm(time.strptime(meta["creationTimestamp"], "%Y-%m-%dT%H:%M:%SZ"))
+    except (KeyError, ValueError, TypeError):
+        return 0.0

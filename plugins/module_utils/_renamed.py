@@ -1,0 +1,72 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: no other collection may import this; it changes without notice.
+
+"""Options and values that were renamed. The old words work until REMOVED_IN, with a deprecation, and make the same attack as the new ones.
+
+    class Blackhole(Attack):
+        options = {"peers": renamed("cidr", type="list", elements="str", default=[])}
+        renaming = Renaming(values={"direction": {"in": "ingress"}}, merged={"names": "peers"})
+
+Ansible itself only warns when an option and its alias are both given, takes the value of the alias, and keeps both names in module.params.
+"""
+
+from ansible.module_utils import basic
+
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+
+REMOVED_IN = "1.0.0"
+COLLECTION = "faultline.chaos"
+
+
+def renamed(*old_names, **spec):
+    """The spec of an option that had other names. The documentation of the module has the same names as aliases."""
+    deprecated = [{"name": name, "version": REMOVED_IN, "collection_name": COLLECTION} for name in old_names]
+    return dict(spec, aliases=list(old_names), deprecated_aliases=deprecated)
+
+
+def replaced(**spec):
+    """The spec of an option that another one has taken over (see merged in Renaming)."""
+    return dict(spec, removed_in_version=REMOVED_IN, removed_from_collection=COLLECTION)
+
+
+class Renaming:
+    """What an attack renamed, and how a task words it. An attack that has options of renamed() or replaced() has one.
+
+    values: {option: {old value: new value}}. merged: {old option: new option}, of lists that were separate: the old one is added to the new one.
+    """
+
+    def __init__(self, values=None, merged=None):
+        self.values, self.merged = values or {}, merged or {}
+        self.given = set()
+
+    def look(self):
+        """Note the names that the task has. Before AnsibleModule is made, which writes the value of an alias over that of the option."""
+        self.given = set(basic._load_params())
+
+    def modernise(self, module):
+        """Bring module.params to the new words. Errors: AttackError for an old name beside its new one."""
+        for old, new in self._pairs(module):
+            if old in self.given and new in self.given:
+                raise AttackError(f"{new}: {old} is the old name of {new}: give {new} alone, and leave {old} out", option=new)
+        params = module.params
+        for old, new in self.merged.items():
+            params[new], params[old] = (params[new] or []) + (params[old] or []), []
+        for option, table in self.values.items():
+            old = params[option]
+            if old in table:
+                params[option] = table[old]
+                module.deprecate(f"{option}: {old} is the old word for {table[old]}", version=REMOVED_IN, collection_name=COLLECTION)
+
+    def explain(self, error, module):
+        """The message of an AttackError; where it names an option that the task has under an old name, that too."""
+        option = error.details.get("option")
+        old = [old for old, new in self._pairs(module) if new == option and old in self.given and new not in self.given]
+        return f"{error} ({option} was {' and '.join(old)} before)" if old else str(error)
+
+    def _pairs(self, module):
+        """(old name, new name) of each option."""
+        spec = module.argument_spec
+        return [(alias["name"], name) for name in spec for alias in spec[name].get("deprecated_aliases") or ()] + list(self.merged.items())
