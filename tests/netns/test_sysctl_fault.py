@@ -103,9 +103,9 @@ def test_a_crash_of_the_injector(box: Box, before: str, point: str) -> None:
 
 def test_after_a_reboot_nothing_is_written(box: Box) -> None:
     box.module("sysctl_fault", sysctls=TIMES, duration="5m", id="a")
-    box.sh('sed -i "s/^boot=.*/boot=00000000-0000-4000-8000-000000000000/" /var/lib/faultline/a/revert.sh; rm /var/lib/faultline/a/sums')
-    box.sh("touch /var/lib/faultline/a/sums; sh /var/lib/faultline/a/revert.sh || true")
-    assert value(box, "net.ipv4.tcp_retries2") == "5"
+    box.sh("cd /var/lib/faultline/a; sed -i 's/^boot=.*/boot=another/' revert.sh; sed 's/^[^ ]*  //' sums | xargs sha256sum >/mnt/sums; cat /mnt/sums >sums")
+    assert "reverted" in box.sh("sh /var/lib/faultline/a/revert.sh")
+    assert box.closed() and value(box, "net.ipv4.tcp_retries2") == "5"
 
 
 def test_what_somebody_else_has_set_stays_and_is_reported(box: Box) -> None:
