@@ -87,8 +87,9 @@ class ClusterRenewal:
                 given[name] = os.environ.get(spec["fallback"][1][0]) or None
             if given[name] is not None and spec["type"] == "bool":
                 given[name] = boolean(given[name])
-            if isinstance(given[name], str) and spec["type"] == "list":
-                given[name] = [word.strip() for word in given[name].split(",")]
+            value = given[name]
+            if isinstance(value, str) and spec["type"] == "list":
+                given[name] = [word.strip() for word in value.split(",")]
         self._params = given
         self._settings = kube_connection.configuration(given)
 
