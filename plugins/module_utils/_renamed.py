@@ -44,7 +44,7 @@ class Renaming:
 
     def look(self):
         """Note the names that the task has. Before AnsibleModule is made, which writes the value of an alias over that of the option."""
-        self.given = set(basic._load_params())
+        self.given = set(basic._load_params() or ())  # none where a sanity test reads the options
 
     def modernise(self, module):
         """Bring module.params to the new words. Errors: AttackError for an old name beside its new one."""

@@ -45,9 +45,16 @@ def _option(variable, kind="str", **more):
     return dict(more, type=kind, fallback=(env_fallback, ["K8S_AUTH_" + variable]))
 
 
+class _Raw(str):
+    """The type of the option kubeconfig: raw, as it is documented, and with a converter, which Ansible takes any type for that can be called."""
+
+    def __call__(self, value):
+        return kubeconfig(value)
+
+
 # Mirrors the doc fragment _kube.
 AUTH_OPTIONS = {
-    "kubeconfig": _option("KUBECONFIG", kubeconfig),
+    "kubeconfig": _option("KUBECONFIG", _Raw("raw")),
     "context": _option("CONTEXT"),
     "host": _option("HOST"),
     "api_key": _option("API_KEY", no_log=True),
