@@ -63,7 +63,7 @@ class Answers:
         value = self.filled(name)
         if value not in choices:
             raise self.refused(name, f"choose from {', '.join(choices)}")
-        return value
+        return str(value)
 
     def flag(self, name: str) -> bool:
         """yes or no; an empty variable is no. Errors: BadOption."""
