@@ -118,6 +118,19 @@ def test_every_attack_is_tried_by_the_fault_tests() -> None:
     assert {path.stem for path in MODULES if ATTACK_GROUP in fragments(path)} == tried, "give it an entry in tests/faults/support/attacks.py"
 
 
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ("get_close_matches(", "_hints.py"),  # the nearest of known words
+        ('"--net", *', "_host/trial.py"),  # unshare: a network namespace in which something is tried
+        ('.tool("unshare")', "_host/trial.py"),
+    ],
+)
+def test_what_is_written_once(words: str, place: str) -> None:
+    found = [str(path.relative_to(PLUGINS)) for path in ALL_PLUGINS if words in path.read_text()]
+    assert found == [f"module_utils/{place}"]
+
+
 def test_controller_requirements_are_the_ones_used() -> None:
     """meta/ee-requirements.txt names each third party library that a plugin imports, and no other."""
     distributions = {"jmespath": "jmespath", "dns": "dnspython", "netaddr": "netaddr", "kubernetes": "kubernetes", "zoneinfo": "tzdata"}

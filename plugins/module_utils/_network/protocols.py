@@ -8,6 +8,7 @@
 which may be missing, is never asked, and the programs of the target are given numbers."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._hints import did_you_mean
 
 TCP, UDP, ICMP, ICMPV6, AH = 6, 17, 1, 58, 51
 WITH_PORTS = ("tcp", "udp")  # those whose ports can be chosen
@@ -58,15 +59,9 @@ def protocol(option, value):
     elif text in _BY_NAME:
         number = _BY_NAME[text]
     else:
-        raise BadOption(option, value, f"{_meant(text)}give a name ({', '.join(NUMBERS)}) or a number from 1 to 255")
+        near = did_you_mean(text, _BY_NAME)
+        raise BadOption(option, value, f"{near}{' ' if near else ''}give a name ({', '.join(NUMBERS)}) or a number from 1 to 255")
     return _OWN.get(number, number)
-
-
-def _meant(text):
-    import difflib  # for the one who mistyped, at his cost
-
-    near = difflib.get_close_matches(text, _BY_NAME, 1)
-    return f"did you mean {near[0]}? " if near else ""
 
 
 def number(known, family):
