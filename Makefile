@@ -55,8 +55,9 @@ netns-test: ## whole attacks on hosts made of namespaces on this machine, as roo
 lab-test: ## tests on the lab, whose hosts are real (ARGS for pytest; SAMPLE=6 SEED=1 for a sample)
 	@$(sample) scripts/lab_test.sh tests/lab -n 3 $(ARGS)
 
-legacy-test: ## every attack once, on hosts with Python 3.6 and sudo, by ansible-core 2.16 (ARGS for pytest)
-	@CORE=2.16 FAULTLINE_LAB_LEGACY=1 scripts/lab_test.sh tests/lab -m smoke -n 3 -v $(ARGS)
+legacy-test: ## code of targets on every Python from pyenv, and every attack once on hosts with Python 3.6 and sudo, by ansible-core 2.16 (ARGS for pytest)
+	@scripts/sanity.sh --core 2.16 targets
+	CORE=2.16 FAULTLINE_LAB_LEGACY=1 scripts/lab_test.sh tests/lab -m smoke -n 3 -v $(ARGS)
 
 fault-test: ## tests that kill the controller, the timer and the host at every step (ARGS for pytest; SAMPLE=6 SEED=1 for a sample)
 	@$(sample) scripts/lab_test.sh tests/faults $(ARGS)

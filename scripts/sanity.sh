@@ -104,6 +104,8 @@ step_targets() {
 	# These alone: unit tests of modules, which never run on a target, count as code of targets for ansible-test.
 	ansible_test sanity --test compile --test import plugins/modules/ plugins/module_utils/ 2>&1 | tee "$work/log"
 	ran "$work/log" compile import
+	grep -oE 'on Python 3\.[0-9]+' "$work/log" | sort -uV >"$work/pythons"
+	[ "$(wc -l <"$work/pythons")" -gt 1 ] || { echo "only one Python here: install others with pyenv, 3.6 above all"; return 1; }
 }
 
 step_integration() {

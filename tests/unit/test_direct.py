@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tarfile
@@ -56,8 +57,6 @@ def test_a_module_gives_its_result_and_its_files_are_brought_once(here) -> None:
         refused = direct.run(here, "n1", "faultline.chaos.cpu_stress", {"duration": "-1s"})
         assert refused["failed"] and "duration" in refused["msg"], refused
     assert here.installed == 1
-    planned = direct.run(here, "n1", "faultline.chaos.cpu_stress", {"duration": "10s"}, check=True, diff=True)
-    assert planned["status"] == "planned" and planned["diff"]["after"], planned
 
 
 def test_other_files_in_the_checkout_are_brought_anew(here) -> None:
@@ -67,11 +66,21 @@ def test_other_files_in_the_checkout_are_brought_anew(here) -> None:
     assert here.installed == 2
 
 
-def test_a_module_that_dies_is_told_from_one_that_breaks(here) -> None:
-    died = direct.run(here, "n1", "faultline.chaos.cpu_stress", {"duration": "10s"}, check=True, crash_at="guarded")
-    assert died["failed"] and died["killed"] and died["rc"] == 137, died
+def test_a_module_gets_its_options_its_modes_and_its_crash_point(here, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(here, "run", lambda _host, line, **other: calls.append((line, json.loads(other["stdin"]))) or Result(0, "", "", 0.1, {"changed": True}))
+    assert direct.run(here, "n1", "faultline.chaos.netem", {"delay": "20ms"}, check=True, diff=True, crash_at="hang@armed") == {"changed": True}
+    [(line, given)] = calls
+    assert given == {"ANSIBLE_MODULE_ARGS": {"delay": "20ms", "_ansible_check_mode": True, "_ansible_diff": True}}
+    assert f" {crash.VARIABLE}=hang@armed " in line
+
+
+def test_a_module_that_dies_is_told_from_one_that_breaks(here, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = direct.run(here, "n1", "faultline.chaos.nothing", {})
     assert broken["failed"] and not broken["killed"] and "No module named" in broken["msg"], broken
+    monkeypatch.setattr(direct, "PYTHON", "sh -c 'kill -KILL $$' --")
+    died = direct.run(here, "n1", "faultline.chaos.netem", {})
+    assert died["failed"] and died["killed"] and died["rc"] == 137, died
 
 
 def test_every_file_is_there_with_crash_points(here) -> None:

@@ -310,6 +310,7 @@ failed() { # on every end of "up"
 }
 lock() { # one change at a time
 	mkdir -p "$D"; exec 9>"$D/lock"; flock -w 900 9 || die "another lab.sh is busy with $D"; }
+unlock() { exec 9>&-; } # hosts boot side by side
 host() { [[ ${1-} =~ ^[1-9][0-9]?$|^100$ ]] || { echo "lab: which host? (1..100)" >&2; exit 2; }; }
 count() { [[ $1 =~ ^[1-9][0-9]?$|^100$ ]] || { echo "lab: $1 hosts? 1 to 100 are possible" >&2; exit 2; }; }
 runs() { host "${1-}"; pid_of "$1" || die "n$1 is off"; }
@@ -323,9 +324,9 @@ check) count "${1:-3}"; check "${1:-3}" ;;
 plan) count "${1:-3}"; plan "${1:-3}" ;;
 up) count "${1:-3}"; lock; trap failed EXIT; up "${1:-3}" ;;
 await) await "$1" ;;
-start) host "${1-}"; lock; start "$1"; wait_ssh "$1" ;;
+start) host "${1-}"; lock; start "$1"; unlock; wait_ssh "$1" ;;
 cut) host "${1-}"; lock; cut_power "$1" ;;
-reset) host "${1-}"; lock; forget "$1"; start "$1"; wait_ssh "$1" ;;
+reset) host "${1-}"; lock; forget "$1"; start "$1"; unlock; wait_ssh "$1" ;;
 forget) host "${1-}"; lock; forget "$1" ;;
 freeze) p=$(runs "${1-}"); kill -STOP "$p"; box_freeze "$1" ;; # of a kernel the main process only: it panics if its children stop too
 thaw) p=$(runs "${1-}"); kill -CONT "$p"; box_freeze "$1" thaw ;;

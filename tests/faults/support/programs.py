@@ -98,7 +98,7 @@ def fork():
 def fork_often():
     while True:
         fork()
-        time.sleep(0.25)
+        time.sleep(0.5)
 
 def starved(since, until):
     during = [took for begin, took in forks if since <= begin <= until]
