@@ -4,9 +4,9 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The contract that attacks on hosts and attacks on clusters keep alike: times, ids, identity and the common keys of the result. Pure.
+"""What attacks on hosts and attacks on clusters have in common: options, times, ids, identity and the common keys of the result. Pure.
 
-The two lifecycles differ in how they keep a journal and in what reverts an attack. They do not differ in what is written here.
+The two lifecycles differ in how they keep a journal and in what reverts an attack; both use these definitions.
 """
 
 import datetime
@@ -28,11 +28,11 @@ OPTIONS = {
     "lease": {"type": "raw"},
 }
 
-_SHORTEST = 1.0  # seconds; of a duration and of a lease
+_SHORTEST = 1.0  # seconds; the minimum of a duration and of a lease
 _LONGEST_DURATION = 86400.0  # seconds; max_duration cannot raise it
 _LONGEST_RENEWAL = 3600.0  # seconds
 
-# Seconds past its deadline before an attack counts as overdue, and the next attack in its place undoes it first.
+# An attack counts as overdue so many seconds after its deadline; the next attack on its host or namespaces then undoes it first.
 # On a host the timer acts within tenths of a second, and recovery 2 s after the deadline.
 # In a cluster three controllers act one after another (Job, TTL, garbage collection), and the API server gives its time in whole seconds.
 OVERDUE_ON_HOST = 3.0
@@ -43,7 +43,7 @@ OVERDUE_IN_CLUSTER = 5.0
 
 
 def read_times(params: dict) -> tuple:
-    """(duration, lease) in seconds; the lease is None when there is none. Errors: AttackError that names the option."""
+    """(duration, lease) in seconds; the lease is None when it is not set. Errors: AttackError that names the option."""
     cap = _units.duration("max_duration", params["max_duration"], _SHORTEST, _LONGEST_DURATION)
     if params["duration"] is None:
         raise AttackError("duration is required: say when the attack is undone by itself, for example duration: 60s", option="duration")
@@ -63,7 +63,7 @@ def iso(seconds: float) -> str:
 
 
 def iso_later(text: str, seconds: float) -> str:
-    """A time as iso() writes it, moved by so many seconds. Errors: ValueError when the text is no such time."""
+    """A time as iso() writes it, moved by so many seconds. Errors: ValueError for text in another form."""
     parts = re.match(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z\Z", text)
     if not parts:
         raise ValueError(f"{text!r} is no time in UTC")
@@ -75,7 +75,7 @@ def iso_later(text: str, seconds: float) -> str:
 
 
 class IdRule:
-    """Which names are allowed where a name becomes a part of something else, such as a directory, a unit, an object or a label."""
+    """The rule for names that become a part of a directory, a unit, an object or a label."""
 
     def __init__(self, pattern: str, fix: str):
         self._pattern = pattern
@@ -100,12 +100,12 @@ CLUSTER_RUN = IdRule(r"[a-z0-9]([-_a-z0-9]{0,61}[a-z0-9])?\Z", "use 1 to 63 of a
 
 
 def default_id(name: str, checksum: str) -> str:
-    """The id of an attack that was given none: the same task has the same id again."""
+    """The id of an attack whose task sets none; the same task always has the same id."""
     return f"{name}-{checksum[:10]}"
 
 
 def check_choice(params: dict, names: tuple) -> None:
-    """For modules that act on attacks chosen by one of these options. Errors: AttackError when none, an empty one or several are given."""
+    """Check that exactly one of the options that choose attacks is set. Errors: AttackError for none or several, and for an empty one."""
     for name in names:
         if isinstance(params[name], str) and not params[name].strip():
             raise BadOption(name, params[name], "give the name of an attack or a run")
@@ -120,7 +120,7 @@ def check_choice(params: dict, names: tuple) -> None:
 
 
 def identity(name: str, options: dict) -> str:
-    """A checksum of what makes an attack this attack: its module and the options that say what it does.
+    """A checksum that identifies an attack: over its module and the options that define its effect.
 
     The spelling of a value does not count: 50, 50.0 and "50" are the same.
     """
@@ -128,12 +128,12 @@ def identity(name: str, options: dict) -> str:
 
 
 def checksum_of(name: str, options: dict) -> str:
-    """SHA-256 of a module and its options exactly as they are."""
+    """SHA-256 of a module's name and its options, without normalising them."""
     return hashlib.sha256(json.dumps([name, options], sort_keys=True, default=str).encode("utf-8")).hexdigest()
 
 
 def _plain(value):
-    """A value in its one spelling. Text stays as it is: "1.0" may be a name."""
+    """A value normalised to one spelling. Text stays as it is, because "1.0" may be a name."""
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
@@ -144,7 +144,7 @@ def _plain(value):
 
 
 # --- results ------------------------------------------------------------------------------------
-# place: where the undo is, as the lifecycle calls it: {"undo": path} on a host, {"journal": namespace/name} in a cluster.
+# place: where the undo is kept: {"undo": path} on a host, {"journal": namespace/name} in a cluster.
 
 
 def planned(attack_id: str, deadman: str, resources: list, notes: list, place: dict) -> dict:
@@ -153,7 +153,7 @@ def planned(attack_id: str, deadman: str, resources: list, notes: list, place: d
 
 
 def already_active(record: dict, deadline: str, remaining: float, effect: dict, place: dict) -> dict:
-    """The result when the same attack is active already. record: of its journal. remaining: seconds until the deadline, renewals included."""
+    """The result when the same attack is already active. record: from its journal. remaining: seconds until the deadline, renewals included."""
     return dict(
         place,
         changed=False,
@@ -169,7 +169,7 @@ def already_active(record: dict, deadline: str, remaining: float, effect: dict, 
 
 
 def diff(name: str, where: str, plan, place: dict, undo_text: str) -> dict:
-    """What --diff shows: the texts before and after of a plan, and the undo with the place where it is kept. where: "on the target", for example."""
+    """The value for --diff: a plan's texts before and after, and the undo with its place. where: for example "on the target"."""
     [kept] = place.values()
     return {
         "before_header": f"{name} {where}",

@@ -4,10 +4,10 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The steps of an attack by name: every step boundary, and the moment between the write and the rename of a file.
+"""Crash points: the step boundaries of an attack by name, and the moment between the write and the rename of a file.
 
-Nothing happens here. The fault tests run a copy of the collection in which another file stands in the place of this one, so that a
-module dies, hangs or fails at a step; that file is no part of what is built and installed.
+They do nothing. The fault tests run a copy of the collection in which another file replaces this one, so that a module dies, hangs or
+fails at a step; that file is not part of the built collection.
 """
 
 

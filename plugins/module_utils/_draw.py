@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Drawing by a seed. Pure: the same seed and names give the same order on every machine; used for hosts and for objects in a cluster."""
+"""Seeded random order. Pure: the same seed and names give the same order on every machine; used for hosts and for objects in a cluster."""
 
 import hashlib
 import math
@@ -16,7 +16,7 @@ LIMIT = 1 << 63
 
 
 def seed(option: str, value: object) -> str:
-    """A seed as text: 42 and "42" draw the same. Errors: BadOption for what nobody would write down and give again."""
+    """A seed as text: 42 and "42" draw the same. Errors: BadOption for a value that is hard to note and enter again."""
     number = isinstance(value, int) and not isinstance(value, bool) and -LIMIT <= value < LIMIT
     word = isinstance(value, str) and 0 < len(value) <= 64 and value.isprintable() and value == value.strip()
     if not number and not word:

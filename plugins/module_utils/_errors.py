@@ -4,13 +4,13 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The one family of errors that the attacks raise, caught once in the lifecycle."""
+"""The errors that attacks raise; the lifecycle catches them in one place."""
 
 from typing import Any
 
 
 class AttackError(Exception):
-    """A sentence for the operator; details end up beside it in the result."""
+    """An error with a sentence for the operator; details become further keys of the result."""
 
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)
@@ -18,7 +18,7 @@ class AttackError(Exception):
 
 
 class BadOption(AttackError):
-    """An option's value is refused: names the option, the value and the fix."""
+    """A refused value; the message names the option, the value and the fix."""
 
     def __init__(self, option: str, value: object, fix: str) -> None:
         super().__init__(f"{option}: {value!r} is refused: {fix}", option=option)
@@ -33,4 +33,4 @@ class JournalDamaged(AttackError):
 
 
 class JournalGone(JournalDamaged):
-    """There is no such journal: its attack was undone a moment ago."""
+    """The journal does not exist any more, because its attack has just been undone."""

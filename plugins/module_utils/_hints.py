@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""What to write instead of a word that nobody knows."""
+"""Suggestions for unknown words."""
 
 import typing
 

@@ -4,10 +4,10 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Marks: every name, number and label by which a trace of an attack is known as such, on a host and in a cluster.
+"""Marks: every name, number and label that identifies a trace of an attack, on a host and in a cluster.
 
-An attack puts them on what it makes, residue() looks for them, and attacks spare what bears them. The shell of _undo has them
-as literal text, since it is read by people on the target; tests/unit/plugins/module_utils/test_marks.py compares the two.
+An attack marks what it creates, residue() searches for the marks, and attacks never choose marked objects. The shell of _undo has
+them as literal text, because people read it on the target; tests/unit/plugins/module_utils/test_marks.py compares the two.
 """
 
 import re
@@ -15,42 +15,42 @@ import re
 # --- on a host -------------------------------------------------------------------------------------
 
 PREFIX = "faultline-"  # of processes, systemd units, control groups, descriptions of interfaces, objects in a cluster; the id follows
-HIDDEN_PREFIX = ".faultline-"  # of files and directories that lie beside those of others; the id follows
+HIDDEN_PREFIX = ".faultline-"  # of files and directories that lie beside foreign ones; the id follows
 WORKER_NAME = PREFIX + "%s"  # of a process, as in /proc/PID/comm
-CLUSTER_WATCHER = "kube"  # the worker that is the dead-man of an attack on a cluster: its journal is there, not on the host
+CLUSTER_WATCHER = "kube"  # the worker that is the dead-man timer of an attack on a cluster; its journal is in the cluster
 
 ROOT_STATE = "/var/lib/faultline"  # the journals of root
 BOOT_UNIT = PREFIX + "recover.service"
 BOOT_UNIT_FILE = "/etc/systemd/system/" + BOOT_UNIT
 SWEEP_TIMER, SWEEP_SERVICE = PREFIX + "sweep.timer", PREFIX + "sweep.service"
 CRON = "/etc/cron.d/faultline"
-RECOVERY = (BOOT_UNIT_FILE, CRON)  # there while any attack of root is active; everybody can see them
+RECOVERY = (BOOT_UNIT_FILE, CRON)  # exist while any attack of root is active; visible to every user
 
-INTERFACE_PREFIX = "fl"  # of ifb devices: and 12 hex digits
+INTERFACE_PREFIX = "fl"  # of ifb devices; 12 hex digits follow
 TRIAL_INTERFACE = "fltest"  # in a throw-away network namespace
-TABLE_PREFIX = "faultline_"  # of nft tables: and 12 hex digits
-CHAIN_PREFIX = "FL"  # of iptables chains: and 12 hex digits and a letter
+TABLE_PREFIX = "faultline_"  # of nft tables; 12 hex digits follow
+CHAIN_PREFIX = "FL"  # of iptables chains; 12 hex digits and a letter follow
 TC_PREF_FIRST, TC_PREF_LAST = 47000, 47999  # preferences of tc filters
 
 _INTERFACE = re.compile(f"^{INTERFACE_PREFIX}[0-9a-f]{{12}}\\Z")
 
 
 def made_by_attack(name):
-    """Whether an interface is one that an attack added, by its name."""
+    """Whether an attack added the interface of this name."""
     return _INTERFACE.match(name) is not None
 
 
 # --- in a cluster ------------------------------------------------------------------------------------
 
 LABEL_PREFIX = "faultline.chaos/"
-MANAGED_BY, OURS = "app.kubernetes.io/managed-by", "faultline.chaos"  # the label of all that attacks make, and its value
-OF_OURS = f"{MANAGED_BY}={OURS}"  # as a selector
+MANAGED_BY, OURS = "app.kubernetes.io/managed-by", "faultline.chaos"  # label and value on every object that an attack creates
+OF_OURS = f"{MANAGED_BY}={OURS}"  # the same as a selector
 ID_LABEL, RUN_LABEL, ATTACK_LABEL, PART_LABEL = (LABEL_PREFIX + word for word in ("id", "run", "attack", "part"))
-MARK = LABEL_PREFIX + "attack"  # the annotation on managed objects of others that an attack changed: its id
-NONCE = LABEL_PREFIX + "nonce"  # the annotation on objects that an attack made: which making of that id
+MARK = LABEL_PREFIX + "attack"  # annotation on foreign objects that an attack changed; its value is the attack's id
+NONCE = LABEL_PREFIX + "nonce"  # annotation on objects that an attack created; unique per injection
 NEVER, NOBODY = LABEL_PREFIX + "never", LABEL_PREFIX + "nobody"  # labels that no node and no pod has
 
 
 def object_name(attack_id):
-    """The name of an object that an attack makes: its journal, its owner Job, what it injects."""
+    """The name of an object that an attack creates: its journal, its owner Job, the injected objects."""
     return PREFIX + attack_id

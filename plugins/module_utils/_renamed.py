@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Options and values that were renamed. The old words work until REMOVED_IN, with a deprecation, and make the same attack as the new ones.
+"""Options and values that were renamed. The old names work until REMOVED_IN, with a deprecation warning, and make the same attack as the new ones.
 
     class Blackhole(Attack):
         options = {"peers": renamed("cidr", type="list", elements="str", default=[])}
@@ -22,20 +22,20 @@ COLLECTION = "faultline.chaos"
 
 
 def renamed(*old_names, **spec):
-    """The spec of an option that had other names. The documentation of the module has the same names as aliases."""
+    """The spec of an option that was renamed. The documentation of the module lists the old names as aliases."""
     deprecated = [{"name": name, "version": REMOVED_IN, "collection_name": COLLECTION} for name in old_names]
     return dict(spec, aliases=list(old_names), deprecated_aliases=deprecated)
 
 
 def replaced(**spec):
-    """The spec of an option that another one has taken over (see merged in Renaming)."""
+    """The spec of a deprecated option that was merged into another one (see merged in Renaming)."""
     return dict(spec, removed_in_version=REMOVED_IN, removed_from_collection=COLLECTION)
 
 
 class Renaming:
-    """What an attack renamed, and how a task words it. An attack that has options of renamed() or replaced() has one.
+    """The renamed options and values of an attack. Every attack with options of renamed() or replaced() has one.
 
-    values: {option: {old value: new value}}. merged: {old option: new option}, of lists that were separate: the old one is added to the new one.
+    values: {option: {old value: new value}}. merged: {old option: new option}, both lists: the old one is appended to the new one.
     """
 
     def __init__(self, values=None, merged=None):
@@ -47,7 +47,7 @@ class Renaming:
         self.given = set(basic._load_params() or ())  # none where a sanity test reads the options
 
     def modernise(self, module):
-        """Bring module.params to the new words. Errors: AttackError for an old name beside its new one."""
+        """Convert module.params to the new names and values. Errors: AttackError when an old name and its new one are both set."""
         for old, new in self._pairs(module):
             if old in self.given and new in self.given:
                 raise AttackError(f"{new}: {old} is the old name of {new}: give {new} alone, and leave {old} out", option=new)
@@ -61,7 +61,7 @@ class Renaming:
                 module.deprecate(f"{option}: {old} is the old word for {table[old]}", version=REMOVED_IN, collection_name=COLLECTION)
 
     def explain(self, error, module):
-        """The message of an AttackError; where it names an option that the task has under an old name, that too."""
+        """The message of an AttackError, with the old name of its option when the task uses that one."""
         option = error.details.get("option")
         old = [old for old, new in self._pairs(module) if new == option and old in self.given and new not in self.given]
         return f"{error} ({option} was {' and '.join(old)} before)" if old else str(error)

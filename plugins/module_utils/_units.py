@@ -25,7 +25,7 @@ _SIZE = re.compile(r"^" + _NUMBER + r" ?(?:([kKMGT])(i?B)?|B)?\Z")
 
 
 def _text(value: object) -> Optional[str]:
-    """The option as text; booleans (YAML yes/no) and containers are never numbers here."""
+    """The value as text; None for booleans (YAML yes/no), containers and infinite numbers."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return None
     if isinstance(value, float) and not math.isfinite(value):
@@ -36,7 +36,7 @@ def _text(value: object) -> Optional[str]:
 def duration(option: str, value: object, minimum: float = 0.0, maximum: Optional[float] = None, unit_needed: bool = False) -> float:
     """Seconds as a float from "250ms", "30s", "5m", "1h", or a plain number of seconds.
 
-    With unit_needed a plain number is refused (netem's delays: is 100 a second or a millisecond?).
+    With unit_needed a plain number is refused (netem's delays, where 100 could mean seconds or milliseconds).
     """
     text = _text(value)
     found = _DURATION.match(text) if text is not None else None
@@ -53,7 +53,7 @@ def duration(option: str, value: object, minimum: float = 0.0, maximum: Optional
 
 
 def signed_duration(option: str, value: object, minimum: float, maximum: float) -> float:
-    """Seconds as a float from "+300s", "-5m" or a number, at least and at most so much either way."""
+    """Seconds as a float from "+300s", "-5m" or a number; minimum and maximum limit its absolute value."""
     text = _text(value) or ""
     sign = -1 if text.startswith("-") else 1
     try:

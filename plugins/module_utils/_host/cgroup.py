@@ -4,11 +4,11 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""A room for stressors: one control group (version 1 or 2) for an attack, with caps; and the limits of the groups around us.
+"""Room: a control group (version 1 or 2) that caps the stressors of one attack; and the limits of the groups that enclose this process.
 
-The room is named faultline-ID and lies at the top of what is mounted here: the host's top, or the container's. It is optional. Where
-control groups cannot be written, or lack a controller, the stressors are a process group, as always, with the caps they set themselves.
-Nothing of the host's own groups is changed, also no controller is switched on.
+The room is named faultline-ID and lies at the root of the mounted hierarchy: the host's root, or the container's. It is optional. Where
+control groups cannot be written, or lack a controller, the stressors are only a process group, with the caps that they set themselves.
+Foreign groups are never changed, and no controller is enabled.
 """
 
 import os
@@ -20,12 +20,12 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups impo
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone
 
 CONTROLLERS = ("memory", "pids")
-WITH_MARKS = CONTROLLERS + ("blkio",)  # where groups of ours may be
+WITH_MARKS = CONTROLLERS + ("blkio",)  # hierarchies that may hold groups of attacks
 NO_LIMIT = 1 << 60  # version 1 writes "none" as a number near 2^63
 
 
 class Hierarchy:
-    """Where one controller is mounted: the directory, which group of the kernel's tree that is, and the version."""
+    """The mount of one controller: its directory, the group of the kernel's tree that it shows, and the version."""
 
     def __init__(self, point, root, version):
         self.point = point
@@ -33,18 +33,18 @@ class Hierarchy:
         self.version = version
 
     def has(self, controller):
-        """Whether groups below the top can have this controller's limits, as things are."""
+        """Whether groups below the root can have this controller's limits without enabling it first."""
         return self.version == 1 or controller in Host.read(os.path.join(self.point, "cgroup.subtree_control")).split()
 
     def directory(self, path):
-        """The directory of a group from /proc/PID/cgroup; the top when it lies outside of what we see."""
+        """The directory of a group from /proc/PID/cgroup; the root when the group lies outside of the mount."""
         if self.root and (path + "/").startswith(self.root + "/"):
             path = path[len(self.root) :]
         found = os.path.normpath(os.path.join(self.point, path.lstrip("/")))
         return found if (found + "/").startswith(self.point + "/") and os.path.isdir(found) else self.point
 
     def chain(self, directory):
-        """A group's directory and all above it that we see."""
+        """A group's directory and its parents up to the mount point."""
         found = [directory]
         while found[-1] != self.point and found[-1] != "/":
             found.append(os.path.dirname(found[-1]))
@@ -52,7 +52,7 @@ class Hierarchy:
 
 
 def hierarchies(mountinfo=None, controllers=CONTROLLERS):
-    """{controller: Hierarchy} of what is mounted; a controller of version 1 is never in version 2 as well."""
+    """{controller: Hierarchy} of the mounted ones; a controller of version 1 is never in version 2 as well."""
     text = Host.read("/proc/self/mountinfo") if mountinfo is None else mountinfo
     found, unified = {}, None
     for line in text.splitlines():
@@ -72,7 +72,7 @@ def hierarchies(mountinfo=None, controllers=CONTROLLERS):
 
 
 def membership(text=None):
-    """{controller: group} of this process; version 2 is under ""."""
+    """{controller: group} of this process; the key of version 2 is ""."""
     found = {}
     for line in (Host.read("/proc/self/cgroup") if text is None else text).splitlines():
         _number, controllers, path = line.split(":", 2)
@@ -82,19 +82,19 @@ def membership(text=None):
 
 
 def own(controller, hierarchy):
-    """The directory of our own group."""
+    """The directory of this process's group."""
     groups = membership()
     return hierarchy.directory(groups.get("" if hierarchy.version == 2 else controller, "/"))
 
 
 def number(path):
-    """A limit or a count; None when there is none."""
+    """A limit or a count read from a file; None when it is unlimited or unreadable."""
     text = Host.read(path).strip()
     return int(text) if text.isdigit() and int(text) < NO_LIMIT else None
 
 
 def memory_limits():
-    """[(limit, in use)] in bytes of the groups around us, nearest first. Files that the kernel can drop at once are not in use."""
+    """[(limit, in use)] in bytes of the groups that enclose this process, nearest first. Inactive page cache does not count as in use."""
     found = []
     hierarchy = hierarchies().get("memory")
     for directory in hierarchy.chain(own("memory", hierarchy)) if hierarchy else []:
@@ -109,7 +109,7 @@ def memory_limits():
 
 
 def task_limits(from_top=False):
-    """[(limit, tasks)] of the groups around us, or (from_top) of the top alone, where a room is."""
+    """[(limit, tasks)] of the groups that enclose this process, or (from_top) of the root alone, where a room is created."""
     found = []
     hierarchy = hierarchies().get("pids")
     if hierarchy is None:
@@ -122,7 +122,7 @@ def task_limits(from_top=False):
 
 
 class Room:
-    """One attack's control group. caps: bytes of memory, number of tasks."""
+    """One attack's control group, capped at memory (bytes) and tasks (number)."""
 
     def __init__(self, attack_id, memory, tasks):
         self.name = PREFIX + attack_id
@@ -131,7 +131,7 @@ class Room:
         self._places = self._find()
 
     def _find(self):
-        """[(directory, Hierarchy, controllers)]; none where we may not, or where we are limited: then the limit around us stays ours."""
+        """[(directory, Hierarchy, controllers)]; empty where it is not permitted, or when this process has a memory limit, which must keep applying."""
         found = {}
         if os.geteuid() != 0 or memory_limits():
             return []
@@ -149,14 +149,14 @@ class Room:
         return [] if self._places else ["no control group of its own here: the attack is a process group, capped by limits of its own"]
 
     def undo(self, undo):
-        """Add to an undo what removes the room, once nobody is in it."""
+        """Add to an undo the steps that remove the room once it is empty, and the checks."""
         for directory in self.directories:
             there = [Exists(directory)]
             undo.steps.append(RemoveCgroup(f"remove the control group {self.name}", directory, there))
             undo.checks.append(Gone(f"the control group {directory}", there))
 
     def enter(self, pid):
-        """Make the room and put a worker into it, with all that it will start. Returns whether it is in there with a cap."""
+        """Create the room and move a worker into it; its children follow. Returns whether the worker is in it, with a cap."""
         capped = False
         for directory, hierarchy, controllers in self._places:
             try:
@@ -173,7 +173,7 @@ class Room:
     def _caps(self, version, controllers):
         caps = []
         if "memory" in controllers:
-            # Not to be swapped out: it would take nothing from anybody, and fill the swap.
+            # No swap: swapped-out memory would put no pressure on the host, and fill the swap.
             one = [("memory.swappiness", "0"), ("memory.limit_in_bytes", str(self.memory))]
             caps += one if version == 1 else [("memory.swap.max", "0"), ("memory.max", str(self.memory))]
         if "pids" in controllers:
@@ -182,7 +182,7 @@ class Room:
 
 
 def rooms():
-    """Directories of all rooms on this host, whoever made them."""
+    """Directories of all rooms on this host, known to a journal or not."""
     found = set()
     for hierarchy in hierarchies(controllers=WITH_MARKS).values():
         try:

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The control path: the SSH servers of the target, and the connections that this task may have come by."""
+"""The control path: the SSH servers of the target, and the connections that may carry this task."""
 
 import collections
 import os
@@ -17,10 +17,10 @@ Connection = collections.namedtuple("Connection", ("address", "port", "peer", "p
 
 
 class SshServers:
-    """The SSH servers of this network namespace (/proc/net shows no other): their ports, and who is connected.
+    """The SSH servers of this network namespace (/proc/net shows no other): their ports and connections.
 
-    Our own connection is that of a parent of ours: become strips SSH_CONNECTION, sockets stay. A task with async has left its parents, and
-    without become keeps SSH_CONNECTION. With both nobody can tell which connection it is.
+    An ancestor process holds the connection of this task: become strips SSH_CONNECTION, but sockets stay. A task with async is detached from
+    its ancestors, but keeps SSH_CONNECTION without become. With both, its connection cannot be identified.
     """
 
     def __init__(self):
@@ -36,22 +36,22 @@ class SshServers:
                 heard = set(listening[inode] for inode in inodes if inode in listening)
                 sessions = [self._connected[inode] for inode in inodes if inode in self._connected]
                 self._sessions += sessions
-                if heard.issuperset(each.port for each in sessions):  # else it is a session that listens for what it forwards (ssh -R)
+                if heard.issuperset(each.port for each in sessions):  # else it is a session that listens on a forwarded port (ssh -R)
                     self.ports |= heard
         others = set(port for inode, port in listening.items() if inode not in held)  # inetd, and systemd with Accept=yes, listen for sshd
         self.ports |= others.intersection(each.port for each in self._sessions)
 
     def connections(self):
-        """Those of everybody who came by SSH."""
+        """All SSH connections."""
         found = [each for each in self._connected.values() if each.port in self.ports]
-        return found or self._sessions  # of servers that do not listen any more
+        return found or self._sessions  # the servers do not listen any more
 
     def ours(self):
-        """Our own connection, as far as it can be told; more than one if it forwards as well."""
+        """The connection of this task, where it can be identified; more than one if its session forwards as well."""
         inodes = set().union(*[socket_inodes(pid) for pid in ancestors() if is_ssh_server(pid)])
         found = [each for inode, each in self._connected.items() if inode in inodes]
         peer, _space, rest = os.environ.get("SSH_CONNECTION", "").partition(" ")
-        told = [peer.partition("%")[0]] + rest.split()[0::2]  # peer, its port, our address, our port; maybe of a connection that is gone
+        told = [peer.partition("%")[0]] + rest.split()[0::2]  # peer, its port, local address and port; the connection may be gone
         found += [each for each in self._connected.values() if told == [str(each.peer), str(each.peer_port), str(each.port)]]
         return [each for each in found if each.port in self.ports] or found
 

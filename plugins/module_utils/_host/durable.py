@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Files that outlive a power cut: atomic writes and checksums, and the directory where the state of attacks is."""
+"""Durable files, which survive a power cut: atomic writes, checksums, and the state directory of attacks."""
 
 import hashlib
 import os
@@ -15,18 +15,18 @@ from ansible_collections.faultline.chaos.plugins.module_utils._marks import ROOT
 
 
 def state_dir():
-    """Where journals live: one place for root, the XDG state directory for a user without root."""
+    """The directory of the journals: a fixed one for root, the XDG state directory for any other user."""
     if os.geteuid() == 0:
         return ROOT_STATE
     return os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, ".local", "state", "faultline")
 
 
 def write_file(path, text, mode=0o600):
-    """Write all of a file or nothing: a new file beside it, fsync, rename."""
+    """Write a file atomically and durably: a new file beside it, fsync, rename."""
     temporary = "%s.%d.tmp" % (path, os.getpid())
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-        # The same bytes whatever the locale is, and no change of line ends: checksums are over them.
+        # The same bytes in every locale, and no conversion of line ends, because checksums cover them.
         with open(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
             stream.write(text)
             stream.flush()
@@ -41,7 +41,7 @@ def write_file(path, text, mode=0o600):
 
 
 def sync_dir(path):
-    """Make the names in a directory outlive a power cut."""
+    """Make the names in a directory durable."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

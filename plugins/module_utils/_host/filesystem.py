@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""File systems of the target: paths that may be attacked, their mounts and free space, and directories of our own in them."""
+"""File systems of the target: paths that may be attacked, their mounts and free space, and the attacks' own directories in them."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.host import 
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import HIDDEN_PREFIX, ROOT_STATE
 
 KERNEL_TREES = ("/proc", "/sys", "/dev")
-# Full or slow, these keep timers, logins and the boot itself from working.
+# When these are full or slow, timers, logins and the boot fail.
 HOST_TREES = KERNEL_TREES + ("/run", "/boot", ROOT_STATE)
 PSEUDO = frozenset(("proc", "sysfs", "cgroup", "cgroup2", "devtmpfs", "devpts", "mqueue", "debugfs", "tracefs", "securityfs", "bpf", "autofs", "efivarfs"))
 IN_MEMORY = frozenset(("tmpfs", "ramfs"))
@@ -25,10 +25,10 @@ NETWORK = frozenset(("nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "9p", "
 FLOOR_BYTES = 1 << 30
 FLOOR_INODES = 1000
 FLOOR_PERCENT = 5.0
-# What journals, SSH logins and Ansible itself need; not even an operator can go below it where they live.
+# The free space that journals, SSH logins and Ansible itself need; no option goes below it on their file systems.
 HARD_FLOOR = {"bytes": 16 << 20, "inodes": 256}
 RESERVE = 256 << 10  # bytes beside the journal, freed first by the undo
-MEMORY_PERCENT = 10.0  # of the memory, left free when a file system is in it
+MEMORY_PERCENT = 10.0  # of the memory; stays free when the file system is in memory
 USUAL_PLACES = ("/tmp", "/var/tmp", "/var/log", "/var/lib", "/srv", "/opt", "/home", "/root", "/etc")
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
@@ -61,14 +61,14 @@ def below(place, tree):
 
 
 def real_path(option, value, trees=HOST_TREES):
-    """Where a path of the target leads to. Errors: BadOption for a symbolic link that a user could have planted, or that leads into the trees."""
+    """A path with its symbolic links resolved. Errors: BadOption for a link that another user could have created, or that leads into the trees."""
     place = "/"
     for part in value.strip("/").split("/"):
         above, place = place, os.path.join(place, part)
         try:
             found, parent = os.lstat(place), os.stat(above)
         except OSError:
-            break  # whoever needs it says that it is not there
+            break  # the caller reports a missing path
         if stat.S_ISLNK(found.st_mode) and (found.st_uid not in (0, os.geteuid()) or _others_write(parent)):
             raise BadOption(option, value, f"{place} is a symbolic link that a user could have put there: name the place itself")
     real = os.path.realpath(value)
@@ -77,7 +77,7 @@ def real_path(option, value, trees=HOST_TREES):
 
 
 def _others_write(found):
-    """Whether somebody else can make names in a directory; in a sticky one (such as /tmp) as well."""
+    """Whether another user can create names in a directory; a sticky one (such as /tmp) counts."""
     return found.st_uid not in (0, os.geteuid()) or bool(found.st_mode & 0o002) or bool(found.st_mode & 0o020 and found.st_gid != 0)
 
 
@@ -130,7 +130,7 @@ def _plain(text):
 
 
 def mount_of(real, text=None):
-    """The mount that a real path is on: of the deepest, the last one made."""
+    """The mount that a real path is on: the deepest one, and of several on the same point the last one made."""
     best = None
     for each in mounts(text):
         if below(real, each.point) and (best is None or len(each.point) >= len(best.point)):
@@ -153,13 +153,13 @@ class Space:
         return 100.0 * self.used / max(1, self.used + self.available)
 
     def to_add(self, percent=None, size=None, leave_free=None):
-        """How much more there has to be, to reach what was asked; 0 or less when it is reached."""
+        """How much to add to reach the requested fill level; 0 or less when it is reached."""
         if percent is not None:
             return int(percent / 100.0 * (self.used + self.available)) - self.used
         return size if size is not None else self.available - leave_free
 
     def floor(self):
-        """What stays free unless an operator says otherwise: 5 %, at the most 1 GiB or 1000 inodes."""
+        """5 % of the total: what stays free by default, and default_floor() caps it at 1 GiB or 1000 inodes."""
         return int(self.total * FLOOR_PERCENT / 100.0)
 
 
@@ -176,7 +176,7 @@ def default_floor(figures, inodes=False):
 
 
 def hard_floor(place, state_dir, inodes=False):
-    """What has to stay free where the host's own work is done, whatever an operator says; 0 on a file system that has none of it."""
+    """What must stay free, regardless of options, on a file system that the host itself needs; 0 on any other."""
     device = os.stat(place).st_dev
     for each in ("/", "/etc", "/tmp", "/var/tmp", "/var/log", os.path.expanduser("~"), state_dir, os.path.dirname(state_dir)):
         try:
@@ -188,7 +188,7 @@ def hard_floor(place, state_dir, inodes=False):
 
 
 def refuse_memory(option, value, mount, size):
-    """Errors: BadOption when a file system in memory would take more of it than the host can spare."""
+    """Errors: BadOption when a file system in memory would take more memory than the host can spare."""
     if not mount.in_memory:
         return
     figures = dict(re.findall(r"^(MemTotal|MemAvailable): +([0-9]+) kB$", Host.read("/proc/meminfo"), re.M))
@@ -199,18 +199,18 @@ def refuse_memory(option, value, mount, size):
         )
 
 
-# --- what is ours --------------------------------------------------------------------------------
+# --- the attacks' own directories ----------------------------------------------------------------
 
 
 def own_name(attack_id, suffix=""):
-    """A name that nobody else has, which tells what made it."""
+    """A unique name that carries the mark and the id of the attack."""
     return "{}{}.{}{}".format(HIDDEN_PREFIX, attack_id, "".join(f"{byte:02x}" for byte in bytearray(os.urandom(4))), suffix)
 
 
 class OwnDirectory:
-    """A directory of ours beneath one of theirs, for root alone. RemoveOwn in _undo/files.py removes it.
+    """An attack's own directory in a foreign one, accessible to its owner only. RemoveOwn in _undo/files.py removes it.
 
-    Its device and inode are noted in the journal before anything is put into it; until then the undo only removes it when it is empty.
+    The journal notes its device and inode before anything is written into it; until then the undo removes it only when it is empty.
     """
 
     def __init__(self, parent, attack_id):
@@ -218,7 +218,7 @@ class OwnDirectory:
         self.data = os.path.join(self.path, "data")
 
     def make(self, journal, attack_id):
-        """Make it. Errors: AttackError."""
+        """Create it. Errors: AttackError."""
         try:
             reserve(journal, attack_id)
             os.mkdir(self.path, 0o700)
@@ -229,7 +229,7 @@ class OwnDirectory:
             raise AttackError(f"{self.path} cannot be made: {error.strerror or error}")
 
     def enter(self):
-        """For a worker: work in there and nowhere else, whatever the names above it lead to later. Errors: OSError."""
+        """For a worker: make it the working directory, so that later changes to the names above have no effect. Errors: OSError."""
         handle = os.open(self.data, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         found = os.fstat(handle)
         if found.st_uid != os.geteuid() or found.st_mode & 0o077:
@@ -239,7 +239,7 @@ class OwnDirectory:
 
 
 def reserve(journal, attack_id):
-    """Space beside the journal that the undo frees first, so that it can write even when others have filled the rest."""
+    """Reserve space beside the journal that the undo frees first, so that it can write when the file system is full."""
     handle = os.open(os.path.join(journal.directory(attack_id), "reserve"), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         os.write(handle, os.urandom(RESERVE))  # written, not allocated: that works on every file system
@@ -249,7 +249,7 @@ def reserve(journal, attack_id):
 
 
 def marks(places):
-    """Our names in some directories, sorted; what cannot be read is passed over."""
+    """Paths with the mark of attacks in these directories, sorted; unreadable directories are skipped."""
     found = set()
     for place in places:
         try:

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The target, as an attack sees it: run a program by argv, read the kernel's files, know the control path."""
+"""The target, as an attack sees it: run a program by argv, read the kernel's files, find the control path."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._host.control_path import SshServers
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import read, uptime
 
-# Nothing that a user can write to is searched for tools.
+# Tools are searched only in directories that an unprivileged user cannot write to.
 SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 SPACE = " \t\r\f\v"
@@ -49,11 +49,11 @@ class Host:
 
     @property
     def has_systemd(self):
-        """True when systemd is the running init (sd_booted(3)) and we may talk to it."""
+        """True when systemd is the running init (sd_booted(3)) and this user (root) may control it."""
         return self.is_root and os.path.isdir("/run/systemd/system")
 
     def tool(self, name):
-        """Path of a program; the error names the package that brings it."""
+        """Path of a program. Errors: AttackError that names the package."""
         if name not in self._tools:
             path = self._module.get_bin_path(name)
             if not path:
@@ -66,17 +66,17 @@ class Host:
         return self._module.get_bin_path(name) is not None
 
     def run(self, argv, check=True, data=None):
-        """Run argv, never a shell. Returns (rc, stdout, stderr); with check a non-zero rc raises. What cannot even be started raises."""
+        """Run argv, never a shell. Returns (rc, stdout, stderr). Errors: AttackError when it cannot be started, and with check for rc not 0."""
         try:
             rc, out, err = self._module.run_command(list(argv), data=data, environ_update={"LC_ALL": "C", "LANG": "C"}, handle_exceptions=False)
-        except OSError as error:  # no process, memory or file left; it must not end us before the undo
+        except OSError as error:  # no process, memory or file left; the undo must still run
             raise AttackError(f"{argv[0]} cannot be run: {error}")
         if check and rc != 0:
             raise AttackError("%s failed with rc %d: %s" % (" ".join(argv), rc, (err or out).strip()), rc=rc)
         return rc, out, err
 
     def ask(self, argv, seconds=60):
-        """As run() without check, of a program that may hang, for we may hold a lock meanwhile. Errors: AttackError when it takes too long."""
+        """As run() without check, with a time limit: the program may hang while the caller holds a lock. Errors: AttackError when it takes too long."""
         limited = [self.tool("timeout"), "-k", "5", "%d" % seconds] if self.has_tool("timeout") else []
         rc, out, err = self.run(limited + list(argv), check=False)
         if limited and rc in (124, 137):
@@ -99,7 +99,7 @@ class Host:
 
     @property
     def uptime(self):
-        """Seconds since boot, suspend included; the clock of every deadline, for nobody can set it."""
+        """Seconds since boot, suspend included; the clock of every deadline, because it cannot be set."""
         return uptime()
 
     def kernel(self):
@@ -109,7 +109,7 @@ class Host:
 
     @staticmethod
     def control_connections():
-        """The SSH connections that this task may have come by: its own where it can be told, else all there are."""
+        """The SSH connections that may carry this task: its own where it can be identified, otherwise all."""
         servers = SshServers()
         return servers.ours() or servers.connections()
 
@@ -118,6 +118,6 @@ class Host:
         return [(each.port, each.peer) for each in self.control_connections()]
 
     def control_ports(self):
-        """Local TCP ports of SSH here: those that servers listen on, the one our own connection came in by, and 22."""
+        """Local TCP ports of SSH: those that servers listen on, that of this task's own connection, and 22."""
         servers = SshServers()
         return sorted(set([22]) | servers.ports | set(each.port for each in servers.ours()))

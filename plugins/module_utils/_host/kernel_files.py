@@ -20,7 +20,7 @@ WRITE = ["sh", "-c", 'printf "%s\\n" "$1" >"$2"', "sh"]
 
 
 def write(path, text):
-    """Errors: OSError with the name of the file."""
+    """Write a value in one write(2). Errors: OSError with the name of the file."""
     handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(handle, text.encode("utf-8", "surrogateescape") + b"\n")
@@ -54,7 +54,7 @@ def read_in(host, place, path):
 
 
 def value_of(text):
-    """A value as it is compared: its words apart by one space."""
+    """A value normalised for comparison: its words separated by one space."""
     return " ".join(str(text).split())
 
 
@@ -64,7 +64,7 @@ def same_value(one, other):
 
 
 def last_line(text):
-    """What a program said at last, without the names of shells before it."""
+    """The last line of a program's output, without the shell's prefix."""
     return (text.strip().splitlines() or ["it failed"])[-1].rpartition(": ")[2]
 
 

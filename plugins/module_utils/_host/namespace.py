@@ -4,10 +4,10 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Where a network attack takes place: on the host itself, or in another network namespace of it, a container's for instance.
+"""Where a network attack acts: on the host itself, or in another network namespace of it, for example a container's.
 
-Commands are prefixed with nsenter. The undo looks for the namespace by its number, through whatever process or name still
-leads to it, so it neither misses one whose first process ended nor hits a stranger that got the process number.
+Commands are prefixed with nsenter. The undo finds the namespace by its number, through any process or name that still leads
+to it. So it works after the first process has ended, and never enters a foreign namespace whose process reuses the pid.
 """
 
 import glob
@@ -27,7 +27,7 @@ DIRECTORIES = ("/run/netns", "/var/run/netns", "/run/docker/netns")
 _NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}\Z")
 _CONTAINER = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")
 _ID = re.compile(r"(?:^|[-:])([0-9a-f]{64})\Z")
-# What tells the first process of a container, each by its own words; all of them run without a shell.
+# Commands that print the pid of a container's first process; all of them run without a shell.
 _INSPECT = (
     ("docker", ["inspect", "--type", "container", "--format", "{{.State.Pid}}"]),
     ("podman", ["inspect", "--type", "container", "--format", "{{.State.Pid}}"]),
@@ -39,12 +39,12 @@ class _Here:
     """The network of the host itself."""
 
     guards = ()
-    key = ""  # what tells its interfaces from those of other namespaces, in the names of resources
+    key = ""  # distinguishes its interfaces from those of other namespaces in the names of resources
     label = "the host"
 
     @staticmethod
     def argv(argv):
-        """A command as it is run to attack."""
+        """A command as the attack runs it."""
         return list(argv)
 
     @staticmethod
@@ -57,7 +57,7 @@ HERE = _Here()
 
 
 class Namespace:
-    """Another network namespace, found through a door: a file of /proc or of a directory of names. Errors: AttackError."""
+    """Another network namespace, reached through a door: its file in /proc or in a directory of named namespaces. Errors: AttackError."""
 
     def __init__(self, host, door, label):
         self.door = door
@@ -82,7 +82,7 @@ class Namespace:
 
 
 def number(door):
-    """What identifies a namespace as long as it exists; None when the door leads nowhere."""
+    """DEVICE:INODE, which identifies a namespace as long as it exists; None when the door leads nowhere."""
     try:
         found = os.stat(door)
     except OSError:
@@ -124,7 +124,7 @@ def _door(netns):
 
 
 def container_pid(host, name):
-    """The first process of a container, asked of its engine, else found by its control group. Errors: AttackError."""
+    """The pid of a container's first process, from its engine or else from control groups. Errors: AttackError."""
     for tool, words in _INSPECT:
         if not host.has_tool(tool):
             continue
@@ -152,7 +152,7 @@ def is_container(part, name):
 
 
 def doors():
-    """One door to each network namespace of the host but our own, for the search of residue."""
+    """One door to every network namespace of the host except this process's, for the search for residue."""
     found = {}
     for pattern in ["/proc/[0-9]*/ns/net"] + [directory + "/*" for directory in DIRECTORIES]:
         for door in glob.glob(pattern):

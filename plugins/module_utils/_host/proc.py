@@ -24,7 +24,7 @@ def uptime():
 
 
 def ancestors():
-    """Our own pid and all our parents', nearest first."""
+    """The pids of this process and all its ancestors, nearest first."""
     pids, pid = [], os.getpid()
     while pid > 0 and pid not in pids:
         pids.append(pid)
@@ -33,7 +33,7 @@ def ancestors():
 
 
 def start_time(pid):
-    """The process's start in clock ticks since boot, None when there is none (or only a zombie). With the pid it is an identity."""
+    """The process's start in clock ticks since boot; None when there is none (or only a zombie). Pid and start time identify a process."""
     if _stat_field(pid, 3, "Z", str) in ("Z", "X"):
         return None
     return _stat_field(pid, 22, None)
@@ -60,7 +60,7 @@ def _stat_field(pid, number, default, kind=int):
 
 
 def write_proc(path, text):
-    """Write a small file of /proc where we are allowed to; without root some are not ours to change."""
+    """Write a small file of /proc. Returns whether that succeeded; without root some are not writable."""
     try:
         with open(path, "w") as handle:
             handle.write(text)

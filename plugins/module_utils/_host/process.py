@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Processes of the target: their identities, and what they can be chosen by."""
+"""Processes of the target: their identities and the properties that select them."""
 
 import os
 
@@ -14,7 +14,7 @@ _KTHREADD = 2  # the parent of all other threads of the kernel
 
 
 class Process:
-    """One process: its identity (pid and start time) and what it can be chosen by."""
+    """One process: its identity (pid and start time) and the properties that select it."""
 
     def __init__(self, pid):
         self.pid = pid
@@ -28,7 +28,7 @@ class Process:
 
     @property
     def has_no_program(self):
-        """A thread of the kernel, or a program that was started without even its own name."""
+        """True for a thread of the kernel, and for a program that was started with an empty argv."""
         return self.argv == [""]
 
     def alive(self):
@@ -55,7 +55,7 @@ def has_name(process, name):
 
 
 def is_kernel_thread(pid):
-    """Whether it is kthreadd or a child of it; in a container process 2 is anybody."""
+    """Whether it is kthreadd or a child of it; in a container pid 2 can be any process."""
     return _KTHREADD in (pid, parent(pid)) and read("/proc/%d/comm" % _KTHREADD).strip() == "kthreadd"
 
 

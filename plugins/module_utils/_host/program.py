@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Programs that an operator names for an attack or its undo: found when the attack is planned, and kept by their place."""
+"""Programs that an operator names for an attack or its undo, resolved to absolute paths when the attack is planned."""
 
 import os
 
@@ -12,7 +12,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Bad
 
 
 def check(option, argv):
-    """Errors: BadOption for what can be no program on any target."""
+    """Errors: BadOption for an argv that is invalid on every target."""
     if not argv or not argv[0].strip():
         raise BadOption(option, argv, "give a program and its arguments as a list")
     if argv[0].startswith("-") or "=" in argv[0] or "/" in argv[0] and not argv[0].startswith("/"):
@@ -35,7 +35,7 @@ def find(host, option, argv):
 
 
 def _interpreter(path):
-    """What the first line of a script names; None for other programs, and for those that only run and cannot be read."""
+    """The interpreter that a script's first line names; None for other programs, and for unreadable ones."""
     try:
         with open(path, "rb") as handle:
             first = handle.read(256).split(b"\n")[0]

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""TCP sockets of this network namespace, as /proc/net/tcp shows them, and who holds them."""
+"""TCP sockets of this network namespace, as /proc/net/tcp shows them, and the sockets that a process holds."""
 
 import ipaddress
 import os
@@ -24,7 +24,7 @@ def socket_inodes(pid):
             if link.startswith("socket:["):
                 found.add(link[8:-1])
     except OSError:
-        pass  # it ended, or is not ours to look into
+        pass  # it ended, or permission is denied
     return found
 
 

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""A throw-away network namespace: what an attack would do is tried where nothing is lost, and all of it is gone when the program ends."""
+"""A throw-away network namespace in which an attack's commands are tried first; it disappears when the program ends."""
 
 
 def run(host, argv, data=None):
@@ -13,6 +13,6 @@ def run(host, argv, data=None):
 
 
 def problem(host, argv, data=None):
-    """None when a program succeeds there, else the first line of what it said."""
+    """None when a program succeeds there, otherwise the first line of its output."""
     rc, out, err = run(host, argv, data)
     return None if rc == 0 else ((err or out).strip().splitlines() or ["rc %d" % rc])[0]

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The choice of processes to attack: by exact criteria, and never what keeps the host, its control path or an undo alive."""
+"""The choice of processes to attack: by exact criteria, and never one that keeps the host, its control path or an undo alive."""
 
 import os
 import pwd
@@ -56,7 +56,7 @@ _PROTECTED = frozenset(
 )
 _PROTECTED_BEGINNINGS = ("systemd", "(sd-", PREFIX)
 
-# How an attack on processes chooses them: its criteria, and its options with how many and in which order.
+# The options that choose processes: the criteria, how many, and in which order.
 CRITERIA = ("name", "command_line", "pid_file", "user", "port")
 SELECTION = {
     "name": {"type": "str"},
@@ -77,7 +77,7 @@ def listeners(port):
 
 
 def choose(name=None, command_line=None, pid_file=None, user=None, port=None):
-    """Processes that meet every given criterion exactly, oldest first; no pattern ever. Errors: AttackError."""
+    """Processes that meet every given criterion exactly, oldest first; patterns are not supported. Errors: AttackError."""
     found = processes()
     if name is not None:
         found = [process for process in found if has_name(process, name)]
@@ -111,7 +111,7 @@ def protected(name):
 
 
 def check_selection(params):
-    """Errors: BadOption for a criterion that could never choose, or would choose what is protected."""
+    """Errors: BadOption for a criterion that can never match, or that names a protected process."""
     for option in ("name", "command_line", "user"):
         value = params[option]
         if value is not None and (not value.strip() or "\n" in value or "\0" in value):
@@ -148,7 +148,7 @@ def refuse_protected(victims):
             raise AttackError("%s (pid %d) is protected: it keeps the host or its control path alive" % (process.name, process.pid))
         if process.pid in ours:
             raise AttackError("%s (pid %d) is a parent of this very attack" % (process.name, process.pid))
-        if any(_is_deadman(each) for each in (process, Process(parent(process.pid)))):  # or what it waits for
+        if any(_is_deadman(each) for each in (process, Process(parent(process.pid)))):  # or a child it waits for
             raise AttackError("pid %d belongs to a dead-man of faultline.chaos" % process.pid)
 
 

@@ -15,7 +15,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._marks import WORK
 
 
 def detach(function, oom_score=None, name=None, keep=()):
-    """Run a function in a process that outlives us: own session and process group, no open files but keep. Returns its pid."""
+    """Run a function in a process that outlives the module: own session and process group, no open files except keep. Returns its pid."""
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
@@ -45,7 +45,7 @@ def _report_pid(write_end):
 
 
 def _bare(keep):
-    """Close every inherited file (or ssh would wait for us), forget handlers, leave every directory free."""
+    """Close inherited files (ssh would wait for them), reset signal handlers, and change to / so that no file system stays busy."""
     null = os.open(os.devnull, os.O_RDWR)
     for target in (0, 1, 2):
         os.dup2(null, target)
@@ -61,15 +61,15 @@ def _bare(keep):
 
 
 def rename(name):
-    """What ps shows for this very process."""
+    """Set the name that ps shows for this process."""
     write_proc("/proc/self/comm", (WORKER_NAME % name)[:15])
 
 
 class Worker:
-    """A process of ours that does the attack in the background.
+    """A background process that performs the attack.
 
-    It is started parked, so that its identity is in the journal before it does anything; it begins when released, and
-    ends by itself when we die before that. It is the first thing the kernel's OOM killer takes.
+    It starts parked, so that the journal has its identity before it does anything; it begins when released, and ends by
+    itself when the module dies before that. The kernel's OOM killer takes it first.
     """
 
     def __init__(self, name, function):
@@ -104,7 +104,7 @@ class Worker:
         self._close()
 
     def abandon(self):
-        """End a parked worker: it reads the end of the gate."""
+        """End a parked worker by closing its gate."""
         self._close()
 
     def _close(self):

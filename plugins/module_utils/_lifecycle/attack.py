@@ -6,7 +6,7 @@
 
 """The lifecycle of an attack, written once: validate, guard, snapshot, plan, journal, arm, inject, verify, result.
 
-A module subclasses Attack and hands it to run_attack(). Nothing here knows what any attack is.
+A module subclasses Attack and passes it to run_attack(). Nothing here depends on a particular attack.
 """
 
 import json
@@ -35,7 +35,7 @@ _IN_PLACE, _INJECTING, _INTERRUPTED = "in place", "injecting", "interrupted"
 class Plan:
     """What will be done and how it is undone. before and after are texts for --diff; steps are (argv, stdin) and run in order.
 
-    workers_last: the undo ends the workers after everything else, for the host depends on them until then.
+    workers_last: the undo ends the workers after everything else, because the host depends on them until then.
     """
 
     def __init__(self, before="", after="", steps=(), undo=None, workers=(), notes=(), workers_last=False):
@@ -49,7 +49,7 @@ class Plan:
 
 
 class Attack:
-    """One fault. A subclass says what it is; it holds no lifecycle code."""
+    """One fault. A subclass defines the fault and contains no lifecycle code."""
 
     name = ""  # the module's name
     options = {}
@@ -62,17 +62,17 @@ class Attack:
         self.host = host
         self.duration = 0.0  # seconds; set by the lifecycle before plan()
         self.id = ""  # likewise
-        self.journal = None  # likewise; for what inject() notes there before it does it
+        self.journal = None  # likewise; inject() notes there what it is about to do
 
     def validate(self):
         """Check every option, touching nothing. Errors: BadOption."""
 
     def resources(self):
-        """Names of what this attack holds; two active attacks never share one."""
+        """Names of the resources that this attack holds; two active attacks never share one."""
         return []
 
     def guard(self):
-        """Refuse targets that cannot carry this attack or must not. Changes nothing. Errors: AttackError."""
+        """Refuse targets where this attack is impossible or forbidden. Changes nothing. Errors: AttackError."""
 
     def snapshot(self):
         """The exact prior state, as the plan and the undo need it."""
@@ -91,7 +91,7 @@ class Attack:
             worker.release()
 
     def verify(self, plan):
-        """Read the effect back: a dict of what was asked and measured. Errors: AttackError, and the attack is undone."""
+        """Measure the effect: a dict of requested and measured values. Errors: AttackError; the attack is then undone."""
         return {}
 
 
@@ -145,7 +145,7 @@ class _Lifecycle:
             raise AttackError(f"{self.attack.name} needs root on the target: set become: true")
 
     def _undo_overdue(self):
-        """What a stopped timer left behind is undone by whoever comes by first; so is this very attack when it was begun and never finished."""
+        """Undo attacks whose timer did not act, and this attack itself when its earlier injection was interrupted. Returns notes."""
         notes = []
         for other in self.journal.ids():
             try:
@@ -163,15 +163,15 @@ class _Lifecycle:
         return "{} {}: {}".format(attack_id, why, "undone now" if outcome.clean else "stuck: " + outcome.reason)
 
     def _state(self, record):
-        """Whether a journal's attack is in place, is being put in place, or never was: its measured effect is the last thing that is noted."""
-        # In this order: an injector that is gone notes nothing any more.
+        """The state of an attack: in place once its measured effect (the last note) is in the journal, else injecting or interrupted."""
+        # Look at the injector before the note: an injector that has ended writes no more notes.
         injecting = record["boot_id"] == self.host.boot_id and start_time(record["injector"][0]) == record["injector"][1]
         if self.journal.noted(record["id"], "effect"):
             return _IN_PLACE
         return _INJECTING if injecting else _INTERRUPTED
 
     def _identity(self):
-        """The common options do not count: they say how long and for whom, not what."""
+        """The checksum of the attack's own options. Common options set duration and owner, not the effect, so they are left out."""
         return _contract.identity(self.attack.name, dict((key, self.module.params[key]) for key in self.attack.options if key not in COMMON_OPTIONS))
 
     def _id(self):
@@ -201,7 +201,7 @@ class _Lifecycle:
                 worker.abandon()
 
     def _overlap(self):
-        """The result when this attack is active already; raises when another one is in the way."""
+        """The result when this attack is already active, otherwise None. Errors: AttackError when another attack conflicts."""
         attack = self.attack
         wanted = set(attack.resources())
         for other in self.journal.ids():
@@ -209,7 +209,7 @@ class _Lifecycle:
                 record = self.journal.load(other)
             except JournalDamaged as error:
                 if other != attack.id or isinstance(error, JournalGone):
-                    continue  # attack_info and revert are loud about it; it must not stop this one
+                    continue  # attack_info and revert report it; it must not block this attack
                 raise AttackError(f"{error}; choose another id or revert it first")
             if other == attack.id:
                 if record["identity"] != self._identity():
@@ -225,7 +225,7 @@ class _Lifecycle:
         return None
 
     def _refuse_unfinished(self, record):
-        """Errors: AttackError unless the attack is in place: nobody may be told of an effect that nobody has measured."""
+        """Errors: AttackError unless the attack is in place, because only a measured effect may be reported."""
         state = self._state(record)
         if state == _INJECTING:
             raise AttackError("%s is being applied by another task (pid %d): wait for that task, or revert it first" % (record["id"], record["injector"][0]))
@@ -242,7 +242,7 @@ class _Lifecycle:
         return {"undo": self.journal.script(attack_id)}
 
     def _commit(self, plan, duration, lease, result):
-        """From the journal on: every way out of here either leaves a working attack or none."""
+        """Publish the journal, arm, inject, verify. Every exit leaves either a working attack or an undone one (or reports a stuck undo)."""
         attack, journal = self.attack, self.journal
         undo = plan.undo
         undo.steps = _with_workers(plan, [(worker.name, worker.pid, worker.start) for worker in plan.workers])
@@ -286,7 +286,7 @@ class _Lifecycle:
             journal.note(attack.id, "effect", json.dumps(result["effect"]))
             if remaining(journal, attack.id) <= 0:
                 raise AttackError("the deadline passed before the attack was in place: the target is slow, give it a longer duration or lease")
-        except Exception as error:  # whatever it is, the target comes first
+        except Exception as error:  # on any error, restore the target first
             details = getattr(error, "details", {})
             told = str(error) if isinstance(error, AttackError) else f"{type(error).__name__}: {error}"
             outcome = revert_one(self.host, journal, attack.id, locked=True)
@@ -299,7 +299,7 @@ class _Lifecycle:
         return result
 
     def _show(self, result, plan, undo):
-        """The undo as text, and the diff when it was asked for. A worker's identity is not known before it is there."""
+        """Add the undo as text and, with --diff, the diff. In check mode no worker runs, so placeholders stand for its identity."""
         steps = _with_workers(plan, [(worker.name, "PID", "START") for worker in plan.workers]) if self.module.check_mode else undo.steps
         lines = [line for step in steps for line in step.render()] or ["nothing to undo"]
         result["undo_text"] = "\n".join(lines)
@@ -321,7 +321,7 @@ class _Lifecycle:
         outcome = revert_one(self.host, self.journal, attack_id)
         if not outcome.clean:
             raise AttackError(f"{attack_id} is stuck: {outcome.reason}", stuck=[attack_id])
-        # Also when a dead-man was faster: our script ends the workers before it has the lock, and their watcher may see that first.
+        # Also when a dead-man reverted first: revert.sh ends the workers before it takes the lock, and their watcher may notice that first.
         result["status"] = "reverted"
         return result
 
@@ -332,7 +332,7 @@ class _Lifecycle:
 
 
 def _with_workers(plan, workers):
-    """The steps of an undo, and those that end its workers (name, pid, start): first, or last where the host still depends on them."""
+    """The steps of an undo, with those that end its workers (name, pid, start) first, or last when the host depends on the workers."""
     ends = [KillGroup(f"end the worker {name}", pid, start) for name, pid, start in workers]
     if plan.workers_last and ends:
         return plan.undo.steps + [When([SameBoot()], ends)]

@@ -15,7 +15,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._marks import RECO
 
 
 def remaining(journal, attack_id):
-    """Seconds until the dead-man acts; negative when it should have; a deadline that cannot be right has passed."""
+    """Seconds until the dead-man timer acts; negative when it is late. An invalid deadline counts as overdue."""
     due, limit = journal.number(attack_id, "deadline"), journal.number(attack_id, "limit")
     if due is None or limit is None or due > limit:
         return -OVERDUE_ON_HOST - 1
@@ -23,9 +23,9 @@ def remaining(journal, attack_id):
 
 
 def deadline(journal, record):
-    """When the dead-man acts, renewals of the lease included: UTC by the clock of the target as it was when the attack began.
+    """When the dead-man timer acts, renewals of the lease included: UTC by the target's clock as it was when the attack began.
 
-    A deadline that cannot be right is told as it was planned; remaining() says that it has passed.
+    For an invalid deadline the planned one is returned; remaining() counts it as overdue.
     """
     due, limit = journal.number(record["id"], "deadline"), journal.number(record["id"], "limit")
     moved = 0 if due is None or limit is None or due > limit else due - record["deadline_cs"]
@@ -35,7 +35,7 @@ def deadline(journal, record):
 def attacks(journal, boot_id):
     """All attacks, as attack_info returns them."""
     found = [describe(journal, boot_id, each) for each in journal.ids()]
-    return [each for each in found if os.path.isdir(os.path.dirname(each["undo"]))]  # not what was undone while we looked
+    return [each for each in found if os.path.isdir(os.path.dirname(each["undo"]))]  # without attacks undone meanwhile
 
 
 def describe(journal, boot_id, attack_id):
@@ -64,7 +64,7 @@ def describe(journal, boot_id, attack_id):
 
 
 def chosen(journal, attack_id=None, run_id=None, everything=False):
-    """Ids of the attacks that a control module is asked for."""
+    """Ids of the attacks that the options of a control module select."""
     if attack_id is not None:
         return [attack_id] if attack_id in journal.ids() else []
     if everything:
@@ -80,7 +80,7 @@ def _run_of(journal, attack_id):
 
 
 def unseen(host):
-    """Why this user does not see everything that is active here, or None."""
+    """Why this user cannot see all active attacks, or None."""
     if not host.is_root and any(os.path.exists(path) for path in RECOVERY):
         return "attacks of root are active here, which %s cannot see: set become: true" % (os.environ.get("USER") or "this user")
     return None

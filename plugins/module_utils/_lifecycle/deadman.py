@@ -4,12 +4,12 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The dead-man: what reverts an attack on the target when nobody else does.
+"""The dead-man timer: it reverts an attack on the target when nothing else does.
 
-Two layers, both there before anything is injected:
-1. recovery - a boot unit and a transient timer every 30 s (systemd), or lines for cron, that run "control.sh sweep": they undo what is
-   overdue because its timer was stopped or never came to be, and what a reboot interrupted. Set up before the journal is
-   published, so that no journal is ever without it; they remove themselves when no attack is active.
+Two layers, both set up before anything is injected:
+1. recovery - a boot unit and a transient timer every 30 s (systemd), or lines for cron, that run "control.sh sweep": it undoes attacks that
+   are overdue because their timer was stopped or never started, and attacks that a reboot interrupted. It is set up before the journal
+   is published, so that no journal is ever without it, and removes itself when no attack is active.
 2. the attack's own timer - a transient systemd timer, or two detached watchers where systemd is not running.
 """
 
@@ -46,12 +46,12 @@ _CRON = """# faultline.chaos: undo attacks that are overdue or were interrupted 
 
 
 def kind(host):
-    """Which dead-man this host gets: "systemd" or the weaker "watcher"."""
+    """The kind of dead-man timer on this host: "systemd" or the weaker "watcher"."""
     return "systemd" if host.has_systemd else "watcher"
 
 
 def prepare(host, journal):
-    """Set up recovery, before there is anything to recover; the caller holds the journals' lock. Returns notes on what is weaker here. Errors: AttackError."""
+    """Set up recovery before the journal is published; the caller holds the journals' lock. Returns notes on weaker protection. Errors: AttackError."""
     try:
         if host.has_systemd:
             _recovery(host, journal.path)
@@ -82,13 +82,13 @@ def _cron_runs():
 
 
 def tidy(host, journal):
-    """Take recovery down again unless an attack is active."""
+    """Remove recovery unless an attack is active."""
     host.run(["/bin/sh", os.path.join(journal.path, "control.sh"), "tidy"], check=False)
 
 
 def _timer(host, journal, attack_id, deadline):
     unit = PREFIX + attack_id
-    # A dead-man of an earlier attack with this id that ended in failure would keep the name taken.
+    # A failed unit of an earlier attack with this id would keep the name in use.
     host.run([host.tool("systemctl"), "reset-failed", unit + ".service"], check=False)
     rc, out, err = host.run(
         [
@@ -101,7 +101,7 @@ def _timer(host, journal, attack_id, deadline):
             "--property=Restart=on-failure",
             "--property=RestartSec=5",
             "--property=OOMScoreAdjust=-1000",
-            "--property=KillMode=process",  # what the undo starts again outlives it
+            "--property=KillMode=process",  # services that the undo restarts outlive it
             "/bin/sh",
             journal.script(attack_id),
             "timer",
@@ -116,7 +116,7 @@ def _timer(host, journal, attack_id, deadline):
 
 
 def _recovery(host, state):
-    """The boot unit, and the transient timer that sweeps every 30 s (control.sh knows how, for it starts it after a boot as well)."""
+    """The boot unit, and the transient timer that sweeps every 30 s (control.sh starts it, as it does after a boot)."""
     path = BOOT_UNIT_FILE
     text = _BOOT_UNIT.format(state=state)
     link = os.path.join(os.path.dirname(path), "multi-user.target.wants", BOOT_UNIT)
@@ -132,7 +132,7 @@ def _recovery(host, state):
 
 
 def _watchers(journal, attack_id):
-    """Detached shells that wait for the deadline; each alone suffices."""
+    """Start detached shells that wait for the deadline; one alone suffices."""
     argv = ["/bin/sh", journal.script(attack_id), "timer"]
     pids = [detach(lambda: os.execv(argv[0], argv), oom_score=-1000) for _each in range(WATCHERS)]
     lines = ["%d %s" % (pid, start_time(pid)) for pid in pids]

@@ -6,10 +6,10 @@
 
 """The journal: the write-ahead record of every attack, on the target itself.
 
-One directory an attack, published by rename when all of it is on the disk, so a crash leaves all of it or nothing:
+One directory per attack, published by rename once all of it is on disk, so a crash leaves either all of it or nothing:
   record.json  what, why, until when, and the undo as data     revert.sh  the undo, ready to run
   before/NN    the prior state as text                         sums       checksums of the two above
-  boot run deadline limit  one value each, for sh              history    the line for history.jsonl, but for its end
+  boot run deadline limit  one value each, for sh              history    the line for history.jsonl, without its end
   lock         held while this attack is being injected or undone: no attack ever waits for another one
 
 The lock beside the journals is held only while an injector decides and publishes, and while recovery is set up or removed.
@@ -32,7 +32,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.control_sh i
 
 VERSION = 1
 HISTORY_KEPT = 1000  # lines
-BEGAN = "began"  # the event of a line that tells of a beginning; all other lines tell of an end
+BEGAN = "began"  # the event of a line that records a start; all other lines record an end
 
 
 def _sums(record, script):
@@ -42,7 +42,7 @@ def _sums(record, script):
 
 
 def _which(line):
-    """What the lines of one attack's beginning and end have in common, and no other attack's."""
+    """The key that the start line and the end line of one attack share."""
     return line.get("id"), line.get("started")
 
 
@@ -51,7 +51,7 @@ def _take(path):
 
 
 def _flock(handle):
-    """Whether the lock is ours now."""
+    """Try to take the lock. Returns whether that succeeded."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
@@ -60,7 +60,7 @@ def _flock(handle):
 
 
 def _busy(directory):
-    """Whether somebody holds the lock in there: an undo that of an attack, an injection that of the journals."""
+    """Whether another process holds the lock in a directory: of one attack (during its undo), or of all journals (during an injection)."""
     try:
         handle = os.open(os.path.join(directory, "lock"), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -87,7 +87,7 @@ class Journal:
     # --- the place ------------------------------------------------------------------------------
 
     def check_place(self):
-        """Refuse a state directory that somebody else could write to. True when it is there."""
+        """Whether the state directory exists. Errors: AttackError when another user could write to it."""
         try:
             found = os.lstat(self.path)
         except OSError:
@@ -97,9 +97,9 @@ class Journal:
         return True
 
     def open_place(self):
-        """Make the state directory and what stays in it; the caller holds the lock. Errors: AttackError when it cannot be written."""
+        """Clean up the state directory and write its permanent files; the caller holds the lock. Errors: AttackError when it cannot be written."""
         try:
-            for name in os.listdir(self.path):  # left by a crash before publishing or after an undo: nothing hangs on them
+            for name in os.listdir(self.path):  # left by a crash before publishing or after an undo; not needed any more
                 path = os.path.join(self.path, name)
                 if name.startswith(".new-") or name.startswith(".gone-") and not _busy(path):
                     self._clear(path)
@@ -114,7 +114,7 @@ class Journal:
 
     @contextlib.contextmanager
     def locked(self, seconds=60):
-        """The lock of the journals, for deciding what may be injected and publishing it; release() ends it sooner."""
+        """Hold the lock of the journals while an injector decides and publishes; release() ends it sooner. Errors: AttackError."""
         try:
             if not self.check_place():
                 os.makedirs(self.path, 0o700, exist_ok=True)
@@ -134,7 +134,7 @@ class Journal:
             self.release()
 
     def await_publishing(self, seconds=60):
-        """An injection that is being prepared has no journal yet, and soon an effect: wait until it has one. Writes nothing. Errors: AttackError."""
+        """Wait while another injector prepares an attack that has no journal yet. Writes nothing. Errors: AttackError after so many seconds."""
         until = time.monotonic() + seconds
         while self.check_place() and _busy(self.path):
             if time.monotonic() > until:
@@ -149,7 +149,7 @@ class Journal:
         self._lock = _close(self._lock)
 
     def let_go(self):
-        """End the hold on the attack that publish() began: from here on, an undo needs not wait for us."""
+        """Release the attack's lock that publish() took, so that an undo need not wait."""
         self._held = _close(self._held)
 
     # --- one attack -----------------------------------------------------------------------------
@@ -161,7 +161,7 @@ class Journal:
         return os.path.join(self.path, attack_id, "revert.sh")
 
     def publish(self, record, script):
-        """Write an attack's journal and make it visible in one step; on the disk when this returns, and held until let_go()."""
+        """Write an attack's journal and make it visible atomically; durable when this returns, and locked until let_go(). Errors: AttackError."""
         attack_id = record["id"]
         new = os.path.join(self.path, f".new-{attack_id}")
         text = json.dumps(record, indent=1, sort_keys=True)
@@ -197,7 +197,7 @@ class Journal:
             raise AttackError(f"the journal of {attack_id} cannot be written to {self.path}: {error}")
 
     def _await_undo(self, attack_id):
-        """The undo of an earlier attack with this id must be through: at its end it stops that id's timer."""
+        """Wait up to 60 s for the undo of an earlier attack with this id, because at its end it stops the timer of that id."""
         gone = os.path.join(self.path, f".gone-{attack_id}")
         until = time.monotonic() + 60
         while _busy(gone) and time.monotonic() < until:
@@ -272,10 +272,10 @@ class Journal:
                 return False
         return bool(lines)
 
-    # --- what was -------------------------------------------------------------------------------
+    # --- history --------------------------------------------------------------------------------
 
     def await_endings(self, seconds=10):
-        """An undo that has closed its journal adds its line to the history next: give it time to."""
+        """Wait for undos that have removed their journal, but may not have added their line to the history yet."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and self.check_place():
             endings = [name for name in os.listdir(self.path) if name.startswith(".gone-")]
@@ -289,29 +289,29 @@ class Journal:
         return found[-last:] if last else []
 
     def unended(self):
-        """What the history says of attacks that began, and of whose end it says nothing."""
+        """The start lines of attacks that have no end line in the history."""
         lines = self._lines()
         ended = [_which(each) for each in lines if each.get("event") != BEGAN]
         return [each for each in lines if each.get("event") == BEGAN and HOST_ID.allows(str(each.get("id"))) and _which(each) not in ended]
 
     def lost(self):
-        """Those of them that have no journal either: somebody has deleted it."""
+        """The unended() attacks that have no journal either, because it was deleted."""
         missing = [each for each in self.unended() if not any(os.path.isdir(os.path.join(self.path, prefix + each["id"])) for prefix in ("", ".gone-"))]
-        still = self.unended() if missing else []  # without those that came to their end while we looked
+        still = self.unended() if missing else []  # without attacks that ended meanwhile
         return [each for each in missing if each in still]
 
     def _lines(self):
-        """What the history holds; lines that cannot be read are passed over."""
+        """All lines of the history; unreadable lines are skipped."""
         found = []
         for line in self._read(os.path.join(self.path, "history.jsonl")).splitlines():
             try:
-                found.append(json.loads(line.lstrip("\0")))  # what a power cut leaves of the line before, on ext4
+                found.append(json.loads(line.lstrip("\0")))  # on ext4 a power cut leaves zero bytes of the line before
             except ValueError:
                 continue
         return [each for each in found if isinstance(each, dict)]
 
     def _add_to_history(self, line):
-        """Nothing hangs on it: a line that cannot be written is no reason to fail."""
+        """Append a line. A failure is ignored, because no undo depends on the history."""
         try:
             handle = os.open(os.path.join(self.path, "history.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
@@ -323,7 +323,7 @@ class Journal:
             return
 
     def _clear(self, path):
-        """Remove what a crash left; for an undo that was killed before it had added its line to the history, add it."""
+        """Remove a directory that a crash left; add the history line of an undo that was killed before it did so."""
         line = self._read(os.path.join(path, "history")) if os.path.basename(path).startswith(".gone-") else ""
         try:
             if line and _which(json.loads(line + "}")) in [_which(each) for each in self.unended()]:
@@ -336,7 +336,7 @@ class Journal:
         path = os.path.join(self.path, "history.jsonl")
         lines = self._read(path).splitlines()
         quiet = not self.ids() and not any(name.startswith(".gone-") for name in os.listdir(self.path))
-        if len(lines) > HISTORY_KEPT and quiet:  # or a line that an undo adds now would be lost
+        if len(lines) > HISTORY_KEPT and quiet:  # otherwise a line that an undo adds now would be lost
             kept = self.unended() + self.history(HISTORY_KEPT // 2)
             write_file(path, "".join(json.dumps(each, sort_keys=True) + "\n" for each in kept))
 

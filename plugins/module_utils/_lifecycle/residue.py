@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""What attacks left behind on this host: looked for by the marks that they carry, so also when the journal is lost."""
+"""Residue of attacks on this host: found by the marks that it carries, so also when the journal is lost."""
 
 import os
 
@@ -26,12 +26,12 @@ from ansible_collections.faultline.chaos.plugins.module_utils._marks import (
     made_by_attack,
 )
 
-# Root qdiscs that have no classes: kernels put them there by themselves, and no filter of ours is ever on one.
+# Root qdiscs without classes: the kernel adds them by itself, and attacks never put a filter on one.
 _WITHOUT_FILTERS = ("noop", "noqueue", "mq", "pfifo_fast", "pfifo", "bfifo", "fq", "fq_codel")
 
 
 def residue(host, journal):
-    """Marks of our attacks that no journal accounts for. Found by name and number, so also when the journal is lost."""
+    """Descriptions of marks that no journal accounts for."""
     active = journal.ids()
     claimed = " ".join(journal.noted(each, "record.json") for each in active)
     found = []
@@ -49,14 +49,14 @@ def _interfaces(_host, _journal, _active, claimed):
 
 
 def _described(host, _journal, active, _claimed):
-    """Interfaces that an attack took down, by the description that it gave them."""
+    """Interfaces that an attack took down, identified by the description (ifalias) that it set."""
     names = sorted(os.listdir("/sys/class/net")) if os.path.isdir("/sys/class/net") else []
     marks = [(name, host.read(f"/sys/class/net/{name}/ifalias").strip()) for name in names]
     return ["interface {} has the description {}".format(*each) for each in marks if each[1].startswith(PREFIX) and each[1][len(PREFIX) :] not in active]
 
 
 def _hooks(host, _journal, _active, claimed):
-    """Our filters on interfaces that no active attack names."""
+    """Managed tc filters on interfaces that no active attack names."""
     if not host.has_tool("tc"):
         return []
     found = []
@@ -75,9 +75,9 @@ def _hooks(host, _journal, _active, claimed):
 
 
 def _parents(host):
-    """The hooks of each interface that may hold filters: tc tells all qdiscs in one answer, where asking three times for each takes its time.
+    """The hooks of every interface that may hold filters. One tc call lists all qdiscs, which is faster than three calls per interface.
 
-    A filter goes with its qdisc, and netem puts its own on clsact or on a qdisc with classes (see _network/netem.py).
+    A filter disappears with its qdisc, and netem adds filters only to clsact or to a qdisc with classes (see _network/netem.py).
     """
     found = dict((name, set()) for name in os.listdir("/sys/class/net"))
     rc, out, _err = host.run([host.tool("tc"), "qdisc", "show"], check=False)
@@ -128,7 +128,7 @@ def _workers(_host, journal, active, claimed):
 
 
 def _in_a_container(pid):
-    """Whether a process is in a process namespace below ours: an attack on a container is told by an audit of the container."""
+    """Whether a process is in a pid namespace below this one; an audit of the container reports attacks in it."""
     try:
         return os.readlink("/proc/%d/ns/pid" % pid) != os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -152,7 +152,7 @@ def _control_groups(_host, _journal, _active, claimed):
 
 
 def _files(_host, journal, _active, claimed):
-    """Files and directories of ours in mount points, in usual places, and where the attacks in the history were. Elsewhere nobody looks."""
+    """Marked files and directories in mount points, in usual places, and where the attacks in the history acted. Nowhere else is searched."""
     places = set(filesystem.USUAL_PLACES)
     places.update(each.point for each in filesystem.mounts() if each.kind not in filesystem.PSEUDO | filesystem.NETWORK)
     for attack in journal.history(HISTORY_KEPT) + journal.unended():
@@ -162,7 +162,7 @@ def _files(_host, journal, _active, claimed):
 
 
 def _lost(_host, journal, _active, _claimed):
-    """Attacks that began and have neither an end nor a journal; who has looked after them takes their line away."""
+    """Attacks that began and have neither an end nor a journal; an operator checks the target and removes the line."""
     line = "attack %s (%s) began at %s, its journal is gone: look at %s, then remove its line from %s/history.jsonl"
     return [
         line % (each["id"], each.get("module"), each.get("started"), ", ".join(each.get("resources") or []) or "the host", journal.path)

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""What network attacks left behind in the packet filter, and in other network namespaces. Part of _lifecycle/residue.py."""
+"""Residue of network attacks in the packet filter and in other network namespaces. Part of _lifecycle/residue.py."""
 
 import re
 
@@ -19,12 +19,12 @@ _INTERFACE = re.compile(rf"^\d+: ({INTERFACE_PREFIX}[0-9a-f]{{12}})[:@]", re.M)
 
 
 def rules(host, _journal, _active, claimed):
-    """Our rules in the network of the host."""
+    """Managed rules in the network namespace of the host."""
     return [f"rules in {each}" for each in _rules(host, namespace.HERE) if _key(each) not in claimed]
 
 
 def elsewhere(host, _journal, _active, claimed):
-    """Our rules and interfaces in the other network namespaces of the host."""
+    """Managed rules and interfaces in the other network namespaces of the host."""
     found = []
     if not host.has_tool("nsenter"):
         return found
@@ -32,7 +32,7 @@ def elsewhere(host, _journal, _active, claimed):
         try:
             place = namespace.Namespace(host, door, door)
         except AttackError:
-            continue  # it ended since it was found
+            continue  # it ended meanwhile
         marks = [f"rules in {each}" for each in _rules(host, place) if _key(each) not in claimed]
         if host.has_tool("ip"):
             names = _INTERFACE.findall(_said(host, place, [host.tool("ip"), "-o", "link", "show"]))
@@ -42,28 +42,28 @@ def elsewhere(host, _journal, _active, claimed):
 
 
 def _key(mark):
-    """What is the same in all names that one attack gives."""
+    """The hex digits that all names of one attack share."""
     return re.search(r"[0-9a-f]{12}", mark).group(0)
 
 
 def _said(host, place, argv):
-    """What a program prints; nothing when it fails, for somebody's namespace may end at any time."""
+    """The output of a program; empty when it fails, because a foreign namespace may end at any time."""
     rc, out, _err = host.run(place.argv(argv), check=False)
     return out if rc == 0 else ""
 
 
 def _tables(host, place):
-    """The tables of the old iptables that are in use, by family."""
+    """The loaded tables of iptables-legacy, by family."""
     names = {"iptables": "/proc/net/ip_tables_names", "ip6tables": "/proc/net/ip6_tables_names"}
     if place is namespace.HERE:
         return dict((family, set(host.read(path).split())) for family, path in names.items())
-    # One program for both, whose files may be missing: each line is PATH:TABLE.
+    # One grep for both files, which may be missing; its lines are PATH:TABLE.
     lines = host.run(place.argv(["grep", "-s", ""] + sorted(names.values())), check=False)[1].splitlines()
     return dict((family, set(line.partition(":")[2] for line in lines if line.startswith(path + ":"))) for family, path in names.items())
 
 
 def _rules(host, place):
-    """Tables of nft, and chains of iptables. Of the old iptables only what is in use is looked into: asking would load the rest."""
+    """Managed nft tables and iptables chains. Of iptables-legacy only loaded tables are listed, because listing a table loads it."""
     found = []
     if host.has_tool("nft"):
         shown = _said(host, place, [host.tool("nft"), "list", "chains"])

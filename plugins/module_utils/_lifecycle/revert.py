@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Reverting from Ansible: run the revert.sh that the timer would run, and say what came of it."""
+"""Revert from a module: run the same revert.sh as the dead-man timer, and return its outcome."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import DAMAGED, DRIFTED, REVERTED
@@ -12,7 +12,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.script impor
 
 
 class Outcome:
-    """What one revert came to: acted (something was there), clean (nothing is left), drifted, reason when not clean."""
+    """The result of one revert: acted (there was something to undo), clean (nothing is left), drifted, reason when not clean."""
 
     def __init__(self, acted, clean, drifted=False, reason=""):
         self.acted = acted
@@ -30,7 +30,7 @@ def revert_one(host, journal, attack_id, accept_drift=False, locked=False):
         problem = _render_again(journal, attack_id)
         if problem and attack_id in journal.ids():
             return Outcome(acted=False, clean=False, reason=problem)
-    if attack_id not in journal.ids():  # also when its timer was faster, a moment ago
+    if attack_id not in journal.ids():  # also when its timer has just reverted it
         return Outcome(acted=False, clean=True)
     argv = ["/bin/sh", journal.script(attack_id), "module"] + ["accept"] * accept_drift + ["locked"] * locked
     try:
@@ -51,7 +51,7 @@ def revert_one(host, journal, attack_id, accept_drift=False, locked=False):
 
 
 def _render_again(journal, attack_id):
-    """Rewrite revert.sh and the saved state from the record. Returns what stands in the way, or None."""
+    """Rewrite revert.sh and the saved state from the record. Returns the problem, or None."""
     try:
         record = journal.load(attack_id)
     except JournalDamaged as error:

@@ -38,7 +38,7 @@ empty_cgroup() { # empty_cgroup FROM TO TOP: its processes go back to where they
 
 
 class EmptyCgroup(Typed):
-    """Put the processes of a control group of ours back into the group that they came from."""
+    """Move the processes of an attack's control group back to the group that they came from (back), or to top when that is gone."""
 
     fields = ("title", "path", "back", "top", "guards")
     functions = _EMPTY
@@ -52,7 +52,7 @@ class EmptyCgroup(Typed):
 
 
 class RemoveCgroup(Typed):
-    """Remove a control group of ours; the kernel lets go of the processes that were in it when they have ended."""
+    """Remove an attack's control group; it is retried, because the kernel refuses until the last process has ended."""
 
     fields = ("title", "path", "guards")
     functions = _REMOVE

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""control.sh, the host's own halt button: only POSIX sh and coreutils, as machinery.py."""
+"""control.sh: list and revert attacks, halt them all, or renew leases, on the host itself. Only POSIX sh and coreutils, as machinery.py."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import COMMON
 

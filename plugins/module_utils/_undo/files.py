@@ -4,10 +4,10 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Undo steps for files: a directory of ours, a file of theirs, the io controller of control groups.
+"""Undo steps for files: the attack's own directory, a foreign file, the io controller of control groups.
 
-A user may swap a name for a symbolic link between two of our looks. So every step first enters the directory, compares its device and
-inode with what was noted, and then works on names without a slash in it, or on an open file.
+A user may replace a name by a symbolic link between a check and its use. So every step first enters the directory, compares its device and
+inode with the recorded ones, and then uses only names without a slash, or an open file.
 """
 
 from shlex import quote
@@ -151,7 +151,7 @@ in_place() { # in_place PARENT DEVICE INODE HOW NAME...: see bytes_back and mode
 
 
 class IsInode(Typed):
-    """A path is that very file or directory."""
+    """A path leads to the recorded file or directory: the same inode, and within one boot the same device."""
 
     fields = ("path", "device", "inode")
     functions = _IS_INODE
@@ -164,14 +164,14 @@ class IsInode(Typed):
 
 
 class Settled(Typed):
-    """Nobody else's edit had to be left alone; else what is ours stays with it."""
+    """No foreign edit had to be kept; otherwise the attack's own files stay beside it."""
 
     def condition(self):
         return '[ "$drifted" = 0 ]'
 
 
 class IoController(Typed):
-    """The control groups in a directory have the io controller, and nobody uses it there."""
+    """The control groups in a directory have the io controller, and none of them uses it."""
 
     fields = ("path",)
     functions = _IO_OURS
@@ -184,9 +184,9 @@ class IoController(Typed):
 
 
 class RemoveOwn(Typed):
-    """Remove a directory of ours (see OwnDirectory in _host/filesystem.py) and first of all the space reserved for the undo.
+    """Free the space reserved for the undo, then remove the attack's own directory (see OwnDirectory in _host/filesystem.py).
 
-    size and files are what will be in there: removing it may take longer. Some file systems read and write for each few MiB that they free.
+    size (bytes) and files: its expected content, which sets the time limit. Some file systems read and write for every few MiB that they free.
     """
 
     fields = ("title", "path", "seconds")
@@ -201,9 +201,9 @@ class RemoveOwn(Typed):
 
 
 class FileBack(Typed):
-    """A file that was put aside under another name takes its place again: the same inode, without writing a byte.
+    """Rename a file that was put aside back to its name: the same inode, and no data is written.
 
-    parent and file are [device, inode]; before and after are checksums: what is neither was edited by somebody else.
+    parent and file are [device, inode]; before and after are checksums: a file that matches neither has a foreign edit.
     """
 
     fields = ("title", "path", "parent", "name", "aside", "fresh", "file", "before", "after")
@@ -215,7 +215,7 @@ class FileBack(Typed):
 
 
 class InPlace(Typed):
-    """The same inode gets back its bytes (how: bytes, before and after are checksums) or its mode (how: mode, both are octal)."""
+    """Restore a file on the same inode: its bytes (how: bytes; before and after are checksums) or its mode (how: mode; both are octal)."""
 
     fields = ("title", "path", "parent", "how", "name", "file", "before", "after")
     functions = _FILE_BACK + _BYTES_BACK

@@ -4,10 +4,10 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Undo steps and guards for small files of the kernel: one write, and values compared as the kernel spells them.
+"""Undo steps and guards for small files of the kernel: one write, and values compared in the kernel's spelling.
 
-enter: the words that lead into a network namespace (place.undo_argv([]), see _host/namespace.py); none for the host itself.
-In Python: _host/kernel_files.py.
+enter: the command prefix that enters a network namespace (place.undo_argv([]), see _host/namespace.py); empty for the host itself.
+The same in Python: _host/kernel_files.py.
 """
 
 from shlex import quote
@@ -75,7 +75,7 @@ class HasLine(Typed):
 
 
 class ValueIs(Typed):
-    """A small file of the kernel has this value; blanks and tabs between its words are the same."""
+    """A small file of the kernel has this value; spaces and tabs between its words are equivalent."""
 
     fields = ("path", "text", "enter")
     functions = _VALUE
@@ -88,10 +88,10 @@ class ValueIs(Typed):
 
 
 class StillOurs(Typed):
-    """A value that the attack wrote is still there: the one noted in the journal, as the kernel spells it.
+    """The file still has the value that the attack wrote: the one noted in the journal, in the kernel's spelling.
 
-    before: the value before the attack. note: the name of the note (journal.note()): without it nothing was written; it is empty while the
-    attack writes, and then holds the value that the kernel shows.
+    before: the value before the attack. note: the name of the note (journal.note()). No note: nothing was written. An empty note: the attack
+    is writing. Afterwards the note holds the value that the kernel shows.
     """
 
     fields = ("path", "before", "note", "enter")

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The registry of undo kinds: every step, guard and check that a record may hold, by the name that stands in it.
+"""The registry of undo kinds: every step, guard and check that a record may hold, by its name in the record.
 
 A new kind is one class and one line here; tests/unit/plugins/module_utils/_undo/test_kinds.py refuses a class without its line.
 """

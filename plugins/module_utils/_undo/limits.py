@@ -4,13 +4,13 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Undo of a lowered limit for those who inherited it: processes that the attacked one has started during the attack, and theirs."""
+"""Undo of a lowered limit for the processes that inherited it: descendants that the attacked process started during the attack."""
 
 from shlex import quote
 
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, comment
 
-# Who began before our injector did had its limit from elsewhere, even if it is the same number.
+# A process older than the injector did not inherit its limit from the attack, even if the number is the same.
 _HEIRS = r"""
 of_the_attack() { # of_the_attack: $young are the processes that began after our injector, each as PID:PARENT:START
     young=
@@ -59,7 +59,7 @@ heirs_back() { # heirs_back PRLIMIT PID LOWEST SOFT HARD: again while there are 
 
 
 class HasHeirs(Typed):
-    """The very process lives, and what it started during the attack still has its lowered limits of open files."""
+    """The process (pid, start time) is alive, and descendants that it started during the attack still have its lowered limits of open files."""
 
     fields = ("pid", "start", "soft", "hard")
     functions = _HEIRS
@@ -73,7 +73,7 @@ class HasHeirs(Typed):
 
 
 class HeirsBack(Typed):
-    """What the very process started during the attack gets that one's former soft limit (back); those with other limits are left alone."""
+    """Give descendants that the process started during the attack its former soft limit (back); those with other limits are left alone."""
 
     fields = ("title", "prlimit", "pid", "start", "lowest", "back", "hard")
     functions = _HEIRS

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Undo guards for single lines of what a tool prints, and steps for what takes input, or what the kernel does by itself."""
+"""Undo guards for single lines of a tool's output, and steps for programs that read input or effects that the kernel completes by itself."""
 
 from shlex import quote
 
@@ -62,20 +62,20 @@ insist() { repeat 4 works "$@" || try "$@"; } # insist COMMAND...: it may be ref
 
 
 class Misses(Typed):
-    """A command does not print exactly this line."""
+    """A command succeeds and does not print exactly this line."""
 
     fields = ("argv", "line")
     functions = _MISSES
 
     def __init__(self, argv, line):
-        super().__init__(argv=list(argv), line=line.strip(" \t"))  # as read takes it
+        super().__init__(argv=list(argv), line=line.strip(" \t"))  # as the shell's read strips it
 
     def condition(self):
         return f"misses {quote(self.line)} {words(self.argv)}"
 
 
 class Lacks(Typed):
-    """A command prints nothing with this fixed text."""
+    """A command succeeds and its output does not contain this fixed text."""
 
     fields = ("argv", "text")
     functions = _LACKS
@@ -88,7 +88,7 @@ class Lacks(Typed):
 
 
 class Until(Typed):
-    """Wait until all guards hold, but not longer than some seconds; whether it came to that is for the checks to say."""
+    """Wait until all guards hold, at most so many seconds; the checks decide whether they do."""
 
     fields = ("title", "seconds", "guards")
 
@@ -107,7 +107,7 @@ class Until(Typed):
 
 
 class Feed(Typed):
-    """Give a program its input, a quick way to what the steps after it do one by one; it may refuse, which is for them to mend."""
+    """Run a program with input, as a fast path for the steps after it; a failure is ignored, because they do the same work one by one."""
 
     fields = ("title", "argv", "text", "tries")
     functions = _FEED + _REPEAT
@@ -121,7 +121,7 @@ class Feed(Typed):
 
 
 class Insist(Run):
-    """A Run that tries again, for a program that others may be in the way of; only the last failure counts."""
+    """A Run with retries, for a program that foreign changes may block for a moment; only the last failure counts."""
 
     functions = _FEED + _REPEAT
 

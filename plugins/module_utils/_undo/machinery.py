@@ -4,12 +4,12 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The shell that reverts: the fixed part of every revert.sh, and what it has in common with control.sh.
+"""The fixed shell part of every revert.sh, and the functions that it shares with control.sh.
 
-Only POSIX sh and coreutils; no Python, so that an undo works on a host where Python was the first thing to break.
+Only POSIX sh and coreutils; no Python, so that an undo works on a host where Python is broken.
 """
 
-# Exit codes of revert.sh, and so of everything that runs it.
+# Exit codes of revert.sh, and of everything that runs it.
 REVERTED, STUCK, DAMAGED, DRIFTED = 0, 4, 5, 6
 
 COMMON = r"""

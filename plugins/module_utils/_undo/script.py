@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""revert.sh: rendered from the record of an attack, so that a damaged one can be rendered again."""
+"""Renders revert.sh from the record of an attack, so that a damaged script can be rendered again."""
 
 from shlex import quote
 
@@ -15,7 +15,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import
 
 
 def _functions(things):
-    """The shell functions that some steps, guards and checks bring along, each text once."""
+    """The shell functions that these steps, guards and checks need, without duplicates."""
     found = []
     for thing in things:
         inner = [item for name in NESTED for item in getattr(thing, name, [])]
@@ -26,7 +26,7 @@ def _functions(things):
 
 
 def _slow(steps):
-    """Seconds that steps may take beyond the usual 60 of each: who waits for this undo waits longer."""
+    """Seconds that steps may take beyond the usual 60 per step: a process that waits for this undo waits that much longer."""
     return sum(max(0, (getattr(step, "seconds", None) or 0) - 60) + _slow(getattr(step, "steps", ())) for step in steps)
 
 
@@ -46,7 +46,7 @@ def render_record(record, state_dir):
         "boot={}".format(quote(record["boot_id"])),
         "injector={}".format(quote("{} {}".format(*tuple(record["injector"])))),  # pid and start time; ended if it hangs
         "workers={}".format(quote(" ".join(f"{step.pid} {step.start}" for step in undo.steps if isinstance(step, KillGroup)))),
-        # Of every deadline, in centiseconds since boot; slow is in seconds.
+        # began and limit: the valid range of a deadline, in centiseconds since boot; slow: seconds.
         "began=%d limit=%d slow=%d" % (record["began_cs"], record["limit_cs"], _slow(undo.steps)),
         "",
         "# What undoes the attack, in order.",

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Shell functions of the undo of stopped processes and of a clock that was set; they use those of the machinery."""
+"""Shell functions that continue stopped processes and set a clock back; they use the functions of machinery.py."""
 
 FREEZE = r"""
 stopped() { # stopped PID START: that very process is stopped, or will be as soon as the kernel lets it (SIGSTOP is pending)
@@ -19,8 +19,8 @@ go_on() { # go_on PID: kill is a builtin, so that no package is needed for it
 }
 """
 
-# date of coreutils adds to the time that it reads itself, so however slow its start is, the step is exact to some microseconds.
-# How long its start takes by itself is measured when the attack is planned, with this very function.
+# date (coreutils) adds the step to the time that it reads itself, so the step is exact to some microseconds, however slowly date starts.
+# The time that date needs to start is measured with this same function when the attack is planned.
 CLOCK = r"""
 clock_ahead() { # clock_ahead OFFSET SLOW: $ahead is how many ns the clock is ahead of BOOTTIME + OFFSET; the quickest looks are right
     ahead= close=0 looks=0

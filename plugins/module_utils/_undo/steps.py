@@ -20,14 +20,14 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import
 
 
 class SameBoot(Typed):
-    """The kernel is still the one that was changed; after a reboot its state is gone by itself."""
+    """The host has not rebooted since the attack began; a reboot discards the changed kernel state."""
 
     def condition(self):
         return "same_boot"
 
 
 class FileHolds(Typed):
-    """A small file (of /sys, /proc) has exactly this text: the same interface, not a namesake."""
+    """A small file (of /sys, /proc) has exactly this text; it tells an interface from a later one of the same name."""
 
     fields = ("path", "text")
 
@@ -61,7 +61,7 @@ class OutputHas(Typed):
 
 
 class OnlyOurFilters(Typed):
-    """Every tc filter that a command lists has one of our preferences (TC_PREF_FIRST to TC_PREF_LAST): none is somebody else's."""
+    """Every tc filter that a command lists has a managed preference (TC_PREF_FIRST to TC_PREF_LAST); none is foreign."""
 
     fields = ("argv",)
 
@@ -73,7 +73,7 @@ class OnlyOurFilters(Typed):
 
 
 class Alive(Typed):
-    """The very process (pid and start time) still runs, in the same boot."""
+    """The process (pid and start time) still runs, in the same boot."""
 
     fields = ("pid", "start")
 
@@ -121,7 +121,7 @@ class LinksTo(Typed):
 
 
 class Stopped(Typed):
-    """The very process is stopped (SIGSTOP), or is about to be."""
+    """The process (pid and start time) is stopped, or its SIGSTOP is pending."""
 
     fields = ("pid", "start")
     functions = FREEZE
@@ -134,10 +134,10 @@ class Stopped(Typed):
 
 
 class NetworkNamespace(Typed):
-    """A network namespace (device and inode of its file) still exists; it is then open as a file, for nsenter --net=OPEN."""
+    """A network namespace (device and inode of its file) still exists; the guard keeps it open as a file, for nsenter --net=OPEN."""
 
     OPEN = "/proc/self/fd/8"
-    fields = ("number", "door")  # door: the file that led to it, looked at first
+    fields = ("number", "door")  # door: the file that led to it; tried first
     functions = r"""
 network_namespace() { # network_namespace NUMBER DOOR: no process and no name leads to it any more -> what we did in it is gone as well
     same_boot || return 1
@@ -178,7 +178,7 @@ class NotRunning(Typed):
 
 
 class Run(Typed):
-    """Run a program when all guards hold; its failure makes the revert fail (and be retried). seconds: what it may take, 60 unless said."""
+    """Run a program when all guards hold; its failure makes the revert fail (and be retried). seconds: its time limit, 60 by default."""
 
     fields = ("title", "argv", "guards", "seconds")
 
@@ -204,7 +204,7 @@ class When(Typed):
 
 
 class KillGroup(Typed):
-    """End a worker of ours: the process group of a leader known by pid and start time."""
+    """Kill a worker: the process group whose leader has this pid and start time."""
 
     fields = ("title", "pid", "start")
 
@@ -216,7 +216,7 @@ class KillGroup(Typed):
 
 
 class Continue(Typed):
-    """SIGCONT for the very process that we stopped."""
+    """Send SIGCONT to the process (pid and start time) that the attack stopped."""
 
     fields = ("title", "pid", "start")
     functions = FREEZE
@@ -229,9 +229,9 @@ class Continue(Typed):
 
 
 class SetClock(Typed):
-    """The clock is again where it would be without us: BOOTTIME plus offset_ns, in the same boot.
+    """Set the clock to what it would be without the attack: BOOTTIME plus offset_ns, in the same boot.
 
-    slow_ns: what a look at the clock by the shell takes on this host, as measured when the attack was planned.
+    slow_ns: how long the shell takes to read the clock on this host, measured when the attack was planned.
     """
 
     fields = ("title", "offset_ns", "slow_ns")
@@ -248,7 +248,7 @@ class SetClock(Typed):
 
 
 class Gone(Typed):
-    """Our mark must not be there any more (all guards together describe the mark)."""
+    """The attack's mark must be gone (all guards together describe the mark)."""
 
     fields = ("title", "guards")
 
@@ -260,7 +260,7 @@ class Gone(Typed):
 
 
 class Same(Typed):
-    """A command must print what it printed before the attack: lines sorted, without the counters named; only judged while the guards hold."""
+    """A command must print what it printed before the attack: lines sorted, without the named counters; compared only while the guards hold."""
 
     fields = ("title", "argv", "file", "guards", "counters")
 
@@ -285,7 +285,7 @@ class ComesBack(Typed):
 
 
 class Undo:
-    """All that one attack needs to be undone: steps in order, checks, and the texts of the state before."""
+    """The undo of one attack: steps in order, checks, and the prior state as texts."""
 
     def __init__(self, steps=(), checks=(), before=None):
         self.steps = list(steps)

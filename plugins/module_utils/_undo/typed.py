@@ -4,17 +4,17 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""What every undo step, guard and check is: named fields that go to JSON, and words of a shell command, quoted here and nowhere else."""
+"""The base of every undo step, guard and check: named fields that serialize to JSON, and the quoting of commands for the shell."""
 
 from shlex import quote
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 
-NESTED = ("guards", "steps")  # fields that hold typed things themselves
+NESTED = ("guards", "steps")  # fields that hold Typed objects themselves
 
 
 def words(argv):
-    """An argv as quoted words of a shell command. Errors: AttackError for what no program can be run with."""
+    """An argv as quoted words of a shell command. Errors: AttackError for an argv that cannot be run."""
     told = [str(word) for word in argv]
     if not told or not told[0] or told[0].startswith("-") or "=" in told[0] or any("\0" in word for word in told):
         raise AttackError(f"undo: {told!r} cannot be run: it needs the name of a program first, and no zero bytes")
@@ -22,12 +22,12 @@ def words(argv):
 
 
 def comment(title):
-    """A title as a comment; names of processes and devices may hold line breaks."""
+    """A title as a shell comment of one line; names of processes and devices may contain line breaks."""
     return "# " + "".join(letter if letter.isprintable() else "?" for letter in title)
 
 
 class Typed:
-    """Something with named fields that goes to JSON and back."""
+    """An object with named fields that serializes to JSON and back."""
 
     fields = ()
     functions = ""  # shell functions that only this kind needs; they are added to the scripts that use it
