@@ -4,13 +4,13 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""IP protocols as options, by number or name. The names are those of IANA's list and what people call them; /etc/protocols of the target,
-which may be missing, is never asked, and the programs of the target are given numbers."""
+"""IP protocols as options, by number or name. The names are those of IANA's list and common aliases. /etc/protocols of the target, which
+may be missing, is never read, and the programs of the target get numbers."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 
 TCP, UDP, ICMP, ICMPV6, AH = 6, 17, 1, 58, 51
-WITH_PORTS = ("tcp", "udp")  # those whose ports can be chosen
+WITH_PORTS = ("tcp", "udp")  # protocols with selectable ports
 NUMBERS = {
     "icmp": ICMP,
     "igmp": 2,
@@ -42,7 +42,7 @@ NUMBERS = {
 _ALSO = {"ipencap": 4, "ipv6": 41, "sit": 41, "ipv6-icmp": ICMPV6, "ospfigp": 89, "ipsec-esp": 50, "ipsec-ah": AH}
 _BY_NAME = dict(NUMBERS, **_ALSO)
 _OWN = {TCP: "tcp", UDP: "udp", ICMP: "icmp"}
-# Extension headers of IPv6, and the number that iptables takes for every protocol.
+# Extension headers of IPv6, and the number that means every protocol to iptables.
 _HEADERS = {0: "hop-by-hop options", 43: "routing", 44: "fragment", 59: "no next header", 60: "destination options"}
 
 
@@ -63,7 +63,7 @@ def protocol(option, value):
 
 
 def _meant(text):
-    import difflib  # for the one who mistyped, at his cost
+    import difflib  # loaded only after a typing mistake
 
     near = difflib.get_close_matches(text, _BY_NAME, 1)
     return f"did you mean {near[0]}? " if near else ""
@@ -85,5 +85,5 @@ def check_ports(option, values, protocols):
 
 
 def name(known):
-    """How people call what protocol() returned."""
+    """The usual name of what protocol() returned."""
     return next((word for word, number in NUMBERS.items() if number == known), str(known))
