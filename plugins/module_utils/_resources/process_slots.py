@@ -37,7 +37,7 @@ def threads(text=None):
 
 
 def pools(from_top):
-    """The limits for a new process. from_top: those of a control group at the top, as workers have."""
+    """The limits for a new process. from_top: as for a control group at the top, where a stressor's own group is."""
     used = threads()
     found = [
         Pool("kernel.pid_max", int(Host.read("/proc/sys/kernel/pid_max", "32768")) - FIRST_NUMBERS, used),
