@@ -30,7 +30,7 @@ class Locking:
     def __init__(self, host, program):
         told = _help(host, program + "-restore")
         self.restore = list(WAIT) if "--wait" in told else []
-        self.has_lock = "--wait" in told or "--ipv4" in told  # in both programs; or it is iptables-nft, which needs no lock
+        self.has_lock = "--wait" in told or "--ipv4" in told  # then iptables has it too; or this is iptables-nft, which needs no lock
         self.command = list(WAIT)
         if not self.has_lock:  # run iptables itself only when it is not iptables-nft, which would load kernel modules
             known = [words for words in (WAIT, WAIT[:1]) if host.run([host.tool(program)] + list(words) + ["--version"], check=False)[0] == 0]
