@@ -230,7 +230,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._renamed import Re
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 TARGETS = ("interface", "peers", "ports", "local_ports", "protocols")
-_WAYS = {"ingress": ["in"], "egress": ["out"], "both": ["in", "out"]}  # the words of firewall.Rule
+_WAYS = {"ingress": ["in"], "egress": ["out"], "both": ["in", "out"]}  # directions of firewall.Rule
 _LOOPBACK = "loopback always passes: stop the service, or cut it off from its other hosts"
 
 
@@ -253,7 +253,7 @@ class Blackhole(Attack):
     constraints = {"mutually_exclusive": namespace.EXCLUSIVE}
     renaming = Renaming({"direction": {"in": "ingress", "out": "egress"}}, {"names": "peers"})
 
-    _found = None  # the place of the attack
+    _found = None  # the network namespace of the attack
 
     def validate(self):
         params = self.params

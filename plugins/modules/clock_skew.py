@@ -174,8 +174,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack 
 from ansible_collections.faultline.chaos.plugins.module_utils._state import clock, service
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import SetClock, Undo
 
-CLOSE = 0.05  # seconds between what was asked and what is measured
-LOOK = 0.3  # seconds after which nobody may have set the clock right
+CLOSE = 0.05  # seconds: tolerance between the requested and the measured offset
+LOOK = 0.3  # seconds of watching whether another program corrects the clock
 
 
 class ClockSkew(Attack):
@@ -205,7 +205,7 @@ class ClockSkew(Attack):
         self.certificates += [path for path in clock.ssh_host_certificates(self.host) if self._stays_valid(path, False)]
 
     def _stays_valid(self, where, asked):
-        """False for one of the host's own that is not valid even now. Errors: BadOption when the attack would make it invalid."""
+        """False for a certificate of the host that is invalid already. Errors: BadOption when the attack would make it invalid."""
         now = time.time()
         try:
             first, last = clock.validity("certificates", where)
@@ -265,7 +265,7 @@ class ClockSkew(Attack):
             worker.release()
 
     def _strobe(self, right, until):
-        """The worker: the clock is wrong when it begins, then in turn; right when it ends."""
+        """The worker: it starts with a wrong clock, alternates, and ends with a correct one."""
         wrong = True
         while uptime() < until:
             time.sleep(self.interval * (1 + self.jitter * random.uniform(-1, 1)))

@@ -155,10 +155,10 @@ from ansible_collections.faultline.chaos.plugins.module_utils._resources import 
 
 LOOK_BEFORE = 0.4  # seconds over which the load before the attack is measured
 LOOK_AFTER = 1.0  # seconds over which the load is verified
-CLOSE = 3.0  # percentage points: close enough to return at once
-TOO_LOW = 10.0  # percentage points: this far below what was asked it is another attack
-TRIES = 4  # looks, until it is close
-PATIENCE = 15  # looks, until it is not too low: bursts of other programs throw the control off, a quota keeps it low for ever
+CLOSE = 3.0  # percentage points: close enough to the requested load to return at once
+TOO_LOW = 10.0  # percentage points below the requested load: the attack fails
+TRIES = 4  # looks until the load is close
+PATIENCE = 15  # looks until the load is not too low: bursts of other programs disturb the controller briefly, a quota permanently
 
 
 class CpuStress(Attack):

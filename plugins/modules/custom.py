@@ -201,7 +201,7 @@ class Custom(Attack):
         self.argv = dict((option, self._found(option, self.params[option])) for option in PROGRAMS if self.params[option] is not None)
 
     def _found(self, option, argv):
-        """The argv with the real place of its program. Errors: BadOption."""
+        """The argv with the absolute path of its program. Errors: BadOption."""
         found = program.find(self.host, option, argv)
         mount = filesystem.mount_of(os.path.realpath(found[0]))
         if option != "inject" and mount.in_memory and mount.point != "/":

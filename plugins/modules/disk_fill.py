@@ -195,9 +195,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Undo
 
 AMOUNTS = ("percent", "size", "leave_free")
-LONGEST_WAIT = 120.0  # seconds; slow disks go on filling in the background
+LONGEST_WAIT = 120.0  # seconds; on slow disks the filling continues in the background
 MOST_FILES = 10000000
-CLOSE = 1.0  # percentage points that the file system may be off what was asked for when it lets nobody have more
+CLOSE = 1.0  # percentage points: tolerated shortfall when the file system grants no more space
 
 
 class DiskFill(Attack):

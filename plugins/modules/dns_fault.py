@@ -180,15 +180,15 @@ from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack 
 from ansible_collections.faultline.chaos.plugins.module_utils._network import dns, dns_forwarder, firewall, sockets
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Run, Undo
 
-FIRST_UID = 47053  # the first number without a user runs the server; its queries are known by it
+FIRST_UID = 47053  # the server runs under the first unused uid from here on; the firewall recognizes its queries by the uid
 FIRST_PORT = 20053
 READY = 10.0  # seconds until the forwarder must listen
-LOOK = 2.0  # seconds for an answer when the effect is measured
-LONGEST = 3.0  # seconds of a delay that are waited for when the effect is measured
+LOOK = 2.0  # seconds to wait for an answer when the effect is measured
+LONGEST = 3.0  # seconds: longest part of a delay to wait for when the effect is measured
 TRIES = 2
-SILENCE = 1.0  # seconds without an answer that are a timeout
-OTHER = "faultline-probe.invalid"  # a name that is no fault's, and that any resolver has an answer to
-# Programs that keep answers: (tool, arguments, what is there when it runs).
+SILENCE = 1.0  # seconds without an answer that count as a timeout
+OTHER = "faultline-probe.invalid"  # a name that no fault attacks, and that every resolver answers
+# Programs that cache answers: (tool, arguments, path that exists while it runs).
 CACHES = (
     ("resolvectl", ["flush-caches"], "/run/systemd/resolve/stub-resolv.conf"),
     ("systemd-resolve", ["--flush-caches"], "/run/systemd/resolve/stub-resolv.conf"),
@@ -259,7 +259,7 @@ class DnsFault(Attack):
         return [port for port in wanted if port not in used][:count]
 
     def _rules(self):
-        """The forwarder's own queries pass; those of everybody else to a resolver go to its stand-in."""
+        """Rules that pass the forwarder's own queries, and redirect all other queries for a resolver to its stand-in."""
         found = []
         for family in sorted(set(each.address.version for each in self.resolvers)):
             found.append(firewall.Rule(firewall.PASS, "out", family=family, uid=self.uid, table=firewall.NAT))
@@ -270,7 +270,7 @@ class DnsFault(Attack):
         return found
 
     def snapshot(self):
-        """Which resolvers answer at all: what did not answer before proves nothing."""
+        """{address: Reply} before the attack: a resolver that did not answer then cannot prove the effect."""
         return dict((str(each.address), dns.ask(each.address, OTHER, dns.A, SILENCE)) for each in self.resolvers)
 
     def plan(self, before):
@@ -281,7 +281,7 @@ class DnsFault(Attack):
         undo = Undo()
         self.firewall.undo(undo)
         for argv, sign in self._caches():
-            # Done twice it does no harm, and a cache that is gone needs none.
+            # Flushing twice does no harm, and a failure is ignored because the cache may be gone.
             undo.steps.append(Run(f"empty the cache of {argv[0]}", ["/bin/sh", "-c", '"$@" || :', "sh"] + argv, [Exists(sign)]))
         names = ", ".join(self.domains)
         servers = "\n".join(f"queries to {each.address} port 53" for each in self.resolvers)
@@ -304,7 +304,7 @@ class DnsFault(Attack):
         return " ".join([self.mode] + [str(each) for each in self.addresses])
 
     def _caches(self):
-        """(argv, sign) of what empties caches here; one tool for each sign."""
+        """(argv, sign) of the commands that flush caches on this host; one tool per sign."""
         found = {}
         for tool, words, sign in CACHES:
             if sign not in found and os.path.exists(sign) and self.host.has_tool(tool):
@@ -312,7 +312,7 @@ class DnsFault(Attack):
         return [(argv, sign) for sign, argv in sorted(found.items())]
 
     def inject(self, plan):
-        """The forwarder first: there is no moment in which queries go to nobody."""
+        """Start the forwarder before the redirect, so that no query goes to a closed port."""
         for worker in plan.workers:
             worker.release()
         self._wait_for_forwarder(plan.workers[0])
@@ -356,7 +356,7 @@ class DnsFault(Attack):
 
     @staticmethod
     def _ask(resolver, name, kind, patience, good):
-        """A Reply; asked again when it is not good, for the network may lose a packet."""
+        """A Reply; retried when it is not good, because the network may lose a packet."""
         for _each in range(TRIES):
             reply = dns.ask(resolver.address, name, kind, patience)
             if good(reply):
@@ -367,7 +367,7 @@ class DnsFault(Attack):
         return {"timeout": SILENCE, "delay": min(self.delay, LONGEST) + LOOK}.get(self.mode, LOOK)
 
     def _as_asked(self, reply, kind, answered):
-        """answered: whether the resolver answers at all."""
+        """Whether a reply shows the fault. answered: whether the resolver answered before the attack."""
         if self.mode == "timeout":
             return reply.rcode is None
         if self.mode == "delay":

@@ -171,9 +171,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import
 
 DEFAULT_PERCENT = 10.0
 MOST = 1 << 40
-CLOSE = 0.01  # of what was asked: close enough to return
-TOO_FEW = 0.05  # of what was asked: so far below it is another attack
-WAIT = 60.0  # seconds that the module waits at the most, and never more than half of the duration
+CLOSE = 0.01  # share of the requested number: close enough to return
+TOO_FEW = 0.05  # shortfall as a share of the requested number at which the attack fails
+WAIT = 60.0  # maximum of seconds that the module waits, and at most half of the duration
 
 
 class FdExhaustion(Attack):
@@ -235,7 +235,7 @@ class FdExhaustion(Attack):
             raise BadOption(option, value, "%d of %d file handles are free, with a reserve of %d the most is %s" % (free, table.limit, self.reserve, most))
 
     def _check_possible(self):
-        """Errors: AttackError where the limit is none in practice."""
+        """Errors: AttackError where the limit is too high to be reached safely."""
         view = memory.look()
         spare = max(0, view.available - memory.default_reserve(view.total))
         if self.count * file_handles.COST > spare or self.count > file_handles.MOST_HOLDERS * file_handles.per_holder():
@@ -283,7 +283,7 @@ class FdExhaustion(Attack):
                 notes.append("pid %d has a soft limit of %s already: it is left alone" % (victim.pid, soft))
                 continue
             asked = [self.prlimit, "--pid", str(victim.pid), "--nofile", "--output", "RESOURCE,SOFT,HARD", "--noheadings", "--raw"]
-            # With the word in front, for "4 4096" is in "1024 4096" as well.
+            # With the word NOFILE in front, because "1024 4096" also contains "4 4096".
             still = [Alive(victim.pid, victim.start), OutputHas(asked, "NOFILE %d %s" % (lowest, hard))]
             back = [self.prlimit, "--pid", str(victim.pid), f"--nofile={soft}:{hard}"]
             undo.steps.append(Run("give pid %d (%s) its limit back" % (victim.pid, victim.name), back, still))

@@ -202,11 +202,11 @@ from ansible_collections.faultline.chaos.plugins.module_utils._state import file
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, Settled
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Fails, Gone, SameBoot, Undo, When
 
-# Which operation uses which option.
+# The operations that use an option.
 USES = {"content": ("replace", "append"), "size": ("truncate",), "mode": ("chmod",), "count": ("bit_flip",), "seed": ("bit_flip",)}
 NEEDS = {"replace": "content", "append": "content", "chmod": "mode"}
 MOST = 256 << 20
-SPARE = 1 << 20  # bytes that stay free beside what is saved
+SPARE = 1 << 20  # bytes that stay free in addition to the saved copy
 
 
 class FileFault(Attack):
@@ -300,7 +300,7 @@ class FileFault(Attack):
 
     def snapshot(self):
         file = self.file
-        if self.op == "chmod":  # what is in it may change
+        if self.op == "chmod":  # the content may change meanwhile
             return [["stat", "-c", "%i %a %u %g", file.path]]
         return [["stat", "-c", "%i %h %a %u %g %s %.9Y", file.path], ["sha256sum", file.path]]
 
@@ -322,7 +322,7 @@ class FileFault(Attack):
         undo.checks.append(Gone(f"no {file.path}", [Fails(["test", "-e", file.path]), Settled()]))
         for argv in before:
             undo.same(f"{argv[0]} of {file.path}", argv, self.host.output(argv), [Exists(file.path)])
-        if file.mount.in_memory:  # a reboot takes it away, with and without us
+        if file.mount.in_memory:  # a reboot removes it, with or without the attack
             undo.steps, undo.checks = [When([SameBoot()], undo.steps)], [When([SameBoot()], undo.checks)]
         plan = Plan(
             before=self._line(len(file.content), file.mode, file.sum),

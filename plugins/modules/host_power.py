@@ -214,7 +214,7 @@ class HostPower(Attack):
             raise BadOption("way_back", "none", "nothing would switch the host on again; name what does, and prove it with the role faultline.chaos.power")
 
     def resources(self):
-        # An orderly shutdown may write the time to the hardware clock, which keeps it, and what an alarm there goes by.
+        # An orderly shutdown may write the system time to the hardware clock, where it stays and shifts an alarm.
         orderly = self.params["action"] != "crash" and not self.params["abrupt"]
         return ["power", "clock"] if orderly else ["power"]
 
@@ -262,7 +262,7 @@ class HostPower(Attack):
         super().inject(plan)
 
     def _fire(self):
-        """The worker: wait until the module has returned its result, and then for the delay; then do it."""
+        """The worker: wait until the module has returned its result, then for the delay, then run the action."""
         while start_time(self.module[0]) == self.module[1]:
             time.sleep(0.05)
         time.sleep(self.delay)

@@ -202,8 +202,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._resources import 
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import RemoveOwn
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Undo
 
-PAGE = 4096  # the alignment that O_DIRECT needs everywhere
-LONGEST_WAIT = 120.0  # seconds, for the files to be there
+PAGE = 4096  # alignment that is sufficient for O_DIRECT on every device
+LONGEST_WAIT = 120.0  # seconds until the files must be ready
 LOOK = 2.0  # seconds over which the effect is measured
 
 

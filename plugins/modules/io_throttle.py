@@ -206,7 +206,7 @@ class IoThrottle(Attack):
     }
 
     _found = None
-    own = None  # the OwnGroup that the attack makes, where the unit has no group
+    own = None  # the OwnGroup that the attack creates when the unit has no group
 
     def validate(self):
         params = self.params
@@ -293,7 +293,7 @@ class IoThrottle(Attack):
                 mark = there + [HasLine(change.path, change.after)]
                 undo.steps.append(Put(f"the limit of {number} as it was", change.path, change.restore, mark))
                 undo.checks.append(Gone(f"the limit of {directory}", mark))
-            if not self.off:  # else the file comes with the controller, and goes with it
+            if not self.off:  # otherwise the file appears and disappears with the controller
                 undo.same(f"limits of {directory}", ["cat", change.path], self.host.output(["cat", change.path]), there)
         for place in reversed(self.off):
             found, path = os.stat(place), os.path.join(place, "cgroup.subtree_control")

@@ -163,7 +163,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.at
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
 
 LISTS = {"pods": POD, "config_maps": CONFIG_MAP}
-_FIRST = 3.0  # seconds of which the effect is told
+_FIRST = 3.0  # seconds after which the effect is reported
 
 
 class ApiPressure(KubeAttack):
@@ -189,7 +189,7 @@ class ApiPressure(KubeAttack):
         return ["api"]
 
     def snapshot(self):
-        """One request as it will be sent, so that what is forbidden is said before the attack."""
+        """The seconds that one such request takes. A forbidden request is refused here, before the attack."""
         kind = LISTS.get(self.params["request"])
         self.where = path(kind, self.params["namespace"]) if kind else {"version": "/version", "discovery": "/apis"}[self.params["request"]]
         self.query = [("limit", str(self.params["limit"]))] if kind else []
@@ -202,7 +202,7 @@ class ApiPressure(KubeAttack):
         return KubePlan(before=f"GET {self.where} took {before:.3f} s", after=told)
 
     def inject(self, plan):
-        """Fork the process that sends; it tells how it goes after a moment, through a pipe."""
+        """Fork the sender, which soon reports its results through a pipe."""
         place = (self.namespaces() or [self.params["journal_namespace"]])[0]
         entry = Journal(self.cluster).find(place, self.id)
         if entry is None:
@@ -215,7 +215,7 @@ class ApiPressure(KubeAttack):
         self.pipe = read_end
 
     def _send(self, entry, write_end):
-        """The whole life of the process that sends."""
+        """The main function of the sender."""
         self._surge(Cluster(self.params, self.cluster.settings), entry, write_end)  # connections must not be shared with the parent
 
     def _surge(self, cluster, entry, write_end):
@@ -231,7 +231,7 @@ class ApiPressure(KubeAttack):
             try:
                 found = journal.find(entry.namespace, entry.id)
             except AttackError:
-                return until  # the server is busy, and that is what was wanted
+                return until  # the server is overloaded, as intended
             if found is None or found.uid != entry.uid:
                 return None
             return time.monotonic() + found.deadline - cluster.now()

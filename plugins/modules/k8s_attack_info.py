@@ -130,7 +130,7 @@ def look(cluster, namespaces):
     entries = [entry for entry in journal.entries(namespaces) if not namespaces or entry.namespace in namespaces]
     found = [describe(cluster, entry) for entry in entries]
     left = [str(each) for each in residue.find(cluster, journal, namespaces, unseen)]
-    # Who may list some kinds of some namespaces only asks about those; who asks about everything must have seen everything.
+    # With namespaces, kinds that these credentials may not list do not matter; without, "clean" requires that every kind was listed.
     return {"attacks": found, "residue": left, "not_looked_at": unseen, "clean": not found and not left and bool(namespaces or not unseen)}
 
 

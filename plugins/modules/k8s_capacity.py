@@ -219,7 +219,7 @@ class Capacity(KubeAttack):
         return kube_nodes.describe_nodes(self.params)
 
     def guard(self):
-        """A pod of low priority gives way; one of high priority would push others out."""
+        """Errors: BadOption for a priority above 0: pods of low priority are preempted, pods of high priority would preempt others."""
         named = self.params["priority_class"]
         classes = self.cluster.whole(PRIORITY_CLASS)
         meant = [each for each in classes if (each["metadata"]["name"] == named if named is not None else each.get("globalDefault"))]
@@ -286,7 +286,7 @@ class Capacity(KubeAttack):
         return dict(kube_nodes.describe(self.selection), nodes=told)
 
     def _settle(self):
-        """{name: pod}, when all have a node and run, or the time is over."""
+        """{name: pod}, as soon as all pods have settled or the time is over."""
         until = time.monotonic() + min(self.wait, self.first / 2)
         while True:
             seen = dict((name, self.cluster.get(POD, name, self.params["namespace"])) for name, _node, _room in self.placed)

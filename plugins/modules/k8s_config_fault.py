@@ -314,7 +314,7 @@ class ConfigFault(KubeAttack):
 
 
 def _rollout_notes(kind, found):
-    """Why a fault in the pods may not show."""
+    """Reasons why the fault may not reach the pods."""
     spec = found["spec"]
     strategy = spec.get("strategy") or spec.get("updateStrategy") or {}
     notes = []

@@ -279,7 +279,7 @@ class ContainerKill(KubeAttack):
     def _send(self, victim):
         pod = self.cluster.find(POD, victim.pod, victim.namespace)
         if pod is None or pod["metadata"]["uid"] != victim.uid:
-            return None  # not the one that was chosen; ended() says so
+            return None  # not the chosen pod any more; ended() reports it
         return signal.send(self.cluster, victim, self.params["signal"], self.target)
 
     def done(self):
@@ -287,7 +287,7 @@ class ContainerKill(KubeAttack):
         for victim, outcome in sorted(self.sent.items(), key=lambda pair: str(pair[0])):
             if outcome == 0:
                 told["signalled"].append(str(victim))
-            elif not isinstance(outcome, AttackError) or may_be_done(outcome):  # what ends takes the sender with it, and any status may come of that
+            elif not isinstance(outcome, AttackError) or may_be_done(outcome):  # a container that ends also kills the sender, with any status
                 told["uncertain"].append(str(victim))
         return dict((key, names) for key, names in told.items() if names)
 
@@ -315,7 +315,7 @@ class ContainerKill(KubeAttack):
         return dict(self.selection.describe(), containers=told)
 
     def _outcome(self, victim, until):
-        """Look until it runs again or the time is over."""
+        """Watch a container until it runs again or the time is over."""
         while True:
             seen = signal.ended(victim, self.cluster.find(POD, victim.pod, victim.namespace))
             now = time.monotonic()
@@ -331,7 +331,7 @@ class ContainerKill(KubeAttack):
 
 
 def _sent(outcome):
-    """What is known of the sending, for an error."""
+    """The outcome of sending the signal, as text for an error."""
     return str(outcome) if isinstance(outcome, AttackError) else f"the signal was sent with status {outcome}"
 
 

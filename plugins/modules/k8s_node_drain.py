@@ -254,7 +254,7 @@ class NodeDrain(KubeAttack):
         self.timeout = _units.duration("timeout", params["timeout"], 1.0, 1800.0)
 
     def namespaces(self):
-        """None: what is attacked are nodes, and the namespaces only narrow which of their pods go."""
+        """No namespaces: the attack is on nodes, and the option only restricts which of their pods are evicted."""
         return []
 
     def resources(self):
@@ -297,7 +297,7 @@ class NodeDrain(KubeAttack):
         began = time.monotonic()
         until = began + min(self.timeout, self.first - 1.0)
         super().inject(plan)
-        # Once more, for until the cordon pods could still come here.
+        # List the pods again, because new ones could be scheduled here until the cordon.
         found = [self._sorted_out(node) for node in self.nodes]
         self.stay = dict(pair for pods in found for pair in pods.stay.items())
         self.eviction = drain.Eviction()
@@ -309,7 +309,7 @@ class NodeDrain(KubeAttack):
         return self.eviction.done() if self.eviction else {}
 
     def _check(self):
-        """Somebody may have reverted us while we waited for a budget; then no further pod may go. A prior cordon stays then."""
+        """Stop evicting when the attack was reverted during the wait for a budget; a cordon from before the attack then stays."""
         self._still_cordoned()
         self.goes_on()
 

@@ -198,7 +198,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spar
 
 _KEY = re.compile(r"^(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
 _VALUE = re.compile(r"^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
-# Their controllers remove what they did not set, or take ours for their own.
+# The controllers of these taints remove foreign ones, or treat them as their own.
 _MANAGED = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/", "node-role.kubernetes.io/")
 
 
@@ -238,7 +238,7 @@ class NodeTaint(KubeAttack):
         return nodes
 
     def _going(self, nodes):
-        """The pods that the cluster will end. Errors: AttackError when one of them must not."""
+        """The pods that the cluster will evict. Errors: AttackError when one of them must not be evicted."""
         going, is_out = [], namespaces_out(self.cluster)
         for node in nodes:
             name = node["metadata"]["name"]
@@ -270,7 +270,7 @@ class NodeTaint(KubeAttack):
         super().inject(plan)
 
     def done(self):
-        """The pods of NoExecute: the cluster ends them, and tells nobody which."""
+        """The pods that NoExecute affects: the cluster evicts them without reporting which."""
         names = [node["metadata"]["name"] for node in self.tainted]
         return drain.lost("ended", [], [pod for pod in self.going if pod["spec"].get("nodeName") in names])
 

@@ -188,7 +188,7 @@ def locate(cluster, params):
 
 
 def _node(cluster, name):
-    """The node, or None for those who may not look."""
+    """The node, or None when these credentials may not read it. Errors: AttackError."""
     try:
         return cluster.find(NODE, name)
     except AttackError as error:
@@ -198,7 +198,7 @@ def _node(cluster, name):
 
 
 def describe(pod, node, wanted):
-    """One pod, where it runs. Pure. Errors: AttackError when it has no such container."""
+    """A pod with the place where it runs. Pure. Errors: AttackError when it has no such container."""
     status = pod.get("status") or {}
     containers = [_container(each) for each in status.get("containerStatuses") or []]
     known = [each["address"] for each in ((node or {}).get("status") or {}).get("addresses") or []]

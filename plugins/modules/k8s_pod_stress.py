@@ -177,7 +177,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.sele
     select_pods,
 )
 
-_LOOK = 2.0  # seconds between two looks, so that a share of CPU can be told
+_LOOK = 2.0  # seconds between two looks, long enough to measure a share of CPU
 
 
 class PodStress(KubeAttack):
@@ -208,7 +208,7 @@ class PodStress(KubeAttack):
             raise BadOption("cpus", params["cpus"], "ask for something: cpus, memory or memory_percent")
         self.wishes = wishes
         self.wait = _units.duration("wait", params["wait"], 1.0, 300.0)
-        # The programs know the end of the duration only, so a lease needs somebody who ends them sooner.
+        # The programs know only the end of the duration, so with a lease the watcher has to end them earlier.
         self.deadman = WATCHER if params["lease"] is not None else CLUSTER
 
     def resources(self):
@@ -252,7 +252,7 @@ class PodStress(KubeAttack):
         entry = Journal(self.cluster).find(place, self.id)
         if entry is None:
             raise AttackError("it was reverted while it was being applied")
-        # The clock of the server is known but for a second; they end before the deadline, never after it.
+        # The clock of the server is known to within a second; the programs end before the deadline, never after it.
         self.wishes["ends"] = time.monotonic() + entry.limit - self.cluster.now() - 1.0
         for _step, answer in in_pool(lambda step: step.apply(self.cluster, self.making), plan.steps):
             if isinstance(answer, AttackError):

@@ -141,7 +141,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.at
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import Create
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import object_name
 
-# What a quota without a prefix may count; a server takes others and never counts them, so a word that was mistyped would do nothing.
+# Countable resources without a prefix. A server accepts other names but never counts them, so a mistyped name would have no effect.
 PLAIN = frozenset(
     "cpu memory ephemeral-storage pods services replicationcontrollers resourcequotas secrets configmaps persistentvolumeclaims "
     "services.nodeports services.loadbalancers requests.cpu requests.memory requests.storage requests.ephemeral-storage "
@@ -170,7 +170,7 @@ def check_hard(hard):
 
 
 def exhausted(hard, used):
-    """The limits of which nothing is left."""
+    """The limits that are used up."""
     return sorted(name for name in hard if quantity.known(used.get(name)) >= quantity.known(hard[name]))
 
 

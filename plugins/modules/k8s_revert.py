@@ -139,7 +139,7 @@ def revert(module):
             _revert_one(cluster, journal, entry, result)
     if params["all"]:
         _remove_residue(cluster, journal, params["namespaces"], module.check_mode, result)
-        if result["not_looked_at"]:  # no error: those who halt with the rights of one attack may look at its kinds only
+        if result["not_looked_at"]:  # no error: credentials for a single attack may list only its kinds
             told = ", ".join(result["not_looked_at"])
             module.warn(f"What was left behind was not looked for where these credentials may not list: {told}.")
         result["changed"] = result["changed"] or bool(result["removed"])
@@ -157,7 +157,7 @@ def _revert_one(cluster, journal, entry, result):
 
 
 def _remove_residue(cluster, journal, namespaces, check_mode, result):
-    """What cannot be removed keeps nothing else from being removed."""
+    """Remove residue; a failure does not prevent the removal of the rest."""
     try:
         left = residue.find(cluster, journal, namespaces, result["not_looked_at"])
     except AttackError as error:

@@ -204,7 +204,7 @@ class Scale(KubeAttack):
         while True:
             found = self.cluster.get(kind, self.params["name"], self.params["namespace"])
             told = found.get("status") or {}
-            # Until its controller has seen the new number, the status is that of the old one.
+            # The status is out of date until the controller has observed the new number.
             current = told.get("observedGeneration", 0) >= found["metadata"].get("generation", 0)
             ready, exist = told.get("readyReplicas", 0), told.get("replicas", 0)
             reached = current and ready == asked and exist == asked

@@ -76,7 +76,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal
 
 
 def renew(module):
-    """The deadlines of the renewed attacks by their ids; in check mode as they are. Errors: AttackError."""
+    """{id: deadline} of the renewed attacks; in check mode the current deadlines. Errors: AttackError."""
     journal, params = Journal(), module.params
     check_choice(params, ("id", "run_id"))
     seconds = read_renewal(params)
@@ -91,13 +91,13 @@ def renew(module):
             except OSError:
                 if attack_id in journal.ids():
                     raise AttackError(f"the deadline of {attack_id} cannot be written: is the disk full or read-only?")
-                continue  # undone a moment ago
+                continue  # just reverted
         renewed[attack_id] = _deadline(journal, attack_id)
     return renewed
 
 
 def _deadline(journal, attack_id):
-    """None when its journal is damaged; its deadline is moved all the same."""
+    """The deadline, or None when the journal is damaged; the deadline is renewed nevertheless."""
     try:
         return deadline(journal, journal.load(attack_id))
     except JournalDamaged:

@@ -184,9 +184,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadlin
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 DEFAULT_PERCENT = 70.0
-CLOSE = 0.01  # of what was asked: close enough to return
-TOO_LOW = 0.05  # of what was asked: this far below it is another attack
-WAIT = 30.0  # seconds that the module waits for a large amount at the most, and never more than half of the duration
+CLOSE = 0.01  # share of the requested amount: close enough to return
+TOO_LOW = 0.05  # shortfall as a share of the requested amount at which the attack fails
+WAIT = 30.0  # maximum of seconds that the module waits for a large amount, and at most half of the duration
 STALLED = 3.0  # seconds without growth
 
 
@@ -229,7 +229,7 @@ class MemoryStress(Attack):
         self.goal = self._goal(view)
 
     def _goal(self, view):
-        """What to hold here. Errors: BadOption when it would not leave the reserve to others."""
+        """The Goal for this target. Errors: BadOption when it would not leave the reserve free."""
         spare = view.available - self.reserve
         if self.percent is not None and self.params["of"] == "total":
             used = int(view.total * self.percent / 100.0)
@@ -256,7 +256,7 @@ class MemoryStress(Attack):
         self.room = cgroup.Room(self.id, memory=goal.most + goal.most // 50 + memory.WORKER, tasks=8)
         undo = Undo()
         self.room.undo(undo)
-        # With a room there is no limit around us, and the room's own must not count.
+        # With a control group of its own the worker has no enclosing limit, and the limit of that group must not count.
         worker = Worker("mem", lambda: memory.hold(goal, before.limited, end.over))
         slowly = f", {_units.human_size(self.rate)} in a second" if self.rate else ""
         if goal.used is None:

@@ -270,7 +270,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import
 
 MAX_FILTERS = 256
 WHICH = ("peers", "exclude", "ports", "local_ports", "exclude_ports", "protocols")  # options that choose packets; lists
-COUNTERS = ("direct_packets_stat", "refcnt")  # of qdiscs; they change by themselves
+COUNTERS = ("direct_packets_stat", "refcnt")  # of qdiscs; they change without an attack
 
 
 class Netem(Attack):
@@ -322,7 +322,7 @@ class Netem(Attack):
     }
 
     _chosen = None  # name of the interface
-    _found = None  # the place of the attack
+    _found = None  # the network namespace of the attack
 
     def validate(self):
         params = self.params
@@ -386,7 +386,7 @@ class Netem(Attack):
 
     def snapshot(self):
         name = self.interface.name
-        commands = [[self.tc, kind, "show", "dev", name] for kind in ("qdisc", "filter")]  # classes: flows of fair queues come and go
+        commands = [[self.tc, kind, "show", "dev", name] for kind in ("qdisc", "filter")]  # no classes, because those of fair queues change with the traffic
         return [(argv, self.host.output(self._place().argv(argv), COUNTERS)) for argv in commands]
 
     def plan(self, before):

@@ -170,10 +170,10 @@ from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadlin
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 DEFAULT_PERCENT = 10.0
-MOST = 1 << 22  # the kernel's own limit of process numbers
-CLOSE = 0.01  # of what was asked: close enough to return
-TOO_FEW = 0.05  # of what was asked: so far below it is another attack
-WAIT = 60.0  # seconds that the module waits at the most, and never more than half of the duration
+MOST = 1 << 22  # the kernel's own limit of pids
+CLOSE = 0.01  # share of the requested number: close enough to return
+TOO_FEW = 0.05  # shortfall as a share of the requested number at which the attack fails
+WAIT = 60.0  # maximum of seconds that the module waits, and at most half of the duration
 
 
 class PidExhaustion(Attack):
@@ -202,7 +202,7 @@ class PidExhaustion(Attack):
         return ["pids"]
 
     def guard(self):
-        # Where there is a room it is at the top, so the limits of a login's own group do not count.
+        # A stressor's own control group is at the top, so the limits of the login's group do not apply to it.
         self.from_top = bool(cgroup.Room("any", 0, 0).directories)
         pool = self.pool = process_slots.tightest(process_slots.pools(self.from_top))
         if self.reserve is None:

@@ -143,7 +143,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.worker impor
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._network import options as network_options, sockets
 
-MOST = 256  # of ports; the worker has a file descriptor for each
+MOST = 256  # ports; the worker needs a file descriptor for each
 UNPRIVILEGED = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 PATIENCE = 10.0  # seconds until all ports must be held
 

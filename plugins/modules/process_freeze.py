@@ -155,9 +155,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.worker impor
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Continue, Gone, Stopped, Undo
 
-# Whoever logs or asks for a user waits for these, sshd and sudo included.
+# Every process that logs or looks up a user waits for these, sshd and sudo included.
 WAITED_FOR = ("rsyslogd", "syslogd", "syslog-ng", "auditd", "sssd", "sssd_be", "sssd_nss", "sssd_pam", "nscd", "nslcd")
-WAIT_FOR_STOP = 3.0  # seconds; a process that waits for a disk stops when that is over
+WAIT_FOR_STOP = 3.0  # seconds; a process in disk wait stops only after it
 
 
 class ProcessFreeze(Attack):
@@ -175,7 +175,7 @@ class ProcessFreeze(Attack):
         return ["process:" + selection(self.params)]
 
     def snapshot(self):
-        """The chosen processes that run, and those that do not."""
+        """{"running", "stopped"}: the chosen processes by state."""
         told = selection(self.params)
         chosen = selected(self.params)
         if not chosen:
@@ -215,7 +215,7 @@ class ProcessFreeze(Attack):
         super().inject(plan)
 
     def _strobe(self, victims, until):
-        """The worker: frozen when it begins, then in turn; they run when it ends."""
+        """The worker: it starts with frozen processes, alternates, and ends with running ones."""
         frozen, change = True, time.monotonic()
         while uptime() < until:
             change += self.interval
@@ -242,7 +242,7 @@ class ProcessFreeze(Attack):
         }
 
     def _watch(self, victims):
-        """How many are stopped at one time, once the kernel has had its time."""
+        """The largest number of processes stopped at the same time, measured until all are stopped or the time is over."""
         most, until = 0, time.monotonic() + WAIT_FOR_STOP + (2 * self.interval if self.params["interval"] is not None else 0)
         while time.monotonic() < until:
             alive = [victim for victim in victims if victim.alive()]
@@ -254,10 +254,10 @@ class ProcessFreeze(Attack):
 
 
 def _send(victims, number):
-    """A signal to each of these very processes; parents first, so that a frozen one begins no more children."""
+    """Send a signal to the processes; parents first, so that a frozen parent starts no more children."""
     for victim in victims:
         if not victim.alive():
-            continue  # the number may belong to a stranger by now
+            continue  # another process may have the pid by now
         try:
             os.kill(victim.pid, number)
         except OSError as error:

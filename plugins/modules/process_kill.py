@@ -150,8 +150,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.worker impor
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import ComesBack, NotRunning, Run, Undo
 
-RECOVER_SECONDS = 300  # what starts a service may wait until it is up
-WAIT_FOR_END = 3.0  # seconds; a program may take its time after TERM, and that is not ours to judge
+RECOVER_SECONDS = 300  # a start command may wait until its service is up
+WAIT_FOR_END = 3.0  # seconds; a program that takes longer to end after TERM is no error
 
 
 class ProcessKill(Attack):
@@ -215,14 +215,14 @@ class ProcessKill(Attack):
         number = getattr(signal, "SIG" + self.params["signal"])
         for victim in victims:
             if not victim.alive():
-                continue  # the number may belong to a stranger by now
+                continue  # another process may have the pid by now
             try:
                 os.kill(victim.pid, number)
             except OSError as error:
                 raise AttackError("pid %d (%s) cannot be signalled: %s" % (victim.pid, victim.name, error))
 
     def _again(self, until):
-        """The worker: kill what has come back, until the end."""
+        """The worker: kill matching processes again until the attack ends."""
         while uptime() + self.interval < until:
             time.sleep(self.interval)
             try:
@@ -230,7 +230,7 @@ class ProcessKill(Attack):
                 refuse_protected(victims)
                 self._send(victims)
             except AttackError:
-                continue  # nothing there at this moment
+                continue  # no matching process right now
 
     def verify(self, plan):
         until = time.monotonic() + WAIT_FOR_END

@@ -135,12 +135,12 @@ def revert(module):
 
 
 def _with_the_latest(journal, params, wanted, stuck):
-    """These ids; then, if it is all or there are none, those whose journal was just being written."""
+    """Yields the wanted ids; then, with all or without any, the ids of attacks whose journal was still being written."""
     yield from wanted
     if params["all"] or not wanted:
         try:
             journal.await_publishing()
-        except AttackError as error:  # what was reverted is told all the same
+        except AttackError as error:  # still report what was reverted
             stuck.append({"id": "an attack that is being made", "reason": str(error)})
         for attack_id in chosen(journal, params["id"], params["run_id"], params["all"]):
             if attack_id not in wanted:

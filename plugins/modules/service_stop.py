@@ -212,7 +212,7 @@ class ServiceStop(Attack):
         return plan
 
     def _again(self, found, until):
-        """The worker: stop what somebody started, until the end."""
+        """The worker: stop services that were started again, until the attack ends."""
         while uptime() + self.interval < until:
             time.sleep(self.interval)
             try:

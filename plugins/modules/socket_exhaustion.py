@@ -161,11 +161,11 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.worker impor
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._network import sockets
 
-LEAST_FREE = 50  # ports, whatever is asked for
+LEAST_FREE = 50  # ports: minimum of the reserve
 MOST_PROCESSES = 64
 MIB = 1 << 20
 PATIENCE = 60.0  # seconds until the ports must be held
-SLACK = 0.02  # of the usable ports: others open and close connections meanwhile
+SLACK = 0.02  # share of the usable ports: tolerance for connections of other programs
 
 
 class SocketExhaustion(Attack):
@@ -197,7 +197,7 @@ class SocketExhaustion(Attack):
         self._refuse_too_much()
 
     def _refuse_too_much(self):
-        """Errors: AttackError when memory or descriptors would run short before the ports do."""
+        """Errors: AttackError when memory or descriptors would run out before the ports."""
         needed = self.count * sockets.BYTES_PER_SOCKET
         memory = dict(line.split(":", 1) for line in self.host.read("/proc/meminfo").splitlines())
         available, total = [int(memory[name].split()[0]) * 1024 for name in ("MemAvailable", "MemTotal")]

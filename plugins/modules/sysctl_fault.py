@@ -209,7 +209,7 @@ class SysctlFault(Attack):
         if place.key:
             place.check()
         for number, change in enumerate(plan.changes):
-            self.journal.note(self.id, change.note, "\n")  # from here on the undo takes whatever it finds for a value of this attack
+            self.journal.note(self.id, change.note, "\n")  # while the note is empty, the undo treats any value as the attack's
             kernel_files.write_in(self.host, place, change.key.file, change.wanted)
             crash_point("inject:%d" % number)
             self.journal.note(self.id, change.note, f"{kernel_files.read_in(self.host, place, change.key.file)}\n")

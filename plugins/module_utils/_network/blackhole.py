@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The rules of a blackhole: what always passes, what is let pass, what is hit; in this order. Pure, but for the worker."""
+"""The rules of a blackhole, in this order: traffic that always passes, exceptions, attacked traffic. Pure, except for the worker."""
 
 import time
 
@@ -13,14 +13,14 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import 
 from ansible_collections.faultline.chaos.plugins.module_utils._network import options, protocols
 from ansible_collections.faultline.chaos.plugins.module_utils._network.firewall import PASS, REJECT, Rule
 
-# Without these IPv6 dies: too big, multicast listeners (switches forward solicitations only to them), router and neighbour discovery.
+# IPv6 fails without these: packet too big, multicast listeners (switches forward solicitations only to them), router and neighbour discovery.
 ICMPV6_PASS = (2, 130, 131, 132, 133, 134, 135, 136, 137, 143)
 ICMP_UNREACHABLE, ICMP_TOO_BIG = 3, 4
-MOST_NAMES = 512  # addresses of names
+MOST_NAMES = 512  # addresses that names resolve to
 
 
 def always_pass(directions, control_ports, control_addresses):
-    """Loopback, SSH to this host, the control addresses, DHCP, and what the networks themselves need. ARP never comes to these rules."""
+    """Rules that pass loopback, SSH to this host, the control addresses, DHCP and essential ICMP. ARP never reaches these rules."""
     rules = []
     for direction in directions:
         rules.append(Rule(PASS, direction, interface="lo"))
@@ -34,17 +34,17 @@ def always_pass(directions, control_ports, control_addresses):
 
 
 class Targets:
-    """What is hit and what of it is let pass, from the options of the module."""
+    """The attacked traffic and its exceptions, from the options of the module."""
 
     def __init__(self, action, directions, interface=None, ports=(), local_ports=(), protocols=(), passed=(), passed_ports=()):
         self.action = action
         self.directions = directions
         self.interface = interface
-        self.ports = ports  # of the other end
+        self.ports = ports  # remote
         self.local_ports = local_ports
         self.protocols = protocols  # as protocols.protocol() returns them; empty: all
         self.passed = passed  # networks
-        self.passed_ports = passed_ports  # of either end
+        self.passed_ports = passed_ports  # local or remote
 
     def exceptions(self):
         rules = []
@@ -55,13 +55,13 @@ class Targets:
                     rules.append(Rule(PASS, direction, protocol=protocol, far_ports=ports))
                     rules.append(Rule(PASS, direction, protocol=protocol, near_ports=ports))
         if self.action == REJECT and len(self.directions) == 2:
-            # What says no to packets that arrive has to leave.
+            # The replies that reject incoming packets must be able to leave.
             rules.append(Rule(PASS, "out", protocol="tcp", reset=True))
             rules += [Rule(PASS, "out", family=family, protocol="icmp", icmp=kind) for family, kind in ((4, ICMP_UNREACHABLE), (6, 1))]
         return rules
 
     def hits(self, networks=(None,)):
-        """The rules that drop or reject packets from and to the networks; None is everybody."""
+        """The rules that drop or reject packets from and to the networks; None means any address."""
         rules = []
         for direction in self.directions:
             for network in networks:
@@ -71,11 +71,11 @@ class Targets:
         return rules
 
     def _kinds(self):
-        """(protocol, ports of the other end, ports of this host) of each rule for one network."""
+        """(protocol, remote ports, local ports) of each rule for one network."""
         with_ports = bool(self.ports or self.local_ports)
         names = list(self.protocols) or (["tcp", "udp"] if with_ports else [None])
         if self.action == REJECT and names == [None]:
-            names = ["tcp", None]  # TCP gets a reset, the rest an ICMP message
+            names = ["tcp", None]  # TCP is answered with a reset, other protocols with an ICMP message
         found = []
         for name in names:
             if name not in protocols.WITH_PORTS:
@@ -86,13 +86,13 @@ class Targets:
 
 
 def _families(protocol, network):
-    """One rule is for both families, but for AH, which IPv6 has as a header before the protocol."""
+    """One rule covers both families, except for AH: in IPv6 it is a header before the protocol."""
     return (4, 6) if protocol == protocols.AH and network is None else (None,)
 
 
 def follow(host, firewall, targets, names, known, interval, until):
-    """The worker's life: look the names up again and again, and add what is new. Addresses are never taken out again, for a
-    name with many addresses shows some of them at a time, and connections outlive an answer."""
+    """The worker: resolve the names repeatedly and add rules for new addresses. Addresses are never removed, because a name
+    with many addresses returns only some of them at a time, and connections outlive an answer."""
     known = set(known)
     while uptime() < until:
         time.sleep(max(0.0, min(interval, until - uptime())))
@@ -108,5 +108,5 @@ def follow(host, firewall, targets, names, known, interval, until):
 
 
 def add(host, firewall, rules):
-    """Add rules to those in place. False when they are not there, for then there is nothing to add to."""
+    """Add rules to the active ones. False when those do not exist any more."""
     return all(host.run(argv, check=False, data=stdin)[0] == 0 for argv, stdin in firewall.more(rules))

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""DNS messages as far as a fault needs them: the question, answers of our own, the resolvers of a host. RFC 1035, EDNS: RFC 6891."""
+"""DNS messages as far as a fault needs them: queries, forged answers, the resolvers of a host. RFC 1035, EDNS: RFC 6891."""
 
 import ipaddress
 import os
@@ -17,7 +17,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 
 PORT = 53
 RESOLV_CONF = "/etc/resolv.conf"
-UPSTREAM_CONF = "/run/systemd/resolve/resolv.conf"  # the servers that systemd-resolved asks
+UPSTREAM_CONF = "/run/systemd/resolve/resolv.conf"  # the servers that systemd-resolved queries
 
 A, AAAA, ANY, OPT = 1, 28, 255, 41
 RCODES = {"servfail": 2, "nxdomain": 3, "block": 5}
@@ -30,7 +30,7 @@ _RESPONSE = 0x8000
 
 
 def domain(option, value):
-    """A domain in lower case without the last dot; "*.example.com" for all names below it. Errors: BadOption."""
+    """A domain in lower case without the trailing dot; "*.example.com" matches all names below it. Errors: BadOption."""
     text = value[:-1] if value.endswith(".") else value
     text = text.lower()
     rest = text[2:] if text.startswith("*.") else text
@@ -42,7 +42,7 @@ def domain(option, value):
 
 
 class Domains:
-    """Exact names and *.suffixes, each as domain() gives it."""
+    """Exact names and *.suffixes, as domain() returns them."""
 
     def __init__(self, patterns):
         self._names = frozenset(each for each in patterns if not each.startswith("*."))
@@ -56,12 +56,12 @@ class Domains:
 
 
 class Query:
-    """The one question of a message."""
+    """The question of a message."""
 
     __slots__ = ("id", "flags", "name", "kind", "end", "edns")
 
     def __init__(self, data):
-        """Errors: ValueError when it is not a plain query."""
+        """Errors: ValueError when the message is not a standard query."""
         if len(data) < 17:
             raise ValueError("too short")
         self.id, self.flags, questions, answers, authorities, _more = struct.unpack_from("!6H", data)
@@ -82,7 +82,7 @@ class Query:
 
 
 def parse(data):
-    """A Query, or None for what is not a plain one."""
+    """A Query, or None when the message is not a standard query."""
     try:
         return Query(data)
     except ValueError:
@@ -90,7 +90,7 @@ def parse(data):
 
 
 def answer(data, query, rcode, addresses=()):
-    """The answer to a query: an rcode, or addresses of the type asked for. Nobody keeps it: its time to live is 0, and there is no SOA."""
+    """The answer to a query: an rcode, or addresses of the requested type. It is not cached: its TTL is 0, and it has no SOA."""
     records = b""
     count = 0
     for each in addresses:
@@ -109,7 +109,7 @@ def question(number, name, kind=A):
 
 
 class Reply:
-    """What came back: rcode (None: nothing in time) as a name, how long it took, and the addresses in it."""
+    """The result of a query: rcode as a name (None after a timeout), response time, and the addresses in the answer."""
 
     def __init__(self, rcode, seconds, addresses=()):
         self.rcode = rcode
@@ -124,7 +124,7 @@ class Reply:
 
 
 def ask(server, name, kind, patience, port=PORT):
-    """One query by UDP to an address: a Reply."""
+    """Send one query by UDP to an address; returns a Reply."""
     number = struct.unpack("!H", os.urandom(2))[0]
     message = question(number, name, kind)
     begun = time.monotonic()
@@ -141,7 +141,7 @@ def ask(server, name, kind, patience, port=PORT):
                 if len(data) >= 12 and data[:2] == message[:2]:
                     return Reply(_rcode(data), time.monotonic() - begun, addresses_of(data))
         except OSError:
-            pass  # nobody there, or not in time
+            pass  # port closed or timeout
     return Reply(None, time.monotonic() - begun)
 
 
@@ -151,7 +151,7 @@ def _rcode(data):
 
 
 def addresses_of(data):
-    """The addresses among the answers of a message; what cannot be read ends the list."""
+    """The addresses in the answer section of a message, up to the first record that cannot be parsed."""
     found = []
     try:
         _id, _flags, questions, answers = struct.unpack_from("!4H", data)
@@ -182,7 +182,7 @@ def _past_name(data, at):
 
 
 class Resolver:
-    """A DNS server that the host asks. behind: it is asked by another one of the host, so a query may meet the attack twice."""
+    """A DNS server that the host uses. behind: it is the upstream of another resolver of the host, so the attack may hit a query twice."""
 
     def __init__(self, address, behind):
         self.address = address
@@ -190,7 +190,7 @@ class Resolver:
 
 
 def resolvers(text, upstream=""):
-    """The Resolvers that a resolv.conf names, and those behind the stub of systemd-resolved. Errors: AttackError."""
+    """The Resolvers listed in a resolv.conf, and those behind the stub of systemd-resolved. Errors: AttackError."""
     found = []
     for behind, lines in ((False, text), (True, upstream)):
         for value in _servers(lines):
@@ -204,7 +204,7 @@ def resolvers(text, upstream=""):
                 raise AttackError(f"the resolver {value} of the target cannot be redirected: {error}")
             if address not in [each.address for each in found]:
                 found.append(Resolver(address, behind))
-    return found or [Resolver(ipaddress.ip_address("127.0.0.1"), False)]  # as the C library does
+    return found or [Resolver(ipaddress.ip_address("127.0.0.1"), False)]  # the default of the C library
 
 
 def _servers(text):

@@ -4,10 +4,10 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""A DNS forwarder as a worker: it answers some names wrongly, late or not at all, and passes everything else on.
+"""A DNS forwarder as a worker: it answers some names wrongly, late or not at all, and forwards all other queries.
 
-Three processes: the leader holds the sockets and starts the others again when they end; the server, which has given up root, answers;
-the watcher runs the undo when the leader is gone, so that the host is not left with a redirect to nobody.
+Three processes: the leader holds the sockets and restarts the others when they end; the server answers queries without root privileges;
+the watcher runs the undo when the leader is gone, so that no redirect to a closed port stays on the host.
 """
 
 import collections
@@ -25,11 +25,11 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import detach
 from ansible_collections.faultline.chaos.plugins.module_utils._network import dns
 
-MOST_WAITING = 1024  # queries that wait for a resolver; the oldest give way
-MOST_CONNECTIONS = 64  # of TCP
+MOST_WAITING = 1024  # queries that wait for a resolver; the oldest are dropped
+MOST_CONNECTIONS = 64  # TCP
 PATIENCE = 15.0  # seconds that a query may wait for a resolver
-MEMORY = 768 << 20  # bytes of address space of the server; it uses a fraction
-LATE = 60.0  # seconds that the server goes on after the deadline: the undo comes first
+MEMORY = 768 << 20  # bytes: limit of the server's address space, of which it uses a fraction
+LATE = 60.0  # seconds that the server keeps running after the deadline, so that the undo removes the redirect first
 RESPAWNS = 20
 
 
@@ -46,14 +46,14 @@ class Fault:
         return query is not None and query.name in self.domains
 
     def answer(self, data, query):
-        """Bytes to send back; None: nobody answers."""
+        """The answer in bytes, or None for no answer."""
         if self.mode == "timeout":
             return None
         return dns.answer(data, query, dns.RCODES.get(self.mode, 0), self.addresses)
 
 
 class Endpoint:
-    """The stand-in of one resolver, on a loopback port of its own."""
+    """The stand-in for one resolver, on its own loopback port."""
 
     def __init__(self, resolver, port):
         self.resolver = resolver
@@ -77,7 +77,7 @@ class Endpoint:
 
 
 def run(endpoints, fault, uid, script, until):
-    """The leader. script: the undo, run when this goes wrong; until: the deadline in seconds since boot."""
+    """The leader. script: the undo, run when the forwarder fails; until: the deadline in seconds since boot."""
     for each in endpoints:
         each.listen()
     leader = os.getpid()
@@ -110,12 +110,12 @@ def _watch(leader, script, until):
     write_proc("/proc/self/oom_score_adj", "0")
     while os.getppid() == leader and uptime() < until + 5:
         time.sleep(0.2)
-    _undo(script)  # the leader is gone, or the dead-man did not come
+    _undo(script)  # the leader is gone, or the dead-man timer did not fire
     time.sleep(LATE)
 
 
 def _undo(script):
-    """Run the undo in a session of its own: it ends us."""
+    """Run the undo in its own session, because it kills this process."""
     argv = ["/bin/sh", script, "worker"]
     detach(lambda: os.execv(argv[0], argv), oom_score=-1000)
 
@@ -134,17 +134,17 @@ def _serve(endpoints, fault, uid, until):
 
 
 class Server:
-    """Serves all endpoints until a second since boot."""
+    """Serves all endpoints. until: in seconds since boot."""
 
     def __init__(self, endpoints, fault, until):
         self.endpoints = endpoints
         self.fault = fault
         self.until = until
         self.selector = selectors.DefaultSelector()
-        self.waiting = collections.OrderedDict()  # socket to a resolver -> (endpoint, client, query's bytes, expiry)
+        self.waiting = collections.OrderedDict()  # socket to a resolver -> (endpoint, client, bytes of the query, expiry)
         self.later = []  # heap of (due, number, endpoint, bytes, client)
         self.number = 0
-        self.passed = {}  # (name, type) -> until when each delayed query of that kind may pass a second endpoint
+        self.passed = {}  # (name, type) -> one expiry per delayed query, which may pass a second endpoint until then
         self.connections = threading.BoundedSemaphore(MOST_CONNECTIONS)
 
     def run(self):
@@ -158,10 +158,10 @@ class Server:
                 try:
                     action(key.fileobj, what)
                 except OSError:
-                    continue  # of one query or client; the others go on
+                    continue  # affects only one query or client
             self._due()
 
-    # UDP: everything in this thread
+    # UDP: all in this thread
 
     def _query(self, sock, endpoint):
         data, client = sock.recvfrom(65535)
@@ -179,11 +179,11 @@ class Server:
     def _hits(self, endpoint, query):
         if not self.fault.hits(query):
             return False
-        # What a stub of the host asks further for a query that was delayed already is not delayed again.
+        # When a local stub resolver forwards a query that was already delayed, do not delay it again.
         return not (self.fault.mode == "delay" and endpoint.resolver.behind and self._delayed_already(query))
 
     def _delayed_already(self, query):
-        """Whether one such query was passed on a moment ago; each counts once."""
+        """Whether an equal query was delayed and forwarded recently; uses up its entry."""
         passed = self.passed.get((query.name, query.kind), [])
         while passed:
             if time.monotonic() < passed.pop():
@@ -213,7 +213,7 @@ class Server:
 
     def _reply(self, sock, _nothing):
         if sock not in self.waiting:
-            return  # it gave way to others a moment ago
+            return  # just dropped in favour of newer queries
         endpoint, client, query, _expiry = self.waiting[sock]
         try:
             data = sock.recv(65535)
@@ -233,13 +233,13 @@ class Server:
         del self.waiting[sock]
 
     def _failed(self, endpoint, data, client):
-        """The resolver cannot be reached: the client shall know at once, as it would without us."""
+        """The resolver cannot be reached: answer SERVFAIL, so that the client learns it at once, as without the attack."""
         query = dns.parse(data)
         if query is not None:
             endpoint.udp.sendto(dns.answer(data, query, dns.RCODES["servfail"]), client)
 
     def _due(self):
-        """Send on what has waited long enough, forget what waited too long."""
+        """Forward the queries whose delay is over, drop those whose resolver did not answer in time."""
         now = time.monotonic()
         while self.later and self.later[0][0] <= now:
             _due, _number, endpoint, data, client = heapq.heappop(self.later)
@@ -279,7 +279,7 @@ class Server:
                 upstream, told = _ask_by_tcp(endpoint, upstream, data)
                 client.sendall(struct.pack("!H", len(told)) + told)
         except (OSError, EOFError):
-            pass  # either end has had enough
+            pass  # one end closed the connection
         finally:
             for each in (client, upstream):
                 if each is not None:
@@ -288,7 +288,7 @@ class Server:
 
 
 def _ask_by_tcp(endpoint, upstream, data):
-    """(connection, answer). Some servers close a connection after one query: then another one is made. Errors: EOFError, OSError."""
+    """(connection, answer). Reconnects when the server closed the connection after one query. Errors: EOFError, OSError."""
     if upstream is not None:
         try:
             upstream.sendall(struct.pack("!H", len(data)) + data)

@@ -4,16 +4,16 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Packet filter rules of our own, beside whatever rules are there, and their undo.
+"""The attack's packet filter rules, beside all existing rules, and their undo.
 
     firewall = choose(host, attack_id, rules, place)   # in guard(): the first back-end that the kernel can carry
     firewall.steps()                                   # in plan(): (argv, stdin), all or nothing in nft, and in each table of iptables
     firewall.undo(undo)                                # in plan(): adds steps and checks
     firewall.read()                                    # in verify(): rules and packets, as the kernel counts them
 
-nft gets a table of our own, iptables chains of our own and a jump to each at the top of a built-in chain. Nothing else is
-listed for change, flushed, or deleted by position; somebody else's rules stay byte by byte what they were.
-A rule that passes ends only our own rules: the host's own firewall still judges the packet.
+nft gets a managed table, iptables gets managed chains and a jump to each at the top of a built-in chain. Nothing else is
+rewritten, flushed, or deleted by position; foreign rules stay unchanged byte by byte.
+A pass rule only ends the evaluation of managed rules: the host's own firewall still judges the packet.
 """
 
 import hashlib
@@ -35,10 +35,10 @@ _PASSES = ("accept", "RETURN")
 
 
 class Rule:
-    """What happens to packets of one direction that match everything given. Ports are (low, high).
+    """What happens to packets of one direction that match all given fields. Ports are (low, high).
 
-    network and far_ports are of the other end, near_ports of this host. In the table nat (redirect, and pass with table=NAT)
-    to_port is the local port that the packet goes to instead; "out" are this host's own packets.
+    network and far_ports belong to the remote end, near_ports to this host. In the table nat (redirect, and pass with table=NAT)
+    to_port is the local port that the packet is redirected to; "out" means packets that this host sends itself.
     """
 
     def __init__(
@@ -61,16 +61,16 @@ class Rule:
     ):
         self.kind = kind
         self.direction = direction  # in, out
-        self.network = network  # of the module ipaddress
+        self.network = network  # an ipaddress network
         self.family = network.version if network is not None else family  # 4, 6, None for both
-        self.protocol = protocol  # tcp, udp, icmp (ICMPv6 in IPv6), the number of another one, None for all
+        self.protocol = protocol  # tcp, udp, icmp (ICMPv6 in IPv6), the number of another protocol, None for all
         self.far_ports = far_ports
         self.near_ports = near_ports
         self.interface = interface
-        self.icmp = icmp  # a type; needs a family
+        self.icmp = icmp  # ICMP type; needs a family
         self.icmp_code = icmp_code
         self.reset = reset  # only TCP resets
-        self.uid = uid  # only packets of processes of this user; direction out
+        self.uid = uid  # only packets of this user's processes; direction out
         self.mark = mark  # only packets with this mark
         self.to_port = to_port
         self.table = table or (NAT if kind == REDIRECT else FILTER)
@@ -81,7 +81,7 @@ class Rule:
 
     @property
     def ends(self):
-        """(word for the other end, word for this end), as in "dport"."""
+        """(prefix of the remote end, prefix of the local end), as in "dport"."""
         return ("d", "s") if self.direction == "out" else ("s", "d")
 
 
@@ -90,10 +90,10 @@ def digest(attack_id):
 
 
 def choose(host, attack_id, rules, place=HERE):
-    """The first of nft, iptables, iptables-nft and iptables-legacy that is there and that the kernel can carry the rules with.
+    """The first of nft, iptables, iptables-nft and iptables-legacy that is installed and whose rules the kernel supports.
 
-    Tried in a throw-away network namespace; in check mode nothing is tried, for that would load kernel modules.
-    Errors: AttackError with what each of them said.
+    Tried in a throw-away network namespace; in check mode nothing is tried, because that would load kernel modules.
+    Errors: AttackError with the message of each program.
     """
     if len(rules) > MOST_RULES:
         raise AttackError("this makes %d rules, the most is %d: name networks and port ranges instead of single ones" % (len(rules), MOST_RULES))
@@ -116,7 +116,7 @@ def has_ipv6(host):
 
 
 class _Firewall:
-    """What both back-ends share. place: where the rules go (see _host/namespace.py)."""
+    """What both back-ends share. place: the network namespace of the rules (see _host/namespace.py)."""
 
     def __init__(self, host, attack_id, rules, place, suffix):
         self.host = host
@@ -126,7 +126,7 @@ class _Firewall:
         self._prepare(suffix)
 
     def try_kernel(self):
-        """None, or why this back-end cannot do it."""
+        """None, or why this back-end cannot load the rules."""
         for argv, stdin in self._steps():
             problem = trial.problem(self.host, argv, stdin)
             if problem is not None:
@@ -134,11 +134,11 @@ class _Firewall:
         return None
 
     def steps(self):
-        """(argv, stdin) that put all rules in place."""
+        """(argv, stdin) of the commands that add all rules."""
         return [(self.place.argv(self._patiently(argv)), stdin) for argv, stdin in self._steps()]
 
     def more(self, rules):
-        """(argv, stdin) that add rules behind those that are there, for a worker while the attack is active."""
+        """(argv, stdin) of the commands with which a worker appends rules while the attack is active."""
         return [(self.place.argv(self._patiently(argv)), stdin) for argv, stdin in self._more(rules)]
 
     def _patiently(self, argv):
@@ -155,7 +155,7 @@ class _Firewall:
         return kind(title, self.place.undo_argv(argv), guards)
 
     def _finish(self, undo, steps, checks):
-        if self.place.guards:  # one look for the namespace, for it costs
+        if self.place.guards:  # look for the namespace once, because that is expensive
             steps, checks = [When(self.place.guards, steps)], [When(self.place.guards, checks)]
         undo.steps += steps
         undo.checks += checks
@@ -179,7 +179,7 @@ class _Firewall:
 
 
 class Nft(_Firewall):
-    """A table of ours in the family inet; for nat one in ip and one in ip6, as kernels before 5.2 know no other."""
+    """A managed table in the family inet; for nat one in ip and one in ip6, because kernels before 5.2 have no inet nat."""
 
     name = "nft"
     HOOKS = {(FILTER, "in"): "input", (FILTER, "out"): "output", (NAT, "in"): "prerouting", (NAT, "out"): "output"}
@@ -208,7 +208,7 @@ class Nft(_Firewall):
             lines.append(f"create table {family} {self.table}")
             hooks = sorted(set((rule.table, rule.direction) for rule in self.rules if family in self._homes(rule)))
             for kind, direction in hooks:
-                # Before everybody else's at the usual priorities, so that our counters see what the host would let pass as well.
+                # Before the chains at the usual priorities, so that the counters also include packets that the host's firewall would accept.
                 head = "type %s hook %s priority %d; policy accept;" % (kind, self.HOOKS[(kind, direction)], -5 if kind == FILTER else -105)
                 lines.append(f"add chain {family} {self.table} {self._chain(kind, direction)} {{ {head} }}")
         return [([self.nft, "-f", "-"], "\n".join(lines + self._lines(self.rules)) + "\n")]
@@ -244,7 +244,7 @@ class Nft(_Firewall):
         elif rule.protocol == "icmp" and family is None:
             words += ["meta", "l4proto", "{ %d, %d }" % (protocols.ICMP, protocols.ICMPV6)]
         elif rule.protocol == protocols.AH and family == 6:
-            words += ["ip6", "nexthdr", str(protocols.AH)]  # l4proto is what follows it
+            words += ["ip6", "nexthdr", str(protocols.AH)]  # l4proto is the protocol after the AH header
         elif rule.protocol is not None:
             words += ["meta", "l4proto", str(protocols.number(rule.protocol, family))]
         for end, ports in ((far, rule.far_ports), (near, rule.near_ports)):
@@ -287,7 +287,7 @@ class Nft(_Firewall):
 
 
 class Iptables(_Firewall):
-    """Chains of ours, and a jump to each at the top of a built-in chain."""
+    """Managed chains, and a jump to each at the top of a built-in chain."""
 
     BUILT_IN = {(FILTER, "in"): ("INPUT", "I"), (FILTER, "out"): ("OUTPUT", "O"), (NAT, "in"): ("PREROUTING", "P"), (NAT, "out"): ("OUTPUT", "N")}
 
@@ -300,13 +300,13 @@ class Iptables(_Firewall):
         self.programs, self.locking = {}, None
         for family, tool in sorted(_families(self.rules, self.host).items()):
             self.programs[family] = (self.host.tool(tool + suffix), self.host.tool(f"{tool}{suffix}-restore"))
-            self.locking = self.locking or Locking(self.host, tool + suffix)  # both are one program
+            self.locking = self.locking or Locking(self.host, tool + suffix)  # the same program serves both families
 
     def _patiently(self, argv):
         return self.locking.patiently(argv)
 
     def _chains(self):
-        """(family, table, built-in chain, our chain), in a fixed order."""
+        """(family, table, built-in chain, managed chain), in a fixed order."""
         found = set()
         for rule in self.rules:
             for family in rule.families:
@@ -315,7 +315,7 @@ class Iptables(_Firewall):
         return [(family, table, built_in, CHAIN_PREFIX + self.key + end) for family, table, built_in, end in sorted(found)]
 
     def _steps(self):
-        """One run of iptables-restore for each family and table: chains, rules and jumps in one go."""
+        """One run of iptables-restore for each family and table adds chains, rules and jumps."""
         found = []
         for family in sorted(self.programs):
             for table in (FILTER, NAT):
@@ -354,7 +354,7 @@ class Iptables(_Firewall):
             kind = str(rule.icmp) if rule.icmp_code is None else "%d/%d" % (rule.icmp, rule.icmp_code)
             words += ["-p", "icmp", "--icmp-type", kind] if family == 4 else ["-p", "icmpv6", "--icmpv6-type", kind]
         elif rule.protocol == protocols.AH and family == 6:
-            words += ["-m", "ah"]  # ip6tables takes what follows it for the protocol
+            words += ["-m", "ah"]  # for ip6tables the protocol is the one after the AH header
         elif rule.protocol is not None:
             words += ["-p", str(protocols.number(rule.protocol, family))]
         for end, ports in ((far, rule.far_ports), (near, rule.near_ports)):
@@ -384,8 +384,8 @@ class Iptables(_Firewall):
         return [self.programs[family][1], "--noflush"] + self.locking.restore
 
     def undo(self, undo):
-        """Of each table: all at once, which is quick; when that is refused, for part of it is gone, the jumps first, as with them
-        the attack ends, then the chains."""
+        """For each table: remove everything in one run, which is quick. If that is refused because part is gone already, remove
+        the jumps first, which ends the attack, then the chains."""
         steps, checks = [], []
         chains = self._chains()
         kind, tries = (Run, 1) if self.locking.has_lock else (Insist, TRIES)
@@ -421,7 +421,7 @@ class Iptables(_Firewall):
 
 
 def _families(rules, host):
-    """{4: "iptables", 6: "ip6tables"}, as far as the rules need them; rules for both leave out IPv6 where the kernel has none."""
+    """{4: "iptables", 6: "ip6tables"}, as far as the rules need them; rules for both families skip IPv6 where the kernel lacks it."""
     found = {}
     if any(4 in rule.families for rule in rules):
         found[4] = "iptables"

@@ -4,9 +4,10 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""An interface taken down, and all that the kernel forgets about it then: IPv6 addresses, routes, permanent neighbours.
+"""Taking an interface down, and restoring what the kernel then drops: IPv6 addresses, routes, permanent neighbours.
 
-Each is kept as the line that ip(8) prints, which is also what ip takes to add it again. What could not be added again exactly is refused.
+Each object is saved as the line that ip(8) prints, which ip also accepts to add it again. Objects that could not be restored exactly are
+refused.
 """
 
 import os
@@ -24,7 +25,7 @@ PARTS = ("addresses4", "addresses6", "routes4", "routes6", "neighbours", "proxie
 
 
 def commands(ip, name):
-    """The commands that print what there is on an interface, by part. ip leaves out multipath routes when asked for one device."""
+    """{part: command that prints this part of an interface's state}. Routes are not filtered by device: ip would omit multipath routes."""
     return {
         "up": [ip, "-o", "link", "show", "dev", name, "up"],
         "addresses4": [ip, "-o", "-4", "addr", "show", "dev", name],
@@ -38,7 +39,7 @@ def commands(ip, name):
 
 
 def read(host, ip, name):
-    """{part: lines of ip, without blanks around them}. Errors: AttackError."""
+    """{part: stripped lines of ip}. Errors: AttackError."""
     asked = commands(ip, name)
     found = {}
     for part in PARTS:
@@ -51,7 +52,7 @@ def read(host, ip, name):
 
 
 def text(state):
-    """What there is, for --diff."""
+    """The state as text, for --diff."""
     return "\n".join(" ".join(line.replace("\\", " ").split()) for part in PARTS for line in state[part])
 
 
@@ -66,7 +67,7 @@ def _value(words, key):
 
 
 def _refuse_foreign_sources(routes, addresses, name):
-    """The kernel takes an IPv6 address that goes out of the routes of other interfaces as well."""
+    """Errors: NotRestorable when a route of another interface uses an IPv6 address of this one: the kernel drops the source from that route."""
     ours = set(_value(line.split(), "inet6").partition("/")[0] for line in addresses)
     for line in routes:
         if name not in devices(line) and _value(line.split(), "src") in ours:
@@ -74,7 +75,7 @@ def _refuse_foreign_sources(routes, addresses, name):
 
 
 def refuse_unrestorable(state, name):
-    """Errors: NotRestorable for what could not be put back exactly."""
+    """Errors: NotRestorable for state that could not be restored exactly."""
     for line in state["addresses6"]:
         words = line.split()
         own = _value(words, "inet6")
@@ -98,7 +99,7 @@ def refuse_unrestorable(state, name):
 
 
 def address_mark(line):
-    """The part of an address's line that tells it from others: "inet6 2001:db8::1/64 "."""
+    """The part of an address's line that identifies it: "inet6 2001:db8::1/64 "."""
     words = line.split()
     kind = "inet" if "inet" in words else "inet6"
     peer = " peer {}".format(_value(words, "peer")) if "peer" in words else ""
@@ -139,7 +140,7 @@ def neighbour_argv(ip, line, name):
 
 
 def undo(host, ip, interface, state, alias, mark):
-    """The Undo that puts an interface up again with all that it had. alias: its description before, mark: the one of the attack."""
+    """The Undo that sets an interface up and restores its state. alias: its description before, mark: its description during the attack."""
     name, asked = interface.name, commands(ip, interface.name)
     guards = [SameBoot(), interface.guard()]
     down = Lacks(asked["up"], f": {name}")
@@ -166,7 +167,7 @@ def undo(host, ip, interface, state, alias, mark):
 
 
 def _waits(interface, asked, state):
-    """Steps that wait for what the kernel does by itself."""
+    """Steps that wait for the carrier and for the addresses that the kernel adds itself."""
     found = []
     if Host.read(interface.path + "/carrier").strip() == "1":
         found.append(Until("wait for its carrier", PATIENCE, [FileHolds(interface.path + "/carrier", "1")]))
@@ -177,18 +178,18 @@ def _waits(interface, asked, state):
 
 
 def _addresses(ip, asked, state, name):
-    """Steps that add addresses again. The kernel keeps those of IPv4; what else takes them away may be anybody."""
+    """Steps that restore addresses. The kernel keeps IPv4 addresses, but other programs may remove them meanwhile."""
     found = []
     for part in ("addresses4", "addresses6"):
         for line in reversed(state[part]) if part == "addresses6" else state[part]:  # the kernel puts a new IPv6 address first
-            if _value(line.split(), "valid_lft") == "forever":  # one of DHCP is for its client to bring back
+            if _value(line.split(), "valid_lft") == "forever":  # the DHCP client restores its own
                 mark = address_mark(line)
                 found.append(Run(f"address {mark.strip()}, unless it is there", address_argv(ip, line, name), [Lacks(asked[part], mark)]))
     return found
 
 
 def _routes(ip, asked, state, name):
-    """Steps that add routes again: first those without a gateway, for the others are looked up in them."""
+    """Steps that restore routes: first those without a gateway, because gateways are resolved through them."""
     found = []
     for gateway in (False, True):
         for family in (4, 6):
@@ -196,7 +197,7 @@ def _routes(ip, asked, state, name):
             for line in state[part]:
                 words = line.split()
                 if words[0] in KERNELS_OWN or set(devices(line)) != {name} or ("via" in words) != gateway:
-                    continue  # a multipath route that only partly uses the interface comes back with it
+                    continue  # the kernel restores a multipath route that also uses other interfaces
                 if words[0] == "fe80::/64" and _value(words, "proto") == "kernel":
                     continue
                 found.append(Run(f"route {line}, unless it is there", route_argv(ip, family, line), [Misses(asked[part], line)]))
@@ -207,7 +208,7 @@ def _routes(ip, asked, state, name):
 
 
 def refuse_linked(interface):
-    """Errors: AttackError for what is not an interface of its own."""
+    """Errors: AttackError for loopback, for a port of a bridge or bond, and for an interface that carries others."""
     name = interface.name
     if int(Host.read(interface.path + "/flags", "0x0"), 16) & 0x8:
         raise AttackError(f"interface: {name} is a loopback interface, and the host itself needs it", option="interface")
@@ -220,7 +221,7 @@ def refuse_linked(interface):
 
 
 def control_devices(host, ip, networks):
-    """{interface: why} of those that the control path needs: to the peers of our SSH servers, at their local addresses, to some networks."""
+    """{interface: reason} for interfaces that the control path needs: routes to SSH peers, their local addresses, routes to given networks."""
     found = {}
     for each in host.control_connections():
         found.setdefault(_way(host, ip, each.peer), f"the way back to {each.peer}")
@@ -233,7 +234,7 @@ def control_devices(host, ip, networks):
 
 
 def _way(host, ip, there):
-    """The device that packets to an address leave by, empty when there is none."""
+    """The device on the route to an address, empty when there is no route."""
     rc, out, _err = host.run([ip, "-o", "route", "get", str(there)], check=False)
     return (devices(out) or [""])[0] if rc == 0 else ""
 

@@ -7,7 +7,7 @@
 """The tc commands of a netem attack, and their undo. Pure: text in, text out.
 
 Two ways to put netem into a packet's path:
-  redirect  filters on the clsact hooks send chosen packets through an ifb device of ours that carries netem. The
+  redirect  filters on the clsact hooks send chosen packets through a managed ifb device that carries netem. The
             interface's own qdiscs are never touched, so an admin's tree stays as it is, counters included.
   band      for kernels before 4.5, or without ifb: a prio qdisc of four bands replaces the default root qdisc, everything
             goes to the first band and only chosen packets to the fourth, which carries netem. Never over an admin's qdisc.
@@ -37,10 +37,10 @@ ROOT_HANDLE = "fa17:"
 NETEM_HANDLE = "fa18:"
 # ICMPv6 types that always pass, as u32 matches them: packet too big (2), router and neighbour discovery (133 to 137).
 _DISCOVERY = ((2, 0xFF), (133, 0xFF), (134, 0xFE), (136, 0xFE))
-# Multicast listeners (130 to 132, 143), for switches forward discovery only to them. These are behind a hop-by-hop header of 8 bytes.
+# Multicast listeners (130 to 132, 143), because switches forward discovery only to them. They follow a hop-by-hop header of 8 bytes.
 _LISTENERS = ((130, 0xFE), (132, 0xFF), (143, 0xFF))
-_NO_OPTIONS = ["match", "u8", "0x05", "0x0f", "at", "0"]  # in the header of IPv4, so that all else is at its usual place
-_FIRST = ["match", "u16", "0x0000", "0x1fff", "at", "6"]  # no later fragment
+_NO_OPTIONS = ["match", "u8", "0x05", "0x0f", "at", "0"]  # IPv4 header without options, so that later fields are at fixed offsets
+_FIRST = ["match", "u16", "0x0000", "0x1fff", "at", "6"]  # first fragment or unfragmented
 
 
 def emulation(params):
@@ -104,15 +104,15 @@ def _percent(number):
 
 
 class Selection:
-    """Which packets pass and which are hit; in this order, the first match wins."""
+    """Which packets pass and which are attacked; in this order, the first match wins."""
 
     def __init__(self, control_ports, passed, hit, ports, protocols, local_ports=(), passed_ports=()):
         self.control_ports = control_ports
         self.passed = passed  # networks
-        self.hit = hit  # networks; empty: everything
-        self.ports = ports  # (low, high) of the other end; empty: all
-        self.local_ports = local_ports  # (low, high) of the target; empty: all
-        self.passed_ports = passed_ports  # (low, high) of either end
+        self.hit = hit  # networks; empty: all
+        self.ports = ports  # (low, high), remote; empty: all
+        self.local_ports = local_ports  # (low, high), on the target; empty: all
+        self.passed_ports = passed_ports  # (low, high), local or remote
         self.protocols = protocols  # as protocols.protocol() returns them; empty: all
 
     def matches(self, direction):
@@ -124,7 +124,7 @@ class Selection:
         for version, client, server in DHCP:
             family = "ip" if version == 4 else "ipv6"
             yield True, family, _protocol(family, 17) + _port(family, near_port, client, 0xFFFF) + _port(family, far_port, server, 0xFFFF)
-        yield True, "ip", _protocol("ip", 1) + _byte(3, 0xFF, 20) + _byte(4, 0xFF, 21) + _NO_OPTIONS + _FIRST  # too big
+        yield True, "ip", _protocol("ip", 1) + _byte(3, 0xFF, 20) + _byte(4, 0xFF, 21) + _NO_OPTIONS + _FIRST  # fragmentation needed
         for value, mask in _DISCOVERY:
             yield True, "ipv6", _protocol("ipv6", ICMPV6) + _byte(value, mask, 40)
         for value, mask in _LISTENERS:
@@ -167,7 +167,7 @@ class Selection:
 
 
 def _ports(family, end, ranges):
-    """Matches of ports of one end; a match of everything for no ranges."""
+    """Port matches for one end; without ranges a match for all packets."""
     return [_port(family, end, *pair) for low, high in ranges for pair in port_masks(low, high)] or [[]]
 
 
@@ -192,7 +192,7 @@ def _byte(value, mask, offset):
 
 
 def _port(family, end, value, mask):
-    """A port match. In IPv4 only where it is at its usual place: no options in the header, and not a later fragment."""
+    """A port match. In IPv4 only where the offset is fixed: no header options, and not a later fragment."""
     words = ["match", _word(family), end, str(value), f"0x{mask:04x}"]
     if family == "ip":
         words += _NO_OPTIONS + _FIRST
@@ -207,13 +207,13 @@ class Tree:
         self.tc, self.ip = [place.undo_argv([tool]) for tool in tools]
         self._link = place.argv([tools[1], "link"])
         self.interface = interface
-        self.guard = guard  # holds while this very interface is there
+        self.guard = guard  # true while this interface (not a later one of the same name) exists
         self.links, self.add, self.undo, self.checks = [], [], [], []
         self.carriers = []  # devices that carry netem
         self._pref = TC_PREF_FIRST
 
     def redirect(self, directions, device_of, netem, selection):
-        """The clsact way. device_of: direction -> name of our ifb."""
+        """Redirect through clsact hooks. device_of: direction -> name of the managed ifb."""
         dev = self.interface
         for direction in directions:
             self._carrier(device_of(direction), netem)
@@ -224,7 +224,7 @@ class Tree:
         self._undo_hook("clsact", [["egress"], ["ingress"]], filters)
 
     def ingress(self, device, netem, selection):
-        """The way in for kernels without clsact: the ingress qdisc, and an ifb."""
+        """Ingress for kernels without clsact: the ingress qdisc, and an ifb."""
         dev = self.interface
         self._carrier(device, netem)
         self.add.append(["qdisc", "add", "dev", dev, "handle", "ffff:", "ingress"])
@@ -232,8 +232,8 @@ class Tree:
         self._undo_hook("ingress", [["parent", "ffff:"]], filters)
 
     def _undo_hook(self, kind, parents, filters):
-        """Undo steps of a hook qdisc: all at once, so the control path passes until the last packet is hit; or, where
-        somebody else has put filters there meanwhile, just our own, those that hit before those that pass."""
+        """Undo steps of a hook qdisc: remove it as a whole, so that the control path passes until the attack ends. If it now has
+        foreign filters, remove only managed filters: those that attack before those that pass."""
         dev = self.interface
         there = OutputHas(self.tc + ["qdisc", "show", "dev", dev], f"qdisc {kind} ffff:")
         ours = [OnlyOurFilters(self.tc + ["filter", "show", "dev", dev] + parent) for parent in parents]
@@ -242,7 +242,7 @@ class Tree:
         self.undo[:0] = [When([self.guard, there], [whole, left])]
 
     def band(self, netem, selection):
-        """The prio way, egress only, over a default root qdisc."""
+        """Replace a default root qdisc by prio; egress only."""
         dev = self.interface
         self.add.append(["qdisc", "add", "dev", dev, "root", "handle", ROOT_HANDLE, "prio", "bands", "4", "priomap"] + ["0"] * 16)
         self.add.append(["qdisc", "add", "dev", dev, "parent", ROOT_HANDLE + "4", "handle", NETEM_HANDLE, "netem"] + netem)
@@ -268,7 +268,7 @@ class Tree:
         return OutputHas(self.ip + ["-o", "link", "show"], f": {device}:")
 
     def _filters(self, direction, parent, selection, device):
-        """Add the filters of one direction; returns the undo of each."""
+        """Add the filters of one direction; returns their undo steps."""
         dev = self.interface
         shown = self.tc + ["filter", "show", "dev", dev] + parent
         undo = []
@@ -286,5 +286,5 @@ class Tree:
 
 
 def count(matches):
-    """How many filters a selection makes in one direction."""
+    """The number of filters that a selection needs in one direction."""
     return sum(1 for _each in matches)

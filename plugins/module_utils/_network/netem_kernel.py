@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Whether and how the kernel of the target can carry netem, tried where it does no harm."""
+"""Whether and how the kernel of the target supports netem, tried in a throw-away network namespace."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._host import trial
@@ -12,9 +12,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._marks import TRIA
 
 
 def lacks_redirect(host, words):
-    """Try everything in a throw-away network namespace. None, or why redirect cannot work; raises when netem itself cannot.
+    """None, or why redirect cannot work. Errors: AttackError when netem itself cannot.
 
-    In check mode nothing is tried: it would load kernel modules.
+    In check mode nothing is tried, because that would load kernel modules.
     """
     tc, ip = host.tool("tc"), host.tool("ip")
     if host.check_mode:
@@ -27,7 +27,7 @@ def lacks_redirect(host, words):
             "Alma, linux-modules-extra-... on Ubuntu"
         )
     if host.has_tool("modprobe") and not host.read("/sys/module/ifb/initstate"):
-        host.run([host.tool("modprobe"), "-q", "ifb", "numifbs=0"], check=False)  # or it comes with ifb0 and ifb1
+        host.run([host.tool("modprobe"), "-q", "ifb", "numifbs=0"], check=False)  # the default would create ifb0 and ifb1
     if trial.problem(host, [ip, "link", "add", TRIAL_INTERFACE, "type", "ifb"]) is not None:
         return "the kernel has no ifb devices to go around it"
     filters = "qdisc add dev lo clsact\nfilter add dev lo egress protocol ip pref 1 u32 match u32 0 0 action pass\n"
@@ -38,7 +38,7 @@ def lacks_redirect(host, words):
 
 
 def mechanism(host, place, name, directions, words):
-    """redirect where the kernel and the interface allow it, else band (see netem.py). Errors: what is missing, and where to get it."""
+    """redirect where the kernel and the interface allow it, else band (see netem.py). Errors: AttackError, NotRestorable."""
     qdiscs = host.run(place.argv([host.tool("tc"), "qdisc", "show", "dev", name]))[1].splitlines()
     hooked = [line for line in qdiscs if line.startswith(("qdisc clsact", "qdisc ingress"))]
     root = [line.split()[1:3] for line in qdiscs if " root" in line]

@@ -24,14 +24,14 @@ DHCP = ((4, 68, 67), (6, 546, 547))  # family, port of the client, which is the 
 
 
 def interface_name(option, value):
-    """A name that an interface can have. Errors: BadOption."""
+    """A valid interface name. Errors: BadOption."""
     if not _INTERFACE.match(value) or value in (".", ".."):
         raise BadOption(option, value, "give the name of an interface, at most 15 letters, digits, and . _ - @")
     return value
 
 
 class Interface:
-    """An interface of the target, by its name in /sys/class/net."""
+    """An interface of the target, as /sys/class/net shows it."""
 
     def __init__(self, name):
         self.name = name
@@ -49,12 +49,12 @@ class Interface:
             raise AttackError(f"interface: {self.name} is a port of the bond {bond}: attack the bond", option="interface")
 
     def guard(self):
-        """The undo guard for this very interface: a later one of the same name has another index."""
+        """The undo guard for this interface: a later one of the same name has another index."""
         return FileHolds(self.path + "/ifindex", Host.read(self.path + "/ifindex").strip())
 
 
 class ShownInterface:
-    """An interface as ip shows it, in any network namespace (place, see _host/namespace.py): /sys/class/net shows only our own."""
+    """An interface as ip shows it, in any network namespace (place, see _host/namespace.py): /sys/class/net shows only the current one."""
 
     def __init__(self, host, place, name):
         self.name = name
@@ -73,14 +73,14 @@ class ShownInterface:
             raise AttackError(f"interface: {self.name} is a port of a bond: attack the bond", option="interface")
 
     def guard(self):
-        """As Interface.guard(): its number and name at the beginning of a line."""
+        """As Interface.guard(): index and name at the beginning of a line."""
         number, name = self._lines[self.name].split()[:2]
         text = f"{number} {name}"
         return OutputHas(self._place.undo_argv(self._show), text if number == "1:" else "\n" + text)
 
 
 def links(host, place):
-    """{name: line of ip -o link} of a place."""
+    """{name: line of ip -o link} in a namespace."""
     lines = host.run(place.argv([host.tool("ip"), "-o", "link", "show"]))[1].splitlines()
     return dict((line.split()[1].rstrip(":").partition("@")[0], line) for line in lines)
 
@@ -90,7 +90,7 @@ def _flags(line):
 
 
 def default_interface(host, place=None):
-    """The interface of the default route, IPv4 before IPv6, else the only one that is up. Errors: AttackError."""
+    """The interface of the default route (IPv4 before IPv6), else the only interface that is up. Errors: AttackError."""
     for family in ("-4", "-6"):
         argv = [host.tool("ip"), family, "route", "show", "default"]
         words = host.run(place.argv(argv) if place else argv, check=False)[1].split()
@@ -100,7 +100,7 @@ def default_interface(host, place=None):
         up = [name for name, line in sorted(links(host, place).items()) if "UP" in _flags(line) and "SLAVE" not in _flags(line)]
     else:
         up = [name for name in sorted(os.listdir("/sys/class/net")) if _is_up(name)]
-    # Those of attacks come and go: with them an active attack would not be recognised when it is asked for again.
+    # Skip interfaces that attacks add: they would change the default, and an active attack would not be recognised when it is requested again.
     up = [name for name in up if name != "lo" and not made_by_attack(name)]
     if len(up) == 1:
         return up[0]
@@ -123,12 +123,12 @@ def check_peers(option, values):
 
 
 def is_name(value):
-    """Whether text is meant as a host name, not as an address or a network."""
+    """Whether text is a host name, not an address or a network."""
     return not (":" in value or "/" in value or re.match(r"^[0-9.]+\Z", value))
 
 
 def network(option, value):
-    """An ipaddress network. Refuses what would be everything and IPv4 written as IPv6. Errors: BadOption."""
+    """An ipaddress network. Refuses networks that cover all addresses, and IPv4 written as IPv6. Errors: BadOption."""
     try:
         if "%" in value:
             raise ValueError("leave out the scope {}".format(value[value.index("%") :]))
@@ -143,7 +143,7 @@ def network(option, value):
 
 
 def resolve(option, values):
-    """Networks for addresses, networks and host names; names are asked of the target's resolver, now. Errors: AttackError."""
+    """Networks from addresses, networks and host names, which the target's resolver resolves now. Errors: AttackError."""
     found = []
     for value in values:
         if not is_name(value):
@@ -180,7 +180,7 @@ def port_masks(low, high):
 
 
 def refuse_control_path(host, option, networks, ports=(), ports_option="ports"):
-    """Errors: AttackError when the option aims at the controller itself or at SSH."""
+    """Errors: AttackError when the option targets the controller or SSH."""
     peers = set(peer for _port, peer in host.control_path())
     for each in networks:
         if each.num_addresses == 1 and each.network_address in peers:

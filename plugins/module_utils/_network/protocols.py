@@ -4,14 +4,14 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""IP protocols as options, by number or name. The names are those of IANA's list and what people call them; /etc/protocols of the target,
-which may be missing, is never asked, and the programs of the target are given numbers."""
+"""IP protocols as options, by number or name. The names are those of IANA's list and common aliases. /etc/protocols of the target, which
+may be missing, is never read, and the programs of the target get numbers."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._hints import did_you_mean
 
 TCP, UDP, ICMP, ICMPV6, AH = 6, 17, 1, 58, 51
-WITH_PORTS = ("tcp", "udp")  # those whose ports can be chosen
+WITH_PORTS = ("tcp", "udp")  # protocols with selectable ports
 NUMBERS = {
     "icmp": ICMP,
     "igmp": 2,
@@ -43,7 +43,7 @@ NUMBERS = {
 _ALSO = {"ipencap": 4, "ipv6": 41, "sit": 41, "ipv6-icmp": ICMPV6, "ospfigp": 89, "ipsec-esp": 50, "ipsec-ah": AH}
 _BY_NAME = dict(NUMBERS, **_ALSO)
 _OWN = {TCP: "tcp", UDP: "udp", ICMP: "icmp"}
-# Extension headers of IPv6, and the number that iptables takes for every protocol.
+# Extension headers of IPv6, and the number that means every protocol to iptables.
 _HEADERS = {0: "hop-by-hop options", 43: "routing", 44: "fragment", 59: "no next header", 60: "destination options"}
 
 
@@ -80,5 +80,5 @@ def check_ports(option, values, protocols):
 
 
 def name(known):
-    """How people call what protocol() returned."""
+    """The usual name of what protocol() returned."""
     return next((word for word, number in NUMBERS.items() if number == known), str(known))

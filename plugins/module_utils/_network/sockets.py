@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Sockets as a resource: who holds which port, ports held by a worker of ours, and how many ephemeral ports are free."""
+"""Sockets as a resource: which process holds which port, ports held by a worker, and the number of free ephemeral ports."""
 
 import os
 import resource
@@ -18,15 +18,15 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.process impo
 from ansible_collections.faultline.chaos.plugins.module_utils._host.tcp import LISTENING, address, socket_inodes
 
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
-RANGE = "/proc/sys/net/ipv4/ip_local_port_range"  # of IPv6 as well
+RANGE = "/proc/sys/net/ipv4/ip_local_port_range"  # also valid for IPv6
 RESERVED = "/proc/sys/net/ipv4/ip_local_reserved_ports"
-BYTES_PER_SOCKET = 4096  # of memory: socket, inode, file, bind bucket and our own object; 3.7 KiB measured for TCP
-STRIDE = 16  # passes that free_ports() asks in
-SPARE_FILES = 64  # descriptors that a holder leaves to itself
+BYTES_PER_SOCKET = 4096  # of memory: socket, inode, file, bind bucket and Python object; 3.7 KiB measured for TCP
+STRIDE = 16  # number of passes of free_ports()
+SPARE_FILES = 64  # descriptors that a holder keeps for other uses
 
 
 class Socket:
-    """One line of /proc/net/tcp and its like."""
+    """One line of /proc/net/tcp, tcp6, udp or udp6."""
 
     __slots__ = ("_address", "port", "state", "inode")
 
@@ -42,25 +42,25 @@ class Socket:
         return address(self._address)
 
     def overlaps(self, ip):
-        """Whether a bind to an address (None: all of them) would be in its way."""
+        """Whether this socket conflicts with a bind to an address (None: all addresses)."""
         return ip is None or self.address.is_unspecified or self.address == ip or ip.is_unspecified and ip.version == self.address.version
 
 
 def sockets(protocol):
-    """All sockets of tcp or udp that have a port, both families."""
+    """All tcp or udp sockets with a port, both families."""
     for name in (protocol, protocol + "6"):
         for line in Host.read("/proc/net/" + name).splitlines()[1:]:
             yield Socket(line)
 
 
 def holders(inodes):
-    """ "name (pid N)" of the processes that hold some sockets, for people."""
+    """ "name (pid N)" of the processes that hold the given sockets, for people."""
     found = ["%s (pid %d)" % (process.name, process.pid) for process in processes() if inodes & socket_inodes(process.pid)]
     return ", ".join(found) or "a process that cannot be seen from here (of another user, or in another namespace)"
 
 
 def in_the_way(protocol, ip, ports, connected=False):
-    """{port: who has it} of the ports that cannot be bound to an address (None: all). For TCP who listens, and with connected every other socket."""
+    """{port: its processes} for ports that cannot be bound to an address (None: all). TCP: only listeners, with connected all sockets."""
     found = {}
     for each in sockets(protocol):
         if each.port in ports and (protocol == "udp" or connected or each.state == LISTENING) and each.overlaps(ip):
@@ -69,9 +69,9 @@ def in_the_way(protocol, ip, ports, connected=False):
 
 
 def bind(protocol, ip, port, reuse=False):
-    """A socket on a port of an address; None is every address of both families. Errors: OSError.
+    """A socket bound to a port of an address; None means all addresses of both families. Errors: OSError.
 
-    reuse: connections of an ended server that the kernel still remembers are not in the way; a listener is.
+    reuse: connections of an ended server (TIME_WAIT) do not conflict; a listener still does.
     """
     if ip is None:
         family = socket.AF_INET6 if Host.read("/proc/net/if_inet6", None) is not None else socket.AF_INET
@@ -92,7 +92,7 @@ def bind(protocol, ip, port, reuse=False):
 
 
 def problem_of(ip):
-    """Why nothing can be bound to an address here, or None."""
+    """Why no socket can be bound to an address here, or None."""
     try:
         bind("udp", ip, 0).close()
     except OSError as error:
@@ -104,11 +104,11 @@ def problem_of(ip):
 
 
 def occupy(protocol, ip, ports, until):
-    """The worker: hold ports until that second since boot. TCP ports listen; nothing is accepted or read."""
+    """The worker: hold ports. until: in seconds since boot. TCP ports listen; nothing is accepted or read."""
     held = []
     for port in ports:
         found = bind(protocol, ip, port, reuse=protocol == "tcp")
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # what is sent here may wait in the least memory that the kernel allows
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # the smallest receive buffer that the kernel allows
         if protocol == "tcp":
             found.listen(0)
         held.append(found)
@@ -120,7 +120,7 @@ def occupy(protocol, ip, ports, until):
 
 
 def ephemeral(text, reserved=""):
-    """Ports that the kernel gives out by itself, from the texts of ip_local_port_range and ip_local_reserved_ports."""
+    """Ports that the kernel assigns automatically, from the texts of ip_local_port_range and ip_local_reserved_ports."""
     low, high = [int(word) for word in text.split()]
     ports = set(range(low, high + 1))
     for each in reserved.strip().split(","):
@@ -131,25 +131,25 @@ def ephemeral(text, reserved=""):
 
 
 def ports_in_use(protocol, ports):
-    """Those of some ports that any socket of a protocol has."""
+    """The given ports that are used by any socket of a protocol."""
     return set(each.port for each in sockets(protocol)) & set(ports)
 
 
 def to_take(usable, in_use, percent, reserve):
-    """How many more ports make that percentage of the usable ones taken, with at least reserve left."""
+    """How many more ports to take until percent of the usable ports are in use, with at least reserve left."""
     return max(0, min(int(usable * percent / 100.0), usable - reserve) - in_use)
 
 
 def files_allowed():
-    """Descriptors that one process of ours may have; only its own soft limit is moved, up to the hard one."""
+    """Descriptors that one helper may open; it raises only its own soft limit, up to the hard limit."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return (1 << 20 if hard == resource.RLIM_INFINITY else hard) - SPARE_FILES
 
 
 def exhaust(protocol, ports, count, helpers, until):
-    """The leader: hold count of some free ports until that second since boot, with helpers that share them.
+    """The leader: hold count of the given free ports, shared among helpers. until: in seconds since boot.
 
-    Ports are bound, not connected: no packet is sent, and the kernel gives a bound port to nobody else, in neither family.
+    Ports are bound, not connected: no packet is sent, and the kernel assigns a bound port to no other socket of either family.
     """
     leader = os.getpid()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -175,13 +175,13 @@ def _hold(protocol, ports, count, leader, until):
             held.append(bind(protocol, None, port))
             held[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         except OSError:
-            continue  # somebody took it a moment ago
+            continue  # another process just took it
     while os.getppid() == leader and uptime() < until:
         time.sleep(0.5)
 
 
 def held_by(leader):
-    """How many sockets a leader's helpers have."""
+    """The number of sockets that a leader's helpers hold."""
     total = 0
     for process in processes():
         try:
@@ -193,9 +193,9 @@ def held_by(leader):
 
 
 def free_ports(protocol, ports, patience=2.0):
-    """How many of some ports can be had, asked from the kernel: each is bound for a moment.
+    """The number of the given ports that are free, measured by binding each for a moment.
 
-    In passes of every 16th port; when patience (seconds) is over after a pass, the ports not asked are taken to be like the others.
+    In passes of every 16th port; when patience (seconds) is exceeded after a pass, the result is extrapolated to the remaining ports.
     """
     ports, asked, free, until = list(ports), 0, 0, time.monotonic() + patience
     for first in range(STRIDE):

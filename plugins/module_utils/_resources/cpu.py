@@ -4,12 +4,12 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""CPU load that stays where it was asked for, whatever else runs.
+"""CPU load that is held at a set point, whatever other processes do.
 
-One burner a CPU works for a share of each turn (about 0.1 s) and sleeps for the rest. Their leader reads the load of every CPU from
-/proc/stat twice a second and moves the shares: an integral controller with feed-forward of the set point, its output kept within 0..1
-so that it cannot wind up (K. J. Astrom, R. M. Murray: Feedback Systems, 2nd edition, chapter 11; the idea of a closed loop for CPU
-load: G. Carlucci, CPULoadGenerator). An open loop misses by the load of others, by late wake-ups and by what hypervisors take.
+One burner per CPU works for a share of each turn (about 0.1 s) and sleeps for the rest. Their leader reads the load of every CPU from
+/proc/stat twice a second and adjusts the shares: an integral controller with feed-forward of the set point, its output limited to 0..1
+against wind-up (K. J. Astrom, R. M. Murray: Feedback Systems, 2nd edition, chapter 11; the idea of a closed loop for CPU load:
+G. Carlucci, CPULoadGenerator). An open loop would miss the set point because of other load, late wake-ups and time stolen by hypervisors.
 """
 
 import mmap
@@ -26,13 +26,13 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.process impo
 
 TURN = 0.1  # seconds: a burner works, then sleeps
 LOOK = 0.5  # seconds between two looks at /proc/stat
-GAIN = 0.7  # of an error, corrected at each look: a burst of others is forgotten after two looks
+GAIN = 0.7  # share of the error that is corrected at each look: a burst of other load is corrected after two looks
 HIGHEST = 8191  # the kernel's own limit of CPU numbers
 _RANGE = re.compile(r"^(0|[1-9][0-9]{0,4})(?:-(0|[1-9][0-9]{0,4}))?\Z")
 
 
 def numbers(option, values):
-    """CPU numbers from ["0", "2-3"]: sorted, each once."""
+    """CPU numbers from ["0", "2-3"]: sorted, without duplicates. Errors: BadOption."""
     if not values:
         raise BadOption(option, values, "name at least one CPU, or leave the option out for all of them")
     found = set()
@@ -49,7 +49,7 @@ def numbers(option, values):
 
 
 def ranges(cpus):
-    """The opposite, for people: [0, 1, 2, 5] -> "0-2,5"."""
+    """The inverse of numbers(), as text for people: [0, 1, 2, 5] -> "0-2,5"."""
     runs = []
     for cpu in sorted(cpus):
         if runs and cpu == runs[-1][1] + 1:
@@ -62,13 +62,13 @@ def ranges(cpus):
 def usage(text):
     """{CPU: (busy, all)} in clock ticks since boot, from /proc/stat. Only online CPUs have a line there.
 
-    Busy is all but idle and waiting for I/O, as top and the monitoring count it; stolen time is busy, for others cannot have it.
+    Busy is all time except idle and I/O wait, as top and monitoring count it; stolen time is busy, because no process can use it.
     """
     found = {}
     for line in text.splitlines():
         fields = line.split()
         if fields and re.match(r"cpu[0-9]+\Z", fields[0]):
-            ticks = [int(field) for field in fields[1:9]]  # guest time, after these, is part of user time already
+            ticks = [int(field) for field in fields[1:9]]  # the later fields, guest time, are already part of user time
             found[int(fields[0][3:])] = (sum(ticks) - sum(ticks[3:5]), sum(ticks))
     return found
 
@@ -78,7 +78,7 @@ def look():
 
 
 def load(before, after):
-    """Load in percent of a CPU between two of its (busy, all); None when no time has passed (idle and iowait may even step back)."""
+    """Load of a CPU in percent between two (busy, all) pairs; None when no time has passed (idle and iowait may even decrease)."""
     passed = after[1] - before[1]
     if passed <= 0:
         return None
@@ -95,12 +95,12 @@ def measure(cpus, seconds):
 
 
 def allowed():
-    """CPUs that are online and that we may use."""
+    """CPUs that are online and allowed for this process."""
     return sorted(os.sched_getaffinity(0) & set(look()))
 
 
 def usable(cpu):
-    """Whether we may run on a CPU: pin ourselves to it for a moment."""
+    """Whether this process may run on a CPU, tested by pinning it there for a moment."""
     own = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {cpu})
@@ -111,7 +111,7 @@ def usable(cpu):
 
 
 class Controller:
-    """Of one CPU: which share of the time its burner works. target and measured are loads in percent, all programs together."""
+    """Controls one CPU: the share of time that its burner works. target and measured are total loads in percent, all programs included."""
 
     def __init__(self, target, others):
         self.target = target
@@ -128,16 +128,16 @@ class Controller:
 
 
 def target(percent, ramp, elapsed):
-    """The load wanted now: reached linearly over the ramp."""
+    """The current set point: rises linearly during the ramp."""
     return percent if elapsed >= ramp else percent * elapsed / ramp
 
 
 def drive(others, percent, ramp, until):
-    """The leader: start a burner on each CPU of others ({CPU: load before}), and steer them until that second since boot."""
+    """The leader: start a burner on each CPU of others ({CPU: load before}) and control them. until: in seconds since boot."""
     cpus = sorted(others)
     begun = uptime()
     shares = memoryview(mmap.mmap(-1, 8 * len(cpus))).cast("d")  # shared with the burners
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a burner that the OOM killer took stays dead, and no zombie
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a burner killed by the OOM killer is not restarted and leaves no zombie
     controllers = {}
     for index, cpu in enumerate(cpus):
         controllers[cpu] = Controller(target(percent, ramp, 0.0), others[cpu])
@@ -174,11 +174,11 @@ def burners(leader):
 
 
 def _burn(shares, index, cpu, leader, until):
-    """A burner: work for its share of each turn. Ends with its leader, and at its own deadline."""
+    """A burner: work for its share of each turn. It ends with its leader, or at the deadline."""
     os.sched_setaffinity(0, {cpu})
     chance = random.Random(os.getpid())
     while os.getppid() == leader and uptime() < until:
-        # Uneven turns: even ones could stay in step with the clock tick by which the kernel counts the load.
+        # Turns vary in length: constant ones could stay in phase with the clock tick by which the kernel samples the load.
         turn = TURN * chance.uniform(0.7, 1.3)
         begin = time.monotonic()
         end = begin + turn * shares[index]

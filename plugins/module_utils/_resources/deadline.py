@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""When a stressor ends by itself. It may have taken what its own undo would need, so it does not wait for anybody."""
+"""When a stressor ends by itself. It may hold resources that its undo needs, so it does not wait for the undo."""
 
 import os
 

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Filling a file system step by step, down to what has to stay free: with allocated blocks, written ones, or files (inodes)."""
+"""Filling a file system step by step, down to a floor of free space: with allocated blocks, written blocks, or files (inodes)."""
 
 import ctypes
 import errno
@@ -28,7 +28,7 @@ _FORMAT = "=iiiq"  # phase, how, errno, added; bytes or files
 
 
 class Progress:
-    """What a worker tells the module that started it, in memory that they share."""
+    """The state that a worker reports to the module that started it, in shared memory."""
 
     def __init__(self):
         self._memory = mmap.mmap(-1, struct.calcsize(_FORMAT))
@@ -46,7 +46,7 @@ class Progress:
 
 
 class Goal:
-    """Add so much, or (exact is False) until so much is available; and never less than the floor is."""
+    """How much to add: an amount (add), or until the available amount is until_available. The available amount never falls below floor."""
 
     def __init__(self, add, until_available, floor):
         self.add = add
@@ -54,13 +54,13 @@ class Goal:
         self.floor = floor
 
     def left(self, added, figures):
-        """How much more now; others write and delete meanwhile."""
+        """How much is still to be added; other processes write and delete meanwhile."""
         wanted = figures.available - self.until_available if self.add is None else self.add - added
         return min(wanted, figures.available - self.floor)
 
 
 def fill(directory, goal, inodes, until, progress):
-    """The worker. It ends by itself when it is done; the files stay until the undo removes them."""
+    """The worker. It ends when the goal is reached; its files stay until the undo removes them."""
     try:
         directory.enter()
         (_add_files if inodes else _add_bytes)(goal, until, progress)
@@ -71,10 +71,10 @@ def fill(directory, goal, inodes, until, progress):
 
 
 def can_allocate(handle):
-    """Whether the file system allocates blocks without writing them. posix_fallocate() hides that it writes instead."""
+    """Whether the file system allocates blocks without writing them. posix_fallocate() would silently write instead."""
     try:
         call = ctypes.CDLL(None, use_errno=True).fallocate
-        call.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long)  # off_t is a long without large files
+        call.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long)  # without large file support off_t is a long
         return call(handle, 0, 0, 4096) == 0
     except (OSError, AttributeError):
         return False
@@ -95,10 +95,10 @@ def _add_bytes(goal, until, progress):
 
 
 def _fill_file(handle, goal, until, progress):
-    """Fill one file. True when it got as long as the file system lets it, and another one is needed."""
+    """Fill one file. True when it has the maximum size of the file system and another file is needed."""
     size, most = 0, BIGGEST_STEP
     block = os.fstatvfs(handle).f_frsize
-    words = os.urandom(CHUNK)  # not zeros, which some file systems do not store
+    words = os.urandom(CHUNK)  # no zeros, because some file systems do not store them
     base = progress.added
     while uptime() < until:
         left = goal.left(progress.added, space("."))
@@ -112,13 +112,13 @@ def _fill_file(handle, goal, until, progress):
             else:
                 step = os.write(handle, words[: min(step, CHUNK)])
                 if (size + step) // (64 * CHUNK) != size // (64 * CHUNK):
-                    os.fsync(handle)  # delayed allocation does not show in the free space
+                    os.fsync(handle)  # blocks with delayed allocation are not yet counted as used
         except OSError as error:
             if error.errno == errno.EFBIG and size:
                 return True
             if error.errno not in FULL or step <= block or progress.how == 2:
                 raise
-            most = max(block, step // 2 // block * block)  # what is available may be less than the file system says (quota)
+            most = max(block, step // 2 // block * block)  # a quota may leave less than the file system reports
             continue
         size += step
         progress.added = base + size
@@ -145,7 +145,7 @@ def _add_files(goal, until, progress):
 
 
 def wait(progress, alive, seconds):
-    """Wait until a worker has done its part, but not for ever. Returns what it told last."""
+    """Wait until a worker is done, at most for some seconds. Returns its last progress."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if progress.read().phase != FILLING or not alive():

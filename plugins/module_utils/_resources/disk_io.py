@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Input and output that reaches the disk: a leader and workers, each with a data file of its own, past the page cache where that works."""
+"""I/O that reaches the disk: a leader and workers with one data file each, which bypass the page cache where the file system allows it."""
 
 import errno
 import mmap
@@ -22,7 +22,7 @@ _SIZE = struct.calcsize(_FORMAT)
 
 
 class Job:
-    """What each worker does. rate is in bytes per second and worker, None without a limit."""
+    """The work of each worker. rate: bytes per second and worker, None for no limit."""
 
     def __init__(self, mode, random_access, block_size, file_size, rate, fsync, until):
         self.mode = mode
@@ -35,7 +35,7 @@ class Job:
 
 
 class Counts:
-    """What the workers have done, in memory that they share with the module."""
+    """The workers' counters, in memory shared with the module."""
 
     def __init__(self, workers):
         self.workers = workers
@@ -59,7 +59,7 @@ class Counts:
 
 
 def drive(directory, job, counts):
-    """The leader: starts the workers, all in its process group, and waits for their end."""
+    """The leader: starts the workers in its process group and waits for them to end."""
     directory.enter()
     leader = os.getpid()
     children = []
@@ -79,7 +79,7 @@ def _work(number, leader, job, counts):
     direct, totals = 0, [0, 0, 0]
     try:
         handle, direct = _open("io.%d" % number)
-        buffer = mmap.mmap(-1, max(job.block_size, LAYOUT_BLOCK))  # page by page, as O_DIRECT wants it
+        buffer = mmap.mmap(-1, max(job.block_size, LAYOUT_BLOCK))  # page-aligned, as O_DIRECT requires
         buffer.write(os.urandom(len(buffer)))
         if job.mode == "write":
             _claim(handle, job.file_size)
@@ -92,18 +92,18 @@ def _work(number, leader, job, counts):
 
 
 def _open(name):
-    """A new file, past the page cache when the file system can do that."""
+    """(handle, direct) of a new file, opened with O_DIRECT where the file system supports it."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
         return os.open(name, flags | getattr(os, "O_DIRECT", 0), 0o600), 1 if hasattr(os, "O_DIRECT") else 0
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
-    return os.open(name, (flags & ~os.O_EXCL), 0o600), 0  # the first attempt may have made it
+    return os.open(name, (flags & ~os.O_EXCL), 0o600), 0  # the first attempt may have created it
 
 
 def _claim(handle, size):
-    """All blocks at once: if they came with the writes, what others fill meanwhile and this together could fill the disk."""
+    """Allocate all blocks at once: if they were allocated by the writes, the attack and other processes together could fill the disk."""
     try:
         os.posix_fallocate(handle, 0, size)
     except OSError as error:
@@ -113,7 +113,7 @@ def _claim(handle, size):
 
 
 def _lay_out(handle, buffer, size):
-    """Real bytes: what was only allocated is read without asking the disk."""
+    """Write real data: reads of blocks that are only allocated do not reach the disk."""
     at = 0
     while at < size:
         step = min(LAYOUT_BLOCK, size - at)
@@ -135,7 +135,7 @@ def _run(handle, direct, buffer, number, leader, job, counts, totals):
             if not direct:
                 os.posix_fadvise(handle, at * job.block_size, job.block_size, os.POSIX_FADV_DONTNEED)
         else:
-            struct.pack_into("=q", buffer, 0, totals[2])  # never twice the same block
+            struct.pack_into("=q", buffer, 0, totals[2])  # makes the content of every block unique
             totals[1] += os.writev(handle, [view])
             if job.fsync or not direct:
                 os.fdatasync(handle)
@@ -148,7 +148,7 @@ def _run(handle, direct, buffer, number, leader, job, counts, totals):
 
 
 def wait_running(counts, alive, seconds):
-    """Wait until every worker has its file ready. Returns whether that is so; not for ever."""
+    """Wait until every worker has its file ready, at most for some seconds. Returns whether all are ready."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and alive():
         phases = counts.phases()
@@ -167,7 +167,7 @@ def failure(counts):
 
 
 def measure(counts, seconds):
-    """Bytes read, bytes written and operations, each a second."""
+    """[bytes read, bytes written, operations] per second."""
     before, begun = counts.sums(), time.monotonic()
     time.sleep(seconds)
     passed = time.monotonic() - begun

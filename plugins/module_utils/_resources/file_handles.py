@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""File handles: how many the kernel has for all, holding some of them, and the limit of one process."""
+"""File handles: the system-wide number, holding some of them, and the limit of one process."""
 
 import collections
 import os
@@ -13,7 +13,7 @@ import resource
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import holders
 
-COST = 512  # bytes of an open file in the kernel, its place in a table included
+COST = 512  # bytes of an open file in the kernel, including its slot in the descriptor table
 LEAST_RESERVE = 100
 MOST_HOLDERS = 64
 CAP_SYS_RESOURCE = 24
@@ -23,7 +23,7 @@ Table = collections.namedtuple("Table", "limit used")
 
 
 def table(text=None):
-    """fs.file-max, and how many of it are in use."""
+    """fs.file-max, and how many handles are in use."""
     used, _unused, limit = (int(word) for word in (Host.read("/proc/sys/fs/file-nr") if text is None else text).split())
     return Table(limit, used)
 
@@ -33,12 +33,12 @@ def free(found):
 
 
 def default_reserve(limit):
-    """A tenth of the limit, and 500 at the least."""
+    """A tenth of the limit, at least 500."""
     return max(500, limit // 10)
 
 
 def per_holder():
-    """Descriptors that one process of ours may have: the hard limit, or fs.nr_open where we may raise that."""
+    """Descriptors that one holder may open: the hard limit, or fs.nr_open where the limit may be raised."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     most = int(Host.read("/proc/sys/fs/nr_open", "1048576"))
     if hard == resource.RLIM_INFINITY or capable(CAP_SYS_RESOURCE):
@@ -55,7 +55,7 @@ def capable(number):
 
 
 class Handles:
-    """Open files: /dev/null, opened again and again (a duplicate of a descriptor would be the same handle)."""
+    """Open files: /dev/null is opened repeatedly (a duplicated descriptor would share one handle)."""
 
     def __init__(self):
         most = per_holder() + _SPARE
@@ -77,13 +77,13 @@ class Handles:
 
 
 def hold(count, reserve, over):
-    """The leader of the attack, until over() is true. reserve: None to leave others only what they have."""
+    """The leader of the attack; runs until over() is true. reserve: None to leave no free handles to other processes."""
     shares = holders.shares(count, per_holder())
     holders.lead(shares, Handles, lambda held: holders.wanted(count, held, free(table()), reserve), over)
 
 
 def held(leader):
-    """Handles on /dev/null that a leader's holders have."""
+    """The number of handles on /dev/null that a leader's holders have."""
     return sum(len([each for each in descriptors(pid) if each > 2]) for pid in holders.members(leader) if pid != leader)
 
 
@@ -96,7 +96,7 @@ def descriptors(pid):
 
 
 def ceiling(used, leave):
-    """The soft limit that lets a process with these descriptors open so many more: its limit is on the number of a new one."""
+    """The soft limit that allows a process with the descriptors used to open leave more. The limit applies to the lowest free number."""
     taken, number = set(used), 0
     while True:
         if number not in taken:

@@ -4,10 +4,10 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Many small things held by a few processes of ours, as many as is right at each moment: process slots, file handles.
+"""Small resources (process slots, file handles) held in large numbers by a few processes, the holders.
 
-A leader looks several times a second how many should be held, and tells its holders; they take or give back one by one. All of them
-are one process group, and each ends at its own deadline.
+Several times a second a leader computes how many should be held and informs its holders, which take or release them one by one. All of
+them are one process group, and each of them checks the deadline itself.
 """
 
 import mmap
@@ -22,26 +22,26 @@ STALLED = 4.0  # seconds without growth
 
 
 def wanted(count, held, available, reserve):
-    """How many to hold now, when held are held and so many are free: what was asked for, but the reserve stays free (None: whatever others do)."""
+    """How many to hold now, given the numbers held and available: count, but the reserve stays free (None: no reserve)."""
     if reserve is None:
         return count
     return max(0, min(count, held + available - reserve))
 
 
 def shares(count, most):
-    """How many each holder has at the end: as few holders as will do, none with more than most."""
+    """The final number for each holder: as few holders as possible, none with more than most."""
     holders = max(1, -(-count // most))
     each, more = divmod(count, holders)
     return [each + (number < more) for number in range(holders)]
 
 
 def lead(parts, begin, now, over):
-    """The leader: steer the holders until over() is true.
+    """The leader: control the holders until over() is true.
 
-    begin() makes a holder's store, which has take() (False when the kernel refuses), give() and len(); now(held) is how many to hold.
+    begin() makes a holder's store, which has take() (False when the kernel refuses), give() and len(); now(held) returns how many to hold.
     """
-    numbers = memoryview(mmap.mmap(-1, 16 * len(parts))).cast("q")  # shared: what each shall have, then what each has
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a holder that the OOM killer took stays dead, and no zombie
+    numbers = memoryview(mmap.mmap(-1, 16 * len(parts))).cast("q")  # shared: the wanted number of each holder, then the actual numbers
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a holder killed by the OOM killer is not restarted and leaves no zombie
     leader = os.getpid()
     for index in range(len(parts)):
         try:
@@ -51,7 +51,7 @@ def lead(parts, begin, now, over):
                 finally:
                     os._exit(0)
         except OSError:
-            break  # no process for it; the module tells how many are held
+            break  # no process left for it; the module reports how many are held
     total = sum(parts)
     while not over():
         part = now(sum(numbers[len(parts) :]))
@@ -61,10 +61,10 @@ def lead(parts, begin, now, over):
 
 
 def _follow(numbers, index, holders, store, leader, over):
-    """A holder. Ends with its leader, and at its own deadline."""
+    """A holder. It ends with its leader, or at the deadline."""
     while os.getppid() == leader and not over():
         while len(store) < numbers[index] and store.take():
-            numbers[holders + index] = len(store)  # each one: the leader must not take ours for those of others
+            numbers[holders + index] = len(store)  # after every take: the leader must not count these as used by other processes
         while len(store) > numbers[index]:
             store.give()
             numbers[holders + index] = len(store)
@@ -84,10 +84,10 @@ def members(leader):
 
 
 def settle(measure, asked, close, seconds):
-    """Measure until it is close to what was asked for, stopped growing, or the time is over: (the last measure, whether it still grows)."""
+    """Measure until the value is close to asked, stops growing, or the time is over: (last value, whether it still grows)."""
     until, since, best = time.monotonic() + seconds, time.monotonic(), -1
     while True:
-        found = measure()  # may take seconds itself on a host that is short of everything
+        found = measure()  # may take seconds on an exhausted host
         now = time.monotonic()
         if found > best:
             best, since = found, now

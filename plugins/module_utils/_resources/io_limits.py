@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Limits of a control group's input and output: io.max (version 2) or blkio.throttle.* (version 1), read and written as the kernel does."""
+"""I/O limits of a control group: io.max (version 2) or blkio.throttle.* (version 1), read and written in the kernel's format."""
 
 import os
 import stat
@@ -27,7 +27,7 @@ NONE = {2: "max", 1: "0"}
 
 
 def hierarchy(text=None):
-    """(mount point, version) of the control groups that can limit input and output. Errors: AttackError."""
+    """(mount point, version) of the control group hierarchy that can limit I/O. Errors: AttackError."""
     unified = None
     for line in (Host.read("/proc/self/mountinfo") if text is None else text).splitlines():
         left, _dash, right = line.partition(" - ")
@@ -42,7 +42,7 @@ def hierarchy(text=None):
 
 
 def refuse_place(option, value, directory, point):
-    """Errors: BadOption for the place of a group that is never limited, whether it is there or not."""
+    """Errors: BadOption for the path of a group that is never limited, whether it exists or not."""
     if directory == point or not filesystem.below(directory, point):
         raise BadOption(option, value, "the top of all control groups cannot be limited")
     if os.path.basename(directory) in ("system.slice", "init.scope") or os.path.basename(directory).startswith(PREFIX):
@@ -50,7 +50,7 @@ def refuse_place(option, value, directory, point):
 
 
 def refuse_group(option, value, directory, point):
-    """The pids in a group. Errors: BadOption when it is not there, or holds what keeps the host, the control path or an undo going."""
+    """The pids in a group. Errors: BadOption when it does not exist, or contains a process that the host, the control path or an undo needs."""
     refuse_place(option, value, directory, point)
     if not os.path.isdir(directory):
         raise BadOption(option, value, f"there is no control group {directory}")
@@ -61,7 +61,7 @@ def refuse_group(option, value, directory, point):
 
 
 def refuse_processes(option, value, pids):
-    """The same pids, sorted. Errors: BadOption when one of them keeps the host, the control path or an undo going."""
+    """The same pids, sorted. Errors: BadOption when the host, the control path or an undo needs one of them."""
     ours = set(ancestors())
     for process in host_process.processes():
         if process.pid in pids and (process.pid in ours or process.pid == 1 or protected(process.name)):
@@ -70,7 +70,7 @@ def refuse_processes(option, value, pids):
 
 
 def without_controller(directory, point):
-    """Directories from the top down to the parent of a group whose groups do not have the io controller. Errors: AttackError."""
+    """Directories, from the top down to the parent of a group, that do not enable the io controller for their children. Errors: AttackError."""
     if "io" not in Host.read(os.path.join(point, "cgroup.controllers")).split():
         raise AttackError("the kernel of the target has no io controller for control groups (CONFIG_BLK_CGROUP, CONFIG_BLK_DEV_THROTTLING)")
     found, place = [], os.path.dirname(directory)
@@ -84,9 +84,9 @@ def without_controller(directory, point):
 
 
 class OwnGroup:
-    """A control group of ours (version 1) for a unit that has none in this hierarchy, as is usual where nobody asked systemd for one.
+    """A managed control group (version 1) for a unit that has none in this hierarchy, as is usual unless systemd was configured for it.
 
-    unit: what systemd calls the unit's group. The processes of the unit go in and, in the undo, back to the one group that all of them were in.
+    unit: systemd's path of the unit's group. The unit's processes are moved in, and the undo moves them back to the single group they came from.
     """
 
     def __init__(self, attack_id, unit, point):
@@ -96,7 +96,7 @@ class OwnGroup:
         self._hierarchy = cgroup.hierarchies(controllers=("blkio",))["blkio"]
 
     def processes(self):
-        """{pid: directory of its group here} of the unit."""
+        """{pid: directory of its group in this hierarchy} for the unit's processes."""
         found = {}
         for process in host_process.processes():
             groups = cgroup.membership(Host.read("/proc/%d/cgroup" % process.pid))
@@ -105,7 +105,7 @@ class OwnGroup:
         return found
 
     def back(self):
-        """Where its processes are. Errors: AttackError unless that is one group."""
+        """The directory of the group that its processes are in. Errors: AttackError unless that is exactly one group."""
         places = sorted(set(self.processes().values()) - set([self.path]))
         if len(places) != 1:
             told = "%s has its processes in %d control groups of blkio (%s): use the option cgroup for one of them"
@@ -115,7 +115,7 @@ class OwnGroup:
         return places[0]
 
     def fill(self):
-        """Errors: AttackError when the unit starts processes quicker than they can be moved."""
+        """Move the unit's processes in. Errors: AttackError when it starts processes faster than they can be moved."""
         for _again in range(20):
             outside = [pid for pid, place in self.processes().items() if place != self.path]
             if not outside:
@@ -126,7 +126,7 @@ class OwnGroup:
 
 
 def device(option, value, real):
-    """MAJOR:MINOR of the whole disk that a device, or the file system of a directory, is on."""
+    """MAJOR:MINOR of the whole disk that holds a device, or the file system of a directory. Errors: BadOption."""
     try:
         found = os.stat(real)
     except OSError:
@@ -147,7 +147,7 @@ def device(option, value, real):
 
 
 def _source(path):
-    """The number of a block device that a mount names, for file systems with several devices or numbers of their own."""
+    """MAJOR:MINOR of a mount's source device, for file systems with several devices or with anonymous device numbers."""
     try:
         found = os.stat(path)
     except OSError:
@@ -163,18 +163,18 @@ def device_name(number):
 
 
 class Change:
-    """One write to a file of the group: the line that is there, the one to write, and the one to go back to. None is no line."""
+    """One write to a file of the group: the line before (None: no line), the line to write, and the line that restores it."""
 
     def __init__(self, path, before, write, after, restore):
         self.path = path
         self.before = before
         self.write = write
-        self.after = after  # as the kernel will show it
+        self.after = after  # as the kernel shows the written line
         self.restore = restore
 
 
 def line_of(text, number):
-    """The line of a device in one of these files, None without one."""
+    """The line of a device in a limit file, or None."""
     for line in text.splitlines():
         if line.split(" ")[0] == number:
             return line.rstrip()
@@ -182,7 +182,7 @@ def line_of(text, number):
 
 
 def parse(line):
-    """{"rbps": "1048576", ...} of a line of io.max; without a line there are no limits."""
+    """{"rbps": "1048576", ...} from a line of io.max; without a line all are "max"."""
     found = dict((key, "max") for key in KEYS)
     for word in (line or "").split(" ")[1:]:
         key, _equals, value = word.partition("=")
@@ -192,7 +192,7 @@ def parse(line):
 
 
 def changes(directory, version, number, limits, read=Host.read):
-    """What has to be written for {"rbps": 1048576, ...}; what is not named stays as it is."""
+    """The Changes for limits such as {"rbps": 1048576}; other limits stay unchanged."""
     if version == 2:
         path = os.path.join(directory, "io.max")
         before = line_of(read(path), number)

@@ -4,10 +4,10 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Memory that is really taken, stays at what was asked for, and gives way before the host runs out.
+"""Memory that is really used, stays at the requested amount, and is released before the host runs out.
 
-A worker holds private pages, each of them written, with content of its own: nothing that the kernel could share (KSM, the zero page),
-compress to nothing (zram, zswap) or collapse. It looks five times a second at what is available, and takes or returns pages.
+A worker holds private pages, all written with unique content, so that the kernel cannot share (KSM, the zero page), compress (zram, zswap)
+or collapse them. Five times a second it reads how much memory is available, and takes or releases pages.
 """
 
 import collections
@@ -24,10 +24,10 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import 
 
 MIB = 1 << 20
 LOOK = 0.2  # seconds between two looks
-WORKER = 64 * MIB  # more than the worker itself needs; part of its cap
+WORKER = 64 * MIB  # upper bound for the worker itself; part of its address space limit
 _COUNTER = struct.Struct("=Q")
 
-# total and available in bytes. limited: a control group around us allows less than the host has, and that is what counts.
+# total and available in bytes. limited: the values are those of an enclosing control group, which allows less than the host has.
 View = collections.namedtuple("View", "total available limited")
 
 
@@ -43,7 +43,7 @@ def meminfo(text=None):
 
 
 def look(limited=True):
-    """What there is, for everybody. limited=False passes over control groups: a worker's own room must not count. Errors: AttackError."""
+    """The memory for all processes. limited=False ignores control groups, because the worker's own one must not count. Errors: AttackError."""
     found = meminfo()
     if "MemTotal" not in found or "MemAvailable" not in found:
         raise AttackError("the kernel of the target does not say how much memory is available (MemAvailable in /proc/meminfo)")
@@ -55,17 +55,17 @@ def look(limited=True):
 
 
 def default_reserve(total):
-    """512 MiB; a quarter of the memory on hosts with less than 2 GiB."""
+    """512 MiB, or a quarter of the memory on hosts with less than 2 GiB."""
     return min(512 * MIB, total // 4)
 
 
 def least_reserve(total):
-    """128 MiB; a tenth of the memory on hosts with less than 1.25 GiB."""
+    """128 MiB, or a tenth of the memory on hosts with less than 1.25 GiB."""
     return min(128 * MIB, total // 10)
 
 
 class Goal:
-    """What to hold: an amount, or as much as brings the use of all programs to used bytes. rate: bytes a second, None for at once."""
+    """How much to hold: amount bytes, or until the use by all programs is used bytes. rate: bytes per second, None for at once."""
 
     def __init__(self, reserve, amount=None, used=None, rate=None):
         self.amount = amount
@@ -75,11 +75,11 @@ class Goal:
 
     @property
     def most(self):
-        """Never more than this, whatever others do."""
+        """Upper bound of what is held, whatever other programs do."""
         return self.used if self.amount is None else self.amount
 
     def wanted(self, held, view, elapsed):
-        """Bytes to hold now, when held bytes are held and that is the view of everybody."""
+        """Bytes to hold now, given the bytes held and the View of the host."""
         want = self.amount if self.used is None else held + self.used - (view.total - view.available)
         if self.rate is not None:
             want = min(want, self.rate * elapsed)
@@ -87,13 +87,13 @@ class Goal:
 
     @property
     def chunk(self):
-        """Bytes taken or returned at once: a small part of the whole, in whole pages, and not too many pieces."""
+        """Bytes taken or released at once: whole pages, a small part of the total, but not too many chunks."""
         size = min(32 * MIB, max(64 * 1024, self.most // 512))
         return size - size % mmap.PAGESIZE
 
 
 class Hold:
-    """Pages that are ours alone."""
+    """Private pages with unique content."""
 
     def __init__(self, chunk):
         self.chunk = chunk
@@ -106,9 +106,9 @@ class Hold:
         return len(self._pieces) * self.chunk
 
     def grow(self):
-        """Errors: OSError, MemoryError, ValueError, as Python's versions have it, when the kernel refuses."""
+        """Errors: OSError, MemoryError or ValueError (depends on the version of Python) when the kernel refuses."""
         piece = mmap.mmap(-1, self.chunk, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        if hasattr(mmap, "MADV_NOHUGEPAGE"):  # or a part of a huge page that is returned stays taken
+        if hasattr(mmap, "MADV_NOHUGEPAGE"):  # otherwise a released part of a huge page stays in use
             try:
                 piece.madvise(mmap.MADV_NOHUGEPAGE)
             except OSError:
@@ -124,7 +124,7 @@ class Hold:
 
 
 def hold(goal, limited, over):
-    """The worker: steer what is held until over() is true."""
+    """The worker: control the held amount until over() is true."""
     own = status(os.getpid())["VmSize"] + goal.most + WORKER
     resource.setrlimit(resource.RLIMIT_AS, (own, own))
     pages = Hold(goal.chunk)
@@ -135,7 +135,7 @@ def hold(goal, limited, over):
 
 
 def adjust(pages, goal, limited, elapsed):
-    """One look: come as close to what is wanted as a chunk allows, but look again after a while."""
+    """Take or release chunks until the wanted amount is reached, for at most LOOK seconds before the next measurement."""
     pause = time.monotonic() + LOOK
     want = goal.wanted(pages.held, look(limited), elapsed)
     while pages.held >= want + pages.chunk:
@@ -144,17 +144,17 @@ def adjust(pages, goal, limited, elapsed):
         try:
             pages.grow()
         except (OSError, MemoryError, ValueError):
-            return  # the kernel gives no more now; what is held stays
+            return  # the kernel refuses more for now; the held pages stay
 
 
 def status(pid):
-    """{field of /proc/PID/status: bytes} of a process's memory; zeros when it is gone."""
+    """{field of /proc/PID/status: bytes} of a process's memory; all fields are 0 when the process has ended."""
     found = collections.defaultdict(int)
     found.update(meminfo(Host.read("/proc/%d/status" % pid)))
     return found
 
 
 def resident(pid):
-    """(bytes in memory, bytes swapped out) that are a process's own."""
+    """(bytes in memory, bytes swapped out) of a process's private memory."""
     found = status(pid)
     return found["RssAnon"] or found["VmRSS"], found["VmSwap"]

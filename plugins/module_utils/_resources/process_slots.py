@@ -4,10 +4,10 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Process slots: how many there are, and holding some of them while a reserve stays free.
+"""Process slots: their number, and holding some of them while a reserve stays free.
 
-A slot is what a process or a thread needs: the kernel's limits count both alike. They are held by threads that sleep, for a thread costs a
-third of a forked process, all of them end with one signal, and none stays as a zombie in its slot until somebody waits for it.
+Every process and every thread uses a slot: the kernel's limits count both alike. Sleeping threads hold the slots, because a thread costs a
+third of a forked process, one signal ends all of them, and none stays in its slot as a zombie until its parent waits for it.
 """
 
 import _thread
@@ -21,23 +21,23 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.host import 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.process import processes
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import holders as resources_holders
 
-FIRST_NUMBERS = 300  # process numbers that the kernel gives only once, after a boot
+FIRST_NUMBERS = 300  # pids that the kernel assigns only once after a boot
 PER_HOLDER = 8000  # threads of one process; each needs two of its 65530 mappings
-STACK = 64 * 1024  # bytes of a thread, of which it touches a few pages
-COST = 48 * 1024  # bytes that a sleeping thread takes, the kernel's part included; measured: 35 to 45 KiB
-HOLDER = 24 << 20  # bytes that a holder needs besides its threads, at the most
+STACK = 64 * 1024  # bytes per thread, of which it touches a few pages
+COST = 48 * 1024  # bytes that a sleeping thread needs, kernel memory included; measured: 35 to 45 KiB
+HOLDER = 24 << 20  # maximum of bytes that a holder needs besides its threads
 
 # One limit: its name for people, how many slots it allows, and how many are in use.
 Pool = collections.namedtuple("Pool", "name limit used")
 
 
 def threads(text=None):
-    """How many processes and threads the kernel has."""
+    """The number of processes and threads on the host."""
     return int((Host.read("/proc/loadavg") if text is None else text).split()[3].partition("/")[2])
 
 
 def pools(from_top):
-    """The limits that stand between us and the next process. from_top: as for a control group at the top, where a room is."""
+    """The limits for a new process. from_top: as for a control group at the top, where a stressor's own group is."""
     used = threads()
     found = [
         Pool("kernel.pid_max", int(Host.read("/proc/sys/kernel/pid_max", "32768")) - FIRST_NUMBERS, used),
@@ -75,7 +75,7 @@ def free(pool):
 
 
 def default_reserve(limit):
-    """A tenth of the limit, and 200 at the least: a login, sudo, Ansible and the undo together need less than 50."""
+    """A tenth of the limit, at least 200: a login, sudo, Ansible and the undo together need less than 50."""
     return max(200, limit // 10)
 
 
@@ -83,14 +83,14 @@ LEAST_RESERVE = 100
 
 
 def parts(count):
-    """How many threads each holder has, so that the leader, its holders and all threads are count."""
+    """The number of threads for each holder, so that leader, holders and threads together use count slots."""
     holders = max(1, -(-(count - 1) // (PER_HOLDER + 1)))
     each, more = divmod(max(0, count - 1 - holders), holders)
     return [each + (number < more) for number in range(holders)]
 
 
 class Sleepers:
-    """Threads that sleep until they are let go."""
+    """Threads that sleep until they are released."""
 
     def __init__(self):
         threading.stack_size(STACK)
@@ -114,12 +114,12 @@ class Sleepers:
 
 
 def hold(count, reserve, from_top, over):
-    """The leader of the attack, until over() is true. reserve: None to leave others only what they have."""
+    """The leader of the attack; runs until over() is true. reserve: None to leave no free slots to other processes."""
     shares = parts(count)
     total = sum(shares)
     resources_holders.lead(shares, Sleepers, lambda held: resources_holders.wanted(total, held, free(tightest(pools(from_top))), reserve), over)
 
 
 def held(leader):
-    """Slots that a leader, its holders and their threads have."""
+    """The number of slots that a leader, its holders and their threads use."""
     return sum(thread_count(pid) for pid in resources_holders.members(leader))

@@ -4,9 +4,9 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The clock of the target: what it is ahead of the time since boot, which nobody can set, and how long certificates are valid.
+"""The clock of the target, as its offset from the time since boot, which cannot be set; and the validity of certificates.
 
-The difference of the two, in nanoseconds, changes when the clock is stepped, and in no other way: slewing moves both.
+The offset, in nanoseconds, changes only when the clock is stepped: slewing moves both.
 """
 
 import base64
@@ -24,20 +24,20 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import COMMON
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.state_functions import CLOCK
 
-BOOTTIME = 7  # CLOCK_BOOTTIME, which Python 3.6 has no name for
+BOOTTIME = 7  # CLOCK_BOOTTIME; Python 3.6 does not define it
 _FIRST_NAMESPACE = {"time": "time:[4026531834]", "pid": "pid:[4026531836]"}  # the same numbers on every Linux
 _CAP_SYS_TIME = 25
-# A second, a fraction and a step back, in one go: busybox cannot do it.
+# Tests fractions of a second and a relative step back in one expression; busybox fails it.
 _DATE_CAN = ("-u", "-d", "1970-01-01 00:16:40.25 UTC -300.500000000 seconds", "+%s.%N")
 _DATE_SAYS = "699.750000000"
 
-# Everything that keeps clocks; a name may stand for another one.
+# All time services; some names are aliases of others.
 TIME_SERVICES = ("chronyd", "chrony", "ntpd", "ntp", "ntpsec", "openntpd", "systemd-timesyncd", "phc2sys", "timemaster")
 TIME_DAEMONS = ("chronyd", "ntpd", "openntpd", "systemd-timesyn", "phc2sys", "timemaster")  # as in /proc/PID/comm
 
 
 def offset():
-    """The clock minus the time since boot, in nanoseconds; of some looks the quickest."""
+    """The clock minus the time since boot, in nanoseconds; the fastest of 20 measurements."""
     best = None
     for _each in range(20):
         one = time.clock_gettime(BOOTTIME)
@@ -57,33 +57,33 @@ def set_offset(nanoseconds):
 
 
 def refuse_not_ours(host):
-    """Errors: AttackError where the clock is that of another machine, or cannot be set."""
+    """Errors: AttackError where the clock belongs to the container's host, or cannot be set."""
     for kind in ("pid", "time"):
         try:
             found = os.readlink("/proc/self/ns/" + kind)
         except OSError:
-            continue  # an old kernel without this kind
+            continue  # an old kernel without this namespace
         if found != _FIRST_NAMESPACE[kind]:
             raise AttackError("the target is a container: its clock is that of the machine it runs on, so attack that one")
     able = re.search(r"^CapEff:\s*([0-9a-f]+)$", host.read("/proc/self/status"), re.M)
     if able and not int(able.group(1), 16) >> _CAP_SYS_TIME & 1:
         raise AttackError("the clock of the target cannot be set from here: CAP_SYS_TIME is missing")
     try:
-        time.clock_settime(time.CLOCK_REALTIME, -1.0)  # never valid, so it only tells whether a filter is in the way
+        time.clock_settime(time.CLOCK_REALTIME, -1.0)  # an invalid time (EINVAL): any other error means that a filter blocks the call
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise AttackError(f"the clock of the target cannot be set from here: {error}")
 
 
 def refuse_other_date(host):
-    """Errors: AttackError where date cannot put the clock back to the millisecond."""
+    """Errors: AttackError where date cannot restore the clock to the millisecond."""
     _rc, out, _err = host.run([host.tool("date")] + list(_DATE_CAN), check=False)
     if out.strip() != _DATE_SAYS:
         raise AttackError("date of the target cannot step the clock by fractions of a second: install the package coreutils")
 
 
 def slow(host):
-    """How long the shell takes to look at the clock, in nanoseconds: the undo's own function, measured against the exact difference."""
+    """How long the shell takes to read the clock, in nanoseconds: the error of the undo's own function against the exact offset."""
     script = '%s%sclock_ahead %d 0 && printf %%s "$ahead"' % (COMMON, CLOCK, offset())
     rc, out, err = host.run(["/bin/sh", "-c", script], check=False)
     if rc != 0 or not re.match(r"-?[0-9]+\Z", out):
@@ -95,7 +95,10 @@ def slow(host):
 
 
 def validity(option, where):
-    """(from, until) in seconds of a certificate: a PEM or OpenSSH file on the target, or HOST:PORT that talks TLS. Errors: BadOption."""
+    """(from, until) of a certificate, in seconds since the epoch. where: a PEM or OpenSSH file on the target, or HOST:PORT of a TLS server.
+
+    Errors: BadOption.
+    """
     if where.startswith("/"):
         try:
             with open(where, encoding="utf-8", errors="replace") as handle:
@@ -119,7 +122,7 @@ def check_place(option, where):
 
 
 def _served(option, where):
-    """The certificate that a TLS server shows; whether it is trusted does not matter here."""
+    """The certificate of a TLS server, without verification. Errors: BadOption."""
     name, _colon, port = where.rpartition(":")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -134,7 +137,7 @@ def _served(option, where):
 
 
 def _of_pem(text):
-    """Of the first certificate of a file: Validity is the fourth or fifth part of what is signed (RFC 5280)."""
+    """The validity of the first certificate in a PEM file: the fourth or fifth element of the signed part (RFC 5280)."""
     body = text.partition("-----BEGIN CERTIFICATE-----")[2].partition("-----END CERTIFICATE-----")[0]
     _tag, certificate = next(_der(base64.b64decode(body)))
     _tag, signed = next(_der(certificate))
@@ -144,7 +147,7 @@ def _of_pem(text):
 
 
 def _der(data):
-    """(tag, content) of each element."""
+    """Yields (tag, content) of each element."""
     at = 0
     while at < len(data):
         tag, length, at = data[at], data[at + 1], at + 2
@@ -156,14 +159,14 @@ def _der(data):
 
 
 def _time(tag, content):
-    """UTCTime (two digits for the year) or GeneralizedTime as seconds."""
+    """UTCTime (two-digit year) or GeneralizedTime as seconds since the epoch."""
     text = content.decode("ascii")
     if tag == 0x17:
         text = ("19" if int(text[:2]) >= 50 else "20") + text
     return calendar.timegm(time.strptime(text, "%Y%m%d%H%M%SZ"))
 
 
-# How many fields of its own a key has between nonce and serial.
+# Number of key fields between nonce and serial, by type of key.
 _SSH_FIELDS = {
     "ssh-ed25519": 1, "ssh-rsa": 2, "rsa-sha2-256": 2, "rsa-sha2-512": 2, "ssh-dss": 4, "ecdsa-sha2-nistp256": 2, "ecdsa-sha2-nistp384": 2,
     "ecdsa-sha2-nistp521": 2, "sk-ssh-ed25519": 2, "sk-ecdsa-sha2-nistp256": 3,
@@ -171,22 +174,22 @@ _SSH_FIELDS = {
 
 
 def _of_ssh(text):
-    """Of an OpenSSH certificate; its format is PROTOCOL.certkeys of OpenSSH."""
+    """The validity of an OpenSSH certificate; format: PROTOCOL.certkeys of OpenSSH."""
     line = next(line for line in text.splitlines() if "-cert-v01@openssh.com" in line)
     words = line.split()
     kind = next(word for word in words if word.endswith("-cert-v01@openssh.com"))
     data = base64.b64decode(words[words.index(kind) + 1])
     at = 0
-    for _field in range(2 + _SSH_FIELDS[kind[: -len("-cert-v01@openssh.com")]]):  # its name, the nonce, the key
+    for _field in range(2 + _SSH_FIELDS[kind[: -len("-cert-v01@openssh.com")]]):  # type name, nonce, key
         at += 4 + struct.unpack_from(">I", data, at)[0]
     at += 8 + 4  # serial, type
-    for _field in range(2):  # the key's id, the principals
+    for _field in range(2):  # key id, principals
         at += 4 + struct.unpack_from(">I", data, at)[0]
     return struct.unpack_from(">QQ", data, at)
 
 
 def ssh_host_certificates(host):
-    """Paths of the host certificates that sshd here shows."""
+    """Paths of the host certificates in the configuration of sshd."""
     found = set()
     for path in ["/etc/ssh/sshd_config"] + _files("/etc/ssh/sshd_config.d", ".conf"):
         for line in host.read(path).splitlines():
@@ -197,7 +200,7 @@ def ssh_host_certificates(host):
 
 
 def trusts_user_certificates(host):
-    """Whether sshd here lets users in by a certificate, whose time is judged by this clock."""
+    """Whether sshd accepts user certificates, whose validity depends on this clock."""
     lines = [line for path in ["/etc/ssh/sshd_config"] + _files("/etc/ssh/sshd_config.d", ".conf") for line in host.read(path).splitlines()]
     words = [line.replace("=", " ").split() for line in lines]
     return any(len(each) > 1 and each[0].lower() == "trustedusercakeys" and each[1].lower() != "none" for each in words)

@@ -4,12 +4,12 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""One file of theirs: which may be changed, what is saved of it, and how it is changed and put back (see _undo/files.py).
+"""A file of the target: whether it may be changed, what is saved of it, how it is changed and restored (see _undo/files.py).
 
-aside     The file gets a second name of ours, and a changed copy takes its own name. The undo is a rename: the very same inode, without
-          writing a byte. Who has it open goes on with the original.
-in place  The bytes of the inode change, so that other names of it (hard links, bind mounts) and open files see it too. The undo writes the
-          saved bytes and attributes.
+aside     The file gets a second, managed name, and a changed copy takes the original name. The undo is a rename of the original inode,
+          which writes no data. Processes that have the file open keep using the original.
+in place  The bytes of the inode change, also for its other names (hard links, bind mounts) and for open files. The undo writes the saved
+          bytes and attributes.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host import files
 from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import sync_dir
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import CRON, HIDDEN_PREFIX, PREFIX, ROOT_STATE
 
-# What logins, the boot and the undo itself need.
+# Files that logins, the boot and the undo need.
 TREES = filesystem.KERNEL_TREES + (
     "/bin",
     "/sbin",
@@ -77,7 +77,7 @@ _IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
 
 
 def path(option, value):
-    """A path that may be the file's. Touches nothing."""
+    """A normalized path that may be attacked; does not access the file. Errors: BadOption."""
     normal = filesystem.path(option, value, TREES)
     _refuse_file(option, value, normal)
     return normal
@@ -93,11 +93,11 @@ def checksum(content):
 
 
 def extended(place):
-    """Extended attributes: SELinux label, ACLs, capabilities and what users have set."""
+    """Extended attributes: SELinux label, ACLs, capabilities and user attributes."""
     try:
         return dict((name, os.getxattr(place, name)) for name in os.listxattr(place))
     except OSError:
-        return {}  # the file system has none
+        return {}  # not supported by the file system
 
 
 def change(op, content, told):
@@ -117,7 +117,7 @@ def change(op, content, told):
 
 
 class File:
-    """A plain file as it is before the attack, for root to read. Errors: AttackError for everything that is none or must not be changed."""
+    """A regular file as it is before the attack. Errors: AttackError when it is not a regular file, or must not be changed."""
 
     def __init__(self, option, value, place, most):
         parent = filesystem.directory(option, os.path.dirname(place), TREES)
@@ -157,7 +157,7 @@ class File:
         try:
             fcntl.ioctl(handle, _GET_FLAGS, word)
         except OSError:
-            return  # this file system has no such flags
+            return  # not supported by the file system
         flags = struct.unpack_from("=i", word)[0]
         if flags & (_IMMUTABLE | _APPEND_ONLY):
             raise NotRestorable(f"{self.path} is immutable or append-only (chattr): nothing of ours could be put back there")
@@ -174,7 +174,7 @@ class File:
     # --- the attack, step by step -----------------------------------------------------------------
 
     def save(self, journal, attack_id):
-        """A copy with all attributes beside the journal, on the disk when this returns."""
+        """Save a copy with all attributes beside the journal; it is on the disk when this returns. Errors: NotRestorable."""
         place = os.path.join(journal.directory(attack_id), "saved")
         self._copy(place, None, self.content, self.stat.st_mtime_ns)
         if extended(place) != self.extended:
@@ -183,7 +183,7 @@ class File:
         crash_point("inject:0")
 
     def _copy(self, place, above, content, mtime):
-        """A new file with these bytes and the attributes of the original. above: handle of its directory."""
+        """A new file with the given bytes and the attributes of the original. above: handle of its directory."""
         handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=above)
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
@@ -200,7 +200,7 @@ class File:
             os.fsync(handle)
 
     def put_aside(self, journal, attack_id, aside, fresh, content, keep_time):
-        """Swap it for a changed copy; for nothing when content is None."""
+        """Replace the file by a changed copy, or remove its name when content is None."""
         above = self._enter()
         try:
             if content is not None:
@@ -221,14 +221,14 @@ class File:
             os.close(above)
 
     def _second_name(self, above, aside):
-        """So that its own name is never gone; file systems without hard links have a moment without."""
+        """Link the file to its second name, so that the original name always exists. Without hard links it is renamed, and briefly missing."""
         try:
             os.link(self.name, aside, src_dir_fd=above, dst_dir_fd=above, follow_symlinks=False)
         except OSError:
             os.rename(self.name, aside, src_dir_fd=above, dst_dir_fd=above)
 
     def _enter(self):
-        """A handle of its directory, which is still the same one."""
+        """A handle of its directory. Errors: AttackError when that is another directory by now."""
         above = os.open(self.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         found = os.fstat(above)
         if [found.st_dev, found.st_ino] != self.parent_id:
@@ -237,7 +237,7 @@ class File:
         return above
 
     def write(self, journal, attack_id, content, keep_time):
-        """Other bytes for the same inode."""
+        """Write other bytes to the same inode."""
         above = self._enter()
         try:
             handle = os.open(self.name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)

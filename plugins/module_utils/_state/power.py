@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""How a host is rebooted, switched off or crashed with what it has, and its clock that can wake it."""
+"""How a host is rebooted, powered off or crashed with its own means, and the hardware clock that can wake it."""
 
 import os
 import time
@@ -15,21 +15,21 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.host import 
 SYSRQ = "/proc/sysrq-trigger"
 CLOCK = "/sys/class/rtc/rtc0"
 
-# Process 1 of a host, as in /proc/1/comm; anything else is some program in a container or a very special machine.
+# Names of init in /proc/1/comm; another process 1 means a container or an unusual machine.
 INITS = ("systemd", "init", "linuxrc", "openrc-init", "runit", "runit-init", "s6-svscan", "s6-linux-init", "dinit", "finit")
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"  # the same number on every Linux: PID_NS_INIT_INO in the kernel's nsfs.h
 
-# Without systemd, best first. The shutdown of SysV, upstart and util-linux takes these words, busybox has no shutdown.
+# Without systemd, in order of preference. shutdown of SysV, upstart and util-linux accepts these arguments; busybox has no shutdown.
 _PROGRAMS = {
     "reboot": (("shutdown", "-r", "now"), ("reboot",)),
     "poweroff": (("shutdown", "-h", "-P", "now"), ("poweroff",)),
 }
-# Magic keys of the kernel: sync, remount read-only, and then boot, power off or crash. For root they always work.
+# SysRq keys: sync, remount read-only, then reboot, power off or crash. They always work for root.
 _KEYS = {"reboot": "sub", "poweroff": "suo", "crash": "c"}
 
 
 def refuse_no_host():
-    """Errors: AttackError where process 1 or its namespace says that this is not a whole host."""
+    """Errors: AttackError where process 1 or its namespace shows that this is not a whole host."""
     first = Host.read("/proc/1/comm").strip()
     if first not in INITS:
         raise AttackError("process 1 of the target is %s, which is no init: nothing here can be shut down" % (first or "unknown"))
@@ -45,7 +45,7 @@ def _namespace():
 
 
 def command(host, action):
-    """The argv that does it, or None when only the kernel's magic keys can."""
+    """The argv for an action, or None when it needs SysRq keys."""
     if action == "crash":
         return None
     if host.has_systemd:
@@ -57,24 +57,24 @@ def command(host, action):
 
 
 def keys(action):
-    """The magic keys that do it. Errors: AttackError when the kernel has none."""
+    """The SysRq keys for an action. Errors: AttackError when the kernel has none."""
     if not os.access(SYSRQ, os.W_OK):
         raise AttackError(f"{SYSRQ} cannot be written to: this kernel cannot be made to {action}")
     return _KEYS[action]
 
 
 def press(keys_):
-    """Everything written so far is on the disk; then the keys, each a write of its own."""
+    """Sync the disks, then press the SysRq keys with one write per key."""
     os.sync()
     for number, key in enumerate(keys_):
         if number:
-            time.sleep(1)  # the kernel does them in the background
+            time.sleep(1)  # the kernel handles a key in the background
         with open(SYSRQ, "w") as handle:
             handle.write(key)
 
 
 def after_crash():
-    """What a crashed kernel does by itself, as text; None when it hangs until somebody comes."""
+    """What the kernel does after a crash, as text; None when it hangs until someone resets the host."""
     if Host.read("/sys/kernel/kexec_crash_loaded").strip() == "1":
         return "kdump is loaded: the host writes a dump and then reboots"
     seconds = Host.read("/proc/sys/kernel/panic").strip() or "0"
@@ -84,7 +84,7 @@ def after_crash():
 
 
 def clock_now():
-    """Seconds of the hardware clock, which need not be those of the system. Errors: AttackError when it cannot wake the host."""
+    """The time of the hardware clock in seconds, which may differ from the system's. Errors: AttackError when it cannot wake the host."""
     if not os.path.exists(CLOCK + "/wakealarm"):
         raise AttackError(f"{CLOCK}/wakealarm is missing: the target has no clock that could wake it")
     set_already = Host.read(CLOCK + "/wakealarm").strip()
@@ -97,7 +97,7 @@ def clock_now():
 
 
 def set_alarm(seconds):
-    """Errors: AttackError when the clock does not take it."""
+    """Set the alarm of the hardware clock. Errors: AttackError when the clock refuses it."""
     try:
         with open(CLOCK + "/wakealarm", "w") as handle:
             handle.write("%d\n" % seconds)

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Services of the target under whichever init runs there: look at them, stop them, and start again exactly what was running."""
+"""Services of the target under its init system: inspect them, stop them, and start exactly those again that ran before."""
 
 import os
 import re
@@ -20,19 +20,19 @@ OPENRC = "/run/openrc"
 INIT_SCRIPTS = "/etc/init.d"
 START_SECONDS = 300  # a database may take long; systemd gives most services 90 seconds
 STARTED = 0
-NOT_STARTED = 3  # of "status", by the Linux Standard Base
+NOT_STARTED = 3  # exit status of "status", defined by the Linux Standard Base
 
-# Never stopped: they keep the control path, the network, the host or its undo alive. Without .service; a star at the end is any text.
+# Never stopped: the control path, the network, the host or its undo needs them. Names without .service; a trailing star matches any text.
 PROTECTED = (
     "ssh", "sshd", "ssh@*", "sshd@*", "dropbear", "networking", "network", "NetworkManager*", "connman", "wicked*", "netifd", "dhcpcd*", "dhclient*",
     "ifup@*", "net.*", "wpa_supplicant*", "iwd", "cloud-init*", "cloud-config", "cloud-final", "firewalld", "nftables", "iptables", "ip6tables", "ufw",
     "netfilter-persistent", "shorewall*", "dbus*", "systemd-*", "user@*", "user-runtime-dir@*", PREFIX + "*", "init", "rc-local", "sysinit", "udev",
     "devfs", "localmount", "root", "rescue", "emergency",
-    # VPNs, by which the controller may reach the host
+    # VPNs through which the controller may reach the host
     "openvpn*", "wg-quick*", "wireguard*", "boringtun*", "strongswan*", "ipsec", "tailscale*", "zerotier*", "nebula", "nebula@*", "tinc", "tinc@*", "tinc.*",
     "tincd", "vpnc*", "openconnect*",
 )  # fmt: skip
-PROTECTED_WITHOUT_SYSTEMD = ("cron", "crond", "cronie", "dcron", "fcron")  # our undo after a reboot hangs on it
+PROTECTED_WITHOUT_SYSTEMD = ("cron", "crond", "cronie", "dcron", "fcron")  # the undo after a reboot depends on cron
 
 _PROPERTIES = (
     "Id", "LoadState", "ActiveState", "UnitFileState", "FragmentPath", "Type", "Transient", "Job", "CanStart", "CanStop", "RefuseManualStart",
@@ -43,7 +43,7 @@ _TRIGGERS = (".socket", ".path", ".timer")
 
 
 def manager(host):
-    """The init of this host. Errors: AttackError where there is none that we know."""
+    """The manager for the init system of this host. Errors: AttackError when none is supported."""
     if host.has_systemd:
         return Systemd(host)
     if os.path.isdir(OPENRC) and host.has_tool("rc-service"):
@@ -54,7 +54,7 @@ def manager(host):
 
 
 def check_names(option, names):
-    """Errors: BadOption for what is no name of a service."""
+    """Errors: BadOption for an invalid, duplicate or protected name."""
     if not names:
         raise BadOption(option, names, "name at least one service")
     for name in names:
@@ -73,13 +73,13 @@ def short(name):
 
 
 def protected(name, patterns):
-    """Whether a name is among some that may end with a star."""
+    """Whether a name matches one of the patterns, which may end with a star."""
     name = short(name)
     return any(name.startswith(each[:-1]) if each.endswith("*") else name == each for each in patterns)
 
 
 class _Manager:
-    """What the inits have in common. name: of a service, as look() gives it."""
+    """What all init systems share."""
 
     def __init__(self, host):
         self.host = host
@@ -88,11 +88,11 @@ class _Manager:
         return self.host.run(self.ask(name), check=False)[0] == 0
 
     def stop_alone(self, option, names):
-        """Steps that stop services, and nothing else. Errors: AttackError when something would stop with them."""
+        """Steps that stop only the given services. Errors: AttackError when others would stop with them."""
         return self.stop(names)
 
     def restart(self, undo, name):
-        """Add to an undo that a service is started again unless it runs, and that it must run then."""
+        """Add to an undo: start a service unless it runs, and check that it runs."""
         undo.steps.append(Run(f"start {name} again", self.start(name), [Fails(self.ask(name))], START_SECONDS))
         undo.checks.append(Gone(f"{name} is down", [Fails(self.ask(name))]))
 
@@ -112,11 +112,11 @@ class Systemd(_Manager):
         return [self.tool, "start", name]
 
     def stop(self, names):
-        """Steps that stop units, all in one transaction."""
+        """Steps that stop units in one transaction."""
         return [([self.tool, "stop"] + list(names), None)]
 
     def stop_alone(self, option, names):
-        """Without what requires them, which a plain stop would stop as well, and nobody would start again."""
+        """Without the units that require them: a plain stop would also stop those, and nothing would start them again."""
         for name, unit in zip(names, self.show(names)):
             bound = [each["Id"] for each in self.show(unit["BoundBy"].split()) if each["ActiveState"] not in ("inactive", "failed")]
             if bound:
@@ -126,7 +126,7 @@ class Systemd(_Manager):
         return [([self.tool, "stop", "--job-mode=ignore-dependencies"] + list(names), None)]
 
     def active(self, names):
-        """Real names of those among some services that run now; unknown ones and second names are passed over."""
+        """Canonical names of the services that run now, without unknown services and aliases. Errors: AttackError, NotRestorable."""
         units = self.show([_unit(name) for name in names])
         for unit in units:
             if unit["ActiveState"] in ("activating", "deactivating", "reloading"):
@@ -136,7 +136,7 @@ class Systemd(_Manager):
         return sorted(set(unit["Id"] for unit in units if unit["ActiveState"] == "active"))
 
     def show(self, names):
-        """The properties of units, a dict for each name."""
+        """The properties of units, as one dict per name."""
         if not names:
             return []
         out = self.host.run([self.tool, "show", "--property=" + ",".join(_PROPERTIES), "--"] + list(names))[1]
@@ -150,9 +150,10 @@ class Systemd(_Manager):
         return found
 
     def plan_for(self, option, asked):
-        """{"services", "triggers", "others"}: the units that stop, by their real names: those asked for, what would start them, what needs them.
+        """{"services", "triggers", "others", "units"}: canonical names of the units to stop: those requested, units that would start them,
+        units that require them; and the properties of all.
 
-        Errors: AttackError for what must not be stopped, NotRestorable for what could not be started again as it was.
+        Errors: AttackError for units that must not be stopped, NotRestorable for units that could not be started again exactly.
         """
         ours = _own_units(self.host)
         services = []
@@ -195,7 +196,7 @@ class Systemd(_Manager):
             raise NotRestorable(f"{option}: {name} counts from its own start, which would not be the same again; stop it yourself first", option=option)
 
     def restore(self, undo, found):
-        """The undo of a stop: sockets and the like first, for a socket cannot be started once its service runs."""
+        """Add the undo of a stop. Triggers are started first, because a socket cannot be started while its service runs."""
         for trigger in found["triggers"]:
             for service in found["services"]:
                 if trigger.endswith(".socket") and trigger in found["units"][service]["TriggeredBy"].split():
@@ -233,7 +234,7 @@ class Systemd(_Manager):
 
 
 class _Scripts(_Manager):
-    """Inits that run a script with a verb, and have neither triggers nor masks."""
+    """Init systems that run a script with a verb, without triggers and masks."""
 
     protected = PROTECTED + PROTECTED_WITHOUT_SYSTEMD
 
@@ -247,7 +248,7 @@ class _Scripts(_Manager):
         return [(self.command(name, "stop"), None) for name in names]
 
     def active(self, names):
-        """As for systemd: links to the same script are one service."""
+        """As Systemd.active(): links to the same script count as one service."""
         found = {}
         for name in names:
             path = os.path.join(INIT_SCRIPTS, name)
@@ -304,7 +305,7 @@ class SysV(_Scripts):
     kind = "sysv"
 
     def command(self, name, verb):
-        """service(8) runs a script with a clean environment; without it, the script itself."""
+        """service(8), which cleans the environment, or the script itself where service is missing."""
         return [self.host.tool("service"), name, verb] if self.host.has_tool("service") else [os.path.join(INIT_SCRIPTS, name), verb]
 
 
@@ -313,7 +314,7 @@ def _unit(name):
 
 
 def _own_units(host):
-    """The units that we and our parents run in: sshd's under whatever name, a session, a timer's service."""
+    """The units of this process and its ancestors: sshd's under any name, a session, a timer's service."""
     found = set()
     for pid in ancestors():
         for line in host.read("/proc/%d/cgroup" % pid).splitlines():

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Sysctls of the target: their names and files, what writing them does (tried in a throw-away network namespace), and their undo."""
+"""Sysctls of the target: names and files, the effects of writing them (tried in a throw-away network namespace), and their undo."""
 
 import os
 import re
@@ -19,15 +19,15 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import
 
 ROOT = "/proc/sys"
 MOST = 32  # keys of one attack
-_LONGEST = 4096  # characters of a value; a page is what the kernel takes
+_LONGEST = 4096  # characters of a value; the kernel accepts one page
 _NAME = re.compile(r"^[A-Za-z0-9_]+(?:[./][A-Za-z0-9_:@+-]+)+\Z")
 _INTERFACE = re.compile(r"^(net/\w+/(?:conf|neigh)/)(?!all/|default/)([^/]+)(/.*)\Z")  # in a path below ROOT
 _SWAP = str.maketrans("./", "/.")
 _LEARNED = 0x00010000 | 0x00040000  # RTF_DEFAULT | RTF_ADDRCONF: a default route from a router, as in include/uapi/linux/ipv6_route.h
 
-# Loading a kernel module is no trial; so these are not tried in check mode.
+# Not tried in check mode, because that would load kernel modules.
 _LOADS_MODULES = ("net.ipv4.tcp_congestion_control", "net.core.default_qdisc")
-# Arguments: FILE BEFORE VALUE for each key; shows its family with the first value, with the one asked for, and with the first again.
+# Arguments: FILE BEFORE VALUE for each key; prints its family with BEFORE, with VALUE, and with BEFORE again.
 _TRY = r"""
 cd /proc/sys || exit
 put() { printf '%s\n' "$2" >"$1" || printf 'refused:%s\n' "$1"; }
@@ -47,9 +47,9 @@ printf 'part:end\n'
 
 
 class Key:
-    """One sysctl. name: as sysctl(8) writes it, dots between the parts and a slash for a dot within one; path: below ROOT.
+    """A sysctl. name: as sysctl(8) writes it, with dots between the parts and a slash for a dot within a part; path: below ROOT.
 
-    interface: the network interface that it belongs to, None without one.
+    interface: the network interface that it belongs to, or None.
     """
 
     def __init__(self, path):
@@ -81,7 +81,7 @@ class Key:
 
     @property
     def in_trial(self):
-        """The same in a new network namespace, where lo stands for every interface."""
+        """The path in a new network namespace, where lo replaces every interface."""
         return _INTERFACE.sub(r"\1lo\3", self.path)
 
 
@@ -96,7 +96,7 @@ def parse_value(name, value):
 
 
 def refuse_absent(host, place, key):
-    """Errors: BadOption for a key that is not on the target, or cannot be read and written there."""
+    """Errors: BadOption for a key that does not exist on the target, or cannot be read and written; AttackError for a read-only /proc/sys."""
     if place.key:
         rc, out, _err = host.run(place.argv(["stat", "-c", "%F:%a", key.file]), check=False)
         kind, _colon, mode = out.strip().rpartition(":")
@@ -117,7 +117,7 @@ def refuse_absent(host, place, key):
 
 
 def _names(host, place, key):
-    """The names of the sysctls that are there, of the same first part where that exists."""
+    """Names of the existing sysctls, limited to the same first part where that exists."""
     top = os.path.join(ROOT, key.path.split("/")[0])
     if place.key or not os.path.isdir(top):
         top = ROOT
@@ -126,7 +126,7 @@ def _names(host, place, key):
 
 
 def refuse_learned_routes(host, place):
-    """Errors: NotRestorable when a router announced itself: with IPv6 forwarding the kernel forgets the route by it."""
+    """Errors: NotRestorable when a router announced a default route: the kernel drops it when IPv6 forwarding is enabled."""
     text = host.run(place.argv(["cat", "/proc/net/ipv6_route"]), check=False)[1]
     for line in text.splitlines():
         if int(line.split()[8], 16) & _LEARNED == _LEARNED:
@@ -134,9 +134,9 @@ def refuse_learned_routes(host, place):
 
 
 class Change:
-    """One key with its value before and the one to be set.
+    """One key with its value before and the value to set.
 
-    also: {Key: (value before, value once the key is put back)} of what the kernel changes with it.
+    also: {Key: (value before, value after the key is restored)} for keys that the kernel changes along with it.
     """
 
     def __init__(self, key, before, wanted):
@@ -145,11 +145,11 @@ class Change:
         self.wanted = wanted
         self.also = {}
         self.note = ""  # the name of its note in the journal
-        self.tried = False  # its value is known to be taken by the kernel
+        self.tried = False  # the trial showed that the kernel accepts the value
 
 
 def read_changes(host, place, wanted):
-    """A Change for each (Key, value), with the values of now. Errors: AttackError, NotRestorable."""
+    """A Change for each (Key, value), with the current values. Errors: AttackError, NotRestorable."""
     found = []
     for key, value in wanted:
         before = read_in(host, place, key.file)
@@ -168,10 +168,10 @@ def read_changes(host, place, wanted):
 
 
 def try_changes(host, place, changes):
-    """Write each value in a new network namespace, where that has the key; notes in the changes what else the kernel changes with it.
+    """Write each value in a new network namespace that has the key, and record in the changes which other keys the kernel changes with it.
 
-    Errors: BadOption for a value that the kernel refuses or makes another one of, and for keys that change each other; NotRestorable when
-    the value before does not come back; AttackError when nothing can be tried.
+    Errors: BadOption for a value that the kernel refuses or alters, and for keys that change each other; NotRestorable when the value before
+    cannot be restored; AttackError when no trial is possible.
     """
     tried = [change for change in changes if change.key.of_network and not (host.check_mode and change.key.name in _LOADS_MODULES)]
     if tried:
@@ -187,10 +187,10 @@ def try_changes(host, place, changes):
 
 
 def _judge(change, before, after, back, now):
-    """What the trial tells of one change."""
+    """Evaluate the trial of one change."""
     path, name = change.key.in_trial, change.key.name
     if path not in before.values:
-        return  # there is only one of it for all networks
+        return  # the key is global, not per network namespace
     change.tried = True
     if path in after.refused:
         raise BadOption(OPTION, f"{name}: {change.wanted}", "the kernel of the target does not take this value (tried in a network namespace of its own)")
@@ -205,7 +205,7 @@ def _judge(change, before, after, back, now):
 
 
 def _refuse_mutual(changes):
-    """Errors: BadOption for two keys of one attack of which one changes the other."""
+    """Errors: BadOption when one key of the attack changes another key of it."""
     paths = set(change.key.path for change in changes)
     for change in changes:
         for other in change.also:
@@ -214,13 +214,13 @@ def _refuse_mutual(changes):
 
 
 def refuse_changed(change, now):
-    """Errors: BadOption when the kernel made another value of the one that was written; another spelling is the same value."""
+    """Errors: BadOption when the kernel altered the written value; another spelling counts as the same value."""
     if not same_value(now, change.wanted):
         raise BadOption(OPTION, f"{change.key.name}: {change.wanted}", f"the kernel of the target makes {now!r} of it; give a value that it keeps")
 
 
 class _Part:
-    """What the trial shows at one moment: {path: value}, and the paths whose last write was refused."""
+    """A snapshot in the trial: {path: value}, and the paths whose last write was refused."""
 
     def __init__(self, refused):
         self.values = {}
@@ -243,7 +243,7 @@ def _parts(out):
 
 
 def _values(host, place):
-    """{path: value} of all sysctls of the network that can be read."""
+    """{path: value} of all readable sysctls below net."""
     out = host.run(place.argv(["grep", "-rs", "", ROOT + "/net"]), check=False)[1]
     return _parts("part:now\n" + "\n".join(line[len(ROOT) + 1 :] for line in out.splitlines()))[0].values
 
@@ -252,7 +252,7 @@ def _values(host, place):
 
 
 def undo(host, place, changes):
-    """The Undo that writes the values before: once, and only where the value is still the one that the attack wrote. Errors: NotRestorable."""
+    """The Undo that restores the values before: once, and only where the value is still that of the attack. Errors: NotRestorable."""
     steps, judged = [], Undo()
     enter = place.undo_argv([])
     for change in reversed(changes):
@@ -260,16 +260,16 @@ def undo(host, place, changes):
         for key in [change.key, *change.also]:
             title, argv = f"sysctl {key.name}", ["cat", key.file]
             judged.same(title, place.undo_argv(argv), host.output(place.argv(argv)), _there(host, place, key))
-    # After a reboot, or once the network namespace has ended, nothing of it is left.
+    # After a reboot, or when the network namespace has ended, nothing is left to undo.
     guards = [SameBoot(), *place.guards]
     return Undo([When(guards, steps)], [When(guards, judged.checks)], judged.before)
 
 
 def _back(host, place, change, enter):
-    """The steps that put one key back, and then what the kernel does not put back with it."""
+    """The steps that restore one key, then the keys that the kernel does not restore with it. Errors: NotRestorable."""
     key = change.key
     ours = _there(host, place, key) + [StillOurs(key.file, change.before, change.note, enter)]
-    if change.before == "0" and key.name in PAIRS:  # the kernel may take no 0, but it sets 0 when the other one of the pair is written
+    if change.before == "0" and key.name in PAIRS:  # the kernel may refuse 0, but sets 0 when the other key of the pair is written
         other = Key(PAIRS[key.name].translate(_SWAP))
         return [Put(f"{other.name} as it was, and with it {key.name}", other.file, change.also[other][0], ours, enter)]
     found = [Put(f"{key.name} as it was", key.file, change.before, ours, enter)]
@@ -283,7 +283,7 @@ def _back(host, place, change, enter):
 
 
 def _there(host, place, key):
-    """Guards that are false once the interface of a key is gone, or is another one."""
+    """Guards that become false when the interface of a key is gone or has been replaced."""
     if not key.interface:
         return []
     if place.key:

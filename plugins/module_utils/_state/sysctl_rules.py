@@ -4,10 +4,10 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Which sysctls an attack may set, to what, and why not: names and values alone, nothing of the target.
+"""Which sysctls an attack may set, to which values, and the reasons for refusal; by name and value only, without access to the target.
 
-Keys of net may be set unless they are named here, for each value is tried in a throw-away network namespace first. Of all others only those
-of ALLOWED may be set: a key that nobody has looked at could run a program, end the host, or never go back.
+Keys of net may be set unless they are listed here, because each value is first tried in a throw-away network namespace. Of all other keys
+only those in ALLOWED may be set: a key that was not reviewed could run a program, take the host down, or be impossible to restore.
 """
 
 import re
@@ -26,7 +26,7 @@ _MEMORY = "the host, and with it the undo, could be left without memory: use mem
 _LOGIN = "logins and timers of systemd, and with them SSH and the undo, need it"
 _SLOTS = "use {}, which keeps a reserve for SSH and the undo"
 
-# Refused everywhere, by the whole name.
+# Refused everywhere; the patterns match the whole name.
 _NEVER = (
     (r"kernel\.(modprobe|hotplug|poweroff_cmd|usermodehelper\..*)|fs\.binfmt_misc\..*|kernel\.firmware_config\..*", _RUNS),
     (r"kernel\.(panic.*|.*_panic|.*panic_on.*|sysrq|ctrl-alt-del|cad_pid|oops_limit|warn_limit|reboot.*|real-root-dev)|vm\.panic_on_oom", _ENDS),
@@ -52,7 +52,7 @@ _NEVER = (
     (r"fs\.nr_open|fs\.mount-max|fs\.epoll\..*|kernel\.pty\..*|kernel\.keys\..*", _LOGIN),
 )
 
-# Refused in the network of the target itself, by which it is controlled; in another namespace or a container they may be set.
+# Refused in the network of the target itself, which carries the control path; allowed in another namespace or a container.
 _CONTROL = "SSH to the target could be cut off by it: set it in a network namespace or container (netns, container), or use blackhole or netem"
 _NOT_HERE = (
     r"net\.ipv4\.conf\..*\.(rp_filter|arp_ignore|arp_filter|src_valid_mark|disable_policy|disable_xfrm|drop_unicast_in_l2_multicast|proxy_arp.*)",
@@ -63,10 +63,10 @@ _NOT_HERE = (
     r"net\.core\.(netdev_budget.*|dev_weight.*|max_skb_frags|optmem_max)",
 )
 
-# Lowest value of every number in it; those of net only count in the network of the target.
+# Lowest allowed value for every number in the value; those of net apply only in the network of the target.
 _FLOORS = (
-    (r"vm\.max_map_count", 4096),  # of one process; what sh and coreutils need many times over
-    (r"fs\.inotify\.max_user_watches", 1024),  # systemd has some hundred
+    (r"vm\.max_map_count", 4096),  # per process; many times what sh and coreutils need
+    (r"fs\.inotify\.max_user_watches", 1024),  # systemd uses a few hundred
     (r"fs\.inotify\.max_user_instances", 16),
     (r"net\.ipv4\.tcp_[rw]mem", 4096),
     (r"net\.core\.[rw]mem_(default|max)", 4096),
@@ -77,7 +77,7 @@ _FLOORS = (
     (r"net\.netfilter\.nf_conntrack_tcp_timeout_established", 60),
 )
 
-# Outside of net.
+# Allowed outside of net.
 ALLOWED = (
     r"vm\.(swappiness|vfs_cache_pressure|dirty_\w+|dirtytime_expire_seconds|laptop_mode|page-cluster|page_lock_unfairness|stat_interval|zone_reclaim_mode"
     r"|min_slab_ratio|min_unmapped_ratio|extfrag_threshold|compaction_proactiveness|compact_unevictable_allowed|watermark_boost_factor"
@@ -91,7 +91,7 @@ ALLOWED = (
     r"sunrpc\.\w*slot_table_entries",
 )
 
-# Of two that belong together the kernel sets the other one to 0.
+# When one key of a pair is written, the kernel sets the other to 0.
 PAIRS = {}
 for _one, _other in (("vm.dirty_ratio", "vm.dirty_bytes"), ("vm.dirty_background_ratio", "vm.dirty_background_bytes")):
     PAIRS.update({_one: _other, _other: _one})
@@ -106,14 +106,14 @@ def _numbers(value):
 
 
 def refuse_name(name):
-    """Errors: BadOption for a key that is never set, wherever it is."""
+    """Errors: BadOption for a key that is refused everywhere."""
     for pattern, reason in _NEVER:
         if _is(pattern, name):
             raise BadOption(OPTION, name, f"{reason}; leave it out")
 
 
 def refuse_value(name, value):
-    """Errors: BadOption for a value that would run a program, or take away what the undo needs."""
+    """Errors: BadOption for a value that would run a program, or take resources that the undo needs."""
     if name == "kernel.core_pattern" and value.lstrip()[:1] in ("|", "@"):
         raise BadOption(OPTION, f"{name}: {value}", "with | or @ the kernel would hand core dumps to a program; give the pattern of a file name")
     if name == "vm.overcommit_memory" and value not in ("0", "1"):
@@ -123,7 +123,7 @@ def refuse_value(name, value):
 
 
 def refuse_here(name, value):
-    """Errors: BadOption for what could cut the control path, in the network of the target itself."""
+    """Errors: BadOption for a key or value that could cut the control path in the network of the target itself."""
     if any(_is(pattern, name) for pattern in _NOT_HERE):
         raise BadOption(OPTION, name, _CONTROL)
     _refuse_low(name, value)
@@ -136,15 +136,15 @@ def _refuse_low(name, value):
 
 
 def refuse_unknown_effect(name):
-    """Errors: BadOption for a key outside of net that is not among those known to go back, and to leave the host alive."""
+    """Errors: BadOption for a key outside of net that is not known to be restorable and safe for the host."""
     if not name.startswith("net.") and not any(_is(pattern, name) for pattern in ALLOWED):
         raise BadOption(OPTION, name, "it is not among the keys known to be put back by writing them; use the module custom with an undo of your own")
 
 
 def holds(name):
-    """The parts of the kernel that setting a key touches, as names of resources: two attacks on one of them refuse each other.
+    """The names of the resources that setting a key uses: two attacks on the same resource exclude each other.
 
-    A parameter of one interface counts as that of all, for all and default change those of others.
+    A parameter of one interface counts as that of all interfaces, because "all" and "default" change those of others.
     """
     whole = re.sub(r"^(net\.\w+\.(?:conf|neigh))\..*\.(\w+)\Z", r"\1.*.\2", name)
     found = {whole}
