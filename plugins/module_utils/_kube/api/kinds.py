@@ -28,7 +28,7 @@ REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets", True)
 JOB = Kind("batch/v1", "Job", "jobs", True)
 NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", True)
 AUTOSCALER = Kind("autoscaling/v1", "HorizontalPodAutoscaler", "horizontalpodautoscalers", True)
-# The behaviour of an autoscaler came with the second of these; Cluster.serving() tells which there is.
+# spec.behavior exists since v2beta2; Cluster.serving() selects the version.
 AUTOSCALERS_V2 = tuple(AUTOSCALER._replace(api_version="autoscaling/" + version) for version in ("v2", "v2beta2"))
 # Kubernetes before 1.21 serves only the second one; Cluster.serving() selects.
 POD_DISRUPTION_BUDGETS = (

@@ -13,7 +13,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NAMESPACE
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import LABEL_PREFIX, MANAGED_BY, OURS
 
-# Labels and annotations that exclude or include an object: those of this collection first, then those of other tools such as kube-monkey.
+# Labels and annotations that exclude or include an object: those of this collection, of chaoskube and of kube-monkey.
 OPT_OUT = ((LABEL_PREFIX + "opt-out", "true"), ("chaos.alpha.kubernetes.io/enabled", "false"), ("kube-monkey/enabled", "disabled"))
 OPT_IN = ((LABEL_PREFIX + "opt-in", "true"), ("chaos.alpha.kubernetes.io/enabled", "true"), ("kube-monkey/enabled", "enabled"))
 
