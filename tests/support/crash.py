@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The collection with crash points: a tree of links to the checkout, in which crash_point.py stands in the place of _crash.py.
+"""The collection with crash points: a tree of links to the checkout, in which crash_point.py replaces _crash.py.
 
-What is built and installed has no crash points, so no variable of an environment makes it die. Tests that need them run ansible-playbook
+The built collection has no crash points, so no environment variable can crash an attack. Tests that need them run ansible-playbook
 with environment(), put tree() on the PYTHONPATH of a module, or call install() for code that runs in the process of the test.
 """
 
@@ -25,7 +25,7 @@ _NOT_SHIPPED = {"collections", "dist", "reports", "tests"}
 
 
 def tree(directory: Path) -> Path:
-    """Lay the tree out in a directory. Returns what a collections path or a PYTHONPATH has to name; a second call changes nothing."""
+    """Create the tree in a directory. Returns the entry for a collections path or PYTHONPATH; a second call changes nothing."""
     root = directory / "collections-with-crash-points"
     if root.is_dir():
         return root
@@ -43,12 +43,12 @@ def tree(directory: Path) -> Path:
 
 
 def environment(directory: Path) -> dict[str, str]:
-    """What ansible-playbook has to find in its environment to take the collection from the tree."""
+    """Environment variables that make ansible-playbook use the collection of the tree."""
     return {"ANSIBLE_COLLECTIONS_PATH": ":".join([str(tree(directory)), *_ELSEWHERE])}
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the duration of a test: crash points in every file of the collection that is loaded in this process."""
+    """Enable crash points, for the duration of a test, in every file of the collection that is loaded in this process."""
     shipped = sys.modules["ansible_collections.faultline.chaos.plugins.module_utils._crash"].crash_point
     for name, module in list(sys.modules.items()):
         if name.startswith("ansible_collections.faultline.chaos.") and getattr(module, "crash_point", None) is shipped:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Stands in the place of plugins/module_utils/_crash.py in tests (see crash.py): a module dies, hangs or fails at a step.
+"""Replaces plugins/module_utils/_crash.py in tests (see crash.py): makes a module die, hang or fail at a step.
 
 It runs on the target: Python 3.6, standard library.
 """

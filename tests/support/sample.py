@@ -4,9 +4,9 @@
 
 """A sample of one case in N, drawn by a seed: a plugin of pytest, registered by tests/conftest.py when FAULTLINE_SAMPLE is set.
 
-The draw is stratified: as far as its size allows, every test file, every attack and every test function is in it, and what is left
-is spread evenly over them. It depends on nothing but N, the seed and the names of the cases, so all workers of pytest-xdist draw
-the same one.
+The draw is stratified: as far as its size allows, it contains every test file, every attack and every test function; the other cases
+are spread evenly over them. It depends only on N, the seed and the names of the cases, so all workers of pytest-xdist draw the same
+sample.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Size(NamedTuple):
 
 
 def asked_for(environ: Mapping[str, str]) -> Size | None:
-    """The sample that the environment asks for, None for all cases. Errors: ValueError for what is no whole number."""
+    """The sample that the environment requests; None for all cases. Errors: ValueError for a size or seed that is not an integer."""
     given = {name: environ.get(name, "").strip() for name in (SAMPLE, SEED)}
     for name, least in ((SAMPLE, 1), (SEED, 0)):
         value = given[name]
@@ -46,7 +46,7 @@ def asked_for(environ: Mapping[str, str]) -> Size | None:
 
 
 def draw(cases: Mapping[str, Iterable[str]], size: Size) -> set[str]:
-    """One in N of the cases, which are given by their names with the strata that each belongs to."""
+    """Draw one in N of the cases. cases: {name: strata of the case}."""
     strata = {name: tuple(labels) for name, labels in cases.items()}
     rank = {name: hashlib.sha256(f"{size.seed}:{name}".encode()).digest() for name in strata}
     total = Counter(label for labels in strata.values() for label in labels)
@@ -54,7 +54,7 @@ def draw(cases: Mapping[str, Iterable[str]], size: Size) -> set[str]:
     left = sorted(strata, key=rank.__getitem__)
     chosen: set[str] = set()
     while len(chosen) < math.ceil(len(strata) / size.one_in):
-        # min() takes the first of equals, and they are in the order of their ranks.
+        # min() returns the first of equal cases, which are in the order of their ranks.
         name = min(left, key=lambda each: (-sum(not drawn[label] for label in strata[each]), sum(drawn[label] / total[label] for label in strata[each])))
         left.remove(name)
         chosen.add(name)
@@ -76,7 +76,7 @@ def pytest_report_header() -> str:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """From what -m and -k have left."""
+    """Draw from the cases that -m and -k selected."""
     try:
         size = asked_for(os.environ)
     except ValueError as error:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A service account that may do what a manifest of docs/rbac allows, and nothing else."""
+"""A service account with only the rights that a manifest of docs/rbac grants."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
 class Account:
-    """Use as a context: options for a module that make it act as this account. Cluster-scoped objects are removed at the end."""
+    """Context manager that yields the module options to act as this account. It removes cluster-scoped objects at the end."""
 
     def __init__(self, cluster: Cluster, namespace: str, manifest: str, scratch: Path) -> None:
         self.cluster = cluster

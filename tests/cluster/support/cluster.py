@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Hands on the cluster for tests: its API as an admin has it, workloads, and the modules of the collection run for real."""
+"""Access to the cluster for tests: its API with admin rights, workloads, and real runs of the modules of the collection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.paths import CHECKOUT
 REPO = CHECKOUT
 DRIVER = CHECKOUT / "tests/cluster/harness" / "cluster.sh"
 MANAGED = "app.kubernetes.io/managed-by=faultline.chaos"
-# Tagged, so that no registry is asked: our own nodes hold these, and every other cluster can pull them.
+# With a fixed tag, so that no registry is queried: the nodes of the test cluster hold these images; other clusters can pull them.
 IMAGE = "busybox:1.35"
 SHELL_LESS_IMAGE = "registry.k8s.io/pause:3.9"
 SERVER = ["sh", "-c", "echo hello >/tmp/index.html; exec httpd -f -p 8080 -h /tmp"]
@@ -38,19 +38,19 @@ def driver(*argv: str, timeout: float = 1200) -> subprocess.CompletedProcess:
 
 
 class Cluster:
-    """The cluster that a kubeconfig points at. Methods that start with wait fail with what they saw last."""
+    """The cluster that a kubeconfig points at. Methods whose name starts with wait fail with the last observed state."""
 
     def __init__(self, kubeconfig: str) -> None:
         self.kubeconfig = kubeconfig
         self.api = config.new_client_from_config(kubeconfig)
         self.core, self.apps = client.CoreV1Api(self.api), client.AppsV1Api(self.api)
         self.batch, self.networking = client.BatchV1Api(self.api), client.NetworkingV1Api(self.api)
-        # Reading all kinds first, as this client does by default, would take some twenty requests.
+        # API discovery, which this client does by default, would cost some twenty requests.
         self.any = dynamic.DynamicClient(self.api, discoverer=lambda *_: None)
         self.made: list[str] = []
 
     def request(self, method: str, path: str, body: Any = None, query: dict | None = None, content: str = "application/json") -> Any:
-        """One call of the API by its path, such as /api/v1/nodes; returns what it answers as plain data."""
+        """One call of the API by its path, such as /api/v1/nodes; returns the answer as plain data."""
         headers = {"Accept": "application/json", "Content-Type": content}
         answer = self.any.request(
             method.lower(), path, body=body, query_params=list((query or {}).items()), header_params=headers, content_type=content, serialize=False
@@ -77,7 +77,7 @@ class Cluster:
         return name
 
     def delete_namespace(self, name: str) -> None:
-        """Tell it to go; it goes in its own time (see wait_gone)."""
+        """Start the deletion of a namespace; see wait_gone()."""
         try:
             self.core.delete_namespace(name)
         except ApiException as e:
@@ -85,7 +85,7 @@ class Cluster:
                 raise
 
     def wait_gone(self, timeout: float = 120) -> None:
-        """Delete what is left of our namespaces, and wait until all are gone."""
+        """Delete the remaining namespaces of the tests, and wait until all are gone."""
         for name in self.made:
             self.delete_namespace(name)
         wait_until(lambda: not {n.metadata.name for n in self.core.list_namespace().items} & set(self.made), timeout, f"{self.made} are gone", 0.5)
@@ -108,7 +108,7 @@ class Cluster:
     ) -> list[dict]:
         """A Deployment whose pods serve "hello" on port 8080; returns its pods once all are ready.
 
-        container, pod: more keys of the container and of the pod's spec. fake: on the fake nodes of our own cluster.
+        container, pod: more keys of the container and of the pod's spec. fake: on the fake nodes of the test cluster.
         """
         labels = {"app": name, **(labels or {})}
         own = {
@@ -129,12 +129,12 @@ class Cluster:
         return self.wait_pods(namespace, replicas, f"app={name}") if wait else []
 
     def pods(self, namespace: str, selector: str = "") -> list[dict]:
-        """The pods that are not on their way out."""
+        """The pods that are not being deleted."""
         found = self.request("GET", f"/api/v1/namespaces/{namespace}/pods", query={"labelSelector": selector} if selector else None)["items"]
         return [p for p in found if not p["metadata"].get("deletionTimestamp")]
 
     def wait_pods(self, namespace: str, count: int, selector: str = "", without: tuple[str, ...] = (), timeout: float = 60) -> list[dict]:
-        """Wait until there are exactly so many pods, all ready, none of them of a name in `without`."""
+        """Wait until there are exactly `count` pods, all ready, none with a name in `without`."""
         seen: list[dict] = []
 
         def settled() -> bool:
@@ -151,7 +151,7 @@ class Cluster:
         """Run a program in a container; out and err apart, and its exit status (126: it could not be started)."""
         start = time.monotonic()
         more = {"container": container} if container else {}
-        # a client of its own: stream() changes the one it is given
+        # a separate client, because stream() modifies it
         core = client.CoreV1Api(config.new_client_from_config(self.kubeconfig))
         ws = stream(
             core.connect_get_namespaced_pod_exec, pod, namespace, command=argv, stdout=True, stderr=True, stdin=False, tty=False, _preload_content=False, **more
@@ -172,7 +172,7 @@ class Cluster:
     # -- the collection ------------------------------------------------------------------------------------------
 
     def playbook(self, tasks: list[dict], env: dict[str, str] | None = None, timeout: float = 300, scratch: Path | None = None) -> tuple[Result, list[dict]]:
-        """Run tasks on localhost with KUBECONFIG set; returns the end of ansible-playbook and what each task gave, in order."""
+        """Run tasks on localhost with KUBECONFIG set; returns the result of ansible-playbook and the results of the tasks, in order."""
         scratch = scratch or Path(os.environ.get("TMPDIR", "/tmp"))
         stem = scratch / f"faultline-{os.getpid()}-{time.monotonic_ns()}"
         play, events = Path(f"{stem}.yml"), Path(f"{stem}.json")
@@ -228,7 +228,7 @@ def is_ready(pod: dict) -> bool:
 
 
 def _end(status: dict) -> tuple[int, str]:
-    """Exit status of an exec, and why there is none."""
+    """(exit status of an exec, the error message)."""
     if status.get("status") == "Success":
         return 0, ""
     causes = {c.get("reason"): c.get("message", "") for c in (status.get("details") or {}).get("causes") or []}

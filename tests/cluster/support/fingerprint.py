@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the objects of a cluster say, without what the server itself keeps counting: equal before an attack and after its undo."""
+"""A fingerprint of the objects of a cluster, without fields that the server maintains: equal before an attack and after its undo."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 
 from tests.cluster.support.cluster import Cluster
 
-# A uid stays: an object that was deleted and made again is not the same.
+# The uid is kept: an object that was deleted and created again is a difference.
 SERVER_FIELDS = ("resourceVersion", "managedFields", "generation", "selfLink")
-# The last two are how autoscaling/v1 shows parts of the status of v2.
+# The last two hold parts of the status of autoscaling/v2 in objects of v1.
 SERVER_ANNOTATIONS = (
     "deployment.kubernetes.io/",
     "control-plane.alpha.kubernetes.io/",
     "autoscaling.alpha.kubernetes.io/conditions",
     "autoscaling.alpha.kubernetes.io/current-metrics",
 )
-# Kinds that controllers write on their own as pods come and go.
+# Kinds that controllers write by themselves when pods start and end.
 TRANSIENT = {"pods", "events", "endpoints", "endpointslices", "replicasets", "controllerrevisions", "leases"}
 
 
 def clean(found: dict) -> dict:
-    """An object as its owner wrote it: no status, none of the server's own fields."""
+    """An object without its status and the fields that the server maintains."""
     meta = {k: v for k, v in found["metadata"].items() if k not in SERVER_FIELDS}
     annotations = {k: v for k, v in (meta.pop("annotations", None) or {}).items() if not k.startswith(SERVER_ANNOTATIONS)}
     if annotations:
@@ -33,7 +33,7 @@ def clean(found: dict) -> dict:
 
 
 def fingerprint(cluster: Cluster, *namespaces: str, nodes: bool = False, objects: tuple[str, ...] = ()) -> dict[str, dict]:
-    """Everything in the namespaces (but for TRANSIENT kinds), and if wished the nodes and the objects of more paths; by path."""
+    """All objects of the namespaces except TRANSIENT kinds, and optionally nodes and objects at more paths; by path."""
     found: dict[str, dict] = {}
     for path in [p for ns in namespaces for p in _collections(cluster, ns)] + (["/api/v1/nodes"] if nodes else []):
         listed = cluster.get(path)
@@ -45,7 +45,7 @@ def fingerprint(cluster: Cluster, *namespaces: str, nodes: bool = False, objects
 
 
 def compare(before: Any, after: Any, path: str = "") -> list[str]:
-    """What differs, a line each; empty when nothing does."""
+    """The differences, one line each; empty when there are none."""
     if isinstance(before, dict) and isinstance(after, dict):
         return [line for k in sorted({*before, *after}) for line in compare(before.get(k), after.get(k), f"{path} {k}".strip())]
     return [] if before == after else [f"{path}: {before!r} became {after!r}"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The playbooks of the collection, run for real against the cluster, and what they leave behind."""
+"""Real runs of the playbooks of the collection against the cluster, and the records that they write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from tests.cluster.support.cluster import REPO, Cluster
 from tests.lab.support.lab import Result
 
-# Where nobody is: whoever starts one of these names localhost in no inventory.
+# An inventory without localhost, as users of these playbooks have it.
 INVENTORY = ["-i", "somewhere.example,"]
 
 
@@ -40,7 +40,7 @@ def run_playbook(cluster: Cluster, playbook: str, variables: dict[str, Any], *ar
 
 
 def record_of(reports: Path, play: Any = "") -> dict[str, Any]:
-    """The record of the only run that reported there."""
+    """The record of the only run in a directory of reports."""
     paths = list(reports.glob("*/record.json"))
     assert len(paths) == 1, f"{paths}\n{play}"
     return json.loads(paths[0].read_text())
@@ -54,7 +54,7 @@ def plan(reports: Path, namespace: str, step: dict[str, Any], probe: dict[str, A
         "steady_state": [watched],
         "observe": {"window": "3s", "interval": "500ms", "settle": "90s"},
         "method": [{"hosts": "localhost", "duration": "6s", **step}],
-        # Patient, because the machine of a test may be busy with others.
+        # Long limits, because the test machine may be busy.
         "safety": {"grace": "3m", "max_duration": "20m", **safety},
         "report": {"dir": str(reports)},
     }

@@ -25,11 +25,11 @@ def steps(
     settle: float = 15,
     restores: bool = True,
 ) -> dict[str, Any]:
-    """Run the steps and assert what is the same for all attacks. Returns the results by step, and what measure() returned.
+    """Run the steps and assert what holds for all attacks. Returns the results by step, and what measure() returned.
 
     measure: called while the attack is active. nodes, objects: what the attack changes outside of the namespace (see fingerprint).
-    settle: seconds that controllers get until the state is the one of before. restores: False for an attack that has nothing to put
-    back, such as a deleted pod; then "reverted" or "absent" are both right.
+    settle: seconds for controllers to restore the previous state. restores: False for an attack without anything to restore, such as
+    a deleted pod; then "reverted" and "absent" are both accepted.
     """
     target = {k: v for k, v in options.items() if k not in ("duration", "lease")}
     before = fingerprint(cluster, namespace, nodes=nodes, objects=objects)
@@ -47,7 +47,7 @@ def steps(
 
 
 def wait_same(cluster: Cluster, before: dict, timeout: float, *namespaces: str, **which: Any) -> list[str]:
-    """What still differs from a fingerprint when the time is over; empty as soon as nothing does."""
+    """Wait until nothing differs from a fingerprint; returns the differences that remain after the timeout."""
     until = time.monotonic() + timeout
     while (left := compare(before, fingerprint(cluster, *namespaces, **which))) and time.monotonic() < until:
         time.sleep(0.3)

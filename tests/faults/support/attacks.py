@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The attacks that every fault is tried on. A new attack is one entry here."""
+"""The attacks that every fault is tested with. A new attack needs one entry here."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-VICTIM = "flvictim"  # a harmless daemon that the tests bring along
-VICTIM_HERE = "flhere"  # its name on this machine, where those of the boxes are seen as well
+VICTIM = "flvictim"  # a harmless daemon that the tests install
+VICTIM_HERE = "flhere"  # its name on this machine, where the processes of the boxes are visible, too
 VICTIM_START = "/usr/local/sbin/flvictim-start"
 
-FILE = "/etc/debian_version"  # a file that nobody needs
+FILE = "/etc/debian_version"  # a file that no program needs
 
 SYSCTL = "net.ipv4.tcp_fin_timeout"
 SYSCTL_FILE = "/proc/sys/" + SYSCTL.replace(".", "/")
 
-WIRE = "tstwire0"  # an interface beside the one that the host is reached by
+WIRE = "tstwire0"  # an interface that is not used for the connection to the host
 _OTHER_END = "tstwire1"
 _PLUG = "; ".join(
     [f"ip link add {WIRE} address 02:00:00:00:00:01 type veth peer name {_OTHER_END} address 02:00:00:00:00:02"]
-    # Without IPv6, whose routes come in another order after each boot.
+    # Without IPv6, because the order of its routes differs after each boot.
     + [f"echo 1 >/proc/sys/net/ipv6/conf/{end}/disable_ipv6; ip link set {end} up" for end in (_OTHER_END, WIRE)]
     + [f"ip addr add 198.18.0.1/24 dev {WIRE}"]
 )
@@ -50,19 +50,19 @@ esac
 
 
 class Broken(NamedTuple):
-    """A program of the target that a test replaces by a script, which goes on with the real one unless it exits; or a directory made read-only."""
+    """A program of the target that a test wraps by a script, which then runs the real one unless it exits; or a directory made read-only."""
 
     path: str
-    script: str = ""  # none: it is a directory
+    script: str = ""  # empty for a directory
 
 
-# The undo of a worker is to end it, which the shell does by itself: what can fail is that its record is closed.
+# The undo of a worker ends it with a builtin of the shell; only closing its record can fail.
 CLOSING = Broken("/bin/mv", 'case "$*" in */.gone-*) echo "mv: refused" >&2; exit 1 ;; esac')
 _ITS_FILES = Broken("/bin/rm", 'case "$*" in *./data*) echo "rm: refused" >&2; exit 1 ;; esac')
 _ITS_GROUP = Broken("/bin/rmdir", 'case "$*" in */faultline-*) exit 1 ;; esac')
-# Which of the two it is depends on the kernel of the host.
+# The kernel of the host decides which of the two is used.
 _FILTERS = tuple(Broken(path, 'echo "packet filter: broken" >&2; exit 2') for path in ("/usr/sbin/nft", "/usr/sbin/iptables-legacy"))
-# One program with many names, by which it knows what to do; refused is what comes first once there is a journal.
+# One program with many names, which select its function. The first call after the journal was written is refused.
 _FILTERS_ONCE = tuple(
     Broken(
         path,
@@ -77,18 +77,18 @@ fi""",
 
 @dataclass(frozen=True)
 class Attack:
-    """One attack and how to see, from the files of the target alone, whether it is in effect."""
+    """One attack, and an expression that tells from files of the target whether it is in effect."""
 
     module: str
     options: dict
     active: str  # a Python expression over glob() and the functions of MONITOR in programs.py
-    variant: str = ""  # of a module that is here more than once
-    own_kernel: bool = False  # wants a host with a kernel of its own: for its clock, its modules or its control groups
+    variant: str = ""  # for a module with more than one entry
+    own_kernel: bool = False  # needs a host with a kernel of its own: for clock, modules or control groups
     points: tuple[str, ...] = field(default=("guarded", "prepared", "journalled", "armed", "injected", "verified"))
-    longer: float = 0.0  # seconds that its injection takes longer than others', for what it measures
-    refused: tuple[Broken, ...] = ()  # by which its injection is refused; those without run no program that does the change
-    stuck: tuple[Broken, ...] = (CLOSING,)  # by which its undo fails
-    reverts_itself: bool = False  # a worker of it runs the undo when no dead-man has come 5 s after the deadline
+    longer: float = 0.0  # additional seconds of its injection, because of its measurements
+    refused: tuple[Broken, ...] = ()  # makes its injection fail; empty when no program does the change
+    stuck: tuple[Broken, ...] = (CLOSING,)  # makes its undo fail
+    reverts_itself: bool = False  # its worker runs the undo when no dead-man has acted 5 s after the deadline
 
     @property
     def name(self) -> str:
@@ -143,7 +143,7 @@ ATTACKS = [
         stuck=(Broken("/sbin/tc", 'echo "Error: broken" >&2; exit 2'),),
     ),
     *(
-        # The kernels of the lab have iptables only, as old hosts do; boxes have nftables, which takes all rules in one step.
+        # The kernels of the lab have only iptables, like old hosts; boxes have nftables, which applies all rules in one step.
         Attack(
             "blackhole",
             {"peers": ["n2"], "ports": ["8000"], "direction": "egress"},
@@ -225,11 +225,11 @@ ATTACKS = [
 ]
 BY_NAME = {str(attack): attack for attack in ATTACKS}
 
-# Steps before which nothing is in the journal, and before which nothing is changed.
+# Steps at which there is no journal yet, and at which nothing is changed yet.
 NO_JOURNAL = ("guarded", "prepared", "written")
 NOT_ARMED = (*NO_JOURNAL, "journalled")
 
 
 def every(attacks: Sequence[Attack] = (), points: tuple[str, ...] | None = None) -> list[tuple[Attack, str]]:
-    """All attacks, or some, at all of their steps."""
+    """The pairs of attack and step; by default all attacks at all of their steps."""
     return [(attack, point) for attack in attacks or ATTACKS for point in points or attack.points]

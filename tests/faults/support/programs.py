@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What runs on a host under test, as text: the monitor, in Python, and lines for sh."""
+"""Program texts for a host under test: the monitor in Python, and lines for sh."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.faults.support.attacks import VICTIM, VICTIM_HERE
 STATE = "/var/lib/faultline"
 WORK = "/run/fltest"
 
-# Notes when the attack began and ended, by what files tell of it. Arguments: state directory, seconds, file for the result.
+# Records from files when the attack began and ended. Arguments: state directory, seconds, result file.
 MONITOR = """
 import json, os, subprocess, sys, threading, time
 from glob import glob
@@ -137,7 +137,7 @@ with open(sys.argv[3], "w") as stream:
 os.rename(sys.argv[3], sys.argv[3] + ".done")
 """
 
-# Of the files of processes that it reads, those of processes in our own namespace: in its boxes this machine sees others, too.
+# Filters files of /proc to processes of this pid namespace, because this machine also sees the processes of its boxes.
 _OURS = """ours() {
     while IFS= read -r line; do
         p=${line#/proc/} p=${p%%/*}
@@ -146,7 +146,7 @@ _OURS = """ours() {
 }"""
 
 # A fork is slow on a lab host, so one grep reads the files of all processes.
-# The watcher of an attack on a cluster, faultline-kube, is nothing that is left on this host.
+# The watcher of an attack on a cluster, faultline-kube, is no residue on this host.
 LEFT = f"""{_OURS}
 ls -A {STATE} 2>/dev/null | grep -vx -e control.sh -e lock -e history.jsonl | sed 's/^/journal /'
 ls -d /etc/systemd/system/faultline* /etc/systemd/system/*/faultline* /etc/cron.d/faultline /sys/class/net/fl???????????? 2>/dev/null
@@ -156,10 +156,10 @@ grep -sH '^faultline-' /proc/[0-9]*/comm | grep -v ':faultline-kube$' | ours | s
 grep -lszx '.*/revert\\.sh' /proc/[0-9]*/cmdline | ours | sed 's/^/undo /'
 """
 
-ALIVE = "pgrep -x -r S,R,D,T"  # not as a zombie, which some machines keep for a while
+ALIVE = "pgrep -x -r S,R,D,T"  # excludes zombies, which some machines keep for a while
 
 # Ends modules that a test left hanging at one of their steps.
-# Not the victim: a module that was to crash may have started it, and with its environment.
+# Spares the victim, because it may have inherited the environment of a crashed module.
 END_HANGING = f"""{_OURS}
 for environ in $(grep -lsz '^FAULTLINE_TEST_CRASH=' /proc/[0-9]*/environ | ours); do
     pid=${{environ#/proc/}} pid=${{pid%/environ}}
@@ -167,7 +167,7 @@ for environ in $(grep -lsz '^FAULTLINE_TEST_CRASH=' /proc/[0-9]*/environ | ours)
 done
 """
 
-# After a test: what it broke is mended, what hangs is ended, everything is undone.
+# After a test: restore broken programs, end hanging modules, undo everything.
 CLEAN_UP = f"""grep -oE ' /(usr/[^ ]*bin|sys/fs/cgroup/system.slice)/[^ ]* ' /proc/mounts | while read -r m; do umount $m; done
 {END_HANGING}
 pkill -f {WORK}/[m].py
@@ -178,6 +178,6 @@ rm -rf {WORK}
 
 
 def waiting_until_nothing(seconds: float) -> str:
-    """LEFT, again and again until it prints nothing, and what it printed last."""
+    """A shell program that repeats LEFT until it prints nothing or the time is over, and prints the last output."""
     repeat = f'while found=$(left); [ -n "$found" ] && [ $n -lt {int(2 * seconds)} ]; do n=$((n + 1)); sleep 0.5; done; echo "$found"'
     return f"left() {{\n{LEFT}:\n}}\nn=0; {repeat}"

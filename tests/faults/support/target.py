@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A host under test: run things there, attack it, measure on its own clock when it was clean again, tell what is left."""
+"""A host under test: run commands, attack it, measure by its own clock when it was clean again, list the residue."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from tests.lab.support import direct, fingerprint
 from tests.lab.support.lab import Lab, Play, Result, beyond_the_inventory
 from tests.support import crash as crash_points
 
-PROMISE = 2.0  # seconds after the deadline, on a host that is not starved
-NO_CONNECTION = 255  # what ssh ends with when it has none
-QUIET_FORK = 25.0  # milliseconds that a fork and exec take on a lab host that is not starved, beside the monitor
-# The history grows by design; what the tests themselves leave; files that systemd touches by itself.
+PROMISE = 2.0  # seconds after the deadline, on a host with enough CPU time
+NO_CONNECTION = 255  # exit status of ssh without a connection
+QUIET_FORK = 25.0  # milliseconds for a fork and exec on a lab host with enough CPU time, while the monitor runs
+# The history, which grows by design; files of the tests themselves; files that systemd changes by itself.
 IGNORE = ("/var/lib/faultline", "fltest", "flvictim-", "_payload_", "time", "systemd-timesyncd", "/run/crond", "/run/initctl")
 
 
 @dataclass
 class Measured:
-    """Times in seconds of the target's uptime; late and closing count from the deadline."""
+    """Times in seconds of uptime of the target; late and closing are relative to the deadline."""
 
     active: float | None
     deadline: float | None
@@ -56,7 +56,7 @@ class Measured:
         return PROMISE * max(1.0, self.fork_ms / QUIET_FORK)
 
 
-# What the kernel and systemd derive from the memory that they find at boot, which is another each time.
+# Values that the kernel and systemd derive from the memory size at boot, which differs at each boot.
 _BY_MEMORY = re.compile(
     r"\b(pids\.max|size|nr_inodes)=\d+|^(fs/(file-max|epoll/max_user_watches)|kernel/threads-max|net/ipv4/(inet_peer_threshold|tcp_max_orphans|"
     r"tcp_max_tw_buckets|tcp_mem|tcp_rmem|tcp_wmem|udp_mem)|vm/(admin_reserve|min_free|user_reserve)_kbytes) = .*"
@@ -64,7 +64,7 @@ _BY_MEMORY = re.compile(
 
 
 def _of_any_boot(fingerprint: dict) -> dict:
-    """A fingerprint that can be compared with one of another boot."""
+    """A fingerprint without values that differ between boots."""
     return {name: [_BY_MEMORY.sub("", line) for line in lines] for name, lines in fingerprint.items()}
 
 
@@ -73,16 +73,16 @@ class Target:
 
     python = "/usr/bin/python3"
     victim = VICTIM
-    slack = 3.0  # an attack lasts this many times what a module takes here, so that a test can come before its deadline
+    slack = 3.0  # the duration of an attack as a multiple of the run time of a module here, so that a test can act before the deadline
 
     def __init__(self, lab: Lab, name: str) -> None:
         self.lab = lab
         self.name = name
-        self.rows: list[tuple] = []  # of the table at the end
-        self.duration = 4.0  # seconds that an attack lasts: long enough for its injection on this machine
+        self.rows: list[tuple] = []  # rows of the table printed at the end
+        self.duration = 4.0  # duration of an attack in seconds: long enough for its injection on this machine
         self._before: dict[str, dict] = {}
 
-    # -- run things there ------------------------------------------------------------------------------------------
+    # -- run commands ------------------------------------------------------------------------------------------
 
     def sh(self, line: str, check: bool = True, timeout: float = 60, stdin: str | None = None) -> Result:
         return self.lab.run(self.name, line, check=check, timeout=timeout, stdin=stdin)
@@ -97,7 +97,7 @@ class Target:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """What the inventory of the lab does not know by itself."""
+        """Hosts that are missing in the inventory of the lab."""
         return beyond_the_inventory(self.name)
 
     def play(self, tasks: list[dict]) -> list[dict]:
@@ -112,7 +112,7 @@ class Target:
         return next(iter(play.results("task", self.play_on["hosts"])), {})
 
     def module(self, name: str, args: dict | None = None, crash: str = "") -> dict:
-        """The same of a module without a controller; see tests/lab/support/direct.py."""
+        """The result of one module that runs without a controller; see tests/lab/support/direct.py."""
         return direct.run(self.lab, self.name, name, args or {}, crash_at=crash)
 
     def attack(self, attack: Attack, crash: str = "", **options) -> dict:
@@ -124,7 +124,7 @@ class Target:
 
     @contextlib.contextmanager
     def controller(self, tasks: list[dict]) -> Iterator[subprocess.Popen]:
-        """An ansible-playbook that a test may kill; ended when the test is done with it."""
+        """An ansible-playbook that a test may kill; it is killed at the end of the context."""
         process = self.lab.popen(self.lab.playbook_argv(self.play(tasks), hosts=self.known), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             yield process
@@ -133,27 +133,27 @@ class Target:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    # -- what is there ---------------------------------------------------------------------------------------------
+    # -- inspect ---------------------------------------------------------------------------------------------
 
     def left(self) -> str:
-        """What any attack has left behind; empty when nothing."""
+        """The residue of all attacks; empty when there is none."""
         return self.sh(LEFT, check=False).out.strip()
 
     def wait_left(self, timeout: float = 10) -> str:
-        """The same, after what is just ending has had its time. All in one call, for each costs a lab host several forks."""
+        """The residue after waiting for processes that are ending. One call, because each call costs a lab host several forks."""
         return self.sh(waiting_until_nothing(timeout), check=False, timeout=timeout + 60).out.strip()
 
     def fingerprint(self) -> dict:
         return self.lab.fingerprint(self.name)
 
     def remember(self) -> None:
-        """What the host is like before; taken once for each boot and kept as long as tests leave it like that."""
+        """Take the reference fingerprint, once per boot; kept as long as tests restore that state."""
         if not self._before or self.boot_id() not in self._before:
             boot = self.boot_id()
             self._before = {boot: self._settled()}
 
     def _settled(self) -> dict:
-        """A fingerprint without what is just beginning or ending."""
+        """A fingerprint that is stable over one second."""
         found = self.fingerprint()
         for _again in range(5):
             time.sleep(1)
@@ -163,7 +163,7 @@ class Target:
         return found
 
     def differs(self) -> str:
-        """What is not as it was; a second look decides, for things that end by themselves."""
+        """The differences from the reference fingerprint. Checked again after 2 s, because some processes end by themselves."""
         boot = self.boot_id()
         before = self._before.get(boot) or _of_any_boot(next(iter(self._before.values())))
         for wait in (0, 2):
@@ -179,7 +179,7 @@ class Target:
 
     def history(self) -> list[dict]:
         text = self.sh(f"cat {STATE}/history.jsonl 2>/dev/null", check=False).out
-        lines = [line.lstrip("\0") for line in text.splitlines()]  # a power cut may leave zeros in the place of a line
+        lines = [line.lstrip("\0") for line in text.splitlines()]  # a power cut may leave zero bytes instead of a line
         return [each for each in (json.loads(line) for line in lines if line) if each.get("event") != "began"]
 
     def boot_id(self) -> str:
@@ -189,12 +189,12 @@ class Target:
         return self.sh(f"[ -e {shlex.quote(path)} ]", check=False).ok
 
     def wait(self, line: str, timeout: float = 60) -> None:
-        """Until a shell line succeeds there."""
+        """Wait until a shell line succeeds on the host."""
         loop = f"n=0; until {line}; do n=$((n + 1)); [ $n -lt {int(timeout * 5)} ] || exit 1; sleep 0.2; done 2>/dev/null"
         assert self.sh(loop, check=False, timeout=timeout + 30).ok, f"not within {timeout} s on {self.name}: {line}"
 
     def wait_point(self, attack: Attack, point: str) -> None:
-        """Until a module that hangs at a step has got there, as far as its traces tell."""
+        """Wait until a module has reached the step at which it hangs, judged by its traces."""
         if point in NO_JOURNAL_TRACES:
             self.wait(NO_JOURNAL_TRACES[point])
         elif point == "journalled":
@@ -210,7 +210,7 @@ class Target:
     # -- measure ---------------------------------------------------------------------------------------------------
 
     def watch(self, attack: Attack, seconds: float = 100) -> None:
-        """Begin to measure there; it needs no connection."""
+        """Start the monitor on the host; it needs no connection."""
         self.watch_id(attack, attack.module, seconds)
 
     def watch_id(self, attack: Attack, attack_id: str, seconds: float = 100) -> None:
@@ -224,13 +224,13 @@ class Target:
         return Measured(**found)
 
     def never_in_effect(self) -> None:
-        """The end of a watch over an attack that must not have begun."""
+        """Stop the monitor; assert that the attack was never in effect."""
         self.sh(f"touch {WORK}/m.stop")
         found = self.measured()
         assert found.active is None, f"it was in effect: {found}"
 
     def in_time(self, fault: str, attack: Attack, closing: float | None = None) -> Measured:
-        """The end of a test: the attack was there, ended on time, and nothing of it is left. closing: seconds until its record is closed."""
+        """Assert that the attack was in effect, ended on time and left no residue. closing: seconds until its record is closed."""
         found = self.measured()
         assert found.deadline, f"no attack was ever in the journal: {found}"
         assert found.clean and found.closed, f"still there: {found}\n{self.left()}"
@@ -251,14 +251,14 @@ class Target:
         assert not differs, f"not as before on {self.name}:\n{differs}"
 
     def nothing_happened(self, attack: Attack) -> None:
-        """No journal, no effect."""
+        """Assert that there is no journal and no effect."""
         assert not self.exists(f"{STATE}/{attack.module}")
         self.as_before()
 
     # -- prepare and clean -----------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """The victim of process_kill, running. Brings a host back that a failed test has left anyhow."""
+        """Start the victim of process_kill. Also restores a host from any state that a failed test left."""
         self.lab.ready(self.name)
         start = f"#!/bin/sh\n[ -d /run/systemd/system ] && exec systemctl start {VICTIM}\nsetsid /usr/local/bin/{VICTIM} 1000000 </dev/null >/dev/null 2>&1 &\n"
         self.sh(f"[ -e /usr/local/bin/{VICTIM} ] || cp /bin/sleep /usr/local/bin/{VICTIM}; cat >{VICTIM_START}; chmod 755 {VICTIM_START}", stdin=start)
@@ -278,7 +278,7 @@ class Target:
         return f"{ALIVE} {self.victim} >/dev/null"
 
     def clean_up(self) -> bool:
-        """After a test: end what hangs, undo everything. False when that was not enough, and the host got a new disk."""
+        """After a test: end hanging modules, undo everything. False when the host is still not clean and needs a new disk."""
         try:
             told = self.sh(CLEAN_UP, check=False)
             if told.rc == NO_CONNECTION:
@@ -300,7 +300,7 @@ class Here(Target):
 
     python = sys.executable
     victim = VICTIM_HERE
-    slack = 1.5  # of what a whole playbook takes
+    slack = 1.5  # a multiple of the run time of a whole playbook
     start = VICTIM_START.replace(VICTIM, VICTIM_HERE)
 
     def __init__(self, lab: Lab) -> None:
@@ -323,7 +323,7 @@ class Here(Target):
         return ()
 
     def fingerprint(self) -> dict:
-        """Others work on this machine: only what is ours is compared."""
+        """Only victims and cron files, because other programs change this machine."""
         victim = self.sh(f"{ALIVE} {self.victim} | wc -l").out.strip()
         return {"victims": [victim], "cron": self.sh("ls -la --time-style=+ /etc/cron.d").out.splitlines()}
 
@@ -346,13 +346,13 @@ class Here(Target):
         raise AssertionError(f"cannot be cleaned:\n{self.left()}")
 
     def leave(self) -> None:
-        """Nothing of the tests stays on this machine."""
+        """Remove all traces of the tests from this machine."""
         self.sh(f"for p in $({ALIVE} {self.victim}); do kill -KILL $p; done", check=False)
         self.sh(f"rm -f /usr/local/bin/{self.victim} {self.start} {STATE}/control.sh {STATE}/lock {STATE}/history.jsonl; rmdir {STATE}", check=False)
 
 
 NO_JOURNAL_TRACES = {
-    # The journals' lock is taken just before the guards.
+    # The lock of the journal is taken just before the guards.
     "guarded": f"[ -e {STATE}/lock ] && ! flock -n {STATE}/lock true",
     "written": f"[ -d {STATE}/.new-* ] && ! flock -n {STATE}/lock true",
     "prepared": f"[ -e {STATE}/lock ] && ! flock -n {STATE}/lock true && {{ [ ! -d /run/systemd/system ] || systemctl is-active --quiet faultline-sweep.timer; }}",  # noqa: E501
@@ -364,5 +364,5 @@ def task(module: str, args: dict, crash: str = "", **other) -> dict:
 
 
 def here_is_possible() -> bool:
-    """Root, and no systemd as the first process."""
+    """Whether this process is root and there is no systemd as process 1."""
     return os.geteuid() == 0 and not Path("/run/systemd/system").is_dir()

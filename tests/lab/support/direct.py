@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Modules on a host without a controller: their files and those of Ansible lie there, compiled, and one ssh runs one of them.
+"""Run modules on a host without a controller: their files and those of Ansible are installed there, compiled; one ssh call runs one module.
 
-What is tested is the module and what it leaves on the host. A playbook would cost three times the processor time of both sides
-for it: it starts Ansible, packs the files, and the host unpacks and compiles them. Tests of the controller, of playbooks and of the
-steps that every attack passes go through ansible-playbook.
+This tests the module and its effects on the host. A playbook would cost three times the CPU time on both sides, because it starts
+Ansible and packs the files, and the host unpacks and compiles them. Tests of the controller, of playbooks and of the steps that every
+attack passes use ansible-playbook.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from tests.support import crash
 from tests.support.paths import PLUGINS
 
 PYTHON = "/usr/bin/python3"
-PLACE = "/usr/lib/fltest"  # in no directory that fingerprints look into
+PLACE = "/usr/lib/fltest"  # outside of the directories in a fingerprint
 _OF_CHAOS = "faultline.chaos."
 _MODULES = "ansible_collections.faultline.chaos.plugins.modules"
-_LACKING = 97  # what the shell line ends with when the files are not there, or others
-_KILLED = 137  # what sh says of a program that SIGKILL ended
-_NO_CONNECTION = 255  # of ssh
+_LACKING = 97  # exit status when the files are missing or have another version
+_KILLED = 137  # exit status of sh for a program that SIGKILL ended
+_NO_CONNECTION = 255  # exit status of ssh
 
 
 class Reach(Protocol):
-    """What of the lab is needed here: a directory of its own on the controller, and the ways to a host."""
+    """The part of the lab that is needed here: a scratch directory on the controller, and access to a host."""
 
     scratch: Path
 
@@ -44,18 +44,18 @@ class Reach(Protocol):
 
 
 def full_name(name: str) -> str:
-    """Of a module by its name in a play: what Python imports it by there."""
+    """The name by which Python imports a module on the host, from its name in a play."""
     return f"{_MODULES}.{name.removeprefix(_OF_CHAOS)}"
 
 
 def serves(name: str) -> bool:
-    """Whether it is a module of this collection, and nothing that runs on the controller."""
+    """Whether the name is a module of this collection without an action plugin on the controller."""
     short = name.removeprefix(_OF_CHAOS)
     return name.startswith(_OF_CHAOS) and (PLUGINS / "modules" / f"{short}.py").exists() and not (PLUGINS / "action" / f"{short}.py").exists()
 
 
 def _packed(lab: Reach) -> tuple[Path, str]:
-    """An archive of the files that modules are made of, as they are in the checkout, with crash points; and what it is known by."""
+    """An archive of the module files from the checkout, with crash points; and its digest."""
     path, known = lab.scratch / "modules.tar", lab.scratch / "modules.sum"
     if not known.exists():
         chaos = crash.tree(lab.scratch) / "ansible_collections/faultline/chaos"
@@ -63,7 +63,7 @@ def _packed(lab: Reach) -> tuple[Path, str]:
         trees["ansible/module_utils"] = Path(ansible.__file__).parent / "module_utils"
         content = hashlib.sha256()
         with tarfile.open(path, mode="w", dereference=True) as archive:
-            archive.addfile(tarfile.TarInfo("ansible/__init__.py"))  # empty: what it has on a controller imports the controller
+            archive.addfile(tarfile.TarInfo("ansible/__init__.py"))  # empty, because the original imports code of the controller
             for name, tree in trees.items():
                 files = [Path(directory, each) for directory, _names, those in os.walk(tree, followlinks=True) for each in those]
                 for file in sorted(each for each in files if each.suffix == ".py"):
@@ -74,7 +74,7 @@ def _packed(lab: Reach) -> tuple[Path, str]:
 
 
 def install(lab: Reach, host: str) -> None:
-    """Bring the files to a host unless they are there, down to the disk, for some tests cut its power."""
+    """Copy the files to a host unless they are there, and sync the disk, because some tests cut the power."""
     path, known = _packed(lab)
     if lab.run(host, f"cat {PLACE}/.of 2>/dev/null", check=False).out.strip() != known:
         lab.send(host, path, f"rm -rf {PLACE}; mkdir -p {PLACE}; tar -x --no-same-owner -C {PLACE}")
@@ -84,12 +84,12 @@ def install(lab: Reach, host: str) -> None:
 def run(
     lab: Reach, host: str, name: str, args: dict, check: bool = False, diff: bool = False, crash_at: str = "", timeout: float = 180, again: bool = True
 ) -> dict:
-    """Run a module there; returns its result as Ansible would tell it: a lost host has unreachable: true.
+    """Run a module on a host. Returns its result as Ansible would: a lost host has unreachable: true.
 
-    One that ended without a result has failed: true, and killed: whether SIGKILL ended it.
+    A module that ended without a result has failed: true, and killed: whether SIGKILL ended it.
     """
     variables = f"PYTHONPATH={PLACE}" + (f" {crash.VARIABLE}={shlex.quote(crash_at)}" if crash_at else "")
-    # The module is no exec of sh, so that an end by a signal has a number; -B: compiled files would be found as residue.
+    # sh does not exec the module, so that an end by a signal gives an exit status; -B: compiled files would count as residue.
     line = f'[ "$(cat {PLACE}/.of 2>/dev/null)" = {_packed(lab)[1]} ] || exit {_LACKING}; {variables} {PYTHON} -B -m {full_name(name)}; exit $?'
     given = {"ANSIBLE_MODULE_ARGS": {**args, "_ansible_check_mode": check, "_ansible_diff": diff}}
     told = lab.run(host, line, check=False, timeout=timeout, stdin=json.dumps(given))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an attack could have changed on a host: taken before and after, and compared."""
+"""A fingerprint of everything that an attack could change on a host; taken before and after, and compared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 SCRIPT = (Path(__file__).parent / "fingerprint_host.py").read_text()
 
-# Parts of lines that differ on a host where nobody does anything: sessions, logs, the traces of Ansible itself.
+# Parts of lines that differ on an idle host: sessions, logs, traces of Ansible itself.
 NOISE = (
     ".ansible",
     "/run/user/",
@@ -39,7 +39,7 @@ NOISE = (
     "(sd-pam)",
     "systemd-timedated",
     "systemd-hostnamed",
-    "/run/xtables.lock",  # of iptables itself, empty, from its first call on
+    "/run/xtables.lock",  # created by the first call of iptables, empty
     "/random/",
     "tcp_fastopen_key",
     "stable_secret",
@@ -53,19 +53,19 @@ NOISE = (
 
 
 def parse(text: str) -> dict[str, list[str]]:
-    """The sections of what the host printed, without noise. Its clock becomes the distance from ours, in steps of 5 s."""
+    """Parse the output of the host into sections, without noise. The clock becomes the offset from the local clock, in steps of 5 s."""
     data = json.loads(text)
     data["time"] = [f"{round((data['time'][0] - time.time()) / 5) * 5:+d} s"]
-    data["files"] = [line for line in data["files"] if not line.endswith(" /run/systemd/transient")]  # systemd keeps it once it had a transient unit
-    data["qdiscs"] = [line for line in data["qdiscs"] if not line.startswith("class fq_codel ")]  # its flows of the moment
-    data["processes"] = [line for line in data["processes"] if not line.startswith("(")]  # systemd, about to start something
+    data["files"] = [line for line in data["files"] if not line.endswith(" /run/systemd/transient")]  # stays after the first transient unit
+    data["qdiscs"] = [line for line in data["qdiscs"] if not line.startswith("class fq_codel ")]  # current flows
+    data["processes"] = [line for line in data["processes"] if not line.startswith("(")]  # forks of systemd before exec
     data["runtime"] = [line for line in data["runtime"] if "/run/systemd/" not in line]
     data["iptables"] = without_idle_tables(data["iptables"])
     return {name: [line for line in lines if not any(n in line for n in NOISE)] for name, lines in data.items()}
 
 
 def without_idle_tables(lines: list[str]) -> list[str]:
-    """Tables that decide nothing - no rule, no chain of anybody, every policy ACCEPT - are there once anybody has asked for them."""
+    """Drop tables without effect (no rule, no own chain, every policy ACCEPT): merely listing a table creates it."""
     out: list[str] = []
     table: list[str] = []
     for line in lines:
@@ -78,7 +78,7 @@ def without_idle_tables(lines: list[str]) -> list[str]:
 
 
 def compare(before: dict[str, list[str]], after: dict[str, list[str]], ignore: tuple[str, ...] = ()) -> str:
-    """What differs, line by line; empty when nothing does. ignore: sections to leave out, or parts of lines."""
+    """The differing lines; empty when there are none. ignore: sections to skip, or parts of lines to skip."""
     out = []
     for name in sorted({*before, *after} - {*ignore}):
         a, b = ([line for line in f.get(name, []) if not any(i in line for i in ignore)] for f in (before, after))

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs on a host (python3 -) and prints, as one JSON object, all that an attack could have changed there.
+"""Runs on a host (python3 -) and prints, as one JSON object, everything that an attack could change there.
 
 Times, counters and process numbers are left out: two fingerprints of an idle host are equal. A fork is slow on a lab
-host, so files and processes are read here and only what has no file is asked from a program.
+host, so files and processes are read directly, and programs are run only for state that is in no file.
 """
 
 import glob
@@ -31,12 +31,12 @@ TREES = (
 )
 RUNTIME = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/var/lib/systemd/timers")
 SYSCTLS = ("kernel", "vm", "net/core", "net/ipv4", "net/ipv6", "fs")
-NETWORK = ("link show", "addr show", "route show table all", "rule show", "neigh show nud permanent")  # both families, but for the rules
+NETWORK = ("link show", "addr show", "route show table all", "rule show", "neigh show nud permanent")  # IPv4 and IPv6, except for the rules
 LIMITS = ("cpu.max", "memory.max", "memory.high", "pids.max", "io.max", "cgroup.freeze", "cpu.weight", "memory.swap.max")
 
 
 def ask(*argv, batch=()):
-    """Lines that a program prints, when it is there; batch goes to its standard input."""
+    """The output lines of a program, if it exists. batch is its standard input."""
     try:
         p = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.PIPE)
     except OSError:
@@ -87,7 +87,7 @@ def files(trees, content):
 
 
 def processes():
-    """Children of init and of nobody, with what an attack can change about them."""
+    """Processes whose parent has pid 0 or 1, with the attributes that an attack can change."""
     out = []
     for stat in glob.glob("/proc/[0-9]*/stat"):
         text = read(stat)
@@ -133,7 +133,7 @@ def qdiscs():
 
 
 def units():
-    """Units in use and their states; systemd forgets idle ones when it likes. What is enabled shows in the links of /etc."""
+    """Units in use and their states; systemd unloads idle units at any time. Enabled units show as links in /etc."""
     if not os.path.isdir("/run/systemd/system"):
         return sorted(glob.glob("/etc/rc?.d/*"))
     columns = [

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Hands on the lab for tests: run things on its hosts, switch their power, run playbooks and modules against them."""
+"""Access to the lab for tests: run commands on its hosts, switch their power, run playbooks and modules against them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DRIVER = REPO / "roles" / "lab" / "files" / "lab.sh"
 
 @dataclass
 class Result:
-    """The end of a command. `out` and `err` are its text, `json` what it printed as JSON (None if it printed none)."""
+    """The result of a command. `out` and `err` are its output as text, `json` its output as JSON (None if there is none)."""
 
     rc: int
     out: str
@@ -48,13 +48,13 @@ class Result:
 
 @dataclass
 class Play(Result):
-    """The end of a playbook. `events` are those of callback/lab_events.py; `stats` counts per host as Ansible does."""
+    """The result of a playbook. `events` are those of callback/lab_events.py; `stats` counts per host as Ansible does."""
 
     events: list[dict] = field(default_factory=list)
     stats: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def results(self, task: str = "", host: str | None = None) -> list[dict]:
-        """Results, in their order, of the tasks whose name contains `task`."""
+        """The results, in order, of the tasks whose name contains `task`."""
         return [e["result"] for e in self.events if "result" in e and task in e["task"] and host in (None, e["host"])]
 
 
@@ -69,7 +69,7 @@ class Lab:
         self.dir = Path(directory or os.environ.get("FAULTLINE_LAB_DIR") or "/var/cache/faultline/lab")
         self.bin = Path(sys.executable).parent
         self.scratch = Path(tempfile.mkdtemp(prefix="faultline-lab-"))
-        self.environment: dict[str, str] = {}  # of every program that is started here, such as crash.environment()
+        self.environment: dict[str, str] = {}  # additional variables for every started program, such as crash.environment()
 
     # -- the driver script ---------------------------------------------------------------------------------------
 
@@ -88,7 +88,7 @@ class Lab:
         return self._call([str(DRIVER), "exec", *argv], check=check, timeout=timeout, **kw)
 
     def local(self, argv: list[str], check: bool = True, timeout: float = 60, **kw: Any) -> Result:
-        """Run a command of this machine where it is, outside of the lab."""
+        """Run a command of this machine outside of the lab."""
         return self._call(argv, check=check, timeout=timeout, **kw)
 
     def start(self, host: str) -> None:
@@ -117,7 +117,7 @@ class Lab:
         self.driver("net-heal", number(host))
 
     def pid(self, host: str) -> int | None:
-        """The process of this machine that is the host, None when it is off."""
+        """The pid on this machine of the process that runs the host; None when it is off."""
         r = self.driver("pid", number(host), check=False)
         return int(r.out) if r.ok else None
 
@@ -156,7 +156,7 @@ class Lab:
         return self.run(host, ["cat", path]).out
 
     def fingerprint(self, host: str) -> dict[str, list[str]]:
-        """What an attack could have changed, by section: see fingerprint.py. Compare two with compare()."""
+        """The fingerprint of a host by section, see fingerprint.py. Compare two with compare()."""
         return fingerprint.parse(self.run(host, "python3 -", stdin=fingerprint.SCRIPT).out)
 
     def boot_id(self, host: str) -> str:
@@ -167,7 +167,7 @@ class Lab:
         return self.run(host, "true", check=False, timeout=10, shared=False).ok
 
     def ready(self, host: str) -> str:
-        """Make a host as a test wants to find it: on, going, its cable in. A new disk is the last resort."""
+        """Bring a host into the state that tests expect: on, running, cable plugged in. A new disk is the last resort."""
         if self.run(host, "true", check=False, timeout=10).ok:
             return host
         self.net_heal(host)
@@ -183,7 +183,7 @@ class Lab:
         return wait_until(lambda: self.answers(host), timeout, f"{host} answers ssh")
 
     def wait_reboot(self, host: str, boot_id: str, timeout: float = 120) -> float:
-        """Wait until the host answers and its boot is not boot_id any more."""
+        """Wait until the host answers with another boot id."""
 
         def rebooted() -> bool:
             r = self.run(host, "cat /proc/sys/kernel/random/boot_id", check=False, timeout=10, shared=False)
@@ -215,8 +215,8 @@ class Lab:
         """Run a playbook inside the network of the lab.
 
         play: a path, an FQCN (faultline.chaos.halt), YAML text, or the list of plays itself. ansible: a directory with
-        ansible-playbook, when not the one of this Python (another venv's bin). hosts: lab hosts besides n1 to n3 that the
-        inventory shall know, such as the plain one. Never fails on its own unless must_succeed.
+        ansible-playbook, when not the one of this Python (another venv's bin). hosts: lab hosts besides n1 to n3 to add to
+        the inventory, such as the plain one. Never fails on its own unless must_succeed.
         """
         argv = self.playbook_argv(play, extra_vars, *args, check=check, diff=diff, ansible=ansible, inventory=inventory, limit=limit, hosts=hosts)
         events = self._scratch("events.json")
@@ -272,7 +272,7 @@ class Lab:
     ) -> dict:
         """Run one module (or action) on one host; returns its result. A failure has failed: true, a lost host unreachable: true.
 
-        task: more task keywords, such as {"vars": {...}, "timeout": 5}. What needs no controller has none: see direct.py.
+        task: more task keywords, such as {"vars": {...}, "timeout": 5}. Modules that need no controller run without one: see direct.py.
         """
         if direct.serves(name) and user == "root" and not (become or env or ansible or task or legacy.ASKED_FOR):
             return direct.run(self, host, name, args or {}, check, diff, timeout=timeout)
@@ -318,7 +318,7 @@ class Lab:
         return str(path)
 
     def _scratch(self, name: str) -> Path:
-        """A path of our own; close() removes the directory."""
+        """A new path in the scratch directory, which close() removes."""
         return self.scratch / f"{time.monotonic_ns()}-{name}"
 
     def _env(self, env: dict[str, str] | None) -> dict[str, str]:
@@ -366,7 +366,7 @@ def events_env(path: Path) -> dict[str, str]:
 
 
 def read_events(path: Path) -> list[dict]:
-    """The events so far; a last line that is still being written is left out."""
+    """The events so far, without an incomplete last line."""
     text = path.read_text() if path.exists() else ""
     return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
@@ -379,7 +379,7 @@ def number(host: str) -> str:
 
 
 def beyond_the_inventory(host: str) -> tuple[str, ...]:
-    """For playbook(hosts=...): the host, unless the inventory of the lab knows it."""
+    """For playbook(hosts=...): the host, unless it is in the inventory of the lab."""
     return () if host in ("n1", "n2", "n3") else (host,)
 
 

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lab hosts as an old fleet has them: Python 3.6, and Ansible comes as a user who becomes root by sudo.
+"""Lab hosts like those of an old fleet: Python 3.6, and Ansible connects as a user who becomes root by sudo.
 
-FAULTLINE_LAB_LEGACY=1 in the environment turns it on, for all tests of the lab; `make legacy-test` adds an ansible-core that still
-speaks to such hosts.
+FAULTLINE_LAB_LEGACY=1 in the environment enables this for all tests of the lab; `make legacy-test` adds an ansible-core that still
+supports such hosts.
 """
 
 from __future__ import annotations

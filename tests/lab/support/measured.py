@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What attacks were asked for and what was measured on the hosts, as a table at the end of the session and in tests/output/measured.md.
+"""Requested and measured magnitudes of attacks, as a table at the end of the session and in tests/output/measured.md.
 
-A test tells it with the fixture `tell`. Lines go to a file at once, so that no worker of pytest-xdist takes any along when it dies; the
-process that started the workers reads them at the end.
+Tests report them with the fixture `tell`. Lines are written to a file at once, so that none is lost when a worker of pytest-xdist dies;
+the process that started the workers reads them at the end.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from pathlib import Path
 from tests.support.paths import CHECKOUT
 
 OUTPUT = CHECKOUT / "tests" / "output"
-LINES = "FAULTLINE_LAB_MEASURED"  # in the environment: the file of this session, for its workers as well
+LINES = "FAULTLINE_LAB_MEASURED"  # environment variable with the file of this session, inherited by its workers
 HEAD = ("attack", "what", "asked", "measured", "unit", "error")
 
 
 def begin() -> None:
-    """A file for this session; other sessions of this checkout have theirs."""
+    """Choose a file for this session; concurrent sessions in this checkout use other files."""
     OUTPUT.mkdir(exist_ok=True)
     os.environ[LINES] = str(OUTPUT / f"measured-{os.getpid()}.jsonl")
 
 
 def tell(attack: str, what: str, asked: float, measured: float, unit: str) -> None:
-    """One line of the table. asked and measured are numbers; measured is what a meter of the test saw, not what the module says of itself."""
+    """Add one line to the table. measured: the value that the test itself measured, not the one that the module reports."""
     line = {"attack": attack, "what": what, "asked": float(asked), "measured": float(measured), "unit": unit}
     print(" | ".join(row(line)))
     if LINES in os.environ:
-        with open(os.environ[LINES], "a", encoding="utf-8") as stream:  # one short write: lines of several workers do not mix
+        with open(os.environ[LINES], "a", encoding="utf-8") as stream:  # one short write, so that lines of several workers do not mix
             stream.write(json.dumps(line) + "\n")
 
 
 def error(line: dict) -> str:
-    """How far off: in percent of what was asked; of shares and where nothing was asked for, the difference itself."""
+    """The deviation in percent of the requested value; for the unit % and a requested 0, the difference."""
     off = line["measured"] - line["asked"]
     if line["unit"] == "%":
         return f"{off:+.2f} points"
@@ -49,7 +49,7 @@ def row(line: dict) -> tuple[str, ...]:
 
 
 def end() -> list[tuple[str, ...]]:
-    """The rows of this session, sorted, the head first; none when no test has told any. Writes measured.md."""
+    """The rows of this session, sorted, after the head; empty when no test reported any. Writes measured.md."""
     path = Path(os.environ.pop(LINES, ""))
     if not path.is_file():
         return []
@@ -63,7 +63,7 @@ def end() -> list[tuple[str, ...]]:
 
 
 def aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    """The rows as text for a terminal: numbers to the right, words to the left."""
+    """The rows as text for a terminal: numbers right-aligned, words left-aligned."""
     widths = [max(len(each[column]) for each in rows) for column in range(len(HEAD))]
     right = {HEAD.index(name) for name in ("asked", "measured", "error")}
     return [

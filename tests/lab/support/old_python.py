@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Puts a Python 3.6 on a lab host, for tests of old hosts (see legacy.py)."""
+"""Install Python 3.6 on a lab host, for tests of old hosts (see legacy.py)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEFT_OUT = ("test", "config-*", "site-packages", "__pycache__", "idlelib", "lib2
 
 
 def python() -> Path:
-    """The prefix of a Python 3.6 of this machine, as pyenv builds it (with a shared library)."""
+    """The prefix of a Python 3.6 on this machine, as built by pyenv with a shared library."""
     found = sorted(Path.home().glob(".pyenv/versions/3.6*/bin/python3.6"))
     assert found, "the tests of old hosts need a Python 3.6 to put on them: PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install 3.6"
     return found[0].parents[1]

@@ -14,12 +14,12 @@ import yaml
 from tests.lab.support import fingerprint
 from tests.lab.support.lab import REPO, Lab, Play, beyond_the_inventory
 
-# The history grows by design, and what is active is asserted apart. The clock is compared when it is read, which is not here.
+# The history grows by design; active attacks are asserted separately. The clock is not compared here.
 IGNORE = ("/var/lib/faultline", "time", "_payload_")
 
 
 def steps(lab: Lab, host: str, module: str, options: dict, measure: list[str] | None = None, settle: float = 0, become: bool = False) -> dict[str, Any]:
-    """Run the steps and assert what is the same for all attacks. Returns the results by step, and "measured" (stdout).
+    """Run the steps and assert what holds for all attacks. Returns the results by step, and "measured" (stdout).
 
     measure: a command, run on the host while the attack is active.
     """
@@ -70,7 +70,7 @@ def _print(name: str) -> dict:
 
 
 def run_examples(lab: Lab, host: str, module: str) -> list[str]:
-    """Run the examples of a module as they are printed; returns the status that each told. What one has left active is over before the next begins."""
+    """Run the documented examples of a module; returns the status of each one. Attacks still active after an example end before the next one."""
     tasks: list[dict] = []
     for example in examples(module):
         if tasks and example[f"faultline.chaos.{module}"].get("state") != "absent":
@@ -89,7 +89,7 @@ def run_examples(lab: Lab, host: str, module: str) -> list[str]:
 
 
 def examples(module: str) -> list[dict]:
-    """The tasks that a module prints as its examples."""
+    """The tasks in the EXAMPLES of a module."""
     tree = ast.parse((REPO / "plugins" / "modules" / f"{module}.py").read_text())
     [text] = [node.value.value for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "EXAMPLES"]
     return yaml.safe_load(text)

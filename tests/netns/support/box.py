@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A host made of namespaces (network, mounts, processes) for whole module runs, and a DNS server on the other end of a wire.
+"""A host made of namespaces (network, mounts, processes) for whole module runs, and a DNS server at the other end of a wire.
 
-The state directory, the cron directory and resolv.conf are its own; nothing of this machine is changed.
+It has a state directory, cron directory and resolv.conf of its own; nothing on this machine is changed.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ exec python3 -c "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 while True: signal.pause()" # reaps, as an init does
 """
 
-# Every A is 192.0.2.1, every AAAA 2001:db8::1, and there is no name that begins with "no". With an argument it is a stub, which asks that server
-# about everything: one at 127.0.0.53, as systemd-resolved has it.
+# A DNS server: every A is 192.0.2.1, every AAAA 2001:db8::1, and names that begin with "no" do not exist. With an argument it is a stub
+# resolver at 127.0.0.53, as in systemd-resolved, which forwards all queries to that server.
 DNS_SERVER = """
 import ipaddress, socket, struct, sys, threading
 
@@ -98,7 +98,7 @@ for place in places:
 print("ready", flush=True)
 """
 
-# What programs get: for each name the addresses or the error of the C library, and the seconds it took.
+# Resolves names like any program: prints for each name the addresses or the error of the C library, and the seconds.
 RESOLVE = """
 import json, socket, sys, time
 found = {}
@@ -114,7 +114,7 @@ print(json.dumps(found))
 
 
 class Box:
-    """One such host. server: the DNS server behind its wire has 192.0.2.53 and 2001:db8::53."""
+    """A host made of namespaces. server: the DNS server at the other end of the wire, with 192.0.2.53 and 2001:db8::53."""
 
     def __init__(self) -> None:
         self.children: list[subprocess.Popen] = []
@@ -151,7 +151,7 @@ class Box:
             child.communicate()
         shutil.rmtree(self.scratch)
 
-    # -- things to do there ----------------------------------------------------------------------------------
+    # -- actions ----------------------------------------------------------------------------------
 
     def argv(self, argv: list[str]) -> list[str]:
         return ["nsenter", "--target", str(self.first), "--net", "--mount", "--pid", *argv]
@@ -165,7 +165,7 @@ class Box:
         return self.run(["sh", "-c", line], check=check)
 
     def module(self, name: str, check_mode: bool = False, crash: str = "", **options) -> dict:
-        """The result of a module; {} when it was killed at a step before it could give one."""
+        """Run a module; returns its result, {} when it was killed before it returned one."""
         args = {**options, "_ansible_check_mode": check_mode, "_ansible_diff": True}
         self.run(["sh", "-c", "cat >/mnt/args"], json.dumps({"ANSIBLE_MODULE_ARGS": args}))
         path = f"ansible_collections.faultline.chaos.plugins.modules.{name}"
@@ -180,7 +180,7 @@ class Box:
         return json.loads(self.run([sys.executable, "-c", RESOLVE, *names]))
 
     def stub(self, upstream: str) -> None:
-        """A resolver of the host itself at 127.0.0.53, and the file in which systemd-resolved keeps its servers."""
+        """Start a stub resolver at 127.0.0.53, and write the file in which systemd-resolved lists its servers."""
         self.sh(
             f"mkdir -p /run/systemd/resolve && mount -t tmpfs box /run/systemd && mkdir /run/systemd/resolve"
             f" && echo nameserver {upstream} >/run/systemd/resolve/resolv.conf"
@@ -188,7 +188,7 @@ class Box:
         self._start(self.argv([sys.executable, "-c", DNS_SERVER, upstream]))
 
     def only(self, backend: str) -> None:
-        """Hide the packet filters that would be taken before one, or all of them (none)."""
+        """Hide the packet filters that are preferred over the given one, or all of them (none)."""
         hidden = {"nft": [], "iptables-nft": ["nft"], "iptables-legacy": ["nft", "iptables-nft"], "none": ["nft", "iptables-nft", "iptables-legacy"]}
         for name in hidden[backend]:
             self.sh(f"mount --bind /dev/null $(readlink -f $(command -v {name}))")
@@ -200,11 +200,11 @@ class Box:
         return "\n".join(line for line in lines if line and not line.startswith(("#", "*", "COMMIT", ":")))
 
     def closed(self) -> bool:
-        """Whether no attack is active there any more: an undo has removed the last record."""
+        """Whether no attack is active any more: an undo has removed the last record."""
         return self.sh("ls /var/lib/faultline").split() == ["control.sh", "history.jsonl", "lock"]
 
     def pids(self, name: str) -> list[int]:
-        """Oldest first, as the box counts them."""
+        """The pids of processes by name, oldest first, in the pid namespace of the box."""
         return [int(pid) for pid in self.sh(f"grep -lx {name} /proc/[0-9]*/comm | cut -d/ -f3 | sort -n", check=False).split()]
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Two hosts that are nothing but network namespaces, a wire between them, and servers in both."""
+"""Two network namespaces that act as hosts, a wire between them, and servers in both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ADDRESSES = {TARGET: ("192.0.2.1", "2001:db8::1"), PEER: ("192.0.2.2", "2001:db8
 MORE = {PEER: ("198.51.100.7", "2001:db8:5::7")}  # behind the peer
 PORTS = (22, 5353, 5432, 8000, 8080)
 
-# Answers every UDP packet, and takes every TCP connection.
+# Answers every UDP packet and accepts every TCP connection.
 SERVER = """
 import select, socket, sys
 waiting = []
@@ -51,7 +51,7 @@ except ConnectionRefusedError:
 except TimeoutError:
     print("silent")
 """
-# Prints how many of some packets were answered, and by which port.
+# Sends packets; prints how many were answered, and from which port.
 PACKETS = """
 import socket, sys
 address, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -71,7 +71,7 @@ for number in range(count):
             pass
 print(len(answers), ",".join(sorted(set(answers))))
 """
-# One echo request; prints whether an answer came.
+# Sends one echo request; prints whether it was answered.
 PING = """
 import socket, struct, sys
 six = ":" in sys.argv[1]
@@ -89,7 +89,7 @@ try:
 except OSError:
     print("silent")
 """
-# Counts the packets of an IP protocol that arrive, until it is told to end; and sends some. An authentication header (51) says that nothing follows it.
+# Counts received packets of an IP protocol until it is stopped, and sends packets. An authentication header (51) declares no next header.
 RAW_COUNT = """
 import select, socket, sys
 each = socket.socket(socket.AF_INET6 if sys.argv[1] == "6" else socket.AF_INET, socket.SOCK_RAW, int(sys.argv[2]))
@@ -168,12 +168,12 @@ class Lan:
         return self.run(name, [sys.executable, "-c", CONNECT, address, str(port)]).strip()
 
     def packets(self, name: str, address: str, port: int, count: int = 20) -> tuple[int, str]:
-        """How many UDP packets of some were answered, and by which port."""
+        """Send UDP packets; returns how many were answered, and from which port."""
         answered, _space, ports = self.run(name, [sys.executable, "-c", PACKETS, address, str(port), str(count)]).strip().partition(" ")
         return int(answered), ports
 
     def raw(self, name: str, other: str, address: str, protocol: int, count: int = 20) -> int:
-        """How many packets of an IP protocol of some arrive at the other one."""
+        """Send packets of an IP protocol; returns how many arrive at the other host."""
         argv = self.enter(other, [sys.executable, "-c", RAW_COUNT, "6" if ":" in address else "4", str(protocol)])
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as counter:
             assert counter.stdout is not None and counter.stdout.readline() == "ready\n"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An attack as the lifecycle makes it, without a host: for what its options alone decide."""
+"""An attack object as the lifecycle creates it, without a host, to test what depends only on its options."""
 
 from __future__ import annotations
 

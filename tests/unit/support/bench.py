@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A journal in a temporary directory, with attacks whose undo really runs."""
+"""A state directory in a temporary place, with attacks whose undo scripts are real."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.script impor
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
-NO_PROCESS = itertools.count(2**22 + 1)  # numbers beyond the kernel's: an injector that hangs past the deadline is killed
+NO_PROCESS = itertools.count(2**22 + 1)  # above the largest pid of the kernel, so that no real process is taken for an injector and killed
 
 
 class Module:
-    """As much of an AnsibleModule as Host uses."""
+    """The part of AnsibleModule that Host uses."""
 
     check_mode = False
 
@@ -76,7 +76,7 @@ class Bench:
         }
 
     def publish(self, attack_id: str = "a", undo: Undo | None = None, hold: bool = False, edit: Callable[[str], str] = str, **values) -> Path:
-        """A journal on disk; returns its directory. hold: as while its injector runs."""
+        """Publish a journal; returns its directory. hold: as while its injector runs."""
         record = self.record(attack_id, undo, **values)
         with self.journal.locked():
             self.journal.open_place()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Two small attacks for tests of the lifecycle on a cluster, and the small API server made ready for them."""
+"""Two small attacks for tests of the lifecycle on a cluster, and the fake API server prepared for them."""
 
 from __future__ import annotations
 

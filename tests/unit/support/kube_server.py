@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""As much of an API server, over real HTTP, as attacks need: objects with uids and versions, pages, patches, and failures on demand."""
+"""A fake API server over real HTTP, with the features that attacks need: uids, versions, pages, patches, and failures on demand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels i
 
 
 class Answer(Exception):
-    """An answer that is not success, as an API server says it."""
+    """An unsuccessful answer of an API server."""
 
     def __init__(self, status: int, reason: str, message: str, kind: str = "", name: str = "") -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class Answer(Exception):
 
 
 class KubeServer:
-    """objects: {path: object}. trouble: functions (method, path, body) that may return an Answer; asked in order before anything else."""
+    """objects: {path: object}. trouble: functions (method, path, body) that may return an Answer; called in order before each request."""
 
     def __init__(self) -> None:
         self.objects: dict[str, dict] = {}
@@ -75,10 +75,10 @@ class KubeServer:
         self._http.shutdown()
         self._http.server_close()
 
-    # -- what tests put in and look at -------------------------------------------------------------
+    # -- for tests: set up and inspect -------------------------------------------------------------
 
     def put(self, collection: str, name: str, **more: Any) -> dict:
-        """An object as somebody else made it."""
+        """Store a foreign object."""
         number = next(self._numbers)
         namespace = collection.split("/namespaces/")[1].split("/")[0] if "/namespaces/" in collection else None
         meta = {"name": name, "uid": f"uid-{number}", "resourceVersion": str(number), "creationTimestamp": "2026-01-01T00:00:00Z", "generation": 1}
@@ -88,7 +88,7 @@ class KubeServer:
         return found
 
     def fail(self, times: int, answer: Answer, method: str = "", where: str = "") -> None:
-        """Answer the next requests of a method below a path so, so many times."""
+        """Give this answer to the next requests of a method whose path contains where, the given number of times."""
         left = [times]
 
         def trouble(called: str, path: str, _body: Any) -> Answer | None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A small factory of run records: a story is told phase by phase, the clock and the samples follow from it."""
+"""Build run records phase by phase; the clock and the samples follow from the phases."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def slow(low: float, value: Any = 200) -> Shape:
 
 
 def outage(begin: float, end: float, low: float = 18.0, bad_value: Any = 503, value: Any = 200, ms: float | None = 4.0) -> Shape:
-    """Fails from begin to end, in seconds after the start of the phase."""
+    """A shape that fails from begin to end, in seconds after the start of the phase."""
     good = steady(low, value)
     return lambda t: (False, ms, bad_value) if begin <= t < end else good(t)
 
@@ -65,7 +65,7 @@ def _milliseconds(limit: str) -> float:
 
 
 def _planned(probe: dict[str, Any]) -> dict[str, Any]:
-    """The probe as its plan has it, from what its result has."""
+    """The probe as written in the plan, derived from its result."""
     planned = {key: probe[key] for key in ("name", "type", "tolerance")}
     if probe["type"] == "http":
         return {**planned, "url": probe["target"].split(" ", 1)[1], "timeout": "2s", "expect": {"status": 200}}
@@ -73,7 +73,7 @@ def _planned(probe: dict[str, Any]) -> dict[str, Any]:
 
 
 class Story:
-    """Builds one record; ``clock`` moves on with every phase."""
+    """Builds one record; ``clock`` advances with every phase."""
 
     def __init__(self, title: str = "Sessions survive the loss of the Redis primary", probes: list[dict[str, Any]] | None = None, **record: Any):
         self.clock = START
@@ -263,7 +263,7 @@ def held() -> dict[str, Any]:
 
 
 def lost_writes() -> dict[str, Any]:
-    """The system deviated: writes that were acknowledged are gone."""
+    """A record with the verdict deviated: acknowledged writes are lost."""
     story = Story(probes=[HTTP, WRITES, PRIMARY])
     story.quiet("before", 15, {WRITES["name"]: lambda _t: (True, 31.0, 0), PRIMARY["name"]: lambda _t: (True, 8.0, "n1")})
     story.attack(
@@ -368,7 +368,7 @@ def many_probes(count: int = 20) -> dict[str, Any]:
 
 
 def hostile() -> dict[str, Any]:
-    """Names that try to break the page, the XML and the JSON."""
+    """A record with names that try to break the page, the XML and the JSON."""
     bad = "<script>alert(1)</script> & \"quotes\" 'too' \u65e5\u672c\u8a9e \U0001f525 \x1b[31mred\x00"
     probe = {
         **HTTP,
@@ -392,7 +392,7 @@ def hostile() -> dict[str, Any]:
 
 
 def empty() -> dict[str, Any]:
-    """The least that a record can be."""
+    """The smallest possible record."""
     return {"version": 1, "run_id": "r1", "title": "", "verdict": "failed", "started": iso(START), "ended": iso(START), "phases": []}
 
 

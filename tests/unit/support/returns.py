@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the documentation of an attack promises to return."""
+"""The return keys that the documentation of an attack promises."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 
 from tests.support.paths import CHECKOUT
 
-# What Ansible itself documents.
+# Documented by Ansible itself.
 OF_ANSIBLE = {"changed", "diff"}
 
 

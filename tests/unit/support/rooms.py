@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The direction of knowledge, as data, and the imports as they are. docs/ARCHITECTURE.md describes the table.
+"""The allowed imports between rooms, as a table, and the actual imports. docs/ARCHITECTURE.md describes the table.
 
 ``python -m tests.unit.support.rooms`` prints the rooms and the edges between them; with ``--shipped`` also what Ansible sends for each module.
 """
@@ -21,8 +21,8 @@ from tests.support.paths import CHECKOUT
 
 PACKAGE = "ansible_collections.faultline.chaos."
 
-# The room of a file is the longest beginning of its path that stands here. "module_utils/" itself is the ground of the targets and "plugin_utils/"
-# that of the controller: the files that lie directly there. "modules/k8s_" are the modules for clusters.
+# The room of a file is the longest prefix of its path in the table. "module_utils/" itself is the ground of the targets and "plugin_utils/"
+# that of the controller: the files directly in them. "modules/k8s_" are the modules for clusters.
 GROUND, HOST_ROOMS = "plugins/module_utils/", ("_undo", "_host", "_network", "_resources", "_state", "_lifecycle")
 CONTROL = "plugins/plugin_utils/"
 
@@ -35,7 +35,7 @@ def _controller(*names: str) -> tuple[str, ...]:
     return (GROUND, CONTROL, *(CONTROL + name + "/" for name in names))
 
 
-# room -> the rooms that it may import, beside itself. What is not here is refused.
+# room -> the rooms that it may import, beside itself. All other imports are refused.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # On the targets.
     GROUND: (),
@@ -44,8 +44,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     GROUND + "_network/": _target("_undo", "_host"),
     GROUND + "_resources/": _target("_undo", "_host"),
     GROUND + "_state/": _target("_undo", "_host"),
-    GROUND + "_lifecycle/": _target("_undo", "_host", "_network"),  # residue asks the programs of packet filters
-    # In front of a cluster. Of a host's rooms only the detached processes: the watcher of an attack is one.
+    GROUND + "_lifecycle/": _target("_undo", "_host", "_network"),  # residue runs the programs of packet filters
+    # For clusters. Of the rooms of a host only the detached processes, because the watcher of an attack is one.
     GROUND + "_kube/api/": _target(),
     GROUND + "_kube/targets/": _target("_kube/api"),
     GROUND + "_kube/lifecycle/": (*_target("_kube/api", "_kube/targets"), GROUND + "_host/worker.py"),
@@ -54,7 +54,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     GROUND + "_host/proc.py": (GROUND,),
     "plugins/modules/": _target(*HOST_ROOMS),
     "plugins/modules/k8s_": _target("_kube/api", "_kube/targets", "_kube/lifecycle", "_kube/faults"),
-    # On the controller: the ground of the targets is shared, and what speaks to a cluster.
+    # On the controller. It shares the ground of the targets and the client for clusters.
     CONTROL: (GROUND,),
     CONTROL + "_runners/": _controller(),
     CONTROL + "_probes/": (*_controller("_runners"), GROUND + "_kube/api/"),
@@ -65,7 +65,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "plugins/action/": _controller("_runners", "_probes", "_observation", "_selection", "_report", "_experiment"),
     "plugins/filter/": _controller("_selection", "_experiment"),
     "plugins/doc_fragments/": (),
-    # Helpers of tests. A helper of the unit tests may use what it tests; the others see the collection from outside.
+    # Helpers of tests. Helpers of unit tests may import the tested code; the others use the collection only from outside.
     "tests/support/": (),
     "tests/unit/support/": ("tests/support/", "plugins/"),
     "tests/lab/support/": ("tests/support/",),
@@ -74,7 +74,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "tests/cluster/support/": ("tests/support/", "tests/lab/support/"),
     "tests/integration/experiment/support/": ("tests/support/",),
 }
-# Rooms that are a single file inside of another room: the other files of that room may import them, too.
+# Rooms that consist of one file inside another room: the other files of that room may import them, too.
 INNER = (GROUND + "_host/worker.py", GROUND + "_host/proc.py")
 
 
@@ -88,7 +88,7 @@ class Edge(NamedTuple):
 
 
 def files(root: Path = CHECKOUT) -> list[str]:
-    """Every Python file that has a direction: all plugins, and the helpers of tests."""
+    """Every Python file to which the table applies: all plugins, and the helpers of tests."""
     found = [*root.glob("plugins/**/*.py"), *root.glob("tests/**/support/**/*.py")]
     return sorted(str(path.relative_to(root)) for path in found)
 
@@ -103,14 +103,14 @@ def room(path: str) -> str:
 
 
 def _is_in(path: str, name: str) -> bool:
-    """Whether a path is in a room; the two grounds have no rooms below them that they could speak for."""
+    """Whether a path is in a room. A ground contains only the files directly in its directory."""
     return name not in (GROUND, CONTROL) or "/" not in path[len(name) :]
 
 
 def allowed(source: str, target: str) -> bool:
     """Whether a file may import another one."""
     mine, theirs = room(source), room(target)
-    around = theirs.rpartition("/")[0] + "/" if theirs in INNER else theirs  # who may import a room, or is in it, may import its inner rooms
+    around = theirs.rpartition("/")[0] + "/" if theirs in INNER else theirs  # files that may import a room, or are in it, may import its inner rooms
     if mine in (theirs, around) or {theirs, around} & set(MAY_IMPORT[mine]):
         return True
     return "plugins/" in MAY_IMPORT[mine] and theirs.startswith("plugins/")
@@ -118,7 +118,7 @@ def allowed(source: str, target: str) -> bool:
 
 @functools.cache
 def edges(root: Path = CHECKOUT) -> list[Edge]:
-    """The imports of files of the collection and of helpers, wherever in a file they stand."""
+    """All imports of files of the collection and of helpers, including those inside functions."""
     return [edge for path in files(root) for edge in _edges(path, root)]
 
 
@@ -130,7 +130,7 @@ def _edges(path: str, root: Path) -> Iterator[Edge]:
                     yield Edge(path, node.lineno, target, "")
         elif isinstance(node, ast.ImportFrom):
             module = node.module or ""
-            if node.level:  # relative: of the package that holds this file
+            if node.level:  # relative to the package of this file
                 package = list(Path(path).parent.parts)
                 module = ".".join([*package[: len(package) - node.level + 1], *([module] if module else [])])
             for alias in node.names:
@@ -141,7 +141,7 @@ def _edges(path: str, root: Path) -> Iterator[Edge]:
 
 
 def _file(module: str, root: Path) -> str | None:
-    """The file of a module by its dotted name, if it is one of ours."""
+    """The file of a Python module by its dotted name; None outside of this repository."""
     name = module[len(PACKAGE) :] if module.startswith(PACKAGE) else module
     if name.partition(".")[0] not in ("plugins", "tests"):
         return None
@@ -150,7 +150,7 @@ def _file(module: str, root: Path) -> str | None:
 
 
 def private_uses(path: str, root: Path = CHECKOUT) -> list[str]:
-    """Names with a leading underscore that a file takes from another one, by an import or as an attribute of an imported file."""
+    """Names with a leading underscore that a file uses from another file, by import or as an attribute of an import."""
     tree = ast.parse((root / path).read_text())
     found = [f"{edge.name} of {edge.target}" for edge in _edges(path, root) if edge.name.startswith("_")]
     modules = {}
@@ -167,7 +167,7 @@ def private_uses(path: str, root: Path = CHECKOUT) -> list[str]:
 
 
 def cycle(graph: dict[str, set[str]]) -> list[str]:
-    """Files that import each other in a circle, in their order; empty when there is none."""
+    """The files of an import cycle, in order; empty when there is none."""
     done: set[str] = set()
 
     def walk(path: str, trail: list[str]) -> list[str]:
@@ -193,7 +193,7 @@ def graph(found: Iterable[Edge]) -> dict[str, set[str]]:
 
 
 def shipped(module: str, imports: dict[str, set[str]]) -> set[str]:
-    """The files that Ansible sends for a module: itself and, as its own finder does it, all that is imported from there on."""
+    """The files that Ansible sends for a module: the module and all its transitive imports, as the finder of Ansible collects them."""
     found, rest = set(), {module}
     while rest:
         found |= rest
@@ -202,7 +202,7 @@ def shipped(module: str, imports: dict[str, set[str]]) -> set[str]:
 
 
 def size(paths: Iterable[str], root: Path = CHECKOUT) -> int:
-    """Bytes of source."""
+    """The size of the source in bytes."""
     return sum((root / path).stat().st_size for path in paths)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Certificates made for a test, and real TLS servers that show them."""
+"""Certificates generated for a test, and real TLS servers that present them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _usage(ca: bool) -> x509.KeyUsage:
 
 
 class Identity:
-    """A certificate and its key. Without an issuer it signs itself."""
+    """A certificate and its key. Self-signed without an issuer."""
 
     def __init__(self, name: str, issuer: Identity | None = None, *, days: float = 90, since: float = 365, names: tuple[str, ...] = ()) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
@@ -48,7 +48,7 @@ class Identity:
             .not_valid_before(now - timedelta(days=since))
             .not_valid_after(now + timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=not names, path_length=None), critical=True)
-            # Python 3.13 is strict about these.
+            # Python 3.13 requires these extensions.
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.key.public_key()), critical=False)
             .add_extension(_usage(ca=not names), critical=True)
@@ -75,7 +75,7 @@ class Identity:
 
 @contextmanager
 def serving(directory: Path, own: Identity, *sent: Identity, before: list[tuple[bytes, bytes]] | None = None) -> Iterator[int]:
-    """A server that sends these certificates; yields its port. `before` is a dialogue in the clear: what comes in, what goes out."""
+    """Run a server that sends these certificates; yields its port. `before`: a plaintext dialogue of (received, sent) before the handshake."""
     path = directory / f"{id(own)}.pem"
     path.write_bytes(own.key_pem + own.pem + b"".join(one.pem for one in sent))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -97,7 +97,7 @@ def serving(directory: Path, own: Identity, *sent: Identity, before: list[tuple[
                 with context.wrap_socket(connection, server_side=True) as secured:
                     secured.recv(1)
             except OSError:
-                connection.close()  # a client that did not like what it saw
+                connection.close()  # the client rejected the certificate
 
     threading.Thread(target=serve, daemon=True).start()
     try:

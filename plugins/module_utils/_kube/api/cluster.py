@@ -4,9 +4,9 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""A cluster: what attacks ask of the API. Uses the public methods of the official client.
+"""A client for the API of a cluster, as attacks need it. Uses the public methods of the official client.
 
-Objects are plain dictionaries, as the API sends them. Lists of many are metadata only and paged.
+Objects are plain dictionaries, as the API sends them. Lists are paged, and contain only metadata where possible.
 """
 
 import email.utils
@@ -24,16 +24,16 @@ try:
     import kubernetes.dynamic
     import urllib3
 except ImportError:
-    kubernetes = None  # _kube/api/connection.py says so
+    kubernetes = None  # _kube/api/connection.py reports it
 
 
 PAGE = 500
 TIMEOUT = (5.0, 30.0)  # seconds to connect, to read
 _TRIES = 5
 _WAIT = 0.25  # seconds before the second try; doubled each time, at most 4
-# How servers say that a test of a JSON patch failed; what else is invalid they say in other words.
+# Messages of servers when a test of a JSON patch failed; other invalid patches have other messages.
 _FAILED_TEST = ("the server rejected our request due to an error in our request", "testing value /")
-# How they say, of a delete in its strategy and in its storage, that the uid is another one.
+# Messages when the uid precondition of a delete failed, in the strategy or in the storage of the server.
 _ANOTHER_UID = ("the UID in the precondition (", "Precondition failed: UID in precondition: ")
 _BUSY = (429, 500, 502, 503, 504)
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
@@ -41,7 +41,7 @@ _TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1,application/json"
 
 
 class _NoDiscovery:
-    """We name API versions ourselves; reading all of them costs some twenty requests."""
+    """Disables API discovery, which costs some twenty requests: the code names API versions itself."""
 
     def __init__(self, client, cache_file):
         pass
@@ -57,13 +57,13 @@ class Cluster:
         self.host = self.settings.host
         self.api_client = api_client(self.settings, params)
         self._client = kubernetes.dynamic.DynamicClient(self.api_client, discoverer=_NoDiscovery)
-        self._ahead = None  # seconds by which the server's clock is ahead of our monotonic one
+        self._ahead = None  # seconds by which the clock of the server is ahead of the local monotonic clock
         self._served = {}
 
     # --- one request ----------------------------------------------------------------------------
 
     def request(self, method, where, body=None, query=(), content_type=None, accept=None, repeat=True):
-        """One answer as a dictionary; repeated while the server is busy. Errors: KubeError and its kin."""
+        """Send a request and return the answer as a dictionary; retried while the server is busy. Errors: KubeError and its subclasses."""
         wait, tries = _WAIT, self.tries if repeat else 1
         while True:
             tries -= 1
@@ -98,7 +98,7 @@ class Cluster:
             raise errors.Unreachable(f"{self.host} answers, but not as an API server does: look at host and proxy")
 
     def _see_clock(self, headers):
-        """The header is cut to whole seconds, so the greatest difference seen is the nearest."""
+        """Update the clock offset. The header is truncated to whole seconds, so the largest difference seen is the most accurate."""
         told = headers.get("Date") if headers else None
         parsed = email.utils.parsedate_tz(told) if told else None
         if parsed:
@@ -106,7 +106,7 @@ class Cluster:
             self._ahead = ahead if self._ahead is None else max(ahead, self._ahead)
 
     def now(self):
-        """Seconds since the epoch by the clock of the API server, which all machines share. Some tenths early."""
+        """Seconds since the epoch by the clock of the API server, a common clock for all machines. Up to some tenths slow."""
         if self._ahead is None:
             self.request("GET", "/version")
         return time.time() if self._ahead is None else time.monotonic() + self._ahead
@@ -124,12 +124,12 @@ class Cluster:
             return None
 
     def create(self, kind, body, namespace=None):
-        """Errors: Conflict when it exists."""
+        """Create an object. Errors: Conflict when it exists."""
         body = dict({"apiVersion": kind.api_version, "kind": kind.kind}, **body)
         return self.request("POST", path(kind, namespace), body=body)
 
     def replace_fields(self, kind, name, namespace, operations):
-        """A JSON patch: all or nothing. Errors: Conflict when one of its tests fails or the version is another."""
+        """Apply a JSON patch atomically. Errors: Conflict when one of its tests fails or the object has another version."""
         try:
             return self.request("PATCH", path(kind, namespace, name), body=operations, content_type="application/json-patch+json")
         except Conflict:
@@ -140,11 +140,11 @@ class Cluster:
             raise
 
     def merge(self, kind, name, namespace, body):
-        """A merge patch."""
+        """Apply a merge patch."""
         return self.request("PATCH", path(kind, namespace, name), body=body, content_type="application/merge-patch+json")
 
     def delete(self, kind, name, namespace, uid, grace=None, propagation="Background"):
-        """Delete exactly this object. Returns whether it was there; one of the same name with another uid is kept."""
+        """Delete the object with this uid. Returns whether it existed; an object of the same name with another uid is kept."""
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}, "propagationPolicy": propagation}
         if grace is not None:
             options["gracePeriodSeconds"] = grace
@@ -174,22 +174,22 @@ class Cluster:
     # --- lists ----------------------------------------------------------------------------------
 
     def rows(self, kind, namespace=None, labels=None, fields=None):
-        """Objects with their metadata only."""
+        """List objects with their metadata only."""
         return self._pages(kind, namespace, labels, fields, _METADATA, "items")
 
     def whole(self, kind, namespace=None, labels=None, fields=None):
-        """Whole objects; for selectors that keep them few."""
+        """List whole objects; only for selectors that match few."""
         return self._pages(kind, namespace, labels, fields, None, "items")
 
     def table(self, kind, namespace=None, labels=None, fields=None):
-        """What kubectl shows: (metadata, {column: cell}) of each object. Far smaller than the objects."""
+        """List (metadata, {column: cell}) of objects, the table that kubectl shows. Far smaller than the objects."""
         found = []
         for columns, row in self._pages(kind, namespace, labels, fields, _TABLE, "rows"):
             found.append(((row.get("object") or {}).get("metadata") or {}, dict(zip(columns, row.get("cells") or []))))
         return found
 
     def _pages(self, kind, namespace, labels, fields, accept, key):
-        """All pages; from the beginning when the server has forgotten where we were (410)."""
+        """Read all pages; restart from the first when the continue token has expired (410)."""
         for _attempt in range(3):
             found, token, columns = [], None, []
             try:
@@ -212,10 +212,10 @@ class Cluster:
 
 
 def is_other_object(error):
-    """A precondition on the uid failed: the object of that name is another one by now. Other conflicts may have names with any of these letters."""
+    """Whether the uid precondition failed: the name now belongs to another object. Whole phrases are compared, as conflicts may quote any name."""
     return any(words in error.said for words in _ANOTHER_UID)
 
 
 def _is_budget(error):
-    """429 is also how a disruption budget says no, and asking at once again will not help."""
+    """Whether a 429 is the refusal of a disruption budget, where an immediate retry does not help."""
     return isinstance(error, Refused) and "disruption budget" in error.said.lower()

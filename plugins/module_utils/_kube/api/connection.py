@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The connection to a cluster: its options, the configuration of the official client, and what it sends with each request."""
+"""The connection to a cluster: its options, the configuration of the official client, and the headers it sends with each request."""
 
 import copy
 import os
@@ -24,7 +24,7 @@ except ImportError:
 
 
 class _Inline(str):
-    """A kubeconfig that is given as a dictionary. As text, in logs and results, it shows nothing of it."""
+    """A kubeconfig that is given as a dictionary. Its text form, in logs and results, does not show the content."""
 
     def __new__(cls, content):
         made = str.__new__(cls, "(a dictionary)")
@@ -33,7 +33,7 @@ class _Inline(str):
 
 
 def kubeconfig(value):
-    """The value of the option of that name: a path, or an _Inline. Errors: TypeError, as Ansible asks of a type."""
+    """Type function of the option kubeconfig: returns a path or an _Inline. Errors: TypeError, as Ansible requires of a type."""
     if isinstance(value, dict):
         return _Inline(value)
     if not isinstance(value, str):
@@ -71,7 +71,7 @@ AUTH_OPTIONS = {
 }
 _HIDDEN = "(hidden)"
 _IN_HEADERS = ("username", "password", "impersonate_user", "impersonate_groups")
-POOL = 12  # deletes at a time
+POOL = 12  # parallel deletes
 
 
 def check_library():
@@ -106,23 +106,23 @@ def configuration(params):
     if params.get("api_key"):
         settings.api_key = {"authorization": "Bearer " + params["api_key"]}
         settings.refresh_api_key_hook = None
-    elif params.get("username"):  # instead of what a kubeconfig says
+    elif params.get("username"):  # overrides the kubeconfig
         settings.api_key, settings.refresh_api_key_hook = {}, None
     settings.verify_ssl = True if params.get("validate_certs") is None else params["validate_certs"]
     if settings.refresh_api_key_hook is not None:
         settings.refresh_api_key_hook = _only_the_token(settings.refresh_api_key_hook)
     settings.connection_pool_maxsize = POOL
-    settings.retries = False  # ours are better: they know what may be repeated
+    settings.retries = False  # Cluster.request() retries, because it knows which requests may be repeated
     return settings
 
 
 def _content(value):
-    """The dictionary of a kubeconfig that is one, or None."""
+    """The dictionary of an inline kubeconfig, or None."""
     return value if isinstance(value, dict) else getattr(value, "content", None)
 
 
 def _check(params):
-    """What can be said of the options alone. Errors: BadOption."""
+    """Check the options alone, without a request. Errors: BadOption."""
     for option in _IN_HEADERS:
         values = params.get(option) or []
         for value in values if isinstance(values, list) else [values]:
@@ -136,7 +136,7 @@ def _check(params):
 
 
 def api_client(settings, params, websocket=False):
-    """A client that sends what settings cannot hold, the user name and who is impersonated, with each request.
+    """A client that also sends the headers that settings cannot hold: user name and impersonation.
 
     websocket: for the stream of the library, which sends two headers of its own and drops all others.
     """
@@ -147,7 +147,7 @@ def api_client(settings, params, websocket=False):
     acts_as = [("Impersonate-User", params["impersonate_user"])] if params.get("impersonate_user") else []
     acts_as += [("Impersonate-Group", group) for group in params.get("impersonate_groups") or []]
     if acts_as and websocket:
-        # Written as lines behind the value of one that is sent. _check() has refused values with line breaks.
+        # Appended as lines to the value of a header that is sent. _check() has refused values with line breaks.
         client.set_default_header("sec-websocket-protocol", "\r\n".join(["v4.channel.k8s.io"] + [": ".join(each) for each in acts_as]))
     elif acts_as:
         _add_headers(client.rest_client.pool_manager, acts_as)
@@ -155,7 +155,7 @@ def api_client(settings, params, websocket=False):
 
 
 def _add_headers(pool, headers):
-    """Send more headers with each request of a pool. A group is a header of its own each time, which the dictionary of the library cannot hold."""
+    """Send more headers with each request of a pool. Each group needs a header of the same name, which the dictionary of the library cannot hold."""
     request = pool.request
 
     def with_more(method, url, **more):
@@ -168,28 +168,28 @@ def _add_headers(pool, headers):
 
 
 class _Loaded:
-    """As much of a configuration as the library fills in."""
+    """The part of a configuration that the refresh hook of the library fills in."""
 
     def __init__(self):
         self.api_key = {}
 
 
 def _only_the_token(refresh):
-    """A hook that takes the new token and nothing else.
+    """Wrap a refresh hook so that it only takes the new token.
 
-    That of the library loads all of the kubeconfig again with each request: over our options, and the certificates that a watcher keeps.
+    The hook of the library reloads the whole kubeconfig with each request, which overwrites the options and the certificate copies of a watcher.
     """
 
     def hook(settings):
         loaded = _Loaded()
         refresh(loaded)
-        settings.api_key = dict(settings.api_key, **loaded.api_key)  # at once, for many threads ask
+        settings.api_key = dict(settings.api_key, **loaded.api_key)  # one assignment, because many threads read it
 
     return hook
 
 
 def _load(settings, params):
-    """From a kubeconfig file, or the service account of the pod that we are in."""
+    """Load a kubeconfig, or the service account of the pod that runs the module. Errors: BadOption, AttackError."""
     config = kubernetes.config
     given = params.get("kubeconfig") or os.environ.get("KUBECONFIG")
     try:
@@ -206,7 +206,7 @@ def _load(settings, params):
             config.load_kube_config(config_file=given and os.path.expanduser(given), **more)
     except AttackError:
         raise
-    except Exception as error:  # a broken file makes this library raise what it likes
+    except Exception as error:  # for a broken file this library raises any exception
         if params.get("context") and "context" in str(error).lower():
             raise BadOption("context", params["context"], "the kubeconfig has no such context")
         shown = "(a dictionary)" if _content(given) else given or "~/.kube/config"

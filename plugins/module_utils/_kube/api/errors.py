@@ -4,18 +4,18 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""What an API server or the way to it refused, in one sentence for the operator."""
+"""Errors of an API server or of the connection to it, each in one sentence for the operator."""
 
 import json
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 
 _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
-_LONGEST = 400  # letters of what a server says; some send a page
+_LONGEST = 400  # characters of a server's message; some servers send a whole page
 
 
 class KubeError(AttackError):
-    """An answer of the API server that is not success. status is 0 when there was none."""
+    """An unsuccessful answer of the API server. status is 0 when there was no answer."""
 
     def __init__(self, message, status=0, reason="", said="", **details):
         super().__init__(message, **details)
@@ -25,23 +25,23 @@ class KubeError(AttackError):
 
 
 class NotFound(KubeError):
-    """There is no such object."""
+    """The object does not exist."""
 
 
 class Conflict(KubeError):
-    """It exists already, has another uid or version, or a test of a patch failed."""
+    """The object exists already, has another uid or version, or a test of a patch failed."""
 
 
 class Refused(KubeError):
-    """429 that is no overload: a disruption budget does not allow an eviction now."""
+    """Status 429: a disruption budget does not allow an eviction now, or the server is overloaded."""
 
 
 class Unreachable(KubeError):
-    """No answer, or not one from an API server."""
+    """There was no answer, or it did not come from an API server."""
 
 
 class Unsure(KubeError):
-    """Whether it was done is not known, and nobody answers who could say."""
+    """It is unknown whether a request was carried out, and the server does not answer."""
 
 
 def from_answer(method, path, host, status, body):
@@ -72,7 +72,7 @@ def from_answer(method, path, host, status, body):
 
 
 def unreachable(host, error):
-    """The error when nobody answered. The reasons of urllib3 nest, and the innermost one says it."""
+    """The error when there was no answer. The reasons of urllib3 are nested; the innermost one is meaningful."""
     inner = error
     while getattr(inner, "reason", None) is not None and isinstance(inner.reason, Exception):
         inner = inner.reason
@@ -83,7 +83,7 @@ def unreachable(host, error):
 
 
 def may_be_done(error):
-    """Whether a server may have done what this is the failure of: it said nothing, or that it is in trouble itself."""
+    """Whether a failed request may have been carried out: there was no answer, or a server error (5xx)."""
     return not 400 <= getattr(error, "status", 0) < 500
 
 
@@ -100,7 +100,7 @@ def _missing_namespace(told):
 
 
 def _what(method, path):
-    """The verb of RBAC, and the thing with its namespace, from a path."""
+    """The RBAC verb and the object with its namespace, from a path."""
     verb = _VERBS.get(method, method.lower())
     words = [word for word in path.partition("?")[0].split("/") if word]
     words = words[2:] if words[:1] == ["api"] else words[3:]

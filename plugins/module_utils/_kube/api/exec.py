@@ -18,10 +18,10 @@ try:
     import kubernetes
     import kubernetes.stream
 except ImportError:
-    kubernetes = None  # _kube/api/cluster.py says so
+    kubernetes = None  # _kube/api/connection.py reports it
 
-_CONNECT = 10.0  # seconds for the connection at least
-_ERROR_CHANNEL = 3  # of the protocol: the status comes there
+_CONNECT = 10.0  # minimum seconds to wait for the connection
+_ERROR_CHANNEL = 3  # the channel of the protocol that carries the exit status
 _NO_PROGRAM = ("executable file not found", "no such file or directory", "not found in $PATH")
 
 
@@ -30,10 +30,10 @@ class NoProgram(AttackError):
 
 
 def run(cluster, namespace, pod, container, argv, timeout=30.0, enough=None):
-    """(exit status, standard output, standard error). The status is None when it had not ended in time.
+    """(exit status, standard output, standard error). The status is None when the program had not ended in time.
 
-    enough: a function of the output so far; once it is true the program is left to itself, and the status is None.
-    Errors: NoProgram, AttackError. A program that has not ended goes on in the container: let it end by itself.
+    enough: a function of the output so far; once it returns true, run() stops waiting and the status is None.
+    Errors: NoProgram, AttackError. A program that has not ended keeps running in the container, so it must end by itself.
     """
     stream = _opened(cluster, namespace, pod, container, argv, timeout)
     output, errors, until = [], [], time.monotonic() + timeout
@@ -45,7 +45,7 @@ def run(cluster, namespace, pod, container, argv, timeout=30.0, enough=None):
         status = None if stream.is_open() else _status(cluster, stream, argv)
     except AttackError:
         raise
-    except Exception as error:  # a connection that breaks: websocket-client has a family of its own
+    except Exception as error:  # a broken connection: websocket-client has exceptions of its own
         raise kube_errors.unreachable(cluster.host, error)
     finally:
         _close(stream)
@@ -53,7 +53,7 @@ def run(cluster, namespace, pod, container, argv, timeout=30.0, enough=None):
 
 
 def _opened(cluster, namespace, pod, container, argv, timeout):
-    """The connection. The client has no time limit for it, so it is made in a thread that is left to itself when it hangs."""
+    """Open the connection. The client has no timeout for this, so a thread opens it, which is abandoned when it hangs."""
     # The library's stream() replaces a method of the client while it runs, so each call has a client of its own.
     api = kubernetes.client.CoreV1Api(api_client(cluster.settings, cluster.params, websocket=True))
     lock, made, state = threading.Lock(), [], {"late": False}
@@ -73,7 +73,7 @@ def _opened(cluster, namespace, pod, container, argv, timeout):
                 _preload_content=False,
                 _request_timeout=timeout,
             )
-            answer.sock.settimeout(timeout)  # half of a frame may be all that ever comes
+            answer.sock.settimeout(timeout)  # a frame may stay incomplete
         except Exception as error:
             answer = error
         with lock:
@@ -99,7 +99,7 @@ def _opened(cluster, namespace, pod, container, argv, timeout):
 def _close(stream):
     try:
         stream.close()
-    except Exception:  # it is gone already
+    except Exception:  # it is closed already
         pass
 
 
@@ -109,7 +109,7 @@ def _status(cluster, stream, argv):
     try:
         return stream.returncode
     except (KeyError, ValueError, TypeError):
-        # The container's runtime could not start it; what it says is where the status would be.
+        # The container runtime could not start the program; its message is in the place of the status.
         raise NoProgram(f"{argv[0]} cannot be run in the container")
 
 
@@ -119,7 +119,7 @@ def _refused(cluster, where, error):
         return NoProgram("the container has no such program: {}".format(" ".join(told.split())[:200]))
     status = error.status or 0
     for word in ("403", "401", "404") if not status or status in (200, 500) else ():
-        if f" {word} " in told:  # the handshake of a websocket hides the status in a sentence
+        if f" {word} " in told:  # a failed websocket handshake has the status inside a sentence
             status = int(word)
     if not status:
         return kube_errors.unreachable(cluster.host, Exception(" ".join(told.split())))

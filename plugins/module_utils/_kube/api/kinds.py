@@ -28,16 +28,16 @@ REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets", True)
 JOB = Kind("batch/v1", "Job", "jobs", True)
 NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", True)
 AUTOSCALER = Kind("autoscaling/v1", "HorizontalPodAutoscaler", "horizontalpodautoscalers", True)
-# The behaviour of an autoscaler came with the second of these; Cluster.serving() tells which there is.
+# spec.behavior exists since v2beta2; Cluster.serving() selects the version.
 AUTOSCALERS_V2 = tuple(AUTOSCALER._replace(api_version="autoscaling/" + version) for version in ("v2", "v2beta2"))
-# Kubernetes before 1.21 serves the second one only; Cluster.serving() tells which.
+# Kubernetes before 1.21 serves only the second one; Cluster.serving() selects.
 POD_DISRUPTION_BUDGETS = (
     Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", True),
     Kind("policy/v1beta1", "PodDisruptionBudget", "poddisruptionbudgets", True),
 )
-# Who makes pods: by the kind in their ownerReferences.
+# Owners of pods, by the kind in ownerReferences.
 OWNERS = dict((kind.kind, kind) for kind in (REPLICA_SET, STATEFUL_SET, DAEMON_SET, JOB, REPLICATION_CONTROLLER))
-# What attacks make, beside the owner Job, and what they change. An undo touches nothing else.
+# The kinds that attacks create, beside the owner Job, and those that they change. An undo touches no others.
 MADE = (NETWORK_POLICY, RESOURCE_QUOTA, POD)
 CHANGED = (NODE, DEPLOYMENT, STATEFUL_SET, DAEMON_SET, CONFIG_MAP, SECRET, SERVICE, AUTOSCALER) + AUTOSCALERS_V2
 
@@ -56,5 +56,5 @@ def path(kind, namespace=None, name=None, sub=None):
 
 
 def label(kind, namespace, name):
-    """An object for people: Deployment shop/web."""
+    """The name of an object for messages: Deployment shop/web."""
     return "{} {}".format(kind.kind, name if namespace is None else f"{namespace}/{name}")

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Names, namespaces and selectors: what is refused, and what a selector takes. Pure."""
+"""Check names, namespaces and selectors, and match selectors. Pure."""
 
 import re
 
@@ -26,20 +26,20 @@ def is_protected(namespace, more=()):
 
 
 def check_name(option, value):
-    """The name of an object. Errors: BadOption."""
+    """Check the name of an object. Errors: BadOption."""
     if not isinstance(value, str) or not _NAME.match(value):
         raise BadOption(option, value, "give one exact name, of a-z, 0-9, - and .; no pattern")
 
 
 def check_namespace(option, value, protected=()):
-    """A namespace that may be attacked. Errors: BadOption."""
+    """Check that a namespace may be attacked. Errors: BadOption."""
     check_name(option, value)
     if is_protected(value, protected):
         raise BadOption(option, value, "this namespace is protected")
 
 
 def check_label_selector(option, value):
-    """Errors: BadOption. Empty and * are refused: whoever wants everything has to say so."""
+    """Check a label selector. Errors: BadOption. Empty and * are refused: selecting everything must be explicit."""
     if not value.strip() or "*" in value:
         raise BadOption(option, value, "write a selector such as app=web; to take everything leave it out and set all: true")
     for part in selector_parts(value):
@@ -54,7 +54,7 @@ def check_field_selector(option, value):
 
 
 def selector_parts(selector):
-    """The requirements of a selector; commas in parentheses belong to one."""
+    """The requirements of a selector, split at commas outside of parentheses."""
     parts, depth, word = [], 0, ""
     for letter in selector:
         depth += {"(": 1, ")": -1}.get(letter, 0)
@@ -67,7 +67,7 @@ def selector_parts(selector):
 
 
 def matches(selector, labels):
-    """Whether a selector of an object (matchLabels, matchExpressions) takes these labels. None takes nothing, {} all."""
+    """Whether a selector of an object (matchLabels, matchExpressions) matches these labels. None matches nothing, {} everything."""
     if selector is None:
         return False
     for key, value in (selector.get("matchLabels") or {}).items():

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Many objects of a cluster at a time: deleted, evicted, asked."""
+"""Delete, evict or query many objects of a cluster in parallel."""
 
 from multiprocessing.pool import ThreadPool
 
@@ -16,7 +16,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds im
 
 
 def delete_all(cluster, rows, grace=None, kind=POD):
-    """Delete exactly these objects, some at a time. Returns [(row, "deleted" | "already gone" | an AttackError)]."""
+    """Delete exactly these objects, in parallel. Returns [(row, "deleted" | "already gone" | an AttackError)]."""
 
     def one(row):
         meta = row["metadata"]
@@ -27,13 +27,13 @@ def delete_all(cluster, rows, grace=None, kind=POD):
 
 
 def evict_all(cluster, rows, grace=None):
-    """Evict exactly these pods, as their budgets allow. Refused is in the list for those whose budget does not."""
+    """Evict exactly these pods. Returns [(row, "evicted" | "already gone" | an AttackError)]; Refused where a disruption budget forbids it."""
     version = eviction_version(cluster)
     return in_pool(lambda row: _evict(cluster, row, version, grace), rows)
 
 
 def eviction_version(cluster):
-    """Which Eviction this cluster takes: policy/v1 from 1.22, policy/v1beta1 before."""
+    """The API version of Eviction in this cluster: policy/v1 from 1.22, policy/v1beta1 before."""
     told = cluster.request("GET", "/api/v1").get("resources") or []
     for each in told:
         if each.get("name") == "pods/eviction":
@@ -64,7 +64,7 @@ def _evict(cluster, row, version, grace):
 
 
 def in_pool(function, items):
-    """[(item, what the function returned, or the AttackError it raised)], in the order of the items."""
+    """Call a function for many items. Returns [(item, its result or the AttackError it raised)], in the order of the items."""
 
     def guarded(item):
         try:

@@ -4,16 +4,16 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Values inside of objects, by JSON pointer. Pure.
+"""Values inside objects, by JSON pointer. Pure.
 
-A segment name=web takes the item of a list whose field name is web, so a container is found again when the list was put in another order.
+A segment name=web selects the list item whose field name is web, so a container is found even after the list was reordered.
 """
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 
 
 class _Absent:
-    """There is no such value; None is one."""
+    """The type of ABSENT, for a missing value; None is a value."""
 
     def __repr__(self):
         return "absent"
@@ -23,12 +23,12 @@ ABSENT = _Absent()
 
 
 def escape(word):
-    """A key as a segment of a pointer; keys of labels and annotations have slashes."""
+    """Escape a key as a pointer segment; keys of labels and annotations may contain slashes."""
     return word.replace("~", "~0").replace("/", "~1")
 
 
 def read(document, pointer):
-    """The value or ABSENT."""
+    """The value at a pointer, or ABSENT."""
     value = document
     for segment in _segments(pointer):
         if isinstance(value, dict):
@@ -44,7 +44,7 @@ def read(document, pointer):
 
 
 def plain(document, pointer):
-    """The same pointer with numbers for items of lists, as a JSON patch needs it. Errors: AttackError."""
+    """The same pointer with indexes for list items, as a JSON patch needs it. Errors: AttackError."""
     value, words = document, []
     for segment in _segments(pointer):
         if isinstance(value, list):
@@ -60,7 +60,7 @@ def plain(document, pointer):
 
 
 def operations(document, pointer, value):
-    """JSON patch operations that set a value, or remove it when it is ABSENT, with the maps on the way."""
+    """JSON patch operations that set a value, or remove it when it is ABSENT. Missing parent maps are created."""
     at = plain(document, pointer)
     if value is ABSENT:
         return [{"op": "remove", "path": at}] if read(document, pointer) is not ABSENT else []
@@ -73,7 +73,7 @@ def operations(document, pointer, value):
 
 
 def joined(wanted):
-    """Operations of which each was made for the object as it is: a map that two of them need is made once."""
+    """Join operations that were computed independently for the same object: a parent map that several need is created once."""
     seen, kept = set(), []
     for each in wanted:
         if each["op"] == "add" and each["value"] == {}:

@@ -15,11 +15,11 @@ _QUANTITY = re.compile(r"^([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:([eE][-+]?[0-9]{1,2})
 _FACTOR = {None: Decimal(1), "n": Decimal(10) ** -9, "u": Decimal(10) ** -6, "m": Decimal(10) ** -3}
 _FACTOR.update((letter, Decimal(1000) ** power) for power, letter in enumerate("kMGTPE", 1))
 _FACTOR.update((letter + "i", Decimal(1024) ** power) for power, letter in enumerate("KMGTPE", 1))
-_MOST = Decimal(2) ** 62  # a server counts with 64 bits
+_MOST = Decimal(2) ** 62  # servers use 64-bit integers
 
 
 def parse(text):
-    """The amount, or None for what is none. Whole numbers and text are taken, nothing else."""
+    """The amount, or None for an invalid value. Accepts only integers and text."""
     if isinstance(text, bool) or not isinstance(text, (str, int)):
         return None
     found = _QUANTITY.match(str(text))
@@ -30,7 +30,7 @@ def parse(text):
 
 
 def amount(option, value, minimum=Decimal(0)):
-    """The amount of an option. Errors: BadOption."""
+    """Parse the amount of an option. Errors: BadOption."""
     found = parse(value)
     if found is None:
         raise BadOption(option, value, "write an amount as Kubernetes does, such as 500m, 2, 512Mi or 1.5Gi")
@@ -40,17 +40,17 @@ def amount(option, value, minimum=Decimal(0)):
 
 
 def known(value):
-    """The amount of a value that a server gave; 0 where there is none."""
+    """The amount of a value from the server; 0 when it is missing."""
     return parse(value) or Decimal(0)
 
 
 def milli(number):
-    """CPUs as a server takes them: 1.5 -> 1500m."""
+    """CPUs in the notation of the API: 1.5 -> 1500m."""
     return "%dm" % (number * 1000).to_integral_value(ROUND_CEILING)
 
 
 def human_memory(number):
-    """Bytes for people, as Kubernetes writes them: 536870912 -> 512Mi."""
+    """Bytes in the notation of Kubernetes: 536870912 -> 512Mi."""
     number = int(number)
     for power, letter in ((3, "Gi"), (2, "Mi"), (1, "Ki")):
         if number and number % 1024**power == 0:

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""How full nodes are, counted as the scheduler does: what pods request, of what nodes can give. And pods that only hold a place. Pure, but for room()."""
+"""Free capacity of nodes as the scheduler counts it (allocatable less requests), and placeholder pods. Pure, except room()."""
 
 from decimal import Decimal
 
@@ -17,13 +17,13 @@ _BLOCKING = ("NoSchedule", "NoExecute")
 
 
 def requested(pod):
-    """{resource: amount} that the scheduler counts for a pod: its containers together, or the greedier of those before them."""
+    """{resource: amount} that the scheduler counts for a pod: the sum of its containers, or the largest init container if that is more."""
     spec, total = pod["spec"], {}
     for resource in RESOURCES:
         running = sum((_request(each, resource) for each in spec.get("containers") or []), Decimal(0))
         beside, most = Decimal(0), Decimal(0)
         for each in spec.get("initContainers") or []:
-            if each.get("restartPolicy") == "Always":  # it stays beside the others
+            if each.get("restartPolicy") == "Always":  # a sidecar: it runs beside the containers
                 beside += _request(each, resource)
                 most = max(most, beside)
             else:
@@ -39,7 +39,7 @@ def _request(container, resource):
 
 
 class Room:
-    """One node: what it can give, what is requested of it, and how many more pods it takes."""
+    """One node: its allocatable resources, the requests on it, and how many more pods fit."""
 
     def __init__(self, node, pods):
         self.name = node["metadata"]["name"]
@@ -50,7 +50,7 @@ class Room:
         self.slots = int(quantity.known(given.get("pods"))) - len(pods)
 
     def missing(self, resource, fill=None, leave=None):
-        """How much a placeholder must request: up to fill percent, or until no more than leave is free. 0 when it is as full already."""
+        """The amount that a placeholder must request: up to fill percent, or until only leave is free. 0 when the node is that full already."""
         target = self.allocatable[resource] * Decimal(str(fill)) / 100 if fill is not None else self.allocatable[resource] - leave
         step = Decimal("0.001") if resource == "cpu" else Decimal(1)
         return max(Decimal(0), (target - self.used[resource]) // step * step)
@@ -61,7 +61,7 @@ class Room:
 
 
 def room(cluster, nodes):
-    """The Room of each node, by what the cluster says now."""
+    """The Room of each node, from the current pods of the cluster."""
 
     def one(node):
         fields = "spec.nodeName={},status.phase!=Succeeded,status.phase!=Failed".format(node["metadata"]["name"])
@@ -75,7 +75,7 @@ def room(cluster, nodes):
 
 
 def why_not(node):
-    """Why the scheduler would put nothing on a node, or None."""
+    """The reason why the scheduler would put no pod on a node, or None."""
     if (node.get("spec") or {}).get("unschedulable"):
         return "is cordoned"
     ready = [each for each in (node.get("status") or {}).get("conditions") or [] if each["type"] == "Ready"]
@@ -83,7 +83,7 @@ def why_not(node):
 
 
 def placeholder(name, namespace, node, wants, image, priority_class):
-    """A pod that requests so much on exactly this node, and does nothing."""
+    """An idle pod that requests the resources wants on exactly this node."""
     requests = {}
     if wants.get("cpu"):
         requests["cpu"] = quantity.milli(wants["cpu"])
@@ -109,6 +109,6 @@ def placeholder(name, namespace, node, wants, image, priority_class):
     }
     if priority_class is not None:
         spec["priorityClassName"] = priority_class
-    # It is nobody's, so without this an autoscaler would keep its node for ever.
+    # Without this an autoscaler never removes the node, because the pod has no owner.
     annotations = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"}
     return {"metadata": {"name": name, "namespace": namespace, "annotations": annotations}, "spec": spec}

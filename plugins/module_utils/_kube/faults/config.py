@@ -4,9 +4,9 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Misconfigurations by name: which kinds they are for, and what they change in an object. Pure.
+"""Misconfigurations by name: the kinds they apply to, and what they change in an object. Pure.
 
-A fault's function takes the object as the server has it and the options of the module, and returns {pointer: value or ABSENT}.
+The function of a fault takes the object as read from the server and the options of the module, and returns {pointer: value or ABSENT}.
 """
 
 import base64
@@ -43,13 +43,13 @@ class Fault:
 
     def __init__(self, change, kinds=None, key=None, value=None, remove=False, container=False, template=False, private=False):
         self.change = change
-        self.kinds = kinds  # None: the workload that the option kind names; else the first one that is served
+        self.kinds = kinds  # None: the workload kind of the option kind; else the first of these that the cluster serves
         self.key = key  # None: not used; else "needed" or "optional"
-        self.value = value  # None: not used; else "needed" or a check of it, with which it may be left out
-        self.remove = remove  # may take away instead of setting a value
+        self.value = value  # None: not used; "needed"; or a check function, then the value is optional
+        self.remove = remove  # whether the option remove is allowed
         self.container = container
-        self.template = template  # changes the pods of a workload, so a rollout follows
-        self.private = private  # what was there may be a secret
+        self.template = template  # changes the pod template of a workload, which causes a rollout
+        self.private = private  # the previous value may be secret
 
 
 # --- checks of values ---------------------------------------------------------------------------
@@ -111,7 +111,7 @@ def _secret_value(found, params):
     at = _existing_key(found, "data", params)
     if params["remove"]:
         return {at: ABSENT}
-    wrong = base64.b16encode(os.urandom(8)).lower()  # made up, so that a real one is never replaced by another real one
+    wrong = base64.b16encode(os.urandom(8)).lower()  # random, so that it is never another valid secret
     return {at: _encoded(PREFIX.encode("ascii") + wrong)}
 
 
@@ -151,7 +151,7 @@ def _service_target_port(found, params):
 
 
 def container_of(found, params):
-    """The container that is meant: the only one, or the one named."""
+    """The container that the option names, or the only one. Errors: BadOption."""
     containers = read(found, POD + "/containers")
     names = [each["name"] for each in containers]
     if params["container"] is None and len(names) > 1:
@@ -198,7 +198,7 @@ def _environment(found, params):
 
 
 def _resource_requests(found, params):
-    """So much that no node has it. A limit must never be below the request, so one that is there goes up, too."""
+    """By default more than any node has. Raises an existing limit, too, because a limit must not be below the request."""
     which = _resource(params, "cpu")
     value = params["value"] or {"cpu": "10000", "memory": "1Pi"}[which]
     changes = {_inside(found, params, "resources/requests/" + which): value}
@@ -208,7 +208,7 @@ def _resource_requests(found, params):
 
 
 def _resource_limits(found, params):
-    """So little that the container cannot live with it, or none. A request above the limit goes down with it."""
+    """By default too little for the container to work; or remove the limit. Lowers a request that is above the new limit."""
     which = _resource(params, "memory")
     at = _inside(found, params, "resources/limits/" + which)
     if params["remove"]:
@@ -233,7 +233,7 @@ def _resources(found, params, word):
 
 
 def _init_container(found, params):
-    """One more, with the image of the first container, so that nothing has to be fetched."""
+    """Add a failing init container with the image of the first container, so that no image has to be pulled."""
     listed = read(found, POD + "/initContainers")
     listed = [] if listed in (ABSENT, None) else listed
     image = read(found, POD + "/containers")[0]["image"]
@@ -256,7 +256,7 @@ def _node_selector(found, params):
 
 
 def _anti_affinity(found, params):
-    """Each pod of it refuses to be in a cluster with another one of it: all nodes have the same operating system."""
+    """Each pod of the workload excludes the others from the whole cluster, because all nodes have the same operating system."""
     term = {"labelSelector": found["spec"]["selector"], "topologyKey": "kubernetes.io/os"}
     return {POD + "/affinity/podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
@@ -292,7 +292,7 @@ def _autoscaler_reference(found, params):
 
 
 def _autoscaler_behavior(found, params):
-    """Down to the least at once, without a look at the last minutes."""
+    """Scale down to the minimum at once, without a stabilization window."""
     policies = [{"type": "Percent", "value": 100, "periodSeconds": 1}]
     return {"/spec/behavior/scaleDown": {"stabilizationWindowSeconds": 0, "selectPolicy": "Max", "policies": policies}}
 
@@ -323,7 +323,7 @@ FAULTS = {
 
 
 def check(params):
-    """Check what belongs to the fault, touching nothing. Errors: BadOption."""
+    """Check the options of the fault without any request. Errors: BadOption."""
     named, fault = params["fault"], FAULTS[params["fault"]]
     used = {"kind": fault.kinds is None, "container": fault.container, "key": fault.key is not None, "value": fault.value is not None}
     for option in sorted(used):
@@ -348,7 +348,7 @@ def check(params):
 
 
 def changes_of(found, params):
-    """{pointer: value or ABSENT} of a fault for an object, without what is so already. Errors: BadOption."""
+    """{pointer: value or ABSENT} of a fault for an object, without values that are set already. Errors: BadOption."""
     wanted = FAULTS[params["fault"]].change(found, params)
     changes = dict(_from_the_top(found, at, value) for at, value in wanted.items() if read(found, at) != value)
     if not changes:
@@ -357,7 +357,7 @@ def changes_of(found, params):
 
 
 def _from_the_top(found, at, value):
-    """Set the outermost map that is not there: taking away an inner value later would leave an empty one."""
+    """Set the outermost missing map as a whole, because an undo of only the inner value would leave an empty map."""
     parent, _slash, word = at.rpartition("/")
     while value is not ABSENT and read(found, parent) in (ABSENT, None):
         at, value = parent, {word.replace("~1", "/").replace("~0", "~"): value}

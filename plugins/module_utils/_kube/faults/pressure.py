@@ -4,24 +4,24 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""A bounded surge of read requests to an API server, that gives way when the server says that it is too much."""
+"""A bounded surge of read requests to an API server, which slows down when the server reports overload."""
 
 import threading
 import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 
-_LOOK = 1.0  # seconds between two looks at the journal
-LOOK_TIMEOUT = (2.0, 2.0)  # seconds to connect, to read: the server that is asked for the journal is the one under pressure
+_LOOK = 1.0  # seconds between two reads of the journal
+LOOK_TIMEOUT = (2.0, 2.0)  # seconds to connect, to read; short, because the journal is read from the server under pressure
 _LATE = 0.5
 _REST = 1.0  # seconds without any request after a 429
-_SLOWEST = 0.5  # requests per second; it never stops altogether, so that it is seen when the server recovers
-_RISE = 1.02  # back up by so much with each answer
+_SLOWEST = 0.5  # requests per second; never zero, so that a recovery of the server is noticed
+_RISE = 1.02  # factor of the rate after each answer that is no refusal
 _REFUSED = (429, 503)
 
 
 class Pace:
-    """When the next request may be sent. Shared by all threads."""
+    """A rate limiter, shared by all threads."""
 
     def __init__(self, rate, now=time.monotonic):
         self.most = rate
@@ -32,7 +32,7 @@ class Pace:
         self._lock = threading.Lock()
 
     def take(self):
-        """Seconds to wait until one's turn. What was missed is not made up for."""
+        """Seconds to wait before the next request. Missed requests are not caught up."""
         with self._lock:
             now = self._now()
             at = max(now, self._next)
@@ -40,7 +40,7 @@ class Pace:
             return at - now
 
     def answered(self, status):
-        """Half as fast from now on when the server has enough, and slowly up again. All refused at the same time count once."""
+        """Halve the rate after a refusal, raise it slowly after other answers. Refusals within _REST count once."""
         with self._lock:
             now = self._now()
             if status not in _REFUSED:
@@ -52,7 +52,7 @@ class Pace:
 
 
 class Surge:
-    """The requests: threads that take turns until they are told to stop."""
+    """Threads that send the requests until they are stopped."""
 
     def __init__(self, cluster, where, query, rate, workers):
         self.cluster = cluster
@@ -61,13 +61,13 @@ class Surge:
         self.pace = Pace(rate)
         self.workers = workers
         self.began = time.monotonic()
-        self._until = self.began  # who sends looks at this itself, for a look at the journal may hang
+        self._until = self.began  # checked by the sending threads themselves, because a read of the journal may hang
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self.sent, self.refused, self.failed, self.slowest = 0, 0, 0, 0.0
 
     def run(self, until, still_wanted):
-        """Send until a monotonic time, or until still_wanted() gives another one; None ends it at once."""
+        """Send until a monotonic time. still_wanted(until) may return another time; None ends the surge at once."""
         self._until = until
         threads = [threading.Thread(target=self._work, daemon=True) for _number in range(self.workers)]
         for thread in threads:
@@ -75,7 +75,7 @@ class Surge:
         while time.monotonic() < until:
             self._stop.wait(min(_LOOK, max(0.0, until - time.monotonic())))
             if until - time.monotonic() < _LATE:
-                continue  # a look takes time, and the deadline is the deadline
+                continue  # a read of the journal could take longer than the time left
             moved = still_wanted(until)
             if moved is None:
                 break

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Whether one pod reaches another one, tried from inside with whatever its image has."""
+"""Test whether one pod reaches another, from inside, with a program of its own image."""
 
 import ipaddress
 import time
@@ -18,13 +18,13 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.reco
 _PATIENCE = 4.0  # seconds for one attempt
 _SETTLE = 10.0  # seconds for the nodes to apply a policy
 _PYTHON = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 2)"
-# Such a sidecar takes the connection inside of the pod, whatever becomes of it on the network.
+# Such a sidecar accepts the connection inside the pod, whether or not the network lets it through.
 SIDECARS = "a sidecar of a service mesh, such as Istio's, takes outgoing connections itself, and then this proves nothing: set probe: skip"
 ENFORCED, UNKNOWN = "enforced", "unknown"
 
 
 def _ways(ip, port):
-    """What may be there to connect with, gentlest first. The words are ours and the API's, never an option's."""
+    """Commands that may exist in an image and can connect, least intrusive first. No argument comes from an option."""
     url = "http://%s:%d/" % (ip, port)
     return [
         ["nc", "-z", "-w", "2", ip, str(port)],
@@ -37,7 +37,7 @@ def _ways(ip, port):
 
 
 class Path:
-    """A way from one pod to another that worked when it was found."""
+    """A connection from one pod to another, and the command that tests it."""
 
     def __init__(self, cluster, source, target, argv):
         self.cluster = cluster
@@ -49,7 +49,7 @@ class Path:
         return "{} to {}".format(self.source["metadata"]["name"], self.target["metadata"]["name"])
 
     def works(self):
-        """Whether it works now; an attempt that hangs does not."""
+        """Whether the connection works now. A hanging attempt counts as failed."""
         meta = self.source["metadata"]
         status, _output, _errors = kube_exec.run(
             self.cluster, meta["namespace"], meta["name"], self.source["spec"]["containers"][0]["name"], self.argv, _PATIENCE
@@ -60,12 +60,12 @@ class Path:
 def find_path(cluster, namespace, selector, inbound, allowed=()):
     """A working path into (or out of) the selected pods from (or to) another pod of the namespace that is not allowed.
 
-    allowed: peers as a NetworkPolicy has them. Returns (Path or None, why there is none).
+    allowed: peers as a NetworkPolicy has them. Returns (Path or None, the reason for None).
     """
     if any("namespaceSelector" in peer for peer in allowed):
         return None, "pods of allowed namespaces cannot be told from others here"
     pods = [each for each in cluster.whole(POD, namespace, fields="status.phase=Running") if is_ready(each) and each["status"].get("podIP")]
-    pods = [each for each in pods if not each["spec"].get("hostNetwork")]  # they have the addresses of their nodes, which policies do not cut
+    pods = [each for each in pods if not each["spec"].get("hostNetwork")]  # they have the addresses of their nodes, which policies do not block
     inside = [each for each in pods if matches(selector, each["metadata"].get("labels") or {})]
     outside = [each for each in pods if not matches(selector, each["metadata"].get("labels") or {})] or inside
     outside = [each for each in outside if not _allowed(each, allowed)]
@@ -90,7 +90,7 @@ def find_path(cluster, namespace, selector, inbound, allowed=()):
 
 
 def enforced(path, seconds=_SETTLE):
-    """Whether a path that worked stops working soon. One failed attempt proves nothing: a packet gets lost."""
+    """Whether a working path stops working within the given time. Two failures in a row are needed, because a single packet may be lost."""
     until, failed = time.monotonic() + seconds, 0
     while True:
         failed = 0 if path.works() else failed + 1

@@ -4,26 +4,26 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Signals to the processes of a container, sent from within by a program of its own image. No shell string is made of options.
+"""Send signals to the processes of a container from inside, with a program of its own image. Options never become shell text.
 
-A process 1 gets from within only the signals that it handles; the kernel drops the others, KILL among them.
+From inside, process 1 receives only the signals that it handles; the kernel drops the others, including KILL.
 """
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import exec as kube_exec
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.exec import NoProgram
 
-# The numbers of Linux on the machines that Kubernetes runs on.
+# Signal numbers of Linux on the architectures that Kubernetes supports.
 SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "ABRT": 6, "KILL": 9, "USR1": 10, "USR2": 12, "TERM": 15}
 DEFAULT = "kubectl.kubernetes.io/default-container"
-# Ways to send a signal, each with the words that come before -SIGNAL PROCESS; the last one is built into the shell.
+# Commands that send a signal, without the arguments -SIGNAL PROCESS; the last two use the kill built into a shell.
 _WAYS = (["kill"], ["busybox", "kill"], ["sh", "-c", 'kill "$1" "$2"', "sh"], ["bash", "-c", 'kill "$1" "$2"', "bash"])
 _CANNOT_RUN = (126, 127)
 FIRST, OTHERS = "1", "-1"
 
 
 class Victim:
-    """One container that runs, and what was known of it before."""
+    """A running container, and its state before the attack."""
 
     def __init__(self, pod, container):
         self.namespace = pod["metadata"]["namespace"]
@@ -33,7 +33,7 @@ class Victim:
         found = status_of(pod, container)
         self.id = found.get("containerID") or ""
         self.restarts = found.get("restartCount", 0)
-        self.way = None  # how a signal is sent in it
+        self.way = None  # the command that sends a signal in it, one of _WAYS
 
     def __str__(self):
         return f"{self.namespace}/{self.pod} container {self.container}"
@@ -56,7 +56,7 @@ def choose_container(pod, name):
 
 
 def refuse_shared(pod):
-    """Errors: AttackError for a pod whose process 1 is not the container's own."""
+    """Errors: AttackError for a pod whose containers share process 1."""
     meta, spec = pod["metadata"], pod["spec"]
     if spec.get("hostPID"):
         raise AttackError(
@@ -76,7 +76,7 @@ def status_of(pod, container):
 
 
 def handled(status_file):
-    """The signals that a process handles, by /proc/PID/status; None when it does not say."""
+    """The signals that a process handles, from the text of /proc/PID/status; None when they are not listed."""
     for line in status_file.splitlines():
         key, _colon, value = line.partition(":")
         if key == "SigCgt":
@@ -89,7 +89,7 @@ def handled(status_file):
 
 
 def ended(victim, pod):
-    """What became of a container: None while it runs on, else whether it runs again and what is known of its end."""
+    """None while a container still runs, else how it ended and whether it was restarted."""
     if pod is None or pod["metadata"]["uid"] != victim.uid:
         return {"pod_gone": True, "restarted": False}
     now = status_of(pod, victim.container)
@@ -109,7 +109,7 @@ def ended(victim, pod):
 
 
 def prepare(cluster, victim, signal, target):
-    """Find the way that a signal can be sent, without sending one. Errors: AttackError that says what to do instead."""
+    """Find a command that can send a signal, without sending one. Errors: AttackError that names an alternative."""
     instead = "use process_kill on its node; k8s_pod_location_info says which that is"
     for way in _WAYS:
         status = _run(cluster, victim, way + ["-0", FIRST])
@@ -148,5 +148,5 @@ def _run(cluster, victim, argv):
 
 
 def send(cluster, victim, signal, target):
-    """Send it. Returns the status; a container that ends takes the program that sent the signal with it, so what it says proves nothing."""
+    """Send the signal. Returns the exit status, which proves nothing: a container that ends kills the sending program, too."""
     return _run(cluster, victim, victim.way + ["-" + signal, target])

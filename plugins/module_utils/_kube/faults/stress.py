@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""CPU and memory taken inside of a container by its own shell. The programs end by themselves; the undo ends them sooner."""
+"""CPU and memory stress inside a container by its own shell. The programs end by themselves; the undo ends them sooner."""
 
 import time
 
@@ -15,14 +15,14 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.un
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
 
 MIB = 1024 * 1024
-OVERHEAD = 2  # MiB of the shells, beside what one of them holds; 0.6 for busybox, up to 3 for others
+OVERHEAD = 2  # MiB that the shells use beside the memory they hold; 0.6 for busybox, up to 3 for others
 LEAST = OVERHEAD + 1
-_TICKS = 100.0  # of CPU time in a second, on every Linux that runs a kubelet
+_TICKS = 100.0  # ticks of CPU time per second, on every Linux that runs a kubelet
 _STARTED = "started\n"
 
 
 class Container:
-    """One container that is to be stressed: a step of a plan, and what measures it."""
+    """A container to stress: a step of a plan, and its measurement."""
 
     def __init__(self, pod, name, wishes):
         self.namespace = pod["metadata"]["namespace"]
@@ -40,7 +40,7 @@ class Container:
         return f"{self.namespace}/{self.pod} {self.name}"
 
     def prepare(self, cluster):
-        """Whether its image has what is needed, and how much memory there is to take. Errors: AttackError, BadOption."""
+        """Check that the image has the needed programs, and compute how much memory to take. Errors: AttackError, BadOption."""
         try:
             status, output, errors = self._run(cluster, stress_sh.look())
         except kube_exec.NoProgram:
@@ -76,7 +76,7 @@ class Container:
         return None
 
     def measure(self, cluster):
-        """(seconds since boot, seconds of CPU, MiB, how many programs)."""
+        """(seconds since boot, CPU seconds, MiB, number of processes)."""
         _status, output, errors = self._run(cluster, stress_sh.measure(self.word))
         words = output.split()
         if len(words) != 4:
@@ -92,7 +92,7 @@ def _word(making):
 
 
 def choose_container(pod, named):
-    """The name of the container that is meant. Errors: BadOption."""
+    """The name of the container to stress. Errors: BadOption."""
     names = [each["name"] for each in pod["spec"]["containers"]]
     if named is not None and named not in names:
         raise BadOption("container", named, "the pod {} has no such container; it has {}".format(pod["metadata"]["name"], ", ".join(names)))
@@ -102,7 +102,7 @@ def choose_container(pod, named):
 
 
 def memory_limit(pod, name):
-    """In bytes, or None."""
+    """The memory limit of a container in bytes, or None."""
     for each in pod["spec"]["containers"]:
         if each["name"] == name:
             limit = ((each.get("resources") or {}).get("limits") or {}).get("memory")
@@ -111,7 +111,7 @@ def memory_limit(pod, name):
 
 
 def how_much(wishes, limit, used, named):
-    """(MiB to take, a note or None). Errors: BadOption when there is not so much under the limit."""
+    """(MiB to take, a note or None). Errors: BadOption when the limit leaves too little."""
     room = (limit - used - wishes["reserve"]) // MIB
     if wishes["memory"] is not None:
         wanted = -(-wishes["memory"] // MIB)

@@ -6,7 +6,7 @@
 
 """The lifecycle of an attack on a cluster, written once: validate, connect, overlap, guard, snapshot, plan, arm, journal, inject, verify, result.
 
-A module subclasses KubeAttack and hands it to run_kube_attack(). Nothing here knows what any attack is.
+A module subclasses KubeAttack and hands it to run_kube_attack(). This file knows no specific attack.
 """
 
 import hashlib
@@ -38,15 +38,15 @@ COMMON_OPTIONS = dict(
     protected={"type": "list", "elements": "str", "default": []},
 )
 NAMESPACE_OPTION = {"namespace": {"type": "str", "required": True}}
-# Options that do not make it another attack: they say how long, for whom and by which way, or how patiently it is looked at, not what.
+# Options that do not count for the identity of an attack: duration, run, connection and waiting times do not change what is attacked.
 _NOT_IDENTITY = set(COMMON_OPTIONS) | set(AUTH_OPTIONS) | {"wait", "recovery_timeout"}
 
 
 class KubePlan:
-    """What will be done and how it is undone. before and after are texts for --diff.
+    """What an attack does and how to undo it. before and after are texts for --diff.
 
-    steps: of _kube/lifecycle/steps.py, applied in order and undone in reverse. undo: more undo steps, run before those.
-    secret: the values before may be secret, so the undo is kept in a Secret.
+    steps: of _kube/lifecycle/steps.py, applied in order and undone in reverse order. undo: more undo steps, run before those.
+    secret: the previous values may be secret, so the undo is stored in a Secret.
     """
 
     def __init__(self, before="", after="", steps=(), undo=(), notes=(), secret=False):
@@ -56,59 +56,59 @@ class KubePlan:
         self.undo = list(undo)
         self.notes = list(notes)
         self.secret = secret
-        self.made = []  # what the steps made or changed, as the server has it, once they were applied
+        self.made = []  # the objects that the steps created or changed, as the server returned them; filled by inject()
 
 
 class KubeAttack:
-    """One fault. A subclass says what it is; it holds no lifecycle code."""
+    """One fault. A subclass defines it and holds no lifecycle code."""
 
     name = ""  # the module's name
     options = {}
     constraints = {}  # AnsibleModule's mutually_exclusive, required_one_of, required_together, required_by, required_if
     renaming = None  # a Renaming of _renamed.py, for an attack whose options had other names
-    deadman = WATCHER  # CLUSTER: it only creates objects in one namespace, or has nothing to undo
+    deadman = WATCHER  # CLUSTER: for an attack that only creates objects in one namespace, or has nothing to undo
 
     def __init__(self, params, cluster=None):
         self.params = params
         self.cluster = cluster  # set by the lifecycle after validate()
-        self.duration = 0.0  # seconds; likewise
-        self.first = 0.0  # seconds until the first deadline: the lease or the duration; inject() and verify() must be done by then
-        self.id = ""  # likewise
-        self.entry = None  # its journal, from inject() on
-        self.making = None  # how the objects that it creates are marked, from inject() on
+        self.duration = 0.0  # seconds; set by the lifecycle after validate()
+        self.first = 0.0  # seconds until the first deadline: the lease or the duration; inject() and verify() must end before it
+        self.id = ""  # set by the lifecycle after validate()
+        self.entry = None  # its journal entry, set before inject()
+        self.making = None  # the marks of the objects that it creates, set before inject()
 
     def validate(self):
-        """Check every option, touching nothing. Errors: BadOption."""
+        """Check every option without any side effect. Errors: BadOption."""
 
     def namespaces(self):
-        """The namespaces that are attacked, from the options alone; none for cluster-scoped objects."""
+        """The attacked namespaces, computed from the options alone; [] for cluster-scoped objects."""
         if self.params.get("namespaces") is not None:
             return sorted(set(self.params["namespaces"]))
         return [self.params["namespace"]] if self.params.get("namespace") is not None else []
 
     def resources(self):
-        """Names of what this attack holds, from the options alone; two active attacks never share one."""
+        """Names of the resources that this attack locks, computed from the options alone; two active attacks never share one."""
         return []
 
     def guard(self):
-        """Refuse what cannot be attacked or must not be. Changes nothing. Errors: AttackError."""
+        """Refuse a target that cannot or must not be attacked. Changes nothing. Errors: AttackError."""
 
     def snapshot(self):
-        """What the plan needs to know of the cluster."""
+        """Return the state of the cluster that plan() needs."""
         return {}
 
     def plan(self, before):
-        """A KubePlan from a snapshot. Changes nothing."""
+        """Return a KubePlan for a snapshot. Changes nothing."""
         raise AttackError(f"{self.name} has no plan")
 
     def inject(self, plan):
-        """Apply the plan: by default its steps."""
+        """Apply the plan. By default this applies its steps in order."""
         for number, step in enumerate(plan.steps):
             plan.made.append(step.apply(self.cluster, self.making))
             crash_point("inject:%d" % number)
 
     def goes_on(self):
-        """For who acts more than once. Errors: AttackError when it was reverted meanwhile, or its deadline has passed."""
+        """Check that the attack is still active, between two actions. Errors: AttackError when it was reverted meanwhile, or its deadline has passed."""
         found = Journal(self.cluster).find(self.entry.namespace, self.entry.id)
         if found is None or found.uid != self.entry.uid:
             raise AttackError("it was reverted while it was being applied")
@@ -116,11 +116,11 @@ class KubeAttack:
             raise AttackError("the deadline passed before the attack was in place: the cluster is slow, give it a longer duration or lease")
 
     def done(self):
-        """What it did so far that its undo does not bring back, for an attack that fails then: {word: names}; {} when that is nothing."""
+        """The irreversible effects so far, reported when the attack fails: {word: names}; {} when there are none."""
         return {}
 
     def verify(self, plan):
-        """Read the effect back: a dict of what was asked and measured. Errors: AttackError, and the attack is undone."""
+        """Read the effect back: a dict of requested and measured values. Errors: AttackError; the attack is then undone."""
         return {}
 
 
@@ -151,7 +151,7 @@ class Lifecycle:
         self.attack = attack_class(params)
         self.cluster = cluster
         self.journal = None
-        self.passed_over = set()  # uids of the journals that check mode takes for undone
+        self.passed_over = set()  # uids of the journal entries that check mode treats as undone
 
     def run(self):
         _contract.CLUSTER_ID.check("id", self.params["id"])
@@ -161,7 +161,7 @@ class Lifecycle:
         if not absent:
             for namespace in self.attack.namespaces():
                 check_namespace("namespace", namespace, self.params["protected"])
-            if len(self.attack.namespaces()) != 1:  # then it is used
+            if len(self.attack.namespaces()) != 1:  # only then the option is used
                 check_namespace("journal_namespace", self.params["journal_namespace"], self.params["protected"])
             self.attack.validate()
         self._connect()
@@ -175,7 +175,7 @@ class Lifecycle:
         except AttackError as error:
             if not (self.check_mode and notes):
                 raise
-            raise AttackError("{} ({})".format(error, "; ".join(notes)), **error.details)  # it may be in the way only until then
+            raise AttackError("{} ({})".format(error, "; ".join(notes)), **error.details)  # its cause may be an overdue attack
         result["notes"] = notes + result["notes"]
         return result
 
@@ -193,7 +193,7 @@ class Lifecycle:
         return self.journal.entries(sorted(set(self.attack.namespaces() + [self._place()])))
 
     def _undo_overdue(self):
-        """What a stopped watcher left behind is undone by whoever comes by first. Check mode passes over it."""
+        """Revert overdue attacks whose watcher stopped, before a new attack starts. Check mode only reports them. Returns notes."""
         notes = []
         for entry in self._entries():
             if entry.damage or remaining(self.cluster, entry) >= -_contract.OVERDUE_IN_CLUSTER:
@@ -209,12 +209,12 @@ class Lifecycle:
     # --- identity -------------------------------------------------------------------------------
 
     def _identities(self):
-        """The identity of this attack, and the one that version 0.1 would have given it, so that an attack it left is known again."""
+        """The identity of this attack and its identity in version 0.1, so that an attack started by 0.1 is recognised."""
         options = dict((key, self.params[key]) for key in self.attack.options if key not in _NOT_IDENTITY)
         return [_contract.identity(self.attack.name, options), _contract.checksum_of(self.attack.name, options)]
 
     def _ids(self):
-        """The id of this attack, and the one that version 0.1 would have given it when that is another one."""
+        """The id of this attack, and its id in version 0.1 when that differs."""
         name = self.attack.name.replace("k8s_", "").replace("_", "-")
         ids = [self.params["id"] or _contract.default_id(name, identity) for identity in self._identities()]
         return ids[:1] if ids[0] == ids[1] else ids
@@ -243,14 +243,14 @@ class Lifecycle:
         return result if self.check_mode else self._commit(plan, undo, making, duration, lease, result)
 
     def _overlap(self, mine=None):
-        """The result when this attack is active already; raises when another one is in the way.
+        """Return the result when this attack is active already, else None. Errors: AttackError when another active attack holds one of its resources.
 
-        mine: the entry just made, so that of two who came at the same time the later one gives way.
+        mine: the entry just published; of two attacks that start at the same time the later one gives way.
         """
         wanted = set(self.attack.resources())
         for entry in self._entries():
             if mine is not None and entry.born >= mine.born or entry.damage and entry.id != self.attack.id:
-                continue  # k8s_attack_info and k8s_revert are loud about damage; it must not stop this one
+                continue  # k8s_attack_info and k8s_revert report damage; a damaged entry must not block this attack
             if entry.uid in self.passed_over:
                 continue
             if entry.id in self._ids() and mine is None:
@@ -266,18 +266,18 @@ class Lifecycle:
             raise AttackError(f"id: {entry.id} is active with other options in namespace {entry.namespace}: revert it first, or choose another id")
         if entry.stuck or remaining(self.cluster, entry) <= 0:
             raise AttackError(f"{entry.id} is overdue or stuck: revert it first (module faultline.chaos.k8s_revert)")
-        if not entry.applied:  # a second injector beside the first could not be told from it, nor what either changed
+        if not entry.applied:  # the changes of two concurrent injectors could not be distinguished
             told = "%s is being applied by somebody else, or who applied it died: wait, or revert it first (module faultline.chaos.k8s_revert, id: %s)"
             raise AttackError(told % (entry.id, entry.id))
         place = {"journal": f"{entry.namespace}/{entry.name}"}
         return _contract.already_active(entry.record, _contract.iso(entry.deadline), remaining(self.cluster, entry), entry.effect, place)
 
     def _commit(self, plan, undo, making, duration, lease, result):
-        """Every way out of here either leaves a working attack or none."""
+        """Publish, arm, inject and verify. Leaves either a working attack or none."""
         attack, place, entry = self.attack, self._place(), None
         first = attack.first
         job = self._arm_cluster(place, duration, making)
-        # A lease is for the watcher, for a Job cannot be given more time; then the Job is there for the end of the duration.
+        # Only the watcher can serve a lease, because the deadline of a Job cannot be moved. The Job then enforces the end of the duration.
         watched = job is None or lease is not None
         result["deadman"] = WATCHER if watched else CLUSTER
         try:
@@ -309,16 +309,16 @@ class Lifecycle:
             attack.inject(plan)
             crash_point("injected")
             result["effect"] = attack.verify(plan)
-            attack.goes_on()  # else what was made since must go, too
+            attack.goes_on()  # otherwise objects created after the revert must be removed, too
             self.journal.note(entry, "effect", json.dumps(result["effect"]))
-        except Exception as error:  # whatever it is, the cluster comes first
+        except Exception as error:  # any error: restore the cluster first
             self._withdraw(entry, undo, job, error)
         crash_point("verified")
         result.update(status="active", deadline=_contract.iso(entry.deadline), remaining=round(remaining(self.cluster, entry), 2))
         return result
 
     def _arm_cluster(self, place, duration, making):
-        """The owner Job, where the attack can have one and the cluster deletes Jobs after their end."""
+        """Create the owner Job. Returns None when the attack cannot have one or the cluster does not delete finished Jobs."""
         if self.attack.deadman != CLUSTER:
             return None
         try:
@@ -336,12 +336,12 @@ class Lifecycle:
             raise AttackError(f"id: {self.attack.id} is being applied by somebody else: wait, or choose another id")
 
     def _withdraw(self, entry, undo, job, error):
-        """Undo at once after an error, and raise it."""
+        """Undo at once after an error, then raise it as an AttackError."""
         details = dict(getattr(error, "details", {}))
         told = reason_of(error)
         if entry is None:
             outcome = Outcome()
-            if isinstance(error, Unsure):  # its watcher was never started, but who comes by after the deadline undoes it
+            if isinstance(error, Unsure):  # no watcher was started; a later module call reverts it after the deadline
                 outcome.failed.append("revert it by its id when the cluster answers")
             try:
                 if job is not None:
@@ -349,7 +349,7 @@ class Lifecycle:
             except Exception as again:
                 outcome.failed.append(reason_of(again))
         else:
-            # From memory, for the journal may be gone while something of ours was still being made.
+            # Use the undo in memory, because the journal may have been deleted while objects were still being created.
             outcome = undo_all(self.cluster, undo)
             try:
                 found = self.journal.find(entry.namespace, entry.id)
@@ -371,7 +371,7 @@ class Lifecycle:
         raise AttackError(f"{told}; and the undo is stuck, the dead-man keeps trying: {outcome.reason}", stuck=[self.attack.id], **details)
 
     def _show(self, result, plan, undo):
-        """The undo as text, and the diff when it was asked for."""
+        """Add the undo as text to the result, and the diff in diff mode."""
         result["undo_text"] = "\n".join(step.render() for step in undo) if not plan.secret else "put back what the Secret of the journal holds"
         result["undo_text"] = result["undo_text"] or "nothing to undo"
         if self.diff:
@@ -383,7 +383,7 @@ class Lifecycle:
         entries = [self.journal.find(self._place(), attack_id) for attack_id in self._ids()]
         entry = next((each for each in entries if each is not None), None)
         result = {"changed": False, "id": entry.id if entry else self.attack.id, "status": "absent", "notes": []}
-        # Only the cluster as dead-man has a Job; others may have no right to look for one.
+        # Only attacks with the cluster as dead-man have a Job; other credentials may not be allowed to read Jobs.
         may_have_job = entry is None and self.attack.deadman == CLUSTER
         job = kube_deadman.orphan(self.cluster, self._place(), self.attack.id) if may_have_job else None
         if entry is None and job is None:

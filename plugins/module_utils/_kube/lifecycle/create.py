@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Make objects of ours although answers get lost: a server may have stored what it said nothing about, and refuses our own second try."""
+"""Create managed objects idempotently: when an answer is lost the server may have stored the object, and refuses the retry as a conflict."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, KubeError, Unsure, may_be_done
@@ -13,9 +13,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._marks import NONC
 
 
 def create_ours(cluster, kind, body, namespace):
-    """Make an object that bears our nonce. Returns it; when this fails there is none.
+    """Create an object that bears the nonce of the attack. Returns it; after an error other than Unsure it does not exist.
 
-    Errors: Conflict when there is one of somebody else; Unsure when it may be there.
+    Errors: Conflict when a foreign object has this name; Unsure when it is unknown whether the object exists.
     """
     name, nonce = body["metadata"]["name"], body["metadata"]["annotations"][NONCE]
     try:
@@ -27,7 +27,7 @@ def create_ours(cluster, kind, body, namespace):
             found = cluster.find(kind, name, namespace)
             if found is not None and (found["metadata"].get("annotations") or {}).get(NONCE) == nonce:
                 if isinstance(error, Conflict):
-                    return found  # the first try got through
+                    return found  # the first try had succeeded
                 cluster.delete(kind, name, namespace, found["metadata"]["uid"], grace=0)
         except AttackError as again:
             raise Unsure(f"{error}; whether {label(kind, namespace, name)} was made is not known: {again}")

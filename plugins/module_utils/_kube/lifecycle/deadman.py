@@ -4,14 +4,14 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""What reverts an attack when nobody else does.
+"""The dead-man timer: it reverts an attack when nothing else does.
 
-The cluster: objects that we make are owned by a Job with a deadline and one pod that can never be scheduled. The Job controller ends
-the Job, the TTL controller deletes it, the garbage collector deletes what it owns. No image, no agent, no rights of ours.
+The cluster: a Job with a deadline and one pod that can never be scheduled owns the objects that the attack creates. The Job controller
+ends the Job, the TTL controller deletes it, the garbage collector deletes the owned objects. This needs no image, no agent, no extra rights.
 
-The time of such a Job is never changed: the Job controllers of old clusters (seen on 1.20) do not look again at a Job that was given more.
+The deadline of such a Job is never changed: Job controllers of old clusters (seen on 1.20) do not notice a longer deadline.
 
-A watcher, for objects of others that we change, and for leases: a detached process on the machine that ran the module.
+The watcher, for changes to foreign objects and for leases: a detached process on the machine that ran the module.
 """
 
 import math
@@ -32,10 +32,10 @@ from ansible_collections.faultline.chaos.plugins.module_utils._marks import CLUS
 
 CLUSTER = "cluster"
 WATCHER = "watcher"
-_START = 20.0  # seconds for the Job controller to take notice of a Job
-_LOOK = 10.0  # seconds between two looks of the watcher at its journal
-_AGAIN = 5.0  # seconds until a stuck undo is tried again
-_GIVE_UP = 86400.0  # seconds after the deadline
+_START = 20.0  # seconds for the Job controller to notice a Job
+_LOOK = 10.0  # seconds between two reads of the journal by the watcher
+_AGAIN = 5.0  # seconds until a stuck undo is retried
+_GIVE_UP = 86400.0  # seconds after the deadline until the watcher stops retrying
 _CERTIFICATES = ("ssl_ca_cert", "cert_file", "key_file")
 
 
@@ -43,7 +43,7 @@ _CERTIFICATES = ("ssl_ca_cert", "cert_file", "key_file")
 
 
 def job_body(attack_id, seconds, making, namespace):
-    """The owner Job. Its pod asks for a node that nobody has, and for next to nothing, so that quotas and admission let it pass."""
+    """The owner Job. Its pod selects a node that does not exist, and requests minimal resources so that quotas and admission accept it."""
     resources = {"cpu": "1m", "memory": "4Mi"}
     container = {
         "name": "never-started",
@@ -78,9 +78,9 @@ def owner_reference(job):
 
 
 def make_job(cluster, namespace, attack_id, seconds, making):
-    """Make the owner Job and wait until the cluster counts its time. Returns it, or None where Jobs stay after their end.
+    """Create the owner Job and wait until its deadline is running. Returns it, or None where the cluster keeps finished Jobs.
 
-    Errors: Conflict when there is one of that name.
+    Errors: AttackError when the Job does not start; Conflict when a Job of that name exists.
     """
     job = create_ours(cluster, JOB, job_body(attack_id, seconds, making, namespace), namespace)
     if job["spec"].get("ttlSecondsAfterFinished") != 0:
@@ -107,7 +107,7 @@ def drop_job(cluster, job):
 
 
 def orphan(cluster, namespace, attack_id):
-    """An owner Job of this id whose journal was never written, or None."""
+    """The owner Job of an id without a journal, or None."""
     job = cluster.find(JOB, object_name(attack_id), namespace)
     ours = job is not None and (job["metadata"].get("labels") or {}).get(ID_LABEL) == attack_id
     return job if ours and not job["metadata"].get("deletionTimestamp") else None
@@ -121,9 +121,9 @@ def undo_of_job(namespace, attack_id, nonce):
 
 
 def start_watcher(cluster, entry):
-    """Start a detached process that reverts at the deadline. Returns its pid once it has read the journal itself.
+    """Start a detached process that reverts at the deadline. Returns its pid after it has read the journal.
 
-    It is a fork of this process, so that no credentials appear in a command line or the environment of another program.
+    It is a fork of this process, so that no credentials appear in a command line or in the environment of another program.
     """
     read_end, write_end = os.pipe()
     try:
@@ -138,9 +138,9 @@ def start_watcher(cluster, entry):
 
 
 def detach_with_certificates(settings, function, name, write_end):
-    """Run a function in a process that outlives us, with write_end and with certificates that are there for as long as it is. Returns its pid.
+    """Run a function in a process that outlives this one, with write_end and its own copies of the certificates. Returns its pid.
 
-    The client deletes its own temporary files when this process ends.
+    Copies are needed because the client deletes its temporary files when this process ends.
     """
     kept = copy_certificates(settings)
 
@@ -157,7 +157,7 @@ def detach_with_certificates(settings, function, name, write_end):
 
 
 def copy_certificates(settings):
-    """Copies as open files that have no name: there is a key among them, and however a process ends that has them, nothing of it is left."""
+    """Copy the certificates and the key to unnamed open files, so that nothing remains on disk however the process ends."""
     kept = {}
     for attribute in _CERTIFICATES:
         if getattr(settings, attribute):
@@ -169,8 +169,8 @@ def copy_certificates(settings):
 
 
 def _watch(cluster, entry, write_end):
-    """The whole life of a watcher."""
-    mine = Cluster(cluster.params, cluster.settings)  # connections must not be shared with the parent
+    """Main function of the watcher process."""
+    mine = Cluster(cluster.params, cluster.settings)  # the connections of the parent must not be shared
     journal = Journal(mine)
     try:
         found = journal.find(entry.namespace, entry.id)
@@ -184,7 +184,7 @@ def _watch(cluster, entry, write_end):
 
 
 def _wait_and_revert(cluster, journal, entry):
-    """Look again and again: a renewed lease moves the deadline, and without the journal there is nothing to do."""
+    """Read the journal periodically, because a renewed lease moves the deadline. Ends when the journal is gone."""
     while entry.deadline - cluster.now() > -_GIVE_UP:
         time.sleep(max(0.0, min(entry.deadline - cluster.now() + 0.05, _LOOK)))
         try:
@@ -193,7 +193,7 @@ def _wait_and_revert(cluster, journal, entry):
                 return
             entry = entry if found.damage else found
         except AttackError:
-            time.sleep(0.5)  # the API is away; what was read last still counts
+            time.sleep(0.5)  # the API is unreachable; the last entry read stays valid
         if entry.deadline - cluster.now() <= 0:
             if revert_entry(cluster, journal, entry).clean:
                 return

@@ -4,10 +4,10 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The journal of attacks in a cluster: one ConfigMap each, written before anything is changed.
+"""The journal of attacks in a cluster: one ConfigMap per attack, written before anything is changed.
 
-Creating it is atomic, so it is also the lock of its id. Everybody with access finds all of them by label. Once an attack is
-reverted its journal is deleted: what a cluster keeps of it is nothing; results are reported to whoever reverts.
+Creating the ConfigMap is atomic, so it is also the lock of the id. All journals can be listed by label. Reverting an attack
+deletes its journal, so the cluster keeps no record; the result is returned to the caller that reverts.
 """
 
 import base64
@@ -32,12 +32,12 @@ from ansible_collections.faultline.chaos.plugins.module_utils._marks import (
 )
 
 VERSION = 1
-LARGEST = 900000  # bytes; a cluster refuses objects of 1 MiB and more
+LARGEST = 900000  # bytes; the API server refuses objects of 1 MiB and more
 _NEEDED = ("version", "id", "module", "run_id", "identity", "resources", "namespaces", "nonce", "started", "deadman", "undo")
 
 
 def labels(attack_id, attack, run_id):
-    """The labels of everything that an attack makes."""
+    """The labels of every object that an attack creates."""
     told = {MANAGED_BY: OURS, ID_LABEL: attack_id, ATTACK_LABEL: attack}
     if run_id:
         told[RUN_LABEL] = run_id
@@ -45,7 +45,7 @@ def labels(attack_id, attack, run_id):
 
 
 class Entry:
-    """One journal as it was read."""
+    """The journal of one attack, as read from the cluster."""
 
     def __init__(self, config_map):
         meta, data = config_map["metadata"], config_map.get("data") or {}
@@ -58,7 +58,7 @@ class Entry:
         self.id = told.get(ID_LABEL) or self.name
         self.run_id = told.get(RUN_LABEL)
         self.stuck = data.get("stuck") or ""
-        self.applied = "effect" in data  # else it is being applied, or who applied it died
+        self.applied = "effect" in data  # False while the attack is being injected, or when its injector died
         self.damage = ""
         self.record, self.effect, self.deadline, self.limit = {}, {}, 0.0, 0.0
         try:
@@ -108,7 +108,7 @@ class Journal:
         if owner is not None:
             meta["ownerReferences"] = [owner]
         if secret:
-            # Of its own name for each making: what a publish that died left behind is in nobody's way, and nobody deletes that of another.
+            # The name holds the nonce, so that a Secret left by an interrupted publish() blocks nothing, and no attack deletes that of another.
             name = "{}-{}".format(name, record["nonce"].rpartition("-")[2])
             self._keep_secret(dict(meta, name=name), record)
             record["undo"] = {"secret": name}
@@ -122,7 +122,7 @@ class Journal:
         try:
             made = create_ours(self.cluster, CONFIG_MAP, {"metadata": _part(meta, "journal"), "data": data}, namespace)
         except Unsure:
-            raise  # a journal without its Secret looks like an undo that is lost; a Secret without a journal is in nobody's way
+            raise  # keep the Secret: a journal without its Secret has lost its undo, a Secret without a journal is harmless
         except AttackError:
             if secret:
                 self._forget_secret(namespace, record)
@@ -141,12 +141,12 @@ class Journal:
             self.cluster.delete(SECRET, found["metadata"]["name"], namespace, found["metadata"]["uid"])
 
     def find(self, namespace, attack_id):
-        """The entry of an id or None."""
+        """The entry of an id, or None."""
         found = self.cluster.find(CONFIG_MAP, object_name(attack_id), namespace)
         return Entry(found) if found is not None else None
 
     def entries(self, namespaces=(), run_id=None, attack_id=None):
-        """All entries of the cluster; of these namespaces only, where the credentials may not look everywhere."""
+        """All entries of the cluster; only those of the namespaces when the credentials may not list cluster-wide."""
         selector = f"{OF_OURS},{PART_LABEL}=journal"
         selector += f",{RUN_LABEL}={run_id}" if run_id else ""
         selector += f",{ID_LABEL}={attack_id}" if attack_id else ""
@@ -159,7 +159,7 @@ class Journal:
         return sorted((Entry(each) for each in found), key=lambda entry: entry.born)
 
     def steps(self, entry):
-        """The undo steps of an entry. Errors: JournalDamaged."""
+        """The undo steps of an entry, checked by trust.check(). Errors: JournalDamaged."""
         entry.check()
         if entry.record["id"] != entry.id or entry.name != object_name(entry.id):
             raise JournalDamaged("{}: its journal {}/{} is that of {}".format(entry.id, entry.namespace, entry.name, entry.record["id"]))
@@ -184,31 +184,31 @@ class Journal:
         return told
 
     def note(self, entry, key, text):
-        """Write one value beside the record."""
+        """Store one value beside the record."""
         self._merge(entry, {key: text})
 
     def renew(self, entry, deadline):
-        """Move the deadline, never beyond the limit and never back. Returns it."""
+        """Move the deadline forward, at most to the limit. Returns the new deadline."""
         moved = max(entry.deadline, min(entry.limit, deadline))
         self._merge(entry, {"deadline": f"{moved:.3f}"})
         entry.deadline = moved
         return moved
 
     def _merge(self, entry, data):
-        # The uid makes it this journal and no other of the same name.
+        # The uid makes the patch fail for another object of the same name.
         self.cluster.merge(CONFIG_MAP, entry.name, entry.namespace, {"metadata": {"uid": entry.uid}, "data": data})
 
     def close(self, entry):
-        """Delete an entry whose attack is undone, and only then its Secret: an entry without it looks like an undo that is lost."""
+        """Delete the entry of an undone attack, then its Secret. In this order, because an entry without its Secret has lost its undo."""
         try:
             self.cluster.delete(CONFIG_MAP, entry.name, entry.namespace, entry.uid)
         except Conflict:
-            pass  # another one of the same name by now
+            pass  # the name now belongs to another object
         if isinstance(entry.record.get("undo"), dict):
             self._forget_secret(entry.namespace, entry.record)
 
     def holds(self, entry):
-        """Whether exactly this entry is still there."""
+        """Whether exactly this entry (same uid) still exists."""
         found = self.cluster.find(CONFIG_MAP, entry.name, entry.namespace)
         return found is not None and found["metadata"]["uid"] == entry.uid
 

@@ -4,17 +4,17 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Renew the leases of attacks in a cluster: for the module k8s_lease, and for an experiment that watches its steady state."""
+"""Renew the leases of attacks in a cluster. Used by the module k8s_lease and by experiments that observe their steady state."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import chosen, remaining
 
 
 def renew(cluster, params, seconds, check_mode=False):
-    """Move the deadlines of the attacks that id, run_id and namespaces say to so many seconds from now.
+    """Set the deadlines of the attacks selected by id, run_id and namespaces to the given number of seconds from now.
 
-    Returns {id: deadline}, in seconds since the epoch by the clock of the API server; in check mode the deadlines are as they were.
-    The watcher of a leased attack reads them in the journal.
+    Returns {id: deadline}, in seconds since the epoch by the clock of the API server; in check mode the deadlines are unchanged.
+    The watcher of a leased attack reads the deadline from the journal.
     """
     journal = Journal(cluster)
     renewed = {}
@@ -22,6 +22,6 @@ def renew(cluster, params, seconds, check_mode=False):
         if entry.damage or remaining(cluster, entry) <= 0:
             continue
         if not check_mode:
-            journal.renew(entry, cluster.now() + seconds)  # at most to its limit
+            journal.renew(entry, cluster.now() + seconds)  # capped at the limit of the entry
         renewed[entry.id] = max(entry.deadline, renewed.get(entry.id, 0.0))  # another namespace may have the same id
     return renewed

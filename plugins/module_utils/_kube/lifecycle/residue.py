@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""What attacks left behind in a cluster: things with our marks that no journal accounts for."""
+"""Residue in a cluster: objects with marks of an attack that no journal accounts for."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import NotFound
@@ -14,26 +14,26 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.un
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import created
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import ID_LABEL, MARK, OF_OURS, PART_LABEL
 
-_OURS = (JOB,) + MADE + (SECRET,)  # what attacks make
-_MARKED = tuple(kind for kind in CHANGED if kind not in AUTOSCALERS_V2)  # what they change; an autoscaler is the same one in every version
-_BEGINS = 60.0  # seconds that an undo may be there before its journal is
+_OURS = (JOB,) + MADE + (SECRET,)  # kinds that attacks create
+_MARKED = tuple(kind for kind in CHANGED if kind not in AUTOSCALERS_V2)  # kinds that attacks change; an autoscaler is the same object in every API version
+_BEGINS = 60.0  # seconds by which the Secret of an undo may precede its journal
 
 
 class Left:
-    """One thing that was left."""
+    """One piece of residue."""
 
     def __init__(self, kind, meta, attack_id, marked=False):
         self.kind = kind
         self.meta = meta
         self.attack_id = attack_id
-        self.marked = marked  # an object of theirs with our mark; else an object of ours
+        self.marked = marked  # True: a foreign object with the mark of an attack; False: a managed object
 
     def __str__(self):
         named = label(self.kind, self.meta.get("namespace"), self.meta["name"])
         return f"the mark of {self.attack_id} on {named}" if self.marked else named
 
     def remove(self, cluster):
-        """Delete what is ours; take the mark off what is theirs. What the attack changed there nobody knows any more."""
+        """Delete a managed object, or remove the mark from a foreign one. The changes to a foreign object are not known any more."""
         name, namespace, uid = self.meta["name"], self.meta.get("namespace"), self.meta["uid"]
         if self.marked:
             change(cluster, self.kind, namespace, name, uid, lambda found: (unmark(found, self.attack_id), ["the mark"], []))
@@ -42,11 +42,11 @@ class Left:
 
 
 def find(cluster, journal, namespaces=(), not_looked_at=None):
-    """What is left, of these namespaces only when some are given. What these credentials may not list is passed over, and added to not_looked_at.
+    """List the residue, only in the namespaces when some are given. Kinds that the credentials may not list are skipped and added to not_looked_at.
 
-    The journals are read last, and all of them: one that is stuck or damaged, or began while we listed, still accounts for what it made.
+    All journals are read, and read last: a stuck or damaged one, or one created during the listing, still accounts for its objects.
     """
-    kinds = [kind for kind in _MARKED if kind.namespaced or not namespaces]  # a node's journal is in any namespace
+    kinds = [kind for kind in _MARKED if kind.namespaced or not namespaces]  # the journal of an attack on a node may be in any namespace
     unseen = set()
     found = [each for kind in _OURS for each in _made(cluster, kind, namespaces, unseen)]
     found += [each for kind in kinds for each in _marked(cluster, kind, namespaces, unseen)]
@@ -59,9 +59,9 @@ def find(cluster, journal, namespaces=(), not_looked_at=None):
 def _made(cluster, kind, namespaces, unseen):
     found = []
     for meta in _listed(cluster, kind, namespaces, f"{OF_OURS},{PART_LABEL}!=journal", unseen):
-        owned = any(each.get("controller") for each in meta.get("ownerReferences") or [])  # goes with its owner
+        owned = any(each.get("controller") for each in meta.get("ownerReferences") or [])  # deleted with its owner
         told = meta.get("labels") or {}
-        # An undo is written just before its journal: without this a halt could take it from an attack that begins.
+        # The Secret of an undo is written just before its journal: without this check a halt could delete it while an attack starts.
         begins = told.get(PART_LABEL) == "undo" and cluster.now() - created(meta) < _BEGINS
         if not owned and not begins and not meta.get("deletionTimestamp"):
             found.append(Left(kind, meta, told.get(ID_LABEL)))

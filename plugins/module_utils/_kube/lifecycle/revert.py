@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Revert attacks in a cluster, and say what is active: what the lifecycle, the watcher and the control modules share."""
+"""Revert attacks in a cluster and describe active ones. Shared by the lifecycle, the watcher and the control modules."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._contract import OVERDUE_IN_CLUSTER, iso
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
@@ -13,7 +13,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.un
 
 
 class Outcome:
-    """What came of an undo."""
+    """The result of an undo."""
 
     def __init__(self):
         self.acted = False
@@ -31,19 +31,19 @@ class Outcome:
 
 
 def reason_of(error):
-    """An error in one sentence, whichever it is."""
+    """Any exception in one sentence."""
     return str(error) if isinstance(error, AttackError) else f"{type(error).__name__}: {error}"
 
 
 def undo_all(cluster, steps):
-    """Run undo steps; one that fails keeps none of the others from being run, but the one that would take the journal along."""
+    """Run undo steps. After a failure the remaining steps still run, except one that would delete the journal, too."""
     outcome = Outcome()
     for step in steps:
         if outcome.failed and not step.after_failure:
             continue
         try:
             verdict, told = step.run(cluster)
-        except Exception as error:  # whatever it is, the others come first
+        except Exception as error:  # any error: run the remaining steps first
             outcome.failed.append(reason_of(error))
             continue
         outcome.told.append(told)
@@ -55,9 +55,9 @@ def undo_all(cluster, steps):
 
 
 def revert_entry(cluster, journal, entry):
-    """Undo one attack and close its journal. Never raises: what failed is in the outcome, and nobody else's undo waits for it.
+    """Undo one attack and close its journal. Never raises: failures are in the outcome, so that the undo of other attacks can go on.
 
-    A journal that is gone by then was closed by somebody who reverted the attack at the same time, so there is nothing that failed.
+    A journal that is gone afterwards was closed by a concurrent revert of the same attack, so this is no failure.
     """
     try:
         outcome = undo_all(cluster, journal.steps(entry))
@@ -79,7 +79,7 @@ def revert_entry(cluster, journal, entry):
 
 
 def remaining(cluster, entry):
-    """Seconds until the dead-man acts."""
+    """Seconds until the deadline; negative after it."""
     return entry.deadline - cluster.now()
 
 
@@ -104,7 +104,7 @@ def describe(cluster, entry):
 
 
 def chosen(journal, params):
-    """The entries that a control module is asked for by id, run_id, all and namespaces."""
+    """The entries that the options id, run_id and namespaces of a control module select."""
     namespaces = params["namespaces"]
     entries = journal.entries(namespaces, params["run_id"], params["id"])
     return [entry for entry in entries if not namespaces or entry.namespace in namespaces]

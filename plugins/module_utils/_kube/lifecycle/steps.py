@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Typed steps of attacks on objects of a cluster. Each knows its own undo, made before it is applied."""
+"""Typed steps of attacks on objects of a cluster. Each step creates its undo before it is applied."""
 
 import copy
 
@@ -20,7 +20,7 @@ _TRIES = 10
 
 
 class Making:
-    """What a step needs to know of its attack: the marks of what it makes."""
+    """The attack of a step: its id, and the marks of the objects that it creates."""
 
     def __init__(self, attack_id, nonce, labels, owner=None):
         self.id = attack_id
@@ -29,7 +29,7 @@ class Making:
         self.owner = owner  # the ownerReference of the dead-man's Job, or None
 
     def marked(self, metadata, part="object"):
-        """Metadata with the marks of ours. Theirs of the same name win: an attack may need a label for itself."""
+        """Add the marks of the attack to metadata. Existing labels of the same name win: an attack may need a label for itself."""
         meta = copy.deepcopy(metadata)
         meta["labels"] = dict(dict(self.labels, **{PART_LABEL: part}), **(meta.get("labels") or {}))
         meta["annotations"] = dict(meta.get("annotations") or {}, **{NONCE: self.nonce})
@@ -39,7 +39,7 @@ class Making:
 
 
 class Create:
-    """Make an object. body has metadata.name, and metadata.namespace when its kind is namespaced."""
+    """Create an object. body has metadata.name, and metadata.namespace when its kind is namespaced."""
 
     def __init__(self, kind, body):
         self.kind = kind
@@ -54,15 +54,15 @@ class Create:
         return DeleteCreated(self.kind, self.namespace, self.name, making.nonce)
 
     def apply(self, cluster, making):
-        """Returns the object as the server has it."""
+        """Create it. Returns the object as the server stored it."""
         body = dict(self.body, metadata=making.marked(self.body["metadata"]))
         return create_ours(cluster, self.kind, body, self.namespace)
 
 
 class SetFields:
-    """Change fields of an object of theirs. found: the object as read; changes: {pointer: value or ABSENT}.
+    """Change fields of a foreign object. found: the object as read; changes: {pointer: value or ABSENT}.
 
-    together: the fields are valid only with each other, so the undo puts back all or none of them.
+    together: the fields are valid only in combination, so the undo restores all or none of them.
     """
 
     def __init__(self, kind, found, changes, together=False):
@@ -73,7 +73,7 @@ class SetFields:
         self.together = together
 
     def prepare(self, cluster):
-        """Ask the server what it makes of our values (1000m becomes 1), and whether it takes them at all; it keeps nothing."""
+        """Send a dry run to learn how the server normalises the values (1000m becomes 1), and whether it accepts them."""
         wanted = [each for at, _before, value in self.changes for each in operations(self.found, at, value)]
         answer = cluster.request(
             "PATCH",
@@ -108,7 +108,7 @@ class SetFields:
 
 
 class AddTaint:
-    """Put a taint on a node. node: the object as read; taint: key, effect and perhaps value."""
+    """Add a taint to a node. node: the object as read; taint: key, effect and optionally value."""
 
     def __init__(self, node, taint):
         self.meta = node["metadata"]
@@ -134,7 +134,7 @@ class AddTaint:
 
 
 def cordon(node):
-    """The steps that cordon a node: none when it is cordoned already, so that the undo leaves it so."""
+    """The steps that cordon a node; none when it is cordoned already, so that the undo does not uncordon it."""
     if (node.get("spec") or {}).get("unschedulable"):
         return []
     return [SetFields(NODE, node, {"/spec/unschedulable": True})]

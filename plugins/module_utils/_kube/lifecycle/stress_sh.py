@@ -4,20 +4,20 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Programs for the shell of a container: burn CPU, hold memory, measure both, and end them. As argv; nothing but sh is needed, and sleep for memory.
+"""Shell programs for a container, as argv: burn CPU, hold memory, measure both, stop them. They need only sh, and sleep for memory.
 
-What varies comes as arguments, never as text of the program. Each is one line, so that read takes a whole command line of /proc.
+Variable parts are passed as arguments, never as program text. Each program is one line, so that read takes a whole command line of /proc.
 """
 
-STRESS = "stress="  # before our word in the command line of what is to be found; the finders bear the word without it
+STRESS = "stress="  # precedes the word in the command line of the programs to find; the finding programs have the word without it
 
-# $1 stress=WORD, $2 seconds, $3 workers for CPU, $4 MiB of memory. Time is that since boot, which nobody sets.
-# Workers are children of the first shell to the end, so that no zombie is left to the program of the container.
+# $1 stress=WORD, $2 seconds, $3 CPU workers, $4 MiB of memory. Time is counted since boot, because that clock cannot be set.
+# Workers stay children of the first shell, so that process 1 of the container inherits no zombies.
 _START = (
     "read -r up rest </proc/uptime || exit 3; end=$((${up%%.*} + $2)); cpus=$3; mib=$4; "
     "now() { read -r up rest </proc/uptime && [ ${up%%.*} -lt $end ]; }; "
     "spin() { while now; do i=0; while [ $i -lt 2000 ]; do i=$((i + 1)); done; done; }; "
-    # 16 bytes doubled 16 times are 1 MiB; more of them by name, for doubling on would need thrice as much in between
+    # 16 bytes doubled 16 times are 1 MiB. More MiB go into more variables, because further doubling would temporarily need three times the memory
     "hold() { stop=; trap 'stop=1' TERM; c=faultline-chaos.; n=0; while [ $n -lt 16 ]; do c=$c$c; n=$((n + 1)); done; n=1; "
     'while [ $n -lt $mib ] && [ -z "$stop" ] && now; do eval "m$n=\\$c"; n=$((n + 1)); done; '
     'while [ -z "$stop" ] && now; do sleep 1 || break; done; }; '
@@ -26,7 +26,7 @@ _START = (
     "if [ $mib -gt 0 ]; then hold </dev/null >/dev/null 2>&1 & fi; "
     "trap : TERM; echo started; exec </dev/null >/dev/null 2>&1; wait; wait; wait"
 )
-# $1 WORD. Tells how many there were; 1 when some do not go.
+# $1 WORD. Prints the number of processes; exits with 1 when some do not end.
 _STOP = (
     'word=$1; all=0; round=0; while [ $round -lt 4000 ]; do left=0; for d in /proc/[0-9]*; do line=; { read -r line <"$d/cmdline"; } 2>/dev/null; '
     'case $line in *"stress=$word"*) ;; *) continue ;; esac; '
@@ -35,7 +35,7 @@ _STOP = (
     "[ $left -eq 0 ] && { echo $all; exit 0; }; read -r up rest </proc/uptime; [ $round -eq 0 ] && end=$((${up%%.*} + 8)); "
     '[ ${up%%.*} -ge $end ] && { echo "$left still run"; exit 1; }; round=$((round + 1)); done; echo "$left still run"; exit 1'
 )
-# $1 WORD. Time since boot, ticks of CPU, KiB of memory, how many.
+# $1 WORD. Prints time since boot, CPU ticks, KiB of memory, number of processes.
 _MEASURE = (
     'word=$1; ticks=0; rss=0; n=0; for d in /proc/[0-9]*; do line=; { read -r line <"$d/cmdline"; } 2>/dev/null; '
     'case $line in *"stress=$word"*) ;; *) continue ;; esac; '
@@ -44,7 +44,7 @@ _MEASURE = (
     '{ while read -r key value unit; do [ "$key" = VmRSS: ] && rss=$((rss + value)); done <"$d/status"; } 2>/dev/null; done; '
     "read -r up rest </proc/uptime; echo $up $ticks $rss $n"
 )
-# What the container uses of its memory, without what the kernel gives back when asked; control groups of either version.
+# Prints memory use, inactive page cache (reclaimable), limit, and whether sleep and /proc/uptime exist; control groups of version 1 and 2.
 _LOOK = (
     "used=; { read -r used </sys/fs/cgroup/memory.current || read -r used </sys/fs/cgroup/memory/memory.usage_in_bytes; } 2>/dev/null; "
     "idle=0; for f in /sys/fs/cgroup/memory.stat /sys/fs/cgroup/memory/memory.stat; do "

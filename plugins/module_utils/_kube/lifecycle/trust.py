@@ -4,10 +4,10 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Whether an undo step of a journal is one that an attack of ours can have written. Pure.
+"""Check whether an attack of this collection can have written an undo step of a journal. Pure.
 
-A journal is a ConfigMap: whoever may create one in any namespace can write it, and a halt would run it with the rights of the operator.
-So a step does only what undoing can need: to things of the journal's own namespace, or to nodes, that bear the marks of its attack.
+A journal is a ConfigMap: any user who may create one in some namespace can forge it, and a halt would run it with the rights of the operator.
+So a step may only act on objects of the journal's own namespace, or on nodes, that bear the marks of its attack.
 """
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import JournalDamaged
@@ -21,7 +21,7 @@ _ON_NODES = ("/spec/unschedulable",)
 
 
 def check(step, record, namespace, name):
-    """namespace and name are those of the journal. Errors: JournalDamaged."""
+    """Check a step of the journal namespace/name. Errors: JournalDamaged."""
     why = _CHECKS[type(step)](step, record, namespace, name)
     if why:
         raise JournalDamaged(f"an undo step of the journal {namespace}/{name} is none of an attack's: {why}")
@@ -59,7 +59,7 @@ def _tainted(step, record, _namespace, _name):
 
 
 def _stressed(step, record, namespace, _name):
-    """The only steps of which one journal has some in several namespaces: each is one that the attack names."""
+    """Only these steps may act in several namespaces: those that the record lists."""
     if not _words(step.pod, step.uid, step.container, step.container_id) or step.word != PREFIX + record["nonce"]:
         return "it would end programs that do not bear the nonce of the attack"
     if record["namespaces"] == [step.namespace] or len(record["namespaces"]) < 2:

@@ -4,9 +4,9 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Typed undo steps for objects of a cluster. As data they are in the journal; run() does them, at any time and as often as one likes.
+"""Typed undo steps for objects of a cluster. They are serialized in the journal; run() is idempotent.
 
-Each says what came of it: DONE, GONE (nothing of ours is left) or DRIFTED (somebody else changed it since; theirs is kept).
+run() reports DONE, GONE (nothing is left to undo) or DRIFTED (the object was changed by others since; their change is kept).
 """
 
 from abc import ABC, abstractmethod
@@ -29,7 +29,7 @@ class Step(ABC):
     """One undo step. fields are the arguments of the constructor, all of them JSON."""
 
     fields = ()
-    after_failure = True  # whether to run it although one before it failed
+    after_failure = True  # whether to run it after an earlier step failed
 
     def to_dict(self):
         told = dict((key, getattr(self, key)) for key in self.fields)
@@ -38,15 +38,15 @@ class Step(ABC):
 
     @abstractmethod
     def render(self):
-        """What it does, for people."""
+        """Describe the step for people."""
 
     @abstractmethod
     def run(self, cluster):
-        """(DONE | GONE | DRIFTED, a sentence). Errors: AttackError, and it is tried again later."""
+        """Return (DONE | GONE | DRIFTED, a sentence). Errors: AttackError; the step is then retried later."""
 
 
 class DeleteCreated(Step):
-    """Delete an object that we made: it bears our nonce."""
+    """Delete an object that the attack created, recognised by its nonce."""
 
     fields = ("kind", "namespace", "name", "nonce")
 
@@ -74,16 +74,16 @@ class DeleteCreated(Step):
 
 
 class DeleteOwner(DeleteCreated):
-    """Delete the dead-man's Job. The cluster then deletes what it owns, the journal too, so it is not for an undo of which something failed."""
+    """Delete the dead-man's Job. The cluster then deletes all that it owns, the journal too, so it does not run after a failed step."""
 
     after_failure = False
 
 
 class RestoreFields(Step):
-    """Put back fields of an object of theirs: those that still have the value we gave them.
+    """Restore the fields of a foreign object that still have the value set by the attack.
 
-    changes: [{"at": pointer, "before": value, "after": value}]; a key that is not there stands for a value that is not there.
-    together: they are valid only with each other, so when somebody else changed one of them, all are kept.
+    changes: [{"at": pointer, "before": value, "after": value}]; a missing key stands for an absent value.
+    together: the fields are valid only in combination, so when one of them has drifted, none is restored.
     """
 
     fields = ("kind", "namespace", "name", "uid", "changes", "mark", "together")
@@ -114,7 +114,7 @@ class RestoreFields(Step):
                     wanted += operations(found, each["at"], each.get("before", ABSENT))
                     told.append(each["at"])
                 else:
-                    shown = "something else" if kind.kind == "Secret" or "/env" in each["at"] else f"{now!r}"  # may be a password
+                    shown = "something else" if kind.kind == "Secret" or "/env" in each["at"] else f"{now!r}"  # the value may be a password
                     drifted.append("{} is {} by now, and kept".format(each["at"], shown))
             if self.together and drifted and told:
                 drifted.append("{}, which must fit to that, is kept as the attack set it".format(", ".join(told)))
@@ -126,7 +126,7 @@ class RestoreFields(Step):
 
 
 class RemoveTaint(Step):
-    """Take our taint off a node. Others stay, in their order."""
+    """Remove the taint of the attack from a node. Other taints keep their order."""
 
     fields = ("name", "uid", "taint", "mark")
 
@@ -157,7 +157,7 @@ class RemoveTaint(Step):
 
 
 class StopStress(Step):
-    """End our programs in a container: those with our word in their command line, in exactly that container."""
+    """Stop the stress programs in a container: those with the word in their command line, only in the container with this id."""
 
     fields = ("namespace", "pod", "uid", "container", "container_id", "word")
 
@@ -189,7 +189,7 @@ class StopStress(Step):
 
 
 def running_id(pod, container):
-    """The id of a container of a pod while it runs, or None."""
+    """The id of a running container of a pod, or None."""
     for each in (pod.get("status") or {}).get("containerStatuses") or []:
         if each["name"] == container and (each.get("state") or {}).get("running") is not None:
             return each.get("containerID")
@@ -197,10 +197,10 @@ def running_id(pod, container):
 
 
 def change(cluster, kind, namespace, name, uid, edit, mark=None):
-    """Edit an object of exactly this uid, all or nothing, again when somebody else was faster.
+    """Edit the object with this uid atomically; retry when it was changed concurrently.
 
-    edit(object) returns (JSON patch operations, what they put back, what drifted).
-    mark: comes and goes in the same patch as the change. Without it an equal value is somebody else's, and we never changed it.
+    edit(object) returns (JSON patch operations, what they restore, what drifted).
+    mark: set and removed in the same patch as the change. An object without it was never changed by the attack, even if a value is equal.
     """
     named = label(kind, namespace, name)
     for _attempt in range(_TRIES):
@@ -222,7 +222,7 @@ def change(cluster, kind, namespace, name, uid, edit, mark=None):
 
 
 def guards(found):
-    """The tests that make a JSON patch apply to exactly what was read."""
+    """JSON patch tests that fail when the object has changed since it was read."""
     meta = found["metadata"]
     return [
         {"op": "test", "path": "/metadata/uid", "value": meta["uid"]},
@@ -231,7 +231,7 @@ def guards(found):
 
 
 def unmark(found, mark):
-    """Operations that take our mark off."""
+    """JSON patch operations that remove the mark of the attack."""
     annotations = found["metadata"].get("annotations") or {}
     if mark is None or annotations.get(MARK) != mark:
         return []
@@ -244,9 +244,9 @@ _STEPS = dict((each.__name__, each) for each in (DeleteCreated, DeleteOwner, Res
 
 
 def from_dict(told):
-    """A step from a journal. Errors: JournalDamaged."""
+    """Deserialize a step. Errors: JournalDamaged."""
     try:
         made = _STEPS[told["step"]]
         return made(**dict((key, told[key]) for key in made.fields))
-    except (KeyError, TypeError):  # what it holds is not told: it may be of a Secret
+    except (KeyError, TypeError):  # do not show the content: it may come from a Secret
         raise JournalDamaged("an undo step of the journal is not known here: {!r}".format(told.get("step") if isinstance(told, dict) else type(told).__name__))

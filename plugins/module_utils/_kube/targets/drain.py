@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Which pods leave a node, which stay and which stand in the way, by the rules of kubectl drain; and how they are evicted."""
+"""Sort the pods of a node into those that leave, stay or block a drain, by the rules of kubectl drain; and evict pods."""
 
 import math
 import time
@@ -17,33 +17,33 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds im
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import is_protected
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import owner_of, spared
 
-MIRROR = "kubernetes.io/config.mirror"  # the annotation of a static pod's image in the API
-_LOOK = 0.25  # seconds between two looks at pods that are going
-_AGAIN = (1.0, 5.0)  # seconds until a pod whose budget said no is asked for again, at first and at most
+MIRROR = "kubernetes.io/config.mirror"  # the annotation of mirror pods, which represent static pods in the API
+_LOOK = 0.25  # seconds between two polls for terminating pods
+_AGAIN = (1.0, 5.0)  # seconds until an eviction that a disruption budget refused is retried: first and longest
 
 
 class Pods:
-    """The pods of a node, sorted out."""
+    """The pods of a node, sorted."""
 
     def __init__(self):
         self.go = []
-        self.stay = {}  # {name: why}
+        self.stay = {}  # {name: reason}
         self.refused = {}  # {fix: [names]}
 
     def refuse(self, name, fix):
         self.refused.setdefault(fix, []).append(name)
 
     def check(self, what):
-        """Errors: AttackError naming every pod that is in the way, and what to do about it."""
+        """Errors: AttackError that names every blocking pod and the fix."""
         if self.refused:
             told = ["{} ({})".format(", ".join(sorted(names)), fix) for fix, names in sorted(self.refused.items())]
             raise AttackError("{} is refused because of pods on it: {}".format(what, "; ".join(told)))
 
 
 def grace_seconds(value):
-    """Whole seconds that pods may take to end; None for what they ask for.
+    """The grace period in whole seconds; None for the value in the spec of each pod.
 
-    At least 1, for to the API 0 means to forget a pod without the word of its node that it ended. Errors: BadOption.
+    At least 1, because with 0 the API deletes a pod without confirmation of its node that it ended. Errors: BadOption.
     """
     return None if value is None else max(1, int(math.ceil(_units.duration("grace", value, 0.0, 3600.0))))
 
@@ -53,13 +53,16 @@ def named(row):
 
 
 def lost(word, rows, uncertain):
-    """What was done to pods that no undo brings back, as an effect of an attack that failed; {} when nothing was."""
+    """The irreversible effects on pods, for the result of a failed attack; {} when there are none."""
     told = {word: sorted(set(named(row) for row in rows)), "uncertain": sorted(set(named(row) for row in uncertain))}
     return dict((key, names) for key, names in told.items() if names)
 
 
 def for_drain(pods, params, has_daemon_set, is_out=None):
-    """Pods of a node as a drain sees them. has_daemon_set(namespace, name) is asked for pods of a DaemonSet, is_out(namespace) whether it opted out."""
+    """Sort the pods of a node for a drain.
+
+    has_daemon_set(namespace, name): whether that DaemonSet exists. is_out(namespace): whether that namespace opted out.
+    """
     found = Pods()
     for pod in pods:
         name, owner = named(pod), owner_of(pod)
@@ -88,7 +91,7 @@ def for_drain(pods, params, has_daemon_set, is_out=None):
 
 
 def for_taint(pods, params, taint, is_out=None):
-    """Pods of a node as a taint sees them that evicts: it asks nobody, so what must stay has to tolerate it."""
+    """Sort the pods of a node for an evicting taint. It ignores disruption budgets, so pods that must stay have to tolerate it."""
     found = Pods()
     for pod in pods:
         name, owner = named(pod), owner_of(pod)
@@ -112,7 +115,7 @@ def for_taint(pods, params, taint, is_out=None):
 
 
 def _is_lost(found, pod, params, unmanaged):
-    """Refuse what nobody brings back, unless that was asked for."""
+    """Refuse a pod that would be lost, or lose its data, unless the options allow it."""
     if unmanaged and not params["force"]:
         found.refuse(named(pod), "nobody replaces it, for it has no owner: set force: true to lose it")
     if not params["delete_emptydir_data"] and any("emptyDir" in volume for volume in pod["spec"].get("volumes") or []):
@@ -124,7 +127,7 @@ def is_finished(pod):
 
 
 def tolerates(pod, taint):
-    """Whether a pod stays on a node with a taint for good."""
+    """Whether a pod tolerates a taint without a time limit."""
     return any(_fits(each, taint) and each.get("tolerationSeconds") is None for each in pod["spec"].get("tolerations") or [])
 
 
@@ -140,12 +143,12 @@ def _fits(toleration, taint):
 
 
 def on_node(cluster, name, selector=None):
-    """Whole pods of one node: a node has some hundred at most."""
+    """The whole pods of one node: some hundred at most."""
     return cluster.whole(POD, None, selector, f"spec.nodeName={name}")
 
 
 def daemon_sets(cluster):
-    """A function (namespace, name) that says whether there is such a DaemonSet, and asks once for each."""
+    """Return a function (namespace, name) that tells whether that DaemonSet exists. Answers are cached."""
     known = {}
 
     def has(namespace, name):
@@ -157,22 +160,22 @@ def daemon_sets(cluster):
 
 
 class Eviction:
-    """What came of evicting some pods. Each list has rows."""
+    """The result of evicting pods, as lists of rows."""
 
     def __init__(self):
         self.evicted = []
         self.already_gone = []
-        self.refused = []  # (row, what the server said)
-        self.uncertain = []  # those of which the server said neither
+        self.refused = []  # (row, the message of the server)
+        self.uncertain = []  # evictions with an unknown result
 
     def done(self):
         return lost("evicted", self.evicted, self.uncertain)
 
 
 def evict(cluster, rows, grace, until, goes_on=None, told=None):
-    """Evict pods, and ask again for those whose budget says no, until a time. Returns an Eviction; told, when it is given.
+    """Evict pods; retry evictions that a disruption budget refuses, until a monotonic time. Fills and returns told, or a new Eviction.
 
-    goes_on() is called before each new try; it raises when there is no point any more. Errors: AttackError for anything but a budget.
+    goes_on() is called before each retry; it raises to stop. Errors: AttackError for any refusal other than a budget.
     """
     told, pending, wait = told or Eviction(), list(rows), _AGAIN[0]
     while True:
@@ -199,7 +202,7 @@ def evict(cluster, rows, grace, until, goes_on=None, told=None):
 
 
 def wait_gone(cluster, rows, nodes, until):
-    """Wait until pods, by their uids, are gone from nodes. Returns those that are not by then."""
+    """Wait until pods (compared by uid) are gone from the nodes. Returns those still there at the end."""
     left = list(rows)
     while True:
         here = set(row["metadata"]["uid"] for node in nodes for row in cluster.rows(POD, None, fields=f"spec.nodeName={node}"))

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Which nodes an attack takes: options, checks and names that attacks on nodes share. The drawing is in _kube/targets/select.py."""
+"""Options and checks that attacks on nodes share. The draw is in _kube/targets/select.py."""
 
 import re
 
@@ -29,7 +29,7 @@ CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.
 
 
 def check_nodes(params):
-    """Check NODE_OPTIONS, touching nothing. Errors: BadOption."""
+    """Check NODE_OPTIONS without any request. Errors: BadOption."""
     check_how_many(params)
     if params["names"] is not None and not params["names"]:
         raise BadOption("names", params["names"], "name at least one node, or leave it out")
@@ -46,7 +46,7 @@ def check_nodes(params):
 
 
 def describe_nodes(params):
-    """What the attack holds, for resources(): the nodes themselves when they are named."""
+    """The locked resources, for resources(): the nodes by name when only names are given, else the selection."""
     drawn = params["count"] is not None or params["percent"] is not None
     if params["names"] and not drawn and not params["label_selector"] and not params["zone"]:
         return [f"node:{name}" for name in sorted(set(params["names"]))]
@@ -55,12 +55,12 @@ def describe_nodes(params):
 
 
 def describe(selection):
-    """What was chosen, for the effect: nodes have no namespace."""
+    """The selection, for the effect. Names have no namespace part."""
     return dict(selection.describe(), selected=sorted(row["metadata"]["name"] for row in selection.rows))
 
 
 def take_nodes(cluster, params, attack_id):
-    """(selection, whole nodes). Errors: AttackError, BadOption."""
+    """Return (selection, whole nodes). Errors: AttackError, BadOption."""
     selection = select_nodes(cluster, params)
     for row in selection.rows:
         refuse_node(row["metadata"], params["control_plane"], attack_id)
@@ -68,7 +68,7 @@ def take_nodes(cluster, params, attack_id):
 
 
 def refuse_node(meta, control_plane, attack_id):
-    """Errors: AttackError for a node that must not be attacked now."""
+    """Errors: AttackError for a node of the control plane, or one with the mark of another attack."""
     if not control_plane and any(label in (meta.get("labels") or {}) for label in CONTROL_PLANE):
         raise AttackError(
             "the node {} belongs to the control plane: leave it out with label_selector: '!{}', or set control_plane: true".format(
@@ -82,6 +82,6 @@ def refuse_node(meta, control_plane, attack_id):
 
 
 def schedulable_elsewhere(cluster, nodes):
-    """Whether a node besides these takes pods. Names only, whatever the size of the cluster."""
+    """Whether a node besides these is schedulable. Reads metadata only, whatever the size of the cluster."""
     mine = set(node["metadata"]["name"] for node in nodes)
     return any(row["metadata"]["name"] not in mine for row in cluster.rows(NODE, fields="spec.unschedulable=false"))

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""What a change did to the pods of a workload or to the endpoints of a Service, as far as it shows within a given time."""
+"""Observe the effect of a change on the pods of a workload or on the endpoints of a Service, within a time limit."""
 
 import time
 
@@ -18,7 +18,7 @@ _NORMAL = ("ContainerCreating", "PodInitializing")
 
 
 def workload(cluster, kind, before, patience):
-    """Look until pods wait for a reason, or the time is over. Once fewer are ready than before, the reason is soon there or never."""
+    """Poll until a pod has a waiting reason, or the time is over. Once fewer pods are ready than before, wait at most _SOON for a reason."""
     meta = before["metadata"]
     had, until = _ready(before), time.monotonic() + patience
     while True:
@@ -36,13 +36,13 @@ def workload(cluster, kind, before, patience):
 
 
 def endpoints(cluster, found):
-    """What a Service sends to, as the subsets of its Endpoints. Their versions are left out: they change with every pod."""
+    """The subsets of the Endpoints of a Service, without resource versions: those change with every pod."""
     subsets = (cluster.find(_ENDPOINTS, found["metadata"]["name"], found["metadata"]["namespace"]) or {}).get("subsets") or []
     return [(sorted(each["ip"] for each in part.get("addresses") or []), part.get("ports")) for part in subsets]
 
 
 def service(cluster, found, before, patience):
-    """Look until the endpoints are others than before, or the time is over."""
+    """Poll until the endpoints differ from before, or the time is over."""
     until = time.monotonic() + patience
     while True:
         now = endpoints(cluster, found)
@@ -52,7 +52,7 @@ def service(cluster, found, before, patience):
 
 
 def waiting(pods):
-    """Why pods wait, each reason once."""
+    """The distinct waiting reasons of pods, sorted."""
     reasons = set()
     for pod in pods:
         status = pod.get("status") or {}

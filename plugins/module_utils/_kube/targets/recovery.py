@@ -4,10 +4,10 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Whether those who make pods have as many ready ones as they want. For attacks that take pods away.
+"""Whether the owners of pods have as many ready pods as they want, for attacks that remove pods.
 
-How many are ready, the status of an owner says, whatever their number. But right after a pod went it may still count that one, so when it says that all
-are ready, the pods that were made since are looked at themselves. The others are as the status says.
+The status of an owner has the number of ready pods, so its cost does not grow with them. But right after a pod was removed the status may still
+count it. So when the status says that all are ready, the pods created since are read themselves; for the others the status is right.
 """
 
 import time
@@ -17,13 +17,13 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import OWNERS, POD
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import created, owner_of
 
-_LOOK = (0.5, 2.0)  # seconds between two looks, at first and at most
-_FEW = 20  # pods that are asked for by name; more are listed
+_LOOK = (0.5, 2.0)  # seconds between two polls: first and longest
+_FEW = 20  # up to so many pods are read one by one; more are listed
 _MARGIN = 5.0  # seconds by which the clocks of API servers may differ
 
 
 class Owner:
-    """A controller of pods, and the pods that were taken from it and may still be there."""
+    """A controller of pods, and its removed pods that may still exist."""
 
     def __init__(self, kind, namespace, name, uid, selector):
         self.kind = kind
@@ -38,7 +38,7 @@ class Owner:
 
 
 class Recovery:
-    """The owners of some pods: those that can be watched, and in words those that cannot."""
+    """The owners of some pods: those that can be watched, and the names of those that cannot."""
 
     def __init__(self, cluster, rows):
         self.cluster = cluster
@@ -55,7 +55,7 @@ class Recovery:
                     self.unwatched.append("{} {}/{}".format(kind, row["metadata"]["namespace"], name))
 
     def _watched(self, kind, namespace, name, uid):
-        """Jobs do not always replace a pod, and of kinds that are not of the cluster itself nobody knows how many pods they want."""
+        """An Owner, or None: Jobs do not always replace a pod, and for custom kinds the wanted number of pods is not known."""
         if kind not in OWNERS or kind == "Job":
             return None
         seen = self.cluster.find(OWNERS[kind], name, namespace)
@@ -64,7 +64,7 @@ class Recovery:
         return Owner(OWNERS[kind], namespace, name, uid, _selector(seen["spec"].get("selector")))
 
     def require(self):
-        """Refuse what could not be kept. Errors: BadOption."""
+        """Refuse require_recovery when an owner cannot be watched. Errors: BadOption."""
         if self.unwatched:
             raise BadOption(
                 "require_recovery", True, f"whether these recover cannot be seen: {self._shown_unwatched()}; leave their pods out, or watch them with a probe"
@@ -75,7 +75,7 @@ class Recovery:
         return ", ".join(self.unwatched[:10]) + (" and %d more" % more if more > 0 else "")
 
     def report(self, victims, patience, began, required, notes):
-        """Wait for it, and tell it as {recovered, recovery_seconds}. Errors: AttackError when it is required and did not come."""
+        """Wait for the recovery. Returns {recovered, recovery_seconds}. Errors: AttackError when it is required and did not happen."""
         left = self.wait(victims, patience)
         words = "after {} not recovered: {}".format(_units.human(max(patience, 0.0)), "; ".join(left))
         if left and required:
@@ -88,7 +88,7 @@ class Recovery:
         return {"recovered": False if left else None if self.unwatched else True, "recovery_seconds": seconds}
 
     def wait(self, victims, timeout):
-        """Wait until the victims are gone and every watched owner has its ready pods. Returns sentences about those that have not."""
+        """Wait until the victims are gone and every watched owner has its ready pods. Returns a sentence for each owner that has not."""
         by_uid = dict((owner.uid, owner) for owner in self.watched)
         for row in victims:
             owner = by_uid.get(_owner(row)[0])
@@ -105,10 +105,10 @@ class Recovery:
             pause = min(1.5 * pause, _LOOK[1])
 
     def _lacks(self, owner):
-        """What an owner lacks, or None."""
+        """What an owner lacks, as a phrase, or None."""
         seen = self.cluster.find(owner.kind, owner.name, owner.namespace)
         if seen is None or seen["metadata"]["uid"] != owner.uid:
-            return None  # it was replaced meanwhile, for example by a new version: nothing to wait for
+            return None  # replaced meanwhile, for example by a rollout: nothing to wait for
         if owner.leaving and not self._have_left(owner):
             return "still has the pods that were to go"
         status = seen.get("status") or {}
@@ -123,7 +123,7 @@ class Recovery:
         return self._lacks_new(owner, wanted)
 
     def _have_left(self, owner):
-        """Whether the victims are gone, those that still terminate too. Who is gone is not looked for again."""
+        """Whether the victims are gone, including those that were terminating. Forgets those that are gone."""
         if len(owner.leaving) <= _FEW:
             rows = [row for name in sorted(owner.leaving.values()) for row in self.cluster.rows(POD, owner.namespace, fields=f"metadata.name={name}")]
         else:
@@ -133,7 +133,7 @@ class Recovery:
         return not owner.leaving
 
     def _lacks_new(self, owner, wanted):
-        """For a status that may be older than the loss: whether as many pods are there, and those made since are ready."""
+        """Check the pods themselves, because the status may be older than the removal. Returns what is lacking, or None."""
         rows = [row for row in self.cluster.rows(POD, owner.namespace, owner.selector) if _owner(row)[0] == owner.uid]
         rows = [row for row in rows if not row["metadata"].get("deletionTimestamp")]
         if len(rows) < wanted:
@@ -150,7 +150,7 @@ class Recovery:
 
 
 def _owner(row):
-    """(uid, kind, name) of who would replace a pod; of a pod without an owner, its own."""
+    """(uid, kind, name) of the controller that would replace a pod; of the pod itself when it has none."""
     owner = owner_of(row)
     if owner is None:
         return row["metadata"]["uid"], "Pod", row["metadata"]["name"]
@@ -164,6 +164,6 @@ def is_ready(pod):
 
 
 def _selector(selector):
-    """As the query parameter that keeps the list short; expressions are left to the look at the owner."""
+    """matchLabels as a query parameter that shortens the list. matchExpressions are left out; the owner of each pod is compared anyway."""
     labels = selector.get("matchLabels", {}) if selector and ("matchLabels" in selector or "matchExpressions" in selector) else selector
     return ",".join("{}={}".format(*pair) for pair in sorted((labels or {}).items())) or None

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Which pods, nodes or other objects an attack takes. choose() is pure; the rest fetches what it judges, and no more."""
+"""Select the pods, nodes or other objects that an attack hits. choose() is pure; the rest fetches only the fields that it needs."""
 
 import random
 import re
@@ -25,7 +25,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spar
 
 ZONES = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
 
-# How many: shared by attacks on pods and on nodes.
+# How many objects: shared by attacks on pods and on nodes.
 HOW_MANY_OPTIONS = {
     "count": {"type": "int"},
     "percent": {"type": "raw"},
@@ -55,7 +55,7 @@ POD_CONSTRAINTS = {"mutually_exclusive": [("count", "percent", "all")], "require
 
 
 class Candidate:
-    """One object that may be taken: its row, and the groups that caps count."""
+    """An object that may be selected: its row, and the groups to which caps apply."""
 
     def __init__(self, row, groups):
         self.row = row
@@ -68,7 +68,7 @@ class Candidate:
 
 
 def choose(candidates, seed, count=None, percent=None, everything=False, caps=None, option="count"):
-    """The candidates that the seed draws, as long as no cap is full. caps: {group: most of it}. Errors: BadOption."""
+    """Draw candidates by the seed, within the caps. caps: {group: largest number per value}. Errors: BadOption."""
     caps = dict((key, value) for key, value in (caps or {}).items() if value is not None)
     by_name = dict((each.name, each) for each in candidates)
     if everything:
@@ -113,7 +113,7 @@ def check_how_many(params):
 
 
 def check_pods(params):
-    """Check POD_OPTIONS, touching nothing. Errors: BadOption."""
+    """Check POD_OPTIONS without any request. Errors: BadOption."""
     check_how_many(params)
     if not params["namespaces"]:
         raise BadOption("namespaces", params["namespaces"], "name at least one namespace")
@@ -152,7 +152,7 @@ def describe_pods(params):
 
 
 class Selection:
-    """What was chosen: rows, and how."""
+    """The selected rows, and how they were selected."""
 
     def __init__(self, rows, seed, matched, spared_rows):
         self.rows = rows
@@ -170,7 +170,7 @@ class Selection:
 
 
 def select_pods(cluster, params):
-    """The pods that POD_OPTIONS choose, as metadata rows. Errors: AttackError, BadOption."""
+    """Select pods by POD_OPTIONS, as metadata rows. Errors: AttackError, BadOption."""
     seed = params["seed"] if params["seed"] is not None else f"{random.SystemRandom().getrandbits(32):08x}"
     found, passed = [], {}
     zone_nodes = _nodes_of_zone(cluster, params["zone"]) if params["zone"] is not None else None
@@ -204,7 +204,7 @@ def select_pods(cluster, params):
 
 
 def select_nodes(cluster, params):
-    """Nodes by params names, label_selector, zone and HOW_MANY_OPTIONS, max_per_zone, as metadata rows."""
+    """Select nodes by names, label_selector, zone, max_per_zone and HOW_MANY_OPTIONS, as metadata rows. Errors: AttackError, BadOption."""
     seed = params["seed"] if params["seed"] is not None else f"{random.SystemRandom().getrandbits(32):08x}"
     found, passed = [], {}
     for row in cluster.rows(NODE, labels=params.get("label_selector")):
@@ -229,7 +229,7 @@ def select_nodes(cluster, params):
 
 
 def respect_budgets(cluster, rows):
-    """Refuse pods whose disruption budget does not allow so many to go. Errors: AttackError naming the budget."""
+    """Refuse a selection that exceeds a disruption budget. Errors: AttackError that names the budget."""
     kind = cluster.serving(POD_DISRUPTION_BUDGETS)
     by_namespace = {}
     for row in rows:
@@ -247,7 +247,7 @@ def respect_budgets(cluster, rows):
 
 
 def _pods(cluster, namespace, params, with_node):
-    """(metadata row, node name or None) of the pods that the server can sort out by itself."""
+    """List (metadata row, node name or None) of pods, filtered by the server as far as it can."""
     fields = [params["field_selector"]] if params["field_selector"] else []
     fields += ["status.phase={}".format(params["phase"])] if params["phase"] != "any" else []
     fields += ["spec.nodeName={}".format(params["node"])] if params["node"] else []
@@ -266,7 +266,7 @@ def _nodes_of_zone(cluster, zone):
 
 
 def _owner_uids(cluster, namespace, params):
-    """The uids of the controllers whose pods are wanted, or None for any. A Deployment's are its ReplicaSets."""
+    """The uids of the controllers whose pods are selected, or None for any. For a Deployment these are its ReplicaSets."""
     kind, name = params["owner_kind"], params["owner_name"]
     if kind is None:
         return None

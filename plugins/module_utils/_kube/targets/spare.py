@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Objects that are spared: what their labels and annotations say, and those of their namespace; who owns them, and since when they are there."""
+"""Spared objects: opt-out and opt-in by labels and annotations of an object or its namespace. Also owner and age of an object."""
 
 import calendar
 import time
@@ -13,13 +13,13 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NAMESPACE
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import LABEL_PREFIX, MANAGED_BY, OURS
 
-# What others wrote on their objects to be spared, or to take part: ours first, then kube-monkey's and chaoskube's.
+# Labels and annotations that exclude or include an object: those of this collection, of chaoskube and of kube-monkey.
 OPT_OUT = ((LABEL_PREFIX + "opt-out", "true"), ("chaos.alpha.kubernetes.io/enabled", "false"), ("kube-monkey/enabled", "disabled"))
 OPT_IN = ((LABEL_PREFIX + "opt-in", "true"), ("chaos.alpha.kubernetes.io/enabled", "true"), ("kube-monkey/enabled", "enabled"))
 
 
 def opted_out(row):
-    """Labels and annotations count alike."""
+    """Whether an object opted out, by a label or an annotation."""
     return any(_marks(row).get(key) == value for key, value in OPT_OUT)
 
 
@@ -28,7 +28,7 @@ def _marks(row):
 
 
 def spared(row, opt_in):
-    """Why an object is not to be attacked, or None."""
+    """The reason why an object must not be attacked, or None."""
     marks = _marks(row)
     if marks.get(MANAGED_BY) == OURS:
         return "belongs to an attack"
@@ -48,7 +48,7 @@ def owner_of(row):
 
 
 def check_exists(cluster, option, namespace):
-    """Errors: BadOption for a namespace that is not there. Who may not look is believed."""
+    """Errors: BadOption for a namespace that does not exist or is spared. Accepts it when the credentials may not read namespaces."""
     may_look, found = _namespace(cluster, namespace)
     if may_look and found is None:
         raise BadOption(option, namespace, "there is no such namespace")
@@ -57,7 +57,7 @@ def check_exists(cluster, option, namespace):
 
 
 def namespaces_out(cluster):
-    """A function that says whether a namespace opted out, and asks once for each. Where one may not look, none did."""
+    """Return a function that tells whether a namespace opted out. Answers are cached; False when the credentials may not read namespaces."""
     known = {}
 
     def out(namespace):
@@ -70,7 +70,7 @@ def namespaces_out(cluster):
 
 
 def _namespace(cluster, name):
-    """(whether one may look, the namespace or None)."""
+    """(whether the credentials may read it, the namespace or None)."""
     try:
         return True, cluster.find(NAMESPACE, name)
     except AttackError as error:
@@ -80,7 +80,7 @@ def _namespace(cluster, name):
 
 
 def created(meta):
-    """Seconds since the epoch."""
+    """The time of creation in seconds since the epoch; 0.0 when it cannot be parsed."""
     try:
         return calendar.timegm(time.strptime(meta["creationTimestamp"], "%Y-%m-%dT%H:%M:%SZ"))
     except (KeyError, ValueError, TypeError):

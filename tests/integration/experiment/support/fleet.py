@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A fleet of pretended hosts on this machine: directories, reached by a connection that can be cut.
+"""A fleet of simulated hosts on this machine: directories, with a connection that can be cut.
 
 The role, the playbooks and the controller plugins are the real ones; the modules that act on targets are stand-ins.
-Whatever ansible-core runs pytest is the one under test.
+The ansible-core of the Python that runs pytest is the one under test.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ REAL = {"action": "steady_state.py"}  # the stand-in wraps it
 
 
 def build_tree(root: Path) -> None:
-    """A collection made of links into the checkout, with the stand-ins over it."""
+    """Create a collection of links into the checkout, in which stand-ins replace some plugins."""
     place = root / "ansible_collections/faultline/chaos"
     (place / "plugins").mkdir(parents=True)
     for name in ("galaxy.yml", "meta", "roles", "playbooks"):
@@ -63,7 +63,7 @@ class Result:
 
 
 class Fleet:
-    """Pretended hosts n1.. in the group web, and a host behind a closed port in the group away."""
+    """Simulated hosts n1.. in the group web, and a host behind a closed port in the group away."""
 
     def __init__(self, root: Path, tree: Path, hosts: int = 4) -> None:
         self.root, self.tree = root, tree
@@ -76,7 +76,7 @@ class Fleet:
             python.write_text(f'#!/bin/sh\nPRETEND_HOST={place} exec {sys.executable} "$@"\n')
             python.chmod(0o755)
             lines.append(f"n{number} ansible_connection=faultline.chaos.cuttable ansible_host=n{number}.example ansible_python_interpreter={python}")
-        # Where a host is follows from its name, as in many an inventory: whoever delegates to it talks to another one.
+        # The address of a host derives from its name, as in many inventories; a task delegated to it would reach another host.
         lines += ["[web:vars]", f"pretend_host={root}/{{{{ inventory_hostname }}}}"]
         lines += ["[away]", "gone ansible_host=127.0.0.1 ansible_port=1", "[all:vars]", "ansible_ssh_common_args=-o BatchMode=yes"]
         (root / "inventory.ini").write_text("\n".join(lines) + "\n")
@@ -99,7 +99,7 @@ class Fleet:
             "observe": {"window": "1s", "interval": "200ms", "settle": "1s"},
             "method": [step],
             "report": {"dir": str(self.reports)},
-            # Patient, because the machine of a test may be busy with others.
+            # Long limits, because the test machine may be busy.
             "safety": {"grace": "10m", "max_duration": "30m", **more.pop("safety", {})},
             **more,
         }
