@@ -27,8 +27,8 @@ class ActionModule(ActionBase):
         return result
 
     def cleanup(self, force: bool = False) -> None:
-        """Removing temporary files needs the host once more. When it is lost by then, what is known of the attack must stay the result:
-        ansible-core before 2.19 would report the error of the cleaning instead, as if the module had refused.
+        """Removes temporary files on the host. If its connection is lost, the result of the module must be kept:
+        ansible-core before 2.19 would replace it by the error of the cleanup, as if the module had failed.
         """
         try:
             super().cleanup(force)

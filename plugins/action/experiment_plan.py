@@ -29,11 +29,11 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._text import BAD, 
 
 
 class ActionModule(experiment_controller.ControllerAction):
-    """From a plan to a schedule, or to the reason why not. Touches no host."""
+    """Checks a plan and makes the schedule, or returns why it is refused. Connects to no host."""
 
     arguments = {
         "plan": {"type": "raw"},
-        # Where the hosts of the steps may be: in the play of this task, or in the inventory within --limit.
+        # The candidates for the steps: the hosts of this play, or of the inventory within --limit.
         "candidates": {"type": "str", "choices": ["play", "inventory"], "default": "play"},
     }
 
@@ -53,7 +53,7 @@ class ActionModule(experiment_controller.ControllerAction):
         run.save(state)
         numbered = list(enumerate(run.record["schedule"], 1))
         hosts = sorted({host for entry in run.record["schedule"] for host in entry["blast_radius"]["selected"]})
-        # One string instead of a list: every host that looks at this variable would walk through the list.
+        # One string instead of a list: Ansible would walk through the list for every host that reads this variable.
         return {
             "go": True,
             "state": str(state),
@@ -116,7 +116,7 @@ def _one_batch(task_vars: Mapping[str, Any]) -> Check:
 
 
 def _reports_can_be_written(directory: Any) -> Check:
-    """Before anything is attacked: the record must have a place."""
+    """Checks before any attack that the record can be written."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         usable, why = os.access(directory, os.W_OK | os.X_OK), "it is not writable"

@@ -20,7 +20,7 @@ Result = dict[str, Any]
 
 
 class ActionModule(controller.ControllerAction):
-    """Takes what a task found into the record of the run, and decides what comes next. One method per moment of a run."""
+    """Adds the results of a task to the record of the run and decides what comes next. Each moment of a run has a method."""
 
     arguments = {
         "state": {"type": "path", "required": True},
@@ -45,7 +45,7 @@ class ActionModule(controller.ControllerAction):
     def _results(self, hosts: list[str]) -> dict[str, Result]:
         return controller.registered(self.task_vars, hosts, self.given["results"])
 
-    # --- the moments, in their order ------------------------------------------------------------
+    # --- the moments, in order ------------------------------------------------------------------
 
     def _asking(self) -> Result:
         entry = self.run_of.entry_of(self.given["round"])

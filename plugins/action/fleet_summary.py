@@ -12,7 +12,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._text import BAD, 
 
 
 class ActionModule(controller.ControllerAction):
-    """Reads what a halt or an audit found on every host of the play, and prints it once."""
+    """Reads the results of a halt or an audit on all hosts of the play, and prints one summary."""
 
     arguments = {
         "subject": {"type": "str", "required": True, "choices": ["halt", "audit"]},

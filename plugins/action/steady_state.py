@@ -21,7 +21,7 @@ display = Display()
 
 
 class ActionModule(ActionBase):
-    """Options in, result out; see plugin_utils/_observation/steady_state.py for what happens in between."""
+    """Connects steady_state to Ansible; plugin_utils/_observation/steady_state.py does the work."""
 
     _requires_connection = False
     _supports_check_mode = True
@@ -41,7 +41,7 @@ class ActionModule(ActionBase):
             result.update(steady_state.frame(args.get("phase", "before"), str(error)), failed=True, msg=str(error))
             return result
         except steady_state.Orphaned:
-            os._exit(1)  # a result would wait for a reader for ever
+            os._exit(1)  # sending a result would block forever without a reader
         if not result["met"]:
             result.update(failed=True, msg=f"The steady state is not met {settings.phase} the attack. {result['reason']}")
         return result

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Reads the options that people write in plans, probes, tasks and filters. Every refusal names the option, its value and the fix."""
+"""Reads the options of plans, probes, tasks and filters. Every error names the option, its value and the fix."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _DEEPEST = 20
 
 
 def plain(path: str, value: t.Any, depth: int = 0) -> t.Any:
-    """The value in Python's own types, without the tags that Ansible puts on them; dates become text.
+    """The value in Python's own types, without Ansible's tags; dates become text.
 
-    Raises AttackError for what YAML does not have, for keys that are not text, and beyond 20 levels.
+    Errors: AttackError for types that YAML does not have, keys that are not text, and more than 20 levels.
     """
     if depth > _DEEPEST:
         raise AttackError(f"{path} is nested deeper than {_DEEPEST} levels")
@@ -61,7 +61,7 @@ class MissingOption(BadOption):
 
 
 def unknown_option(option: str, value: t.Any, name: str, known: Collection[str]) -> BadOption:
-    """The error for an option that does not exist, with the nearest name that does."""
+    """The error for an unknown option, with the closest known name."""
     hint = did_you_mean(name, known)
     return BadOption(option, value, f"there is no such option; {hint}{' ' if hint else ''}the options are {', '.join(sorted(set(known)))}")
 
@@ -69,13 +69,13 @@ def unknown_option(option: str, value: t.Any, name: str, known: Collection[str])
 class Options:
     """One mapping of options. Each method takes an option, checks it, and returns its value or the default.
 
-    There are two ways to refuse names that do not exist. A reader whose subclasses add options calls done() at its end, which refuses
-    what no method has taken; an empty YAML value counts as not given there. A reader that knows all names hands them in as `known`: they
-    are checked at once, an empty value is refused, and errors name options by their path (a.b.c).
+    Unknown names are refused in one of two ways. A reader whose subclasses add options calls done() at its end, which refuses the
+    options that no method has taken; an empty YAML value counts as not given there. A reader that knows all names passes them as
+    `known`: they are checked at once, an empty value is refused, and errors name options by their path (a.b.c).
     """
 
     def __init__(self, data: t.Any, where: str, known: Collection[str] | None = None, *, fix: str = "write a dictionary of options") -> None:
-        """where: what the option that holds this mapping is called in errors; empty for the options of a task."""
+        """where: the name of the option that holds this mapping, for errors; empty for the options of a task."""
         if not isinstance(data, Mapping):
             raise BadOption(where, data, fix if known is None else f"write a dictionary with the options {', '.join(sorted(known))}")
         self.where = where
@@ -101,7 +101,7 @@ class Options:
         return f"{self.where}.{name}" if self._by_path else f"{self.where}: {name}"
 
     def refusal(self, name: str, value: t.Any, fix: str) -> BadOption:
-        """An error about one option, to be raised by the caller."""
+        """The error for one option; the caller raises it."""
         return BadOption(self.label(name), value, fix)
 
     def has(self, name: str) -> bool:
@@ -109,7 +109,7 @@ class Options:
         return self._data.get(name) is not None
 
     def take(self, name: str, default: t.Any = None, fix: str = "it has no default") -> t.Any:
-        """The raw value, for options that no other method fits. Raises MissingOption when the default is REQUIRED."""
+        """The raw value, for options that no other method fits. Errors: MissingOption when the default is REQUIRED."""
         if not self._by_path:
             self._known.append(name)
         if self.has(name):
@@ -119,19 +119,19 @@ class Options:
         return default
 
     def done(self) -> None:
-        """Refuse the options that no method has taken. Their values are not shown: a misspelt password is a password."""
+        """Refuses the options that no method has taken. Their values are not shown: one may be a password under a misspelt name."""
         for name in self._data:
             if name not in self._known:
                 raise unknown_option(self.where or "options", str(name), str(name), self._known)
 
     def section(self, name: str, known: Collection[str] | None = None) -> Options:
-        """A dictionary inside of this one; empty when it is not given."""
+        """A nested dictionary; empty when it is not given."""
         return Options(self.take(name, {}), self.label(name), known)
 
     # --- text -----------------------------------------------------------------------------------
 
     def text(self, name: str, default: t.Any = None, fix: str = "write some text", most: int = 1024) -> t.Any:
-        """A line of text as it was written: not empty, no control characters."""
+        """A line of text, unchanged: not empty, no control characters."""
         value = self.take(name, default, fix)
         if value is default:
             return default
@@ -142,7 +142,7 @@ class Options:
         return plain_text(value)
 
     def line(self, name: str, default: t.Any = None, fix: str = "write one line of text", most: int = 200) -> t.Any:
-        """A line of text that is shown: printable, without spaces around it."""
+        """A line of text for display: printable, stripped of spaces."""
         value = self.text(name, default, fix, most)
         if value is default:
             return default
@@ -172,7 +172,7 @@ class Options:
         return [plain_text(word).strip() for word in words]
 
     def choice(self, name: str, choices: Sequence[str], default: t.Any = None) -> t.Any:
-        """One of a few words."""
+        """One of the choices."""
         fix = f"choose one of {', '.join(choices)}"
         value = self.take(name, default, fix)
         if value is not default and value not in choices:
@@ -181,7 +181,7 @@ class Options:
         return value
 
     def choices(self, name: str, choices: Sequence[str], default: Sequence[str], may_be_empty: bool = False) -> list[str]:
-        """Some of a few words, as a list."""
+        """Some of the choices, as a list."""
         fix = f"list {'any' if may_be_empty else 'one or more'} of {', '.join(choices)}"
         words = self.texts(name, default, fix, may_be_empty)
         for at, word in enumerate(words):
@@ -232,7 +232,7 @@ class Options:
         return value if value is None else _units.percent(self.label(name), value)
 
     def share(self, name: str) -> float | None:
-        """A percentage above 0, tidied; None when it is not given."""
+        """A percentage above 0, as an int where it is whole; None when it is not given."""
         value = self.percent(name)
         if value is not None and value <= 0:
             raise self.refusal(name, self._data[name], "write a percentage above 0, up to 100")
@@ -240,6 +240,6 @@ class Options:
 
 
 def host_names(where: str, hosts: t.Any) -> list[str]:
-    """The list of host names that a filter is given."""
+    """The list of host names that was passed to a filter."""
     names: list[str] = Options({"hosts": hosts}, where, ("hosts",)).texts("hosts", REQUIRED, "write a list of host names", may_be_empty=True)
     return names

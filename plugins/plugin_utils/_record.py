@@ -4,9 +4,9 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The words and the shape of a run record: verdicts, outcomes of targets, kinds of phases, and which targets are in trouble. Pure.
+"""The vocabulary of a run record: verdicts, outcomes of targets, kinds of phases; and which targets are in trouble. Pure.
 
-record.json says the same words, so they never change; a reader of an old or damaged record may meet others.
+These words are stored in record.json, so they never change. An old or damaged record may have other ones.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any
 
 Record = dict[str, Any]
 
-# The verdicts, the gravest first: a host that is not back outweighs everything that was learned.
+# The verdicts, the worst first: a host that was not reverted outweighs every other result.
 NOT_REVERTED, FAILED, REFUSED, ABORTED, DEVIATED, HELD = "not_reverted", "failed", "refused", "aborted", "deviated", "held"
 VERDICTS = (NOT_REVERTED, FAILED, REFUSED, ABORTED, DEVIATED, HELD)
 
-# The outcome of an attack on one target, and the same for people; the worst first.
+# The outcomes of an attack on one target, with their text for people; the worst first.
 STUCK, LEFT_TO_TIMER, NOT_INJECTED, REVERTED = "stuck", "left_to_timer", "not_injected", "reverted"
 OUTCOMES = {STUCK: "stuck", LEFT_TO_TIMER: "left to its timer", NOT_INJECTED: "not injected", REVERTED: "reverted"}
 
-# The kinds of phases, in their order.
+# The kinds of phases, in order.
 BEFORE, ATTACK, AFTER = "before", "attack", "after"
 
 # The formats of a report besides record.json.
@@ -37,12 +37,12 @@ def passed(verdict: str) -> bool:
 
 
 def in_trouble(target: Mapping[str, Any]) -> bool:
-    """Whether this run did not bring a target back."""
+    """Whether this run did not revert a target."""
     return target.get("outcome") in (LEFT_TO_TIMER, STUCK)
 
 
 def troubled(record: Record) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """Every (phase, target) that this run did not bring back. A host that was attacked in several rounds may come several times."""
+    """Every (phase, target) that this run did not revert. A host that was attacked in several rounds may appear several times."""
     for phase in record.get("phases") or []:
         for target in phase.get("hosts") or []:
             if in_trouble(target):
@@ -50,7 +50,7 @@ def troubled(record: Record) -> Iterator[tuple[Mapping[str, Any], Mapping[str, A
 
 
 def troubled_hosts(record: Record) -> dict[str, Mapping[str, Any]]:
-    """The hosts that this run did not bring back, each with its gravest entry: a stuck undo, or else the latest deadline."""
+    """The hosts that this run did not revert, with the worst entry of each: a stuck undo, else the latest deadline."""
     found: dict[str, Mapping[str, Any]] = {}
     for _phase, target in troubled(record):
         name = str(target["host"])

@@ -4,12 +4,12 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Samples of probes, and the tolerance that says when they are good enough and when they can no longer become so. Pure.
+"""Samples of probes, and the tolerance that decides whether they are good enough, and whether they still can be. Pure.
 
 Percentiles are nearest-rank: of n sorted values the p-th percentile is the one at rank ceil(p / 100 * n), always a value that was
 measured (definition 1 of R. J. Hyndman and Y. Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50, 1996).
-They are taken over the successful samples; the failed ones count in the success ratio. So "p95 is at most L" says the same as "at
-most n - ceil(0.95 n) of the successful samples took longer than L", which needs no sorting and can be judged ahead of time.
+They are taken over the successful samples; the failed ones count in the success ratio. So "p95 is at most L" is equivalent to "at
+most n - ceil(0.95 n) of the successful samples took longer than L", which needs no sorting and can be decided early.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Op
 from ansible_collections.faultline.chaos.plugins.plugin_utils._text import tidy
 
 PERCENTILES = (50, 95, 99)
-# The latencies of a result and of the report, in their order.
+# The latencies of a result and of the report, in order.
 LATENCIES = (*(f"p{percentile}" for percentile in PERCENTILES), "max")
 _ROUNDING = 1e-9
 
 
 def rank(percentile: int, count: int) -> int:
-    """The nearest rank, 1 to count, in whole numbers: no rounding error can move it."""
+    """The nearest rank, 1 to count, by integer arithmetic, so without rounding errors."""
     return max(1, -(-percentile * count // 100))
 
 
 def nearest_rank(ordered: Sequence[float], percentile: int) -> float | None:
-    """The percentile of sorted values; None of none."""
+    """The percentile of sorted values; None without values."""
     return ordered[rank(percentile, len(ordered)) - 1] if ordered else None
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample: when it began (seconds since 1970), whether it was good, how long it took (None when nothing was asked)."""
+    """One sample: its start (seconds since 1970), whether it was good, its duration in ms (None when the probe was not run)."""
 
     t: float
     ok: bool
@@ -51,25 +51,25 @@ class Sample:
     detail: str | None = None
 
     def slower_than(self, limit: float) -> bool:
-        """Whether it took longer than so many milliseconds."""
+        """Whether it took longer than limit, in ms."""
         return self.ms is not None and self.ms > limit
 
     def to_dict(self) -> dict[str, Any]:
-        """As in the result and in the record."""
+        """The form in the result and in the record."""
         ms = None if self.ms is None else round(self.ms, 3)
         return {"t": round(self.t, 3), "ok": self.ok, "ms": ms, "value": self.value, "detail": self.detail}
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """The least success ratio in percent, and the highest latency in ms per percentile."""
+    """The minimum success ratio in percent, and the maximum latency in ms per percentile."""
 
     success: float = 100.0
     latency: dict[int, float] = field(default_factory=dict)
 
     @classmethod
     def read(cls, options: Options) -> Tolerance:
-        """Take and check the tolerance section of a probe."""
+        """Reads and checks the tolerance section of a probe."""
         success = options.percent("success")
         latency = {}
         for percentile in PERCENTILES:
@@ -81,7 +81,7 @@ class Tolerance:
 
     @classmethod
     def of_result(cls, result: Mapping[str, Any]) -> Tolerance:
-        """The tolerance of a probe in a record: its numbers, or in a record of 0.1 and in a plan its text."""
+        """The tolerance of a probe in a record: from its numbers or, in a plan and in a record of version 0.1, from its text."""
         limits = result.get("limits")
         if isinstance(limits, Mapping):
             latency = {key: limits.get(f"p{key}_ms") for key in PERCENTILES}
@@ -95,26 +95,26 @@ class Tolerance:
         return cls(100.0 if success is None else success, {key: ms for key, ms in latency.items() if ms is not None})
 
     def texts(self) -> dict[str, str]:
-        """As in an experiment file, defaults included."""
+        """The form in an experiment file, with defaults."""
         return {"success": f"{self.success:g}%", **{f"p{key}": human(ms / 1000) for key, ms in self.latency.items()}}
 
     def limits(self) -> dict[str, float]:
-        """As numbers, with the unit in the key."""
+        """The limits as numbers, with the unit in the key."""
         return {"success_percent": tidy(self.success), **{f"p{key}_ms": tidy(round(ms, 6)) for key, ms in self.latency.items()}}
 
     def breached(self, latency_ms: Mapping[str, Any]) -> dict[str, float]:
-        """The latency limits in ms that measured percentiles exceed, by the name of the percentile."""
+        """The exceeded latency limits in ms, by the name of the percentile."""
         limits = {f"p{key}": limit for key, limit in self.latency.items()}
         return {name: limit for name, limit in limits.items() if isinstance(latency_ms.get(name), (int, float)) and latency_ms[name] > limit}
 
     def bad(self, latency_ms: Mapping[str, Any]) -> Callable[[Sample], bool]:
-        """What tells the samples of a window that count against it: failed ones and, when the window was too slow, slow ones."""
+        """A function that is true for the samples that count against the window: failed ones and, if the window was too slow, slow ones."""
         limit = min(self.breached(latency_ms).values(), default=math.inf)
         return lambda sample: not sample.ok or sample.slower_than(limit)
 
 
 def _number(parse: Callable[..., float], text: Any) -> float | None:
-    """A number from text; None for what the option reader of another version accepted."""
+    """A number from text; None for text that only the option reader of another version accepted."""
     try:
         return None if text is None else parse("tolerance", text)
     except BadOption:
@@ -122,7 +122,7 @@ def _number(parse: Callable[..., float], text: Any) -> float | None:
 
 
 class Score:
-    """Running counts over samples, enough to judge a tolerance at any moment without looking at them again."""
+    """Running counts over samples, from which the tolerance can be judged at any moment."""
 
     def __init__(self, tolerance: Tolerance) -> None:
         self.tolerance = tolerance
@@ -132,7 +132,7 @@ class Score:
         self._last_failure: str | None = None
 
     def add(self, sample: Sample, times: int = 1) -> None:
-        """Counts a sample in, or out with times=-1."""
+        """Adds a sample, or removes it with times=-1."""
         self.count += times
         if sample.ok:
             self.succeeded += times
@@ -150,7 +150,7 @@ class Score:
     def breach(self, to_come: int = 0) -> str | None:
         """Why the tolerance cannot be met, even if all samples still to come are good and fast; None when it can.
 
-        With nothing to come this is the verdict. Both limits only grow easier with every good sample, so the best case is enough.
+        With to_come=0 this is the verdict. Every good sample makes both limits easier to meet, so the best case decides.
         """
         total, good = self.count + to_come, self.succeeded + to_come
         if total == 0:

@@ -14,35 +14,35 @@ from collections.abc import Iterable
 
 from ansible_collections.faultline.chaos.plugins.module_utils._units import human
 
-# How a line for people is meant; an action plugin chooses the colour.
+# The moods of a line for people; an action plugin maps them to colours.
 GOOD, BAD, PLAIN = "good", "bad", "plain"
 _SHOWN = 5
 _LONGEST_ERROR = 200
 
 
 def plain_text(text: str) -> str:
-    """The same text as a str and nothing else.
+    """The text as a plain str.
 
-    What a task returned is a subclass of str until ansible-core 2.19, and so is every part of it. Libraries that compare types by their
-    names, as the functions of jmespath do, do not accept it as text.
+    Until ansible-core 2.19 the text in the result of a task is a subclass of str. Libraries that compare types by name, such as
+    the functions of jmespath, do not accept it.
     """
     return str.__str__(text)
 
 
 def listed(words: Iterable[str], shown: int = _SHOWN, separator: str = ", ") -> str:
-    """The first few words, and how many more there are."""
+    """The first few words, and the number of the rest."""
     words = list(words)
     more = f" and {len(words) - shown} more" if len(words) > shown else ""
     return separator.join(words[:shown]) + more
 
 
 def tidy(number: float) -> float:
-    """60 for 60.0, as people write it."""
+    """The number as an int if it is whole: 60 for 60.0."""
     return int(number) if float(number).is_integer() else number
 
 
 def error_words(error: BaseException, timeout: float) -> str:
-    """An exception of a network or a program in a few plain words; timeout is the time in seconds that it had."""
+    """An exception of the network or a program in a few words. timeout: its timeout in seconds."""
     reason = getattr(error, "reason", None)
     if isinstance(reason, BaseException):  # urllib wraps the cause
         return error_words(reason, timeout)

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Checks the options of a step against the documentation of its attack, on the controller, before a host is touched."""
+"""Checks the options of a step against the documentation of its attack, on the controller, before any host is touched."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import OPTION, ROLE_OPTIONS, Plan, magnitudes
 from ansible_collections.faultline.chaos.plugins.plugin_utils._options import unknown_option
 
-# What makes a module an attack: it takes the options that bring it to an end.
+# The options that every attack has; a module without one of them is not an attack.
 _NEEDED = ("state", "id", "run_id", "duration")
 
 
 def check_attacks(plan: Plan) -> None:
-    """Refuse a plan that names a module which is no attack, or options that it does not take. Raises AttackError."""
+    """Refuses a plan that names a module that is not an attack, or options that the attack does not have. Errors: AttackError."""
     for at, step in enumerate(plan["method"]):
         path = f"{OPTION}.method[{at}]"
         spec = _spec(f"{path}.attack", step["attack"])
@@ -40,7 +40,7 @@ def check_attacks(plan: Plan) -> None:
 
 
 def _refuse_both_names(path: str, step: dict[str, Any], spec: dict[str, Any]) -> None:
-    """Raises AttackError for an option beside one of its other names: Ansible takes the value of the last alias."""
+    """Refuses an option that is given together with an alias of it, since Ansible silently uses the last alias. Errors: AttackError."""
     given = {**step["with"], **step["ramp"]}
     for option, entry in spec.items():
         names = [name for name in (option, *entry.get("aliases", ())) if name in given]

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""What the action plugins of an experiment need from Ansible: the variables of hosts, the results of a task, who runs this."""
+"""What the action plugins of an experiment read from Ansible: the variables of hosts, the results of a task, the user and the controller."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ display = Display()
 
 
 class ControllerAction(ActionBase):
-    """An action that works on the controller alone. Whatever goes wrong becomes a result, so that failed_when can catch it.
+    """An action that runs on the controller only. Every error becomes a failed result, which failed_when can override.
 
-    (An error that leaves an action plugin passes by failed_when, and a run_once task that fails takes hosts out of the play.)
+    failed_when does not see an exception that leaves an action plugin, and a run_once task that fails removes hosts from the play.
     """
 
     _requires_connection = False
@@ -62,10 +62,10 @@ class ControllerAction(ActionBase):
 
     @abstractmethod
     def work(self, given: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Result:
-        """What the action is for: its result. May raise."""
+        """Does the work of the action and returns its result. May raise."""
 
     def say(self, line: str, mood: str = PLAIN) -> None:
-        """A line for people, whatever callback shows the tasks."""
+        """Prints a line, with every stdout callback."""
         display.display(line, color=_COLORS[mood])
 
     def warn(self, text: str | None) -> None:
@@ -78,9 +78,9 @@ class ControllerAction(ActionBase):
 
 
 def registered(task_vars: Mapping[str, Any], hosts: Iterable[str], name: str) -> dict[str, Result]:
-    """What a task with register: name found on each of these hosts; hosts that it did not run on are left out.
+    """The results that a task registered under this name, by host. Hosts on which it did not run are left out.
 
-    A result is not plain data: since ansible-core 2.19 it holds the exception that failed_when suppressed.
+    They are cleaned, for a raw result is not plain data: since ansible-core 2.19 it holds the exception that failed_when suppressed.
     """
     hostvars = task_vars["hostvars"]
     found = {}
@@ -92,15 +92,15 @@ def registered(task_vars: Mapping[str, Any], hosts: Iterable[str], name: str) ->
 
 
 def lost_hosts(task: Any) -> set[str]:
-    """The hosts that failed or became unreachable before this task, in whichever play. The task must come from an include.
+    """The hosts that failed or became unreachable before this task, in any play. The task must come from an include.
 
-    ansible_play_hosts is made of the same list, but says nothing of hosts that are not in this play.
+    Ansible computes ansible_play_hosts from the same list, but leaves out hosts that are not in this play.
     """
     return set(getattr(task.play, "_removed_hosts", ()))
 
 
 def connection_variables(task_vars: Mapping[str, Any], host: str, local: bool = False) -> dict[str, Any]:
-    """The variables that say where a host is. local: the play itself says connection: local."""
+    """The variables that locate a host. local: the play has connection: local."""
     hostvars = task_vars["hostvars"]
     raw = hostvars.raw_get(host) if host in hostvars else {}
     found = {name: raw[name] for name in _CONNECTION if raw.get(name) is not None}
@@ -109,14 +109,14 @@ def connection_variables(task_vars: Mapping[str, Any], host: str, local: bool = 
             try:
                 found[name] = hostvars[host][name]
             except AnsibleError:
-                pass  # Ansible will say so when it connects
+                pass  # Ansible reports it when it connects
     if local:
         found.setdefault("ansible_connection", "local")
     return found
 
 
 def who_runs_this(task_vars: Mapping[str, Any]) -> dict[str, Any]:
-    """The controller, for the record."""
+    """The controller and its user, for the record."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
@@ -130,7 +130,7 @@ def who_runs_this(task_vars: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def collection_version() -> str:
-    """From the manifest of an installed collection, or the galaxy.yml of a checkout."""
+    """The version in the manifest of an installed collection, or in the galaxy.yml of a checkout."""
     try:
         return str(json.loads((_COLLECTION_ROOT / "MANIFEST.json").read_text(encoding="utf-8"))["collection_info"]["version"])
     except (OSError, ValueError, KeyError):
@@ -143,10 +143,10 @@ def collection_version() -> str:
 
 
 def temporary_directory() -> Path:
-    """The private directory of this ansible-playbook, removed when it ends."""
+    """The private temporary directory of this ansible-playbook process, which Ansible removes at its end."""
     return Path(C.DEFAULT_LOCAL_TMP)
 
 
 def report_directory(text: str) -> Path:
-    """A relative path is below the directory that ansible-playbook was started in."""
+    """The absolute path. A relative one starts at the working directory of ansible-playbook."""
     return Path.cwd() / Path(text).expanduser()

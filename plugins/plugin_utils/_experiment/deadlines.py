@@ -4,14 +4,14 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""When the timer of a target reverts it, as far as the controller knows. Pure.
+"""The deadline of the dead-man timer of each target, as far as the controller knows it. Pure.
 
-Without a lease the target says it when it is attacked. A lease is renewed while the steady state is watched:
+Without a lease it is the deadline that the attack returned. A lease is renewed while the steady state is watched:
 
-- Before the watch, and for a target whose lease was never renewed, it is what the target said.
-- During the watch it is the end of the duration, which no renewal passes. A run that is killed leaves its record as it is then,
-  and a time that may be past would call a target safe that is not. The same holds when the watch ends without a result.
-- After the watch it is what the last successful renewal set.
+- Before the watch, and for a target whose lease was never renewed, it is the deadline that the attack returned.
+- During the watch it is the end of the duration, which no renewal exceeds. A run that is killed leaves its record in this state,
+  and an earlier deadline could have passed while the target is still attacked. The same holds when the watch ends without a result.
+- After the watch it is the deadline that the last successful renewal set.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from typing import Any
 from ansible_collections.faultline.chaos.plugins.module_utils._contract import iso
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.round_kinds import ON_HOST
 
-_SAID = "deadlines_said"  # in the entry of the schedule, during the watch
+_SAID = "deadlines_said"  # key in the entry of the schedule during the watch: the deadlines that the attack returned
 
 
 def latest(entry: Mapping[str, Any], when: datetime) -> str:
-    """For a target that gave no answer: the latest time at which its timer reverts it, if it was attacked before when and never renewed."""
+    """The latest deadline of a target that did not answer: it was attacked before `when`, and its lease was never renewed."""
     return _after(when, entry["told"].get("lease", entry["deadman_s"]))
 
 
 def watch_begins(entry: dict[str, Any], targets: Iterable[dict[str, Any]], when: datetime) -> None:
-    """All targets of a round of the schedule were attacked before when. Moves their deadlines if the watch renews leases."""
+    """Sets the deadlines during the watch, if it renews leases. All targets of the round were attacked before `when`."""
     if not entry["told"].get("lease"):
         return
     entry[_SAID] = {target["host"]: target["deadline"] for target in targets}
@@ -41,13 +41,13 @@ def watch_begins(entry: dict[str, Any], targets: Iterable[dict[str, Any]], when:
 
 
 def watch_ended(entry: dict[str, Any], targets: Iterable[dict[str, Any]], steady: Mapping[str, Any]) -> None:
-    """Takes the result of the watch. One that was skipped renewed nothing."""
+    """Sets the deadlines after the watch, from its result. A skipped watch renewed nothing."""
     said = entry.pop(_SAID, None)
     renewed = {} if steady.get("skipped") else steady.get("lease_deadlines")
     if said is None or renewed is None:
         return
     for target in targets:
-        places = [target["host"]] if entry["lease"] == ON_HOST else list(renewed)  # a cluster is the only place of its round
+        places = [target["host"]] if entry["lease"] == ON_HOST else list(renewed)  # a round on a cluster has one place, the cluster
         answers = [renewed[place][target["id"]] for place in places if target["id"] in renewed.get(place, {})]
         target["deadline"] = max(answers, default=said[target["host"]])
 

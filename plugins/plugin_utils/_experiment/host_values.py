@@ -4,10 +4,10 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Refuses a plan whose steps say something else on another host.
+"""Refuses a plan whose steps have other values on another host.
 
-A plan is evaluated once, on the first host of the play, and what it says there goes to every target. A template such as
-{{ inventory_hostname }} would give all targets the value of that one host, and nobody would see it.
+A plan is templated once, on the first host of the play, and every target gets these values. A template such as
+{{ inventory_hostname }} would silently give all targets the value of that one host.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Template = Callable[[Any, Mapping[str, Any]], Any]
 
 
 def refuse_host_values(task_vars: Mapping[str, Any], hosts: Collection[str], template: Template) -> None:
-    """Evaluate the steps as each of these hosts would. Raises BadOption for the first one that differs."""
+    """Templates the steps with the variables of each of these hosts. Errors: BadOption for the first value that differs."""
     raw = task_vars.get(OPTION)
     here = str(task_vars["inventory_hostname"])
     if raw is None or next(_templates(raw), None) is None:
@@ -39,10 +39,10 @@ def refuse_host_values(task_vars: Mapping[str, Any], hosts: Collection[str], tem
     names = _names(raw, task_vars)
     known = _options(template, raw, task_vars)
     if known != _options(template, raw, task_vars):
-        return  # a lookup or a random number, which is another one every time
+        return  # a lookup or a random number, which changes with every evaluation
     for host, variables in _variables(task_vars, here, hosts):
         if names is not None and all(variables.get(name) == task_vars.get(name) for name in names):
-            continue  # nothing that the plan uses is different there
+            continue  # all variables that the plan uses are equal there
         found = _options(template, raw, variables)
         for path, value in found.items():
             if path in known and known[path] != value:
@@ -51,7 +51,7 @@ def refuse_host_values(task_vars: Mapping[str, Any], hosts: Collection[str], tem
 
 
 def _variables(task_vars: Mapping[str, Any], here: str, hosts: Collection[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The variables of a task on each host: those of this task, with that host's own where they come from the inventory."""
+    """(host, variables) for each other host: the variables of this task, with the host's own where they come from the inventory."""
     hostvars = task_vars["hostvars"]
     own = hostvars.raw_get(here)
     shared = {name: value for name, value in task_vars.items() if name not in own or value is not own[name] and value != own[name]}
@@ -61,7 +61,7 @@ def _variables(task_vars: Mapping[str, Any], here: str, hosts: Collection[str]) 
 
 
 def _options(template: Template, raw: Any, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Path and value of everything that a step says; none where it cannot be evaluated, which another check will say."""
+    """Every value of the steps by its path. Empty when the plan cannot be templated: another check reports that."""
     try:
         plan = plain(OPTION, template(raw, variables))
         found = {}
@@ -76,7 +76,7 @@ def _options(template: Template, raw: Any, variables: Mapping[str, Any]) -> dict
 
 
 def _names(raw: Any, variables: Mapping[str, Any]) -> set[str] | None:
-    """Every word of the templates, and of those of the variables among them; None when a template can name variables by itself."""
+    """Every word of the templates and, recursively, of the variables that they name; None when a template can compute names (`vars`)."""
     found: set[str] = set()
     ahead = [raw]
     while ahead:

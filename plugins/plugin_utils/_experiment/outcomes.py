@@ -4,10 +4,10 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""What became of each target, read from the results of the attack and of the revert. Pure.
+"""The outcome of each target, from the results of the attack and of the revert. Pure.
 
 When in doubt a target counts as attacked: a host that answered neither task is left to its timer, which is armed before
-anything is injected. Only an SSH connection that never came about proves that nothing reached the host.
+the injection. Only an SSH connection that failed to open proves that nothing reached the host.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def is_active(result: TaskResult) -> bool:
 
 
 def is_planned(result: TaskResult) -> bool:
-    """The answer of an attack in check mode."""
+    """Whether an attack succeeded in check mode."""
     return result.get("status") in ("planned", "active")
 
 
 def problem(result: TaskResult) -> str:
-    """Why a task did not do its work, in one line."""
+    """Why a task failed, in one line."""
     text = str(result.get("msg") or result.get("module_stderr") or result.get("exception") or "no answer")
     line = " ".join(text.split())
     line = line.removeprefix("Task failed: ")
@@ -48,12 +48,12 @@ def may_be_injected(attack: TaskResult) -> bool:
         return True
     if attack.get("unreachable"):
         return not _NEVER_CONNECTED.search(str(attack.get("msg")))
-    # An attack on pods that failed half-way says so: what it took is not brought back by its undo.
+    # injected: an attack on pods failed half-way. Its undo does not restore what it already removed.
     return bool(attack.get("stuck")) or attack.get("injected") is True or "module_stderr" in attack or "exception" in attack or not attack
 
 
 def host_entry(host: str, attack: TaskResult, attack_id: str, deadline: str) -> dict[str, Any]:
-    """A target after the attack and before the revert; deadline is the latest that the timer can be set to."""
+    """The entry of a target after the attack and before the revert. deadline: the latest possible one, for an attack that returned none."""
     active = is_active(attack)
     diff = attack.get("diff")
     return {
@@ -72,7 +72,7 @@ def host_entry(host: str, attack: TaskResult, attack_id: str, deadline: str) -> 
 
 
 def after_revert(entry: dict[str, Any], revert: TaskResult) -> None:
-    """Bring the outcome up to date with what the revert found."""
+    """Updates the outcome from the result of the revert."""
     if revert.get("skipped"):
         return
     entry["notes"] += [f"kept as somebody else left it: {each}" for each in revert.get("drifted") or []]
@@ -81,8 +81,8 @@ def after_revert(entry: dict[str, Any], revert: TaskResult) -> None:
         entry["outcome"] = STUCK
         entry["error"] = "; ".join(f"{one.get('id')}: {one.get('reason')}" for one in stuck if isinstance(one, Mapping)) or problem(revert)
     elif revert.get("clean") is True and not revert.get("failed"):
-        # Nothing found where the attack was active: it ended by itself, or by somebody else. Only an attack that was active said how it is armed,
-        # and one that failed half-way what it did.
+        # A revert that has nothing to undo after an active attack: it expired, or another process reverted it. Only an active attack
+        # returns its deadman, and only one that failed half-way returns an effect without it.
         entry["outcome"] = REVERTED if revert.get("reverted") or entry["deadman"] or entry["effect"] else NOT_INJECTED
         if entry["deadman"] and entry["error"]:
             entry["notes"].append(f"reverted at the second attempt; at the first: {entry['error']}")
@@ -93,5 +93,5 @@ def after_revert(entry: dict[str, Any], revert: TaskResult) -> None:
 
 
 def found_nothing(revert: TaskResult) -> bool:
-    """Whether a revert worked and there was nothing to do for it."""
+    """Whether a revert succeeded and had nothing to undo."""
     return revert.get("clean") is True and not any(revert.get(word) for word in ("failed", "reverted", "drifted", "skipped"))

@@ -22,13 +22,13 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._text import tidy
 
 Plan = dict[str, Any]
 OPTION = "experiment_plan"
-# What the role itself hands to every attack.
+# The options that the role passes to every attack, so a step must not have them.
 ROLE_OPTIONS = ("state", "id", "run_id", "duration", "max_duration", "lease")
 MOST_STEPS = MOST_VALUES = 50
 MOST_HOSTS = 100_000
 SHORTEST_LEASE = 5.0
 
-# The options of each level. meta/argument_specs.yml of the role says the same; a unit test compares the two.
+# The options of each level, the same as in meta/argument_specs.yml of the role; a unit test compares the two.
 KNOWN = {
     "": ("title", "description", "hypothesis", "tags", "steady_state", "observe", "method", "safety", "report"),
     "observe": ("window", "interval", "settle"),
@@ -42,12 +42,12 @@ KNOWN = {
 }  # fmt: skip
 
 _ATTACK = re.compile(r"^[a-z][a-z0-9_]*(?:(?:\.[a-z][a-z0-9_]*){2,})?\Z")
-# ansible-core before 2.19 takes such a plan for one that is not there.
+# For ansible-core before 2.19, which treats a plan with such a template as undefined.
 _GIVEN = "If you pass one, a template in it uses a variable that does not exist, or that only hosts have: a plan is the same for every host."
 
 
 def normalise(plan: Any) -> Plan:
-    """The complete plan. The first thing wrong with it is raised as an AttackError that names the option by its path."""
+    """The complete plan. Errors: AttackError for the first wrong option, named by its path."""
     if plan is None or plan == {}:
         raise AttackError(f"{OPTION} is required: pass a plan, for example -e @plan.yml (see ansible-doc -t role {COLLECTION}.experiment). {_GIVEN}")
     top = Options(plain(OPTION, plan), OPTION, KNOWN[""])
@@ -74,14 +74,14 @@ def normalise(plan: Any) -> Plan:
 
 
 def planned_seconds(plan: Plan) -> float:
-    """How long the experiment takes at least: both measurements, every attack, every pause."""
+    """The minimum duration of the experiment: both measurements, every attack, every pause."""
     attacks: float = sum((step["duration"] + step["pause"]) * len(magnitudes(step)) for step in plan["method"])
     window: float = plan["observe"]["window"]
     return attacks + 2 * window
 
 
 def magnitudes(step: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """The rounds of a step: (label, options) with the value of the ramp filled in."""
+    """The rounds of a step as (label, options), with the values of the ramp filled in."""
     options = step["with"]
     if not step["ramp"]:
         return [("", dict(options))]
@@ -90,7 +90,7 @@ def magnitudes(step: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _seconds(options: Options, name: str, default: Any, minimum: float, maximum: float, fix: str = "write a duration such as 30s") -> float:
-    """A duration in seconds, tidied: the plan is shown to people."""
+    """A duration in seconds, without a needless ".0", since the plan is shown in reports."""
     return tidy(options.duration(name, default, minimum, maximum, fix))
 
 
@@ -163,7 +163,7 @@ def _step(path: str, value: Any, grace: float) -> dict[str, Any]:
 
 
 def read_select(level: Options) -> dict[str, Any]:
-    """How many hosts, and by which seed."""
+    """The number of hosts to select, and the seed."""
     count, percent = level.whole("count", 1, MOST_HOSTS), level.share("percent")
     if count is not None and percent is not None:
         raise BadOption(level.where, level.data, "write count or percent, not both")

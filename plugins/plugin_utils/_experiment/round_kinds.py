@@ -4,9 +4,9 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The kinds of rounds: which tasks of the role make one, what reverts it, who keeps its lease. Pure.
+"""The kinds of rounds: the tasks of the role that run one, the module that reverts it, where its lease is renewed. Pure.
 
-Everything else of a run is the same for all of them and asks no attack what it is.
+All other code of a run is the same for every kind of attack.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 COLLECTION = "faultline.chaos"
 ON_HOST, BY_CONTROLLER = "host", "controller"
-# The connection options of attacks on clusters, with their aliases; their revert needs the same. A unit test compares them with the modules.
+# The connection options of attacks on clusters, with their aliases; their revert needs the same ones. A unit test compares them with the modules.
 CONNECTION = (
     "kubeconfig", "context", "host", "api_key", "ca_cert", "ssl_ca_cert", "client_cert", "cert_file", "client_key", "key_file",
     "validate_certs", "verify_ssl", "proxy", "no_proxy", "username", "password", "impersonate_user", "impersonate_groups",
@@ -26,25 +26,25 @@ CONNECTION = (
 
 @dataclass(frozen=True)
 class RoundKind:
-    """Data of the role, chosen by the name of the attack."""
+    """What the role does differently for this kind of attack."""
 
     tasks: str
     sweep: str  # the tasks of a second revert
     revert: str
-    #: Where leases are renewed; None for attacks whose lease nobody could renew.
+    #: Where leases are renewed; None for attacks whose lease cannot be renewed.
     lease: str | None = ON_HOST
-    #: Whether the attack is asked in check mode before anything is attacked: what it needs is not on the host, so that only asking tells.
+    #: Whether the attack runs in check mode before anything is attacked: what it needs is not on the host, so no other check finds it missing.
     tried: bool = False
 
     def reverting(self, run_id: str, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The module that reverts the attacks of a run made with these options, and its own options."""
+        """The module that reverts the attacks that the run made with these options, and the options of that module."""
         return {"module": self.revert, "options": {"run_id": run_id}}
 
 
 class ClusterKind(RoundKind):
-    """Attacks on a cluster, made by a host that has access to it. Their journals are in the cluster.
+    """Attacks on a cluster, run by a host that has access to it. Their journals are in the cluster.
 
-    Where, the attack says when it is asked: credentials that may look at one namespace only find them by it (see Run.tried).
+    The check-mode result names the namespace of the journal. Credentials for a single namespace need it for the revert (see Run.tried).
     """
 
     def reverting(self, run_id: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,13 +53,13 @@ class ClusterKind(RoundKind):
 
 
 HOST = RoundKind("round.yml", "sweep.yml", f"{COLLECTION}.revert")
-# Nobody can renew the lease of a host that is away.
+# The lease of a host that is down cannot be renewed.
 POWER = RoundKind("round_power.yml", "sweep.yml", f"{COLLECTION}.revert", lease=None)
 CLUSTER = ClusterKind("round_cluster.yml", "sweep_cluster.yml", f"{COLLECTION}.k8s_revert", lease=BY_CONTROLLER, tried=True)
 
 
 def kind_of(attack: str) -> RoundKind:
-    """By the full name of an attack. Those on clusters begin with k8s_, whoever wrote them."""
+    """The kind of an attack, by its full name. Attacks on clusters begin with k8s_, in every collection."""
     if attack == f"{COLLECTION}.host_power":
         return POWER
     return CLUSTER if attack.rpartition(".")[2].startswith("k8s_") else HOST

@@ -4,12 +4,11 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""One run of an experiment: its state, what each step decides, and its record on disk after every step.
+"""One run of an experiment: its state, the decisions of each step, and its record on disk after every step.
 
-The record is the state. While the run lasts it also holds `directory`, `schedule` (the rounds) and `stop` (why no further
-round begins). The state is private to this ansible-playbook, in its own temporary directory, which goes with it; the copy
-for people, without secrets, is in the report directory. A run that is killed leaves a copy that says so, with every host
-that was under attack left to its timer.
+The record is the state. During the run it also holds `directory`, `schedule` (the rounds) and `stop` (why no further round
+begins). The state file is in the private temporary directory of this ansible-playbook and is removed with it. A copy without
+secrets is in the report directory. The copy of a run that was killed says so and lists every attacked host as left to its timer.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.verdic
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.write import ReportError, write_atomically, write_reports
 from ansible_collections.faultline.chaos.plugins.plugin_utils._text import listed
 
-NOTHING_TO_UNDO = "nothing to undo"  # the undo_text of attacks on clusters that only take something away
+NOTHING_TO_UNDO = "nothing to undo"  # the undo_text of attacks on clusters that only delete or evict
 _SHORTEST_WINDOW = 1.0
 _INTERNAL = ("directory", "schedule", "stop")
 _KILLED = "The run ended before its end: ansible-playbook was stopped or killed. The timers on the hosts revert what was injected."
@@ -49,7 +48,7 @@ def parse(text: str) -> datetime:
 
 
 class Run:
-    """A run. Its methods take the time and the results of the tasks, and change the record."""
+    """A run. Its methods take the time and the results of the tasks, and update the record."""
 
     def __init__(self, record: _record.Record) -> None:
         self.record = record
@@ -68,7 +67,7 @@ class Run:
         controller: Mapping[str, Any],
         when: datetime,
     ) -> Run:
-        """A new run. Without a directory, in check mode, nothing is kept for people."""
+        """A new run. Without a directory (in check mode) no copy is published."""
         record = {
             "version": 1,
             "run_id": run_id,
@@ -98,13 +97,13 @@ class Run:
         return cls(json.loads(state.read_text(encoding="utf-8")))
 
     def save(self, state: Path) -> None:
-        """Keep the state; only this user may read it."""
+        """Writes the state to a file that only this user can read."""
         troubled = _record.troubled_hosts(self.record)
         self.record["left_to_timer"] = [{"host": host, "deadline": entry["deadline"]} for host, entry in sorted(troubled.items())]
         write_atomically(state, json.dumps(self.record))
 
     def publish(self, formats: Iterable[str] = ()) -> tuple[dict[str, str], str | None]:
-        """Write the copy for people: (paths, warning). A full disk there must not keep a host from being reverted."""
+        """Writes the copy and the reports; returns (paths, warning). An error is only a warning, so that a full disk prevents no revert."""
         if not self.record["directory"]:
             return {}, None
         try:
@@ -115,7 +114,7 @@ class Run:
             return {}, f"The record of this run cannot be written to {self.record['directory']}: {error}"
 
     def final(self) -> dict[str, Any]:
-        """The record without what only the run itself needs."""
+        """The record without the internal keys of the run."""
         return {key: value for key, value in self.record.items() if key not in _INTERNAL}
 
     # --- what the steps decide ------------------------------------------------------------------
@@ -134,7 +133,7 @@ class Run:
         return [phase for phase in self.record["phases"] if phase["kind"] == _record.ATTACK]
 
     def stop(self, verdict: str, reason: str) -> None:
-        """No further round. The first reason stays."""
+        """Begins no further round. The first verdict and reason are kept."""
         if not self.stopped:
             self.record["stop"] = {"verdict": verdict, "reason": reason}
 
@@ -146,7 +145,7 @@ class Run:
             self.stop(_record.REFUSED, f"Nothing was attacked: the steady state did not hold before. {steady.get('reason') or ''}".strip())
 
     def recovery(self, steady: Mapping[str, Any], when: datetime) -> list[dict[str, Any]]:
-        """Takes the last measurement; what a second revert should reach: {round, hosts, tasks}, one for each way of reverting."""
+        """Records the last measurement. Returns what a second revert must reach: one {round, hosts, tasks} for each set of revert options."""
         if not steady.get("skipped"):
             self._append(_record.AFTER, "Recovery", steady, when)
             if not _measured(steady):
@@ -168,14 +167,14 @@ class Run:
         self.record["phases"].append({"kind": kind, "name": name, "started": began, "ended": steady.get("ended") or iso(when), "steady_state": result})
 
     def check_progress(self) -> None:
-        """A step whose record is missing, because its task broke, ends the run: nothing is attacked on a guess."""
+        """Ends the run when the record of a step is missing because its task failed."""
         if not self.record["phases"]:
             self.stop(_record.FAILED, "The baseline was not recorded.")
         elif self.attacks and not self.attacks[-1]["ended"]:
             self.stop(_record.FAILED, f"The end of {_label(self.attacks[-1])} was not recorded.")
 
     def pause(self, number: int, when: datetime) -> float:
-        """Seconds to wait before a round, by the pause of the one before it."""
+        """Seconds to wait before a round: the rest of the pause after the previous one."""
         if self.stopped or number < 2 or not self.attacks:
             return 0.0
         wanted = float(self.record["schedule"][number - 2]["pause_s"])
@@ -183,7 +182,7 @@ class Run:
         return max(0.0, wanted - (when - since).total_seconds())
 
     def begin_round(self, number: int, when: datetime) -> dict[str, Any] | None:
-        """The round, or None when none may begin any more."""
+        """Begins a round and returns its entry of the schedule, or None when no further round may begin."""
         entry = self.entry_of(number)
         self._time_left(entry, when)
         if self.stopped:
@@ -193,7 +192,7 @@ class Run:
         phase["attack"] = entry["attack"].removeprefix("faultline.chaos.")
         phase["revert"] = entry["revert"]["module"].removeprefix("faultline.chaos.")
         phase.update(kind=_record.ATTACK, started=iso(when), ended=None, injected=None, reverted=None, steady_state=None)
-        # Until the hosts have answered, each of them may be under attack.
+        # Until a host answers, it may be under attack.
         phase["hosts"] = [outcomes.host_entry(host, {}, entry["id"], deadline) for host in entry["blast_radius"]["selected"]]
         self.record["phases"].append(phase)
         return entry
@@ -213,7 +212,7 @@ class Run:
             self.stop(_record.ABORTED, f"Stopped before {_label(entry)}: {detail}.")
 
     def injected(self, results: Mapping[str, Mapping[str, Any]], when: datetime) -> float:
-        """Takes the answers of the attack. Seconds to observe for; 0 when the round is to be reverted at once."""
+        """Records the results of the attack. Returns the seconds to observe for; 0 when the round must be reverted at once."""
         phase = self.attacks[-1]
         entry = self.entry(phase)
         began = parse(phase["started"])
@@ -225,7 +224,7 @@ class Run:
         if failed:
             self.stop(_record.ABORTED, f"{_label(entry)} reached {len(selected) - len(failed)} of {len(selected)} hosts. {listed(failed, 3, '; ')}.")
             return 0.0
-        # The first host has been under attack since shortly after the round began: do not measure beyond its timer.
+        # The first host was attacked shortly after the round began: do not measure beyond its timer.
         spent = (when - began).total_seconds()
         first = entry["told"].get("lease", entry["deadman_s"])
         if spent >= first - _SHORTEST_WINDOW:
@@ -237,7 +236,7 @@ class Run:
         return window
 
     def reverted(self, results: Mapping[str, Mapping[str, Any]], steady: Mapping[str, Any], when: datetime) -> None:
-        """Takes the answers of the revert and what was observed before it."""
+        """Records the results of the revert and of the watch before it."""
         phase = self.attacks[-1]
         over = self._over_before_time(phase, results, when)
         watch_ended(self.entry(phase), phase["hosts"], steady)
@@ -257,7 +256,7 @@ class Run:
             self.stop(_record.NOT_REVERTED, f"{_label(phase)} could not be reverted everywhere.")
 
     def _over_before_time(self, phase: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], when: datetime) -> list[str]:
-        """Hosts on which nothing was left to revert though no timer was due yet: what was observed there was no attack, or half of one."""
+        """Hosts with nothing left to revert before any timer was due: there the attack was missing for all or part of the watch."""
         entry = self.entry(phase)
         due = parse(phase["started"]) + timedelta(seconds=entry["deadman_s"])
         kind = kind_of(entry["attack"])
@@ -280,7 +279,7 @@ class Run:
             self.stop(_record.DEVIATED, f"{_label(phase)} broke the steady state. {steady.get('reason') or ''}".strip())
 
     def swept(self, number: int, results: Mapping[str, Mapping[str, Any]]) -> None:
-        """Takes the answers of the second revert, which was that of a round and of all that are reverted in the same way."""
+        """Records the results of the second revert, for this round and all rounds with the same revert options."""
         for phase in self.attacks:
             if self.entry(phase)["revert"] != self.entry_of(number)["revert"]:
                 continue
@@ -298,7 +297,7 @@ class Run:
         self.record["ended"] = iso(when)
 
     def tried(self, number: int, results: Mapping[str, Mapping[str, Any]]) -> None:
-        """Takes what the attack of a round would do, asked before anything is attacked."""
+        """Records the check-mode results of the attack of a round, from before the first attack."""
         entry = self.entry_of(number)
         for host in entry["blast_radius"]["selected"]:
             result = results.get(host) or {}
@@ -310,15 +309,15 @@ class Run:
                 self.stop(_record.REFUSED, f"Nothing was attacked: {_label(entry)} would be refused{where}: {outcomes.problem(result)}.")
 
     def entry_of(self, number: int) -> dict[str, Any]:
-        """A round of the schedule, which begins with 1."""
+        """A round of the schedule by its number, from 1."""
         found: dict[str, Any] = self.record["schedule"][number - 1]
         return found
 
     def entry(self, phase: Mapping[str, Any]) -> dict[str, Any]:
-        """What the schedule says about an attack."""
+        """The entry of the schedule for an attack phase of the record."""
         return next(entry for entry in self.record["schedule"] if (entry["step"], entry["round"]) == (phase["step"], phase["round"]))
 
-    # --- for people -----------------------------------------------------------------------------
+    # --- shown to people ------------------------------------------------------------------------
 
     def headline(self) -> str:
         rounds = len(self.record["schedule"])
@@ -326,7 +325,7 @@ class Run:
 
 
 def _measured(steady: Mapping[str, Any]) -> bool:
-    """Whether a steady_state task measured, whatever it found."""
+    """Whether a steady_state task measured, whatever its result."""
     return "met" in steady and not steady.get("error")
 
 
@@ -335,9 +334,9 @@ def _nothing_left_on_host(one: Mapping[str, Any], hosts: Iterable[Mapping[str, A
 
 
 def _nothing_left_in_cluster(one: Mapping[str, Any], hosts: Iterable[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether the journal of an attack that has something to undo was gone. A journal that was there is in reverted or in already_gone.
+    """Whether the journal of an attack that has an undo was missing. A revert lists a journal that existed in reverted or already_gone.
 
-    A host without undo_text found the attack active, made by another one, so it may have been faster than that with the revert.
+    A host without undo_text did not make the attack: another host had already made it. It may also have been the one that reverted it.
     """
     if one["undo_text"] in (None, NOTHING_TO_UNDO):
         return False
@@ -347,7 +346,7 @@ def _nothing_left_in_cluster(one: Mapping[str, Any], hosts: Iterable[Mapping[str
 
 
 def _of_this_attack(result: Mapping[str, Any] | None, attack_id: str) -> Mapping[str, Any]:
-    """The answer of a host, unless it is that of an earlier round, left over because this one's task never ran there."""
+    """The result of a host for this attack. A registered result of an earlier round stays when the task did not run in this one: then empty."""
     return {} if result is None or result.get("skipped") or result.get("id", attack_id) != attack_id else result
 
 

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The lines that people read: at the end of an experiment, of a halt and of an audit. Pure."""
+"""The summary that is printed at the end of an experiment, a halt and an audit. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def experiment(record: Record, reports: Mapping[str, str]) -> Lines:
 
 
 def _buttons(record: Record) -> list[tuple[str, str]]:
-    """The playbooks for what is in trouble: those for hosts find nothing in a cluster."""
+    """The playbooks that help with what is in trouble: hosts and clusters have different ones."""
     reverts = {phase.get("revert") for phase, _target in troubled(record)}
     in_cluster = CLUSTER.revert.rpartition(".")[2]
     hosts, cluster = [("audit", "halt")], [("cluster_audit", "cluster_halt")]
@@ -46,7 +46,7 @@ def _buttons(record: Record) -> list[tuple[str, str]]:
 
 @dataclass
 class Fleet:
-    """The hosts of a halt or an audit, by what became of them."""
+    """The hosts of a halt or an audit, by their result."""
 
     lists: dict[str, list[str]] = field(default_factory=dict)
     ok: bool = True
@@ -66,7 +66,7 @@ _BAD_LISTS = (UNSEEN_LIST, STUCK_LIST, UNREACHABLE_LIST, FAILED_LIST, ACTIVE_LIS
 
 
 def halt(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]], check_mode: bool) -> Fleet:
-    """Reads the results of revert on every host. Fine only when every host is clean."""
+    """Reads the results of revert on every host. It is ok only when every host is clean."""
     fleet = Fleet()
     for host in hosts:
         result = results.get(host) or {"msg": "no answer"}
@@ -77,7 +77,7 @@ def halt(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]], check
             fleet.put(WOULD_LIST if check_mode else REMOVED_LIST, f"{host}: {each}", True)
         bad = result.get("unreachable") or result.get("stuck") or result.get("failed")
         if bad and reverted and not check_mode:
-            fleet.put(REVERTED_LIST, f"{host}: {reverted}", True)  # whatever else is wrong there
+            fleet.put(REVERTED_LIST, f"{host}: {reverted}", True)  # whatever else failed there
         if result.get("unreachable"):
             fleet.put(UNREACHABLE_LIST, f"{host} ({problem(result)})", False)
         elif result.get("stuck"):
@@ -96,7 +96,7 @@ def halt(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]], check
 
 
 def audit(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]]) -> Fleet:
-    """Reads the results of attack_info or k8s_attack_info on every host. Fine only when nothing is left anywhere and everybody answered."""
+    """Reads the results of attack_info or k8s_attack_info on every host. It is ok only when every host answered and nothing is left on any."""
     fleet = Fleet()
     for host in hosts:
         result = results.get(host) or {"msg": "no answer"}
@@ -120,7 +120,7 @@ def audit(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]]) -> F
 
 
 def _found(attack: Mapping[str, Any]) -> str:
-    """An attack in one line. One in a cluster has a journal by name; a damaged journal tells no more than that, and why."""
+    """An attack in one line. In a cluster its journal has a name; of a damaged journal only the name and the damage are known."""
     made_by = f" ({attack['module']})" if attack.get("module") else ""
     text = f"{attack.get('id')}{made_by} is {attack.get('status')}"
     if "journal" not in attack:
@@ -131,7 +131,7 @@ def _found(attack: Mapping[str, Any]) -> str:
 
 
 def fleet_lines(title: str, fleet: Fleet, total: int) -> Lines:
-    """A list of clean hosts is one line; everything else is a line each, the bad news last, where the eye is."""
+    """Hosts that are clean share one line; every other host has its own. Bad news comes last, at the bottom of the screen."""
     lines: Lines = [("", False)]
     for label, entries in sorted(fleet.lists.items(), key=lambda item: item[0] in _BAD_LISTS):
         bad = label in _BAD_LISTS

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The plan of an experiment from the flat variables of a ready playbook. Pure."""
+"""Makes the plan of an experiment from the flat variables of a ready playbook. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.survey_answers import Answers, present
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.survey_faults import SURVEYS, Survey
 
-# What all playbooks take, what those for hosts and those for clusters take.
+# The variables of all playbooks, of those for hosts, and of those for clusters.
 _COMMON = {
     "fault_url": "", "fault_tcp": "", "fault_success": "99%", "fault_duration": "60s", "fault_lease": "", "fault_protected": "", "fault_window": "",
     "fault_report_dir": "reports",
@@ -35,15 +35,15 @@ def variables(playbook: str) -> dict[str, Any]:
 
 
 def older_names(playbook: str) -> dict[str, str]:
-    """The older names of variables, by the names that they have now."""
+    """The older names of variables, by the present name."""
     return dict(_survey(playbook).aliases)
 
 
 def plan(playbook: str, given: Mapping[str, Any], hosts_of: Callable[[str, Any], list[str]]) -> dict[str, Any]:
     """The plan, as the role takes it.
 
-    given: the variables with a value; unknown ones are ignored. hosts_of: the hosts of a pattern, with the name of the variable for
-    its error. Errors: AttackError that names the variable, its value and the fix.
+    given: the variables with a value; unknown ones are ignored. hosts_of(variable, pattern): the hosts of a pattern; its errors name
+    the variable. Errors: AttackError that names the variable, its value and the fix.
     """
     survey = _survey(playbook)
     answers = Answers(given, variables(playbook), survey.aliases)
@@ -106,7 +106,7 @@ def _probes(survey: Survey, answers: Answers, hosts_of: Callable[[str, Any], lis
         raise AttackError(f"{' and '.join(answers.shown(name) for name in given)} are given: give only one of {listed}")
     tolerance = {"success": answers.filled("fault_success")}
     if given:
-        # resource_stress has a name and a time-out of its own since its first version.
+        # resource_stress has had its own name and timeout here since its first version.
         special = {"name": "the service answers", "timeout": "5s"} if survey.own_probes else {}
         return [{"name": answers[given[0]], "tolerance": tolerance, **_PROBES[given[0]](answers), **special}]
     if not survey.own_probes:

@@ -17,14 +17,14 @@ _TRUE, _FALSE = ("yes", "on", "1", "true"), ("", "no", "off", "0", "false")
 
 
 class Answers:
-    """The values of the variables that a playbook takes; others are ignored.
+    """The values of the variables of a playbook; unknown variables are ignored.
 
-    A variable that is not given has its default. AWX passes an empty text for a question without an answer: that stays empty, and
-    filled() gives the default for it.
+    A missing variable has its default. AWX passes an empty string for an unanswered question: that stays empty here, and filled()
+    replaces it by the default.
     """
 
     def __init__(self, given: Mapping[str, Any], defaults: Mapping[str, Any], aliases: Mapping[str, str]) -> None:
-        """aliases: the older name of a variable by its name. Errors: AttackError when both have a value."""
+        """aliases: older names by the present name. Errors: AttackError when both have a value."""
         self.defaults = defaults
         self._given = {name: "" if value is None else value for name, value in given.items() if name in defaults}
         self._shown: dict[str, str] = {}
@@ -49,11 +49,11 @@ class Answers:
         return self[name] or self.defaults[name]
 
     def given(self, *names: str) -> list[str]:
-        """Those of the variables that have a value."""
+        """The names of those variables that have a value."""
         return [name for name in names if self[name] != ""]
 
     def required(self, name: str, fix: str) -> Any:
-        """Errors: BadOption when the variable is empty."""
+        """The value. Errors: BadOption when it is empty."""
         if not self.given(name):
             raise self.refused(name, fix)
         return self[name]
@@ -83,5 +83,5 @@ class Answers:
 
 
 def present(**options: Any) -> dict[str, Any]:
-    """The options that have a value: an empty text, an empty list and None have none, 0 and false have."""
+    """The options without those that are an empty string, an empty list or None. 0 and false are values."""
     return {name: value for name, value in options.items() if value is not None and value != "" and value != []}

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""What each playbook with flat variables does: its own variables, and the attack that it makes of them. Pure.
+"""The playbooks with flat variables: the own variables of each, and the attack that it makes from them. Pure.
 
 Variables that several playbooks share (hosts, probes, duration, safety) are in survey.py.
 """
@@ -21,7 +21,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.survey
 
 @dataclass(frozen=True)
 class Fault:
-    """A step of the plan without its hosts and its duration."""
+    """A step of the plan, without hosts and duration."""
 
     attack: str
     title: str
@@ -33,14 +33,14 @@ class Fault:
 
 @dataclass(frozen=True)
 class Survey:
-    """One playbook. defaults: its own variables. aliases: older names of variables. draws: on a cluster, whether it chooses among pods or nodes."""
+    """One playbook. defaults: its own variables. aliases: older names of variables. draws: whether the attack selects pods or nodes (clusters only)."""
 
     fault: Callable[[Answers], Fault]
     defaults: dict[str, Any]
     kube: bool = False
     draws: bool = True
     aliases: dict[str, str] = field(default_factory=dict)
-    own_probes: bool = False  # without a probe in the answers, every host must run a program
+    own_probes: bool = False  # when the answers have no probe, the probe is that every host can run a program
     max_duration: str = "2h"
 
 

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The targets of every step of a plan, and the schedule that follows from them."""
+"""Selects the targets of every step of a plan, and makes the schedule."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Targets:
 
 @dataclass
 class Draw:
-    """The targets of all steps, and what was noticed on the way."""
+    """The targets of all steps, and the checks of the selection."""
 
     targets: list[Targets] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Draw:
 
 
 def candidates(plan: Plan, inventory: selection_inventory.Inventory, limit: str | None = None) -> set[str]:
-    """The hosts that the steps may draw from. Raises BadOption for a pattern that names nothing or of which limit leaves no host."""
+    """The hosts that the steps may draw from. Errors: BadOption for a pattern that names nothing, or when limit leaves no host of it."""
     found: set[str] = set()
     for at, step in enumerate(plan["method"]):
         found.update(inventory.match(f"{OPTION}.method[{at}].hosts", step["hosts"], limit))
@@ -74,7 +74,7 @@ def candidates(plan: Plan, inventory: selection_inventory.Inventory, limit: str 
 
 
 def draw(plan: Plan, inventory: selection_inventory.Inventory, in_play: Collection[str], variables: Variables, run_id: str) -> Draw:
-    """Select the targets of every step. Raises BadOption for a pattern or a group that does not exist."""
+    """Selects the targets of every step. Errors: BadOption for a pattern or a group that does not exist."""
     safety = plan["safety"]
     known: dict[str, Mapping[str, Any]] = {}
 
@@ -137,7 +137,7 @@ def _limits(
     facts: Variables,
     machines: dict[str, str],
 ) -> list[blast_radius.Cap]:
-    """The caps of the step and of the whole experiment. Adds the machines behind the members of the capped groups."""
+    """The caps of the step and of the whole experiment. Adds the machines of the members of the capped groups to `machines`."""
     per_step = step["select"]["max_per_group"]
     count, percent = safety["max_count_per_group"], safety["max_percent_per_group"]
     if per_step is None and count is None and percent is None:
@@ -176,7 +176,7 @@ def _notices(kept_out: dict[str, str], outside: set[str]) -> list[Check]:
 
 
 def refuse_lost_leases(plan: Plan, targets: list[Targets], variables: Variables) -> None:
-    """Refuse a lease that this machine would have to renew for another one. Raises BadOption."""
+    """Refuses a lease for an attack on a cluster from another host: only the controller can renew it. Errors: BadOption."""
     lease = plan["safety"]["lease"]
     for at, (step, chosen) in enumerate(zip(plan["method"], targets, strict=True)):
         if lease is None or kind_of(step["attack"]).lease != BY_CONTROLLER:
@@ -189,7 +189,7 @@ def refuse_lost_leases(plan: Plan, targets: list[Targets], variables: Variables)
 
 
 def schedule(plan: Plan, targets: list[Targets], run_id: str) -> list[dict[str, Any]]:
-    """The rounds in their order: everything that the tasks of a round need, apart from what the rounds before taught."""
+    """The rounds in order: everything that the tasks of a round need and that does not depend on the results of earlier rounds."""
     safety = plan["safety"]
     rounds = []
     for number, (step, chosen) in enumerate(zip(plan["method"], targets, strict=True), 1):

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""From a run record to its verdict. Pure."""
+"""Judges a run record. Pure."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Change windows and forbidden dates: when an experiment may run. Pure; the time is always handed in."""
+"""Change windows and forbidden dates: when an experiment may run. Pure; the caller passes the time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WHOLE_DAY = 24 * 60
 
 @dataclass(frozen=True)
 class Window:
-    """Open on these weekdays from one wall clock time to another. An end that is not after the start lies on the next day."""
+    """Open on these weekdays from one wall clock time to another. An end that is not later than the start is on the next day."""
 
     days: frozenset[int]
     opens: int  # minutes after midnight
@@ -34,7 +34,7 @@ class Window:
     text: str
 
     def on(self, day: date) -> tuple[datetime, datetime] | None:
-        """The window that opens on this day, in UTC, so that a change to summer time inside it does no harm."""
+        """The opening on this day, in UTC, so that a clock change for summer time during it does not matter."""
         if day.weekday() not in self.days:
             return None
         next_day = self.closes <= self.opens
@@ -128,7 +128,7 @@ def parse_forbidden(option: str, value: object) -> Forbidden:
 
 
 def open_until(windows: Sequence[Window], when: datetime) -> datetime | None:
-    """Until when it stays open without a break, or None when it is closed. Windows that touch or overlap count as one."""
+    """The end of the present opening, or None when closed. Windows that touch or overlap are joined."""
     end: datetime | None = None
     moment = when
     for _step in range(len(windows) * 8 + 1):
@@ -140,7 +140,7 @@ def open_until(windows: Sequence[Window], when: datetime) -> datetime | None:
 
 
 def may_run(windows: Sequence[Window], forbidden: Sequence[Forbidden], when: datetime, seconds: float) -> tuple[bool, str]:
-    """Whether work that begins now and takes so long may be done: (allowed, one sentence)."""
+    """Whether work that begins at `when` and takes `seconds` is allowed: (allowed, one sentence)."""
     finish = when + timedelta(seconds=seconds)
     zones = list({window.zone: None for window in windows}) or [timezone.utc]
     for zone in zones:

@@ -4,9 +4,9 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Keeps the leases of an experiment alive while its steady state is watched.
+"""Renews the leases of an experiment while its steady state is watched.
 
-One thread per place: a host or a cluster that hangs costs only its own lease, which is what a lease is for.
+Each place (a host or a cluster) has a thread, so one that hangs loses only its own lease.
 """
 
 from __future__ import annotations
@@ -38,29 +38,29 @@ exec sh "$state/control.sh" renew "$1" "$2\""""
 
 @dataclass(frozen=True)
 class Lease:
-    """Which leases to renew: those of one run, for so many seconds from each renewal on."""
+    """The leases to renew: those of one run. seconds: the lease time from each renewal on."""
 
     run_id: str
     seconds: float
 
     @property
     def argv(self) -> list[str]:
-        """The command on the target; needs nothing but its shell."""
+        """The command that renews them on a host. It needs only a POSIX shell there."""
         return ["/bin/sh", "-c", _RENEW, "faultline", self.run_id, str(math.ceil(self.seconds))]
 
 
 class Renewal(t.Protocol):
-    """The way to the leases of one place."""
+    """Renews the leases of one place."""
 
     def renew(self, lease: Lease, timeout: float) -> Completed:
-        """Exit status 0 and a line for each attack, its id and the seconds until it reverts; or NOTHING_ACTIVE or another one with words. May raise."""
+        """Exit status 0 and for each attack a line with its id and the seconds until it reverts; NOTHING_ACTIVE or another status with a message. May raise."""
 
     def close(self) -> None:
-        """Ends what still runs."""
+        """Ends a renewal that is still running."""
 
 
 class HostRenewal:
-    """By a command on the host."""
+    """Renews by a command on the host."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
@@ -73,7 +73,7 @@ class HostRenewal:
 
 
 class ClusterRenewal:
-    """By the API of a cluster, from the controller. Raises BadOption when the connection or the library is not there."""
+    """Renews by the API of a cluster, from the controller. Errors: BadOption for a bad connection or a missing library."""
 
     def __init__(self, params: Mapping[str, t.Any]) -> None:
         from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import connection as kube_connection
@@ -107,26 +107,26 @@ class ClusterRenewal:
 
 
 class LeaseKeeper:
-    """Renews at once and then every third of the lease, until it is stopped."""
+    """Renews at once, then after each third of the lease time, until it is stopped."""
 
     def __init__(self, lease: Lease, renewals: Mapping[str, Renewal], alive: Callable[[], bool], spawn: Callable[..., t.Any]) -> None:
         self._lease, self._alive = lease, alive
         self._stopped = threading.Event()
         self._lost: dict[str, str] = {}
-        #: By place, then by the id of an attack: the deadline that the last successful renewal set, in UTC by the clock of this machine.
+        #: By place, then by the id of an attack: the deadline after the last successful renewal, in UTC by the clock of the controller.
         self.deadlines: dict[str, dict[str, str]] = {}
-        #: What people should be told, once each: (host, words).
+        #: Messages to show: (host, message).
         self.news: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         for position, (host, renewal) in enumerate(sorted(renewals.items())):
             spawn(lambda host=host, renewal=renewal, wait=position * RENEWAL_STAGGER: self._keep(host, renewal, wait))
 
     @property
     def lost(self) -> list[str]:
-        """Hosts whose lease has run out, as far as can be told from here: their targets revert, or have."""
+        """Hosts whose lease has expired, as far as the controller knows: their targets are reverting or have reverted."""
         return sorted(self._lost)
 
     def stop(self) -> None:
-        """No further renewal; the leases run out by themselves."""
+        """Ends the renewals; the leases then expire."""
         self._stopped.set()
 
     def _keep(self, host: str, renewal: Renewal, wait: float) -> None:
@@ -138,7 +138,7 @@ class LeaseKeeper:
             if self._stopped.is_set():
                 return
             if problem is None:
-                renewed = begun  # the lease counts from some moment after this one
+                renewed = begun  # a lower bound: the new lease began later than this
                 if self._lost.pop(host, None):
                     self.news.put((host, "lease renewed again"))
             elif host not in self._lost and (gone or monotonic() - renewed >= self._lease.seconds):
@@ -147,10 +147,10 @@ class LeaseKeeper:
             due = max(due + (pause if problem is None else pause / 2), monotonic() + 0.1)
 
     def _renew(self, host: str, renewal: Renewal, timeout: float) -> tuple[str | None, bool]:
-        """What went wrong, if anything, and whether that is the end of it."""
+        """The error or None, and whether it proves that the lease is gone."""
         try:
             ended = renewal.renew(self._lease, timeout)
-        except Exception as error:  # whatever a connection plugin comes up with, the thread goes on
+        except Exception as error:  # a connection plugin may raise anything; the thread must go on
             return error_words(error, timeout), False
         if ended.rc == 0:
             self.deadlines[host] = _deadlines(ended.stdout, time.time())
@@ -162,6 +162,6 @@ class LeaseKeeper:
 
 
 def _deadlines(output: str, now: float) -> dict[str, str]:
-    """By id, from the lines of a renewal that answered just now. Late by at most the time that its answer took, never early."""
+    """The deadlines by id, from the output of a renewal that ended at `now`. Never too early, too late by at most the time of the answer."""
     found = (re.fullmatch(r"([a-z0-9][a-z0-9_-]*) ([0-9]{1,9})", line.strip()) for line in output.splitlines())
     return {line[1]: iso(now + int(line[2])) for line in found if line}

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""What people see while the steady state is watched: a line every few seconds, and one when a probe changes its mind."""
+"""The progress shown while the steady state is watched: a line every few seconds, and one when a probe changes state."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sa
 from ansible_collections.faultline.chaos.plugins.plugin_utils._text import BAD, GOOD, PLAIN
 
 SHOWN = 6  # probes in one line
-QUIET = 2.0  # a flapping probe is told of at most this often
+QUIET = 2.0  # seconds between two lines about a flapping probe
 
 
 class Progress:
-    """Turns what the sampler reports into lines. `show` gets each line and how it is meant."""
+    """Turns the events of the sampler into lines. `show` gets each line and its mood (GOOD, BAD, PLAIN)."""
 
     def __init__(self, label: str, plan: SamplingPlan, tracks: Sequence[Track], show: Callable[[str, str], None]) -> None:
         self._label, self._plan, self._tracks, self._show = label, plan, tracks, show
@@ -31,12 +31,12 @@ class Progress:
         self._told: dict[int, float] = {}
 
     def line(self, elapsed: float, words: str, mood: str = PLAIN) -> None:
-        """One line, with where we are."""
+        """Shows one line, with the elapsed and the total time."""
         now = min(max(elapsed, 0.0), self._plan.longest)
         self._show(f"{self._label}  {now:.0f}s/{human(self._plan.longest)}  {words}", mood)
 
     def sampled(self, track: Track, sample: Sample, elapsed: float) -> None:
-        """A sample has come: a change of state is worth a line of its own."""
+        """Shows a line if the sample changed the state of its probe."""
         known = self._state.get(id(track), True)
         if sample.ok == known:
             return
@@ -48,18 +48,18 @@ class Progress:
         self.line(elapsed, f"{track.probe.name} {words}", GOOD if sample.ok else BAD)
 
     def beat(self, elapsed: float) -> None:
-        """Time goes by."""
+        """Shows the summary when it is due."""
         if elapsed >= self._next and elapsed < self._plan.longest:
             self._next = elapsed + self._pause
             self.line(elapsed, self.summary())
 
     def end(self, elapsed: float, verdict: str, met: bool) -> None:
-        """The last line."""
+        """Shows the last line."""
         summary = self.summary()
         self.line(elapsed, f"{verdict}: {summary}" if summary else verdict, GOOD if met else BAD)
 
     def summary(self) -> str:
-        """All probes in one line, those in trouble first."""
+        """All probes in one line, failing ones first."""
         parts = sorted((_part(track) for track in self._tracks), key=lambda part: part[0])
         words = [text for _order, text in parts[:SHOWN]]
         if len(parts) > SHOWN:

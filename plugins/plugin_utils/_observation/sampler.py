@@ -4,12 +4,12 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Takes the samples: all probes side by side, each on its own fixed schedule, for a window that nothing can hold up.
+"""Takes the samples: all probes run in parallel, each on its own fixed schedule, in a window whose length no slow probe changes.
 
-The main thread keeps the schedule and hands every sample to a thread of its own, so a slow answer delays no other sample, not even
-the next one of the same probe: what is measured is what clients meet that come at a fixed rate, outages at full length. (Probes that
-log in to a host have one sample out at a time; ticks that fall into a slow one are left out.) A sample that is over its time is
-written down as failed at that moment, whether or not its thread can be stopped.
+The main thread keeps the schedule and starts a thread for every sample, so a slow answer delays no other sample, not even the next
+one of the same probe. The samples show what clients experience that arrive at a fixed rate, and outages at full length. (Probes that
+log in to a host have one sample in flight at a time; ticks during a slow sample are skipped.) A sample that exceeds its timeout
+is recorded as failed at that moment, even if its thread cannot be stopped.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sa
 from ansible_collections.faultline.chaos.plugins.plugin_utils._text import error_words
 
 MOST_SAMPLES = 20_000  # per probe and window
-CLOSING = 5.0  # how long the last samples of a window may still be waited for
-STAGGER = 0.05  # between the first samples of two probes, so that they do not disturb one another
+CLOSING = 5.0  # seconds to wait for the last samples after a window
+STAGGER = 0.05  # seconds between the first samples of two probes, so that they do not disturb one another
 HEARTBEAT = 0.5
-FROZEN = 1.0  # this much behind the schedule it is us who stood still
-_SLACK = 0.1  # a thread tells of its own timeout first
+FROZEN = 1.0  # seconds behind schedule from which this process itself must have been suspended
+_SLACK = 0.1  # seconds for a thread to report its own timeout first
 
 
 @dataclass(frozen=True)
 class SamplingPlan:
-    """When to sample. With `settle` the window may begin that much later: sampling goes on until it held for a whole window."""
+    """When to sample. With `settle` sampling continues up to that much longer, until the tolerances hold over a whole window."""
 
     window: float
     initial_delay: float = 0.0
@@ -47,7 +47,7 @@ class SamplingPlan:
 
     @property
     def longest(self) -> float:
-        """From the first to the last sample."""
+        """The longest time from the first to the last sample."""
         return self.window + self.settle
 
 
@@ -62,7 +62,7 @@ class Track:
         #: How many samples make up a window, and how many there can be at most.
         self.per_window = max(1, math.ceil(round(in_window / probe.interval, 9)))
         self.planned = max(self.per_window, math.ceil(round((plan.longest - first) / probe.interval, 9)))
-        #: Ticks without an answer yet and when they began; and those given up whose threads still hang.
+        #: Ticks in flight with their start; and ticks that timed out while their threads still hang.
         self.in_flight: dict[int, float] = {}
         self.hanging: set[int] = set()
         self._samples: list[Sample | None] = []
@@ -72,7 +72,7 @@ class Track:
         self._last_chance_seen = 0
 
     def decide(self, index: int, sample: Sample | None) -> None:
-        """The sample of one tick is known; None when the tick was dropped. The samples of later ticks may come first."""
+        """Takes the sample of one tick; None when the tick was skipped. Samples of later ticks may arrive first."""
         self._early[index] = sample
         if index >= self.planned - self.per_window:
             self._last_chance_seen += 1
@@ -89,13 +89,13 @@ class Track:
                     self._score.add(leaving, -1)
 
     def give_up(self, index: int) -> None:
-        """No answer is awaited any more; the thread may still hang."""
+        """Stops waiting for a tick; its thread may still hang."""
         del self.in_flight[index]
         self.hanging.add(index)
 
     @property
     def unanswered(self) -> int:
-        """How many threads are out."""
+        """How many threads are still running."""
         return len(self.in_flight) + len(self.hanging)
 
     @property
@@ -105,7 +105,7 @@ class Track:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is to come."""
+        """Whether all samples are known."""
         return len(self._samples) >= self.planned
 
     def breach(self) -> str | None:
@@ -113,15 +113,15 @@ class Track:
         return self._score.breach()
 
     def certain(self) -> str | None:
-        """Why it cannot hold any more, not even over the last window that is possible.
+        """Why the tolerance can no longer hold, not even over the last possible window; None while it can.
 
-        Every window still possible contains the bad samples of that last one, and as many samples in all.
+        Its bad samples so far are also in every other window that has not ended yet, and all windows have the same size.
         """
         return self._last_chance.breach(self.per_window - self._last_chance_seen)
 
     @property
     def series(self) -> list[Sample]:
-        """All samples, in the order of their ticks; those that overtook an unanswered one included."""
+        """All samples in the order of their ticks, including those that arrived before an earlier one."""
         overtook = [self._early[index] for index in sorted(self._early)]
         return [sample for sample in [*self._samples, *overtook] if sample]
 
@@ -134,17 +134,17 @@ class Track:
 
 
 class Listener(t.Protocol):
-    """Hears what happens, in the main thread."""
+    """Receives the events of a sampler, in the main thread."""
 
     def sampled(self, track: Track, sample: Sample, elapsed: float) -> None:
-        """A sample has come."""
+        """A sample arrived."""
 
     def beat(self, elapsed: float) -> None:
-        """Time goes by."""
+        """Called at least once per heartbeat."""
 
 
 class Sampler:
-    """One run over a window. `spawn` runs a call in a thread; `alive` turns false when nobody waits for the result."""
+    """Samples over one window. `spawn` runs a call in a thread; `alive` is false when nothing waits for the result any more."""
 
     def __init__(
         self, probes: Sequence[Probe], plan: SamplingPlan, listener: Listener, spawn: Callable[[Callable[[], None]], t.Any], alive: Callable[[], bool]
@@ -158,7 +158,7 @@ class Sampler:
         heapq.heapify(self._ticks)
 
     def run(self) -> str | None:
-        """Samples until the window is over. Why it ended early, if it did: a breach that is certain."""
+        """Samples until the window ends. Returns why it ended early (a certain breach), or None."""
         self._began = time.monotonic() + self.plan.initial_delay
         self._epoch = time.time() + self.plan.initial_delay
         before = -self.plan.initial_delay
@@ -185,7 +185,7 @@ class Sampler:
             probe = track.probe
             if index + 1 < track.planned:
                 heapq.heappush(self._ticks, (track.first + (index + 1) * probe.interval, number, index + 1))
-            late = now - due > max(FROZEN, probe.interval)  # no burst to catch up
+            late = now - due > max(FROZEN, probe.interval)  # skip late ticks: no burst to catch up
             if late or (probe.most_at_once == 1 and track.in_flight):
                 track.decide(index, None)
             elif track.unanswered >= min(probe.most_at_once, math.ceil(probe.longest / probe.interval) + 1):
@@ -198,7 +198,7 @@ class Sampler:
         self._done.put((number, index, self._sample(number)))
 
     def _sample(self, number: int) -> Sample:
-        """In a thread of its own. Never raises."""
+        """Takes one sample, in its own thread. Never raises."""
         probe = self.tracks[number].probe
         begun = time.monotonic()
         outcome = Measurement(False)
@@ -216,7 +216,7 @@ class Sampler:
         return Sample(self._epoch + begun - self._began, outcome.ok, ms, outcome.value, detail)
 
     def _collect(self, wait: float) -> None:
-        """Takes what has come, and waits for the first of it."""
+        """Takes all samples that arrived; waits at most `wait` seconds for the first one."""
         try:
             while True:
                 number, index, sample = self._done.get(timeout=wait) if wait > 0 else self._done.get_nowait()
@@ -229,7 +229,7 @@ class Sampler:
             return
 
     def _expire(self, now: float) -> None:
-        """Samples over their time have failed; so has, soon after the window, everything that is still out."""
+        """Fails the samples that exceeded their timeout and, CLOSING seconds after the window, all that are still in flight."""
         closed = now > self.plan.longest + CLOSING
         for track in self.tracks:
             longest = track.probe.longest
@@ -240,7 +240,7 @@ class Sampler:
                     self._decide(track, index, Sample(self._epoch + begun, False, (now - begun) * 1000, None, words))
 
     def _forgive(self) -> None:
-        """We ourselves were stopped for a while: what was out then says nothing about the system."""
+        """Drops the samples in flight after this process was suspended: they say nothing about the system."""
         for track in self.tracks:
             for index in list(track.in_flight):
                 track.give_up(index)
@@ -268,7 +268,7 @@ class Sampler:
         return all(track.finished for track in self.tracks) and now >= self.plan.longest
 
     def _wait(self, now: float) -> float:
-        """Until the next thing is to be done, but not longer than a heartbeat."""
+        """Seconds until the next event, at most a heartbeat."""
         due = [now + HEARTBEAT]
         if self._ticks:
             due.append(self._ticks[0][0])

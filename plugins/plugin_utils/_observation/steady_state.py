@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""From the options of a steady state to its result: what the action plugin does, without Ansible around it."""
+"""The work of the action plugin steady_state without Ansible: from its options to its result."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Settings:
 
 
 def read_settings(args: Mapping[str, t.Any]) -> Settings:
-    """The checked options of one steady_state task, or BadOption. Pure."""
+    """The checked options of one steady_state task. Pure. Errors: BadOption."""
     options = Options(args, "")
     interval = options.duration("interval", 1.0, minimum=SHORTEST_INTERVAL)
     window = options.duration("window", 10.0, minimum=SHORTEST_INTERVAL)
@@ -102,17 +102,17 @@ def _read_renewal(options: Options) -> tuple[Lease | None, list[str], Mapping[st
 
 
 class Shells(t.Protocol):
-    """Where to get runners for inventory hosts."""
+    """Makes runners for inventory hosts."""
 
     def knows(self, host: str) -> bool:
         """Whether the inventory has the host."""
 
     def new(self, host: str) -> Runner:
-        """A runner of its own."""
+        """A new runner, not shared with others."""
 
 
 def bind(settings: Settings, shells: Shells, check_mode: bool) -> dict[str, Renewal]:
-    """Gives each probe what runs its commands, one per host; returns the ways to the leases, which have runners of their own."""
+    """Gives each probe its runner, one per host. Returns the renewals of the leases, which have their own runners."""
     for_probes: dict[str, Runner] = {CONTROLLER: ControllerRunner()}
     for probe in settings.probes:
         if probe.on is not None:
@@ -140,7 +140,7 @@ def _shell(shells: Shells, label: str, host: str) -> Runner:
 
 
 def observe(settings: Settings, renewals: Mapping[str, Renewal], show: Callable[[str, str], None], check_mode: bool = False) -> dict[str, t.Any]:
-    """Watches the steady state and returns the result. Blocks for the window."""
+    """Watches the steady state and returns the result. Blocks until the window ends."""
     watch = _Watch(settings, renewals, show, check_mode)
     with ending(watch.close):
         lost = watch.run()
@@ -150,14 +150,14 @@ def observe(settings: Settings, renewals: Mapping[str, Renewal], show: Callable[
 
 
 class _Watch:
-    """One window: the sampler, what it reports to, the keeper of the leases, and the threads of them all."""
+    """One window: the sampler, its listener, the keeper of the leases, and the threads of all."""
 
     def __init__(self, settings: Settings, renewals: Mapping[str, Renewal], show: Callable[[str, str], None], check_mode: bool) -> None:
         self._settings, self._renewals = settings, renewals
         self._parent = os.getppid()
         self._skipped = [probe for probe in settings.probes if check_mode and not probe.reads_only]
         self._probes = [probe for probe in settings.probes if probe not in self._skipped]
-        # The attack needs its time even if no probe watches it; before and after there is nothing to wait for.
+        # During an attack the window lasts even without a probe, so that the attack gets its time; before and after it is skipped.
         self._waits = bool(self._probes) or (settings.phase == "during" and not check_mode)
         self._crew = Crew()
         self._keeper: LeaseKeeper | None = None
@@ -166,11 +166,11 @@ class _Watch:
         self._progress = Progress(label, settings.plan, self._sampler.tracks, show)
 
     def alive(self) -> bool:
-        """Whether ansible-playbook is there. When it is killed, ansible-core 2.16 leaves its workers behind, and SIGKILL always does."""
+        """Whether ansible-playbook still runs. Its workers survive it when it is killed on ansible-core 2.16, and on every version after SIGKILL."""
         return os.getppid() == self._parent
 
     def run(self) -> str | None:
-        """Why it ended early, if it did."""
+        """Watches; returns why it ended early, or None."""
         if self._settings.lease is not None and self._renewals:
             self._keeper = LeaseKeeper(self._settings.lease, self._renewals, self.alive, self._crew.start)
         self._log_in()
@@ -180,7 +180,7 @@ class _Watch:
         return self._sampler.run() if self._waits else None
 
     def close(self) -> None:
-        """Nothing goes on after this: no renewal, no command, here or on a host."""
+        """Ends all renewals and commands, here and on the hosts."""
         if self._keeper:
             self._keeper.stop()
         self._crew.dismiss()
@@ -190,7 +190,7 @@ class _Watch:
             runner.close()
 
     def _log_in(self) -> None:
-        """Logs in to the hosts of the probes once, side by side: a first login is slow, and it is not what is measured."""
+        """Logs in to the hosts of the probes once, in parallel, so that the slow first login is not part of a sample."""
         hosts = {probe.on: probe.runner for probe in self._probes if probe.on not in (None, CONTROLLER)}
         patience = min(max([WARM_UP, *(2 * probe.timeout for probe in self._probes if probe.on in hosts)]), LONGEST_WARM_UP)
         back: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -198,7 +198,7 @@ class _Watch:
         def log_in(runner: Runner) -> None:
             try:
                 runner.run(["true"], patience)
-            except Exception:  # the samples will say so
+            except Exception:  # the samples will report it
                 pass
             finally:
                 back.put(None)
@@ -215,11 +215,11 @@ class _Watch:
                 continue
 
     def sampled(self, track: Track, sample: t.Any, elapsed: float) -> None:
-        """From the sampler: a sample has come."""
+        """Called by the sampler when a sample arrived."""
         self._progress.sampled(track, sample, elapsed)
 
     def beat(self, elapsed: float) -> None:
-        """From the sampler: time goes by."""
+        """Called by the sampler, at least once per heartbeat."""
         while self._keeper and not self._keeper.news.empty():
             host, words = self._keeper.news.get()
             self._progress.line(elapsed, f"{host}: {words}", BAD if host in self._keeper.lost else GOOD)
@@ -249,11 +249,11 @@ class _Watch:
 
 
 class Orphaned(Exception):
-    """ansible-playbook has gone; nobody waits for a result."""
+    """ansible-playbook has ended; nothing waits for the result."""
 
 
 def frame(phase: t.Any, reason: str | None = None) -> dict[str, t.Any]:
-    """A result in which nothing was measured."""
+    """A result without measurements."""
     now = _now()
     return {
         "met": False,
@@ -273,7 +273,7 @@ def frame(phase: t.Any, reason: str | None = None) -> dict[str, t.Any]:
 
 
 def _told(track: Track, cut_short: bool) -> dict[str, t.Any]:
-    """A probe in the result. Cut short, a probe has only failed if nothing could have saved it."""
+    """A probe in the result. In a window that was cut short, it failed only if its breach was certain."""
     reason = track.certain() if cut_short and not track.full else track.breach()
     judged = track.judged
     succeeded = sum(sample.ok for sample in judged)

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""What all probes share: the common options, and the result of one attempt."""
+"""The common part of all probes: options, and the result of one attempt."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BODY_LIMIT = 1 << 20
 
 @dataclass(frozen=True)
 class Measurement:
-    """The result of one attempt: a scalar worth plotting, and the reason when it failed."""
+    """The result of one attempt: a scalar for the plot, and the reason if it failed."""
 
     ok: bool
     value: str | int | float | bool | None = None
@@ -33,14 +33,14 @@ class Measurement:
 
 
 class Probe(ABC):
-    """One measurement. Reading the options is pure; `attempt` does the work and may be called by several threads at once."""
+    """One measurement. Reading the options is pure; `attempt` measures and must be thread-safe."""
 
     type: t.ClassVar[str] = ""
-    #: Whether it is certain that measuring changes nothing; in check mode the others are left out.
+    #: Whether measuring certainly changes nothing; other probes are skipped in check mode.
     reads_only: bool = True
-    #: How many samples may be unanswered at a time.
+    #: The maximum number of samples in flight.
     most_at_once: int = 16
-    #: The inventory host that must run something for the probe, or None.
+    #: The inventory host that runs commands for the probe, or None.
     on: str | None = None
     runner: Runner
 
@@ -59,11 +59,11 @@ class Probe(ABC):
 
     @abstractmethod
     def read(self, options: Options) -> None:
-        """Takes and checks the options of the type."""
+        """Reads and checks the options of the type."""
 
     @abstractmethod
     def attempt(self, timeout: float) -> Measurement:
-        """Measures once, in at most `timeout` seconds. Whatever it raises is a failed attempt."""
+        """Measures once, in at most `timeout` seconds. Every exception is a failed attempt."""
 
     @property
     @abstractmethod
@@ -72,5 +72,5 @@ class Probe(ABC):
 
     @property
     def longest(self) -> float:
-        """How long one sample may take, with its retries."""
+        """The maximum duration of one sample, with its retries."""
         return self.timeout * (self.retries + 1)

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The certificate probe: how many days the certificates of a server have left, and whether they are good."""
+"""The certificate probe: the days until the certificates of a server expire, and whether they are valid."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base impor
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.http_client import read_ca_path, tls_context
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.net import connect, is_address, left, read_host, shown_address
 
-_NO_ISSUER = (2, 20, 21)  # OpenSSL: the certificate that signed one of these is neither sent nor trusted
+_NO_ISSUER = (2, 20, 21)  # OpenSSL error codes: the issuer of a certificate is neither sent nor trusted
 _SELF_SIGNED = (18, 19)
 _DATES = (9, 10)
 _DER = 2  # _ssl.ENCODING_DER
 _LONGEST_LINE = 1 << 14
-# What is said before TLS begins: the line to send, how the last line of the answer begins, and how it must begin.
+# The dialogue before TLS begins: the line to send, a pattern of the beginning of the last line of the answer, and the beginning expected.
 _STARTTLS: dict[str, list[tuple[bytes, str, bytes]]] = {
     "smtp": [(b"", r"\d{3} ", b"220"), (b"EHLO faultline\r\n", r"\d{3} ", b"250"), (b"STARTTLS\r\n", r"\d{3} ", b"220")],
     "imap": [(b"", r"\* ", b"* OK"), (b"a STARTTLS\r\n", r"a ", b"a OK")],
@@ -59,7 +59,7 @@ class CertificateProbe(Probe):
         self._verified = tls_context(True, ca_path) if expect.flag("chain_valid", True) else None
         expect.done()
         if self._verified:
-            self._verified.check_hostname = False  # names are compared here, to say which ones the certificate is for
+            self._verified.check_hostname = False  # names are compared here, so that the error can list the names in the certificate
         self._unverified = tls_context(False, None)
 
     @property
@@ -75,7 +75,7 @@ class CertificateProbe(Probe):
             raw = self._chain(self._verified or self._unverified, deadline)
         except ssl.SSLCertVerificationError as error:
             refused = error
-            raw = self._chain(self._unverified, deadline)  # once more, to see what was refused
+            raw = self._chain(self._unverified, deadline)  # connect again without verification, to read the refused chain
         chain = [_Certificate(self._x509.load_der_x509_certificate(der), at, len(raw)) for at, der in enumerate(raw, 1)]
         now = datetime.now(timezone.utc)
         dates = [found for found in (one.problem(now, self._days_left_min) for one in chain) if found]
@@ -87,7 +87,7 @@ class CertificateProbe(Probe):
         return Measurement(not (dates or problems), days, "; ".join(dates + problems)[:500] or None)
 
     def _chain(self, context: ssl.SSLContext, deadline: float) -> list[bytes]:
-        """The certificates that the server sent, its own first; where the chain was verified, that chain with its root."""
+        """The certificates that the server sent, the server's own first. A verified chain includes its root."""
         with connect(self._host, self._port, deadline) as plain_connection:
             if self._starttls:
                 _converse(plain_connection, _STARTTLS[self._starttls], deadline)
@@ -112,7 +112,7 @@ def _chain_of(connection: ssl.SSLSocket, verified: bool) -> list[bytes]:
 
 
 def _converse(connection: socket.socket, dialogue: list[tuple[bytes, str, bytes]], deadline: float) -> None:
-    """Asks for TLS in the words of the protocol."""
+    """Runs the STARTTLS dialogue of the protocol."""
     for said, last_line, wanted in dialogue:
         if said:
             connection.sendall(said)
@@ -150,7 +150,7 @@ class _Certificate:
         return (self._time("not_valid_after") - now) / timedelta(days=1)
 
     def problem(self, now: datetime, days_left_min: int) -> str | None:
-        """What is wrong with its dates, or None."""
+        """The error in its dates, or None."""
         days, begins = self.days_left(now), (self._time("not_valid_before") - now) / timedelta(days=1)
         if begins > 0:
             return f"{self} is not valid for another {begins:.1f} days"
@@ -172,7 +172,7 @@ class _Certificate:
         return (", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")) or "no name at all"
 
     def is_for(self, name: str) -> bool:
-        """By the rules of RFC 6125: a star stands for one whole first label, and the common name does not count."""
+        """Whether it is valid for a name, by RFC 6125: a star matches one whole first label, and the common name does not count."""
         names, addresses = self._names()
         if is_address(name):
             return str(ipaddress.ip_address(name)) in addresses
@@ -182,7 +182,7 @@ class _Certificate:
 
 
 def shown_name(name: t.Any) -> str:
-    """The common name, or all of the name."""
+    """The common name, or the whole name if it has none."""
     for attribute in name:
         if attribute.oid.dotted_string == "2.5.4.3":
             return str(attribute.value)
@@ -190,7 +190,7 @@ def shown_name(name: t.Any) -> str:
 
 
 def _why_refused(error: ssl.SSLCertVerificationError, chain: list[_Certificate]) -> str:
-    """Which certificate of the chain the verification stopped at, as far as can be told."""
+    """The reason, and the certificate at which the verification failed, if it is known."""
     last = chain[0]
     for one in chain[1:]:
         if one.subject == last.issuer:

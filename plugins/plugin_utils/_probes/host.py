@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Probes that run something: a command on the controller or on a host, and the state of a process or a service there."""
+"""Probes that run commands on the controller or on a host: command, process and service."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base impo
 
 CONTROLLER = "controller"
 SERVICE_STATES = ("running", "stopped")
-_COMM_MOST = 15  # the kernel keeps that many bytes of a process name
+_COMM_MOST = 15  # bytes of a process name that the kernel keeps
 _UNIT = re.compile(r"[A-Za-z0-9_@:][A-Za-z0-9_@:.\\-]{0,254}")
 
-# The scripts are constants; what the user wrote only ever arrives as "$1", so it is data and not code.
-# Two forks for any number of processes. A zombie has died already: states Z and X do not count.
+# The scripts are constants; text from the user is passed as "$1" only, so it is data and not code.
+# Two forks for any number of processes. Processes in the states Z and X are dead and do not count.
 _COUNT = 'cat /proc/[0-9]*/stat 2>/dev/null | LC_ALL=C grep -c -E -e "$1" || :'
 _STATE = """if [ -d /run/systemd/system ]; then exec systemctl show -p LoadState -p ActiveState -- "$1"; fi
 [ -e "/etc/init.d/$1" ] || { echo LoadState=not-found; exit 0; }
@@ -30,12 +30,12 @@ if "/etc/init.d/$1" status >/dev/null 2>&1; then echo ActiveState=active; else e
 
 
 def _extended(text: str) -> str:
-    """The text as a POSIX extended regular expression that matches just it."""
+    """A POSIX extended regular expression that matches exactly the text."""
     return "".join(c if c.isalnum() or c in "_/:@%, -" else rf"\{c}" if c in "^\\" else f"[{c}]" for c in text)
 
 
 class _HostProbe(Probe):
-    """Runs an argv where `run_on` says, one at a time: a login is no light thing for a host in trouble."""
+    """Runs one command at a time on the host in `run_on`, since every login is a load for a host in trouble."""
 
     most_at_once = 1
 
@@ -58,7 +58,7 @@ def _last_line(text: str) -> str:
 
 
 class CommandProbe(_HostProbe):
-    """Succeeds when the exit status, and the output if asked, are as expected. Runs an argument list, never a shell."""
+    """Succeeds when the exit status and, if configured, the output are as expected. Runs an argument list, never a shell."""
 
     type = "command"
     reads_only = False
@@ -82,7 +82,7 @@ class CommandProbe(_HostProbe):
 
     @property
     def target(self) -> str:
-        """Only the program: its arguments may hold secrets."""
+        """Only the program, since its arguments may hold secrets."""
         return f"{self._argv[0]} on {self.on}"
 
     def attempt(self, timeout: float) -> Measurement:
@@ -95,7 +95,7 @@ class CommandProbe(_HostProbe):
 
 
 def _number(text: str) -> int | float | None:
-    """The output as a number worth plotting, if it is one."""
+    """The output as a number for the plot, or None."""
     word = text.strip()
     if re.fullmatch(r"-?[0-9]{1,15}", word):
         return int(word)
@@ -103,7 +103,7 @@ def _number(text: str) -> int | float | None:
 
 
 class ProcessProbe(_HostProbe):
-    """Succeeds when as many processes of that name run as expected. Without `process` the probe's own name is it."""
+    """Succeeds when the expected number of processes with that name run. `process` defaults to the name of the probe."""
 
     type = "process"
 
@@ -141,7 +141,7 @@ class ProcessProbe(_HostProbe):
 class ServiceProbe(_HostProbe):
     """Succeeds when systemd, or an init script where there is no systemd, reports the expected state.
 
-    Without `service` the probe's own name is it.
+    `service` defaults to the name of the probe.
     """
 
     type = "service"

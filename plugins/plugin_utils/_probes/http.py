@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The HTTP probe: one request, and what its answer has to be."""
+"""The HTTP probe: one request, and the expected answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ READING_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class HttpProbe(Probe):
-    """Succeeds when the status, and the body if asked, are as expected."""
+    """Succeeds when the status and, if configured, the body are as expected."""
 
     type = "http"
 

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""HTTP for probes: one request, a fresh connection each time, so that connecting is part of what is measured."""
+"""The HTTP client of probes: a new connection for every request, so that the measurement includes connecting."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server said. `whole` is false when the body is longer than the limit."""
+    """The answer of the server. `whole` is false when the body is longer than the limit."""
 
     status: int
     body: str
@@ -36,7 +36,7 @@ class Answer:
 
 
 def read_ca_path(options: Options) -> str | None:
-    """The file with the authorities to trust instead of those of the system, if one is given."""
+    """The file with the certificate authorities to trust instead of those of the system, or None."""
     fix = "write the path of a file in PEM format on the controller"
     path = options.text("ca_path", None, fix, most=4096)
     if path is None:
@@ -49,7 +49,7 @@ def read_ca_path(options: Options) -> str | None:
 
 
 def tls_context(verified: bool, ca_path: str | None) -> ssl.SSLContext:
-    """For a client that trusts the authorities of the system, or those of the file alone."""
+    """The TLS context of a client that trusts the authorities of the system, or only those in the file."""
     context = ssl.create_default_context(cafile=ca_path)
     if not verified:
         context.check_hostname = False
@@ -58,7 +58,7 @@ def tls_context(verified: bool, ca_path: str | None) -> ssl.SSLContext:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows to http and https only, and does not carry the probe's headers to another server: they may hold secrets."""
+    """Follows redirects to http and https only. Does not send the probe's headers to another server, since they may hold secrets."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
         if urllib.parse.urlsplit(newurl).scheme not in ("http", "https"):
@@ -75,11 +75,11 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 class HttpClient:
-    """Takes url, headers, validate_certs and ca_path of a probe, and sends its requests."""
+    """Reads url, headers, validate_certs and ca_path of a probe, and sends its requests."""
 
     def __init__(self, options: Options, example: str, follow: bool = True) -> None:
         self.url: str = options.text("url", REQUIRED, f"write a URL such as {example}", most=4096)
-        #: The URL as it may be shown: neither password nor query.
+        #: The URL to show, without password and query.
         self.shown = self._checked(options, f"write a URL such as {example}")
         self.headers = self._read_headers(options)
         context = tls_context(options.flag("validate_certs", True), read_ca_path(options))
@@ -119,7 +119,7 @@ class HttpClient:
         return headers
 
     def fetch(self, timeout: float, url: str | None = None, method: str = "GET", body: bytes | None = None) -> Answer:
-        """The answer, whatever its status. Raises OSError or HTTPException when there is none."""
+        """The answer, with any status. Errors: OSError or HTTPException when there is none."""
         deadline = monotonic() + timeout
         request = urllib.request.Request(url or self.url, data=body, headers=self.headers, method=method)
         with self._open(request, timeout) as response:
@@ -129,12 +129,12 @@ class HttpClient:
     def _open(self, request: urllib.request.Request, timeout: float) -> t.Any:
         try:
             return self._opener.open(request, timeout=timeout)
-        except urllib.error.HTTPError as answer:  # an answer like any other, just not a good one
+        except urllib.error.HTTPError as answer:  # an answer with an error status is an answer
             return answer
 
     @staticmethod
     def _body_of(response: t.Any, deadline: float) -> tuple[bytes, bool]:
-        """The body, up to the limit, and whether that is all of it; a server that drips cannot go beyond the deadline."""
+        """The body up to the limit, and whether it is complete. A server that sends slowly cannot exceed the deadline."""
         body = bytearray()
         while len(body) <= BODY_LIMIT:
             if monotonic() > deadline:

@@ -4,9 +4,9 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The probe of a Kubernetes cluster: workloads, pods, claims and events, as the API server has them.
+"""The probe of a Kubernetes cluster: workloads, pods, claims and events in the API server.
 
-The library is imported when the first such probe is read: it is large, and most experiments have none.
+The library is imported when the first such probe is read, since it is large and most experiments have none.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ POD, CLAIM, EVENT = "pod", "persistentvolumeclaim", "event"
 KINDS = (*WORKLOADS, POD, CLAIM, EVENT)
 _OBJECT_KINDS = {**WORKLOADS, POD: kinds.POD, CLAIM: kinds.PERSISTENT_VOLUME_CLAIM, EVENT: kinds.EVENT}
 _SECRET = ("api_key", "password")
-_ENDED = ("Succeeded", "Failed")  # phases of pods that will not be ready any more
+_ENDED = ("Succeeded", "Failed")  # phases of pods that never become ready again
 _HIDDEN = "(not shown)"
 
 
 class _Unusable(BadOption):
-    """What the connection refuses, with the name of the probe before it."""
+    """An error of the connection, prefixed with the name of the probe."""
 
     def __init__(self, where: str, error: AttackError) -> None:
         super().__init__(where, None, "")
@@ -64,8 +64,8 @@ class ClusterProbe(Probe):
         expect.done()
         self._lock = threading.Lock()
         self._cluster: t.Any = None
-        self._began: float | None = None  # by the clock of the API server
-        self._restarts: dict[tuple[str, str], list[int]] = {}  # by pod and container: at the begin, the most since
+        self._began: float | None = None  # time of the API server
+        self._restarts: dict[tuple[str, str], list[int]] = {}  # by pod and container: the count at the beginning, the most restarts since
 
     # --- options --------------------------------------------------------------------------------
 
@@ -148,7 +148,7 @@ class ClusterProbe(Probe):
         if self._kind == EVENT:
             with self._lock:
                 if self._began is None:
-                    self._began = float(int(cluster.now()))  # events are stamped with whole seconds
+                    self._began = float(int(cluster.now()))  # events have timestamps in whole seconds
             return [event for event in found if _last_seen(event) >= self._began]
         return found
 
@@ -161,7 +161,7 @@ class ClusterProbe(Probe):
         ready, wanted, problem = _workloads(found) if self._kind in WORKLOADS else _pods(found)
         least = wanted if self._least is None else _at_least(self._share, wanted) if self._share is not None else self._least
         if self._least is None and least == 0:
-            least = 1  # nobody serves: whoever wants that says so
+            least = 1  # no pod is ready: that is good only if the plan has ready_min: 0
         if ready < least:
             return Measurement(False, ready, f"{ready} of {wanted} are ready, at least {least} expected" + (f": {problem}" if problem else ""))
         if self._kind == POD and self._most_restarts is not None:
@@ -174,7 +174,7 @@ class ClusterProbe(Probe):
         return Measurement(True, ready)
 
     def _count_restarts(self, pods: list[Object]) -> tuple[int, str]:
-        """How many times containers restarted since the first look. A pod that came later began with none."""
+        """The number of container restarts since the first sample, and an example. For a pod that is newer, all restarts count."""
         with self._lock:
             first = self._began is None
             self._began = self._began or 1.0
@@ -190,7 +190,7 @@ class ClusterProbe(Probe):
 
 
 def _connection(options: Options) -> tuple[t.Any, dict[str, t.Any]]:
-    """The client's configuration and the options it is made of, which have the names and the defaults of the modules."""
+    """The client's configuration, and the options that it was made from. Names and defaults are those of the modules."""
     from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import connection as kube_connection
 
     params: dict[str, t.Any] = {}
@@ -228,12 +228,12 @@ def _name_of(one: Object) -> str:
 
 
 def _at_least(share: float, wanted: int) -> int:
-    """A percentage of what is wanted, rounded up: 99% of 3 is 3."""
+    """A percentage of the wanted number, rounded up: 99% of 3 is 3."""
     return -int(-(share * wanted) // 100)
 
 
 def _workloads(found: list[Object]) -> tuple[int, int, str]:
-    """(ready, wanted, what is not as it should be) of Deployments, StatefulSets or DaemonSets."""
+    """(ready, wanted, the first problem) of Deployments, StatefulSets or DaemonSets."""
     ready = wanted = 0
     problem = ""
     for one in found:
@@ -247,7 +247,7 @@ def _workloads(found: list[Object]) -> tuple[int, int, str]:
 
 
 def _pods(found: list[Object]) -> tuple[int, int, str]:
-    """(ready, all that should be, the first that is not ready and why). Pods that ended by themselves do not count."""
+    """(ready, wanted, the first that is not ready and why). Pods that have ended do not count."""
     running = [one for one in found if (one.get("status") or {}).get("phase") not in _ENDED]
     waiting = [one for one in running if one["metadata"].get("deletionTimestamp") or not _is_ready(one)]
     return len(running) - len(waiting), len(running), f"{_name_of(waiting[0])} {_why(waiting[0])}" if waiting else ""
@@ -269,7 +269,7 @@ def _why(pod: Object) -> str:
 
 
 def _last_seen(event: Object) -> float:
-    """When an event happened last, in seconds since the epoch."""
+    """The last time of an event, in seconds since the epoch."""
     series = event.get("series") or {}
     for text in (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"), event["metadata"].get("creationTimestamp")):
         if text:

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Probes over the network that need no agent at the other end: TCP and DNS."""
+"""Network probes that need no agent on the target: TCP and DNS."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def is_address(text: str) -> bool:
 
 
 def left(deadline: float) -> float:
-    """The seconds left; no time left is a timeout."""
+    """The seconds left. Errors: TimeoutError when none are left."""
     left = deadline - monotonic()
     if left <= 0:
         raise TimeoutError
@@ -41,7 +41,7 @@ def left(deadline: float) -> float:
 
 
 def read_host(options: Options, name: str, default: t.Any) -> t.Any:
-    """The name of a host in the network, or its address."""
+    """A DNS name or an IP address."""
     fix = "write a host name or an IP address"
     host = options.text(name, default, fix, most=255)
     if host is default:
@@ -59,7 +59,7 @@ def shown_address(host: str, port: int) -> str:
 
 
 def connect(host: str, port: int, deadline: float) -> socket.socket:
-    """A connection to the first address that answers; all of them share one deadline."""
+    """A connection to the first address that answers. All addresses share one deadline."""
     failure: Exception = OSError(f"{host} has no address")
     for family, kind, protocol, _name, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         connection = socket.socket(family, kind, protocol)
@@ -112,7 +112,7 @@ class TcpProbe(Probe):
 
 
 class DnsProbe(Probe):
-    """Succeeds when the name has such a record, and all expected addresses are among the answers. One query, no second try."""
+    """Succeeds when the name has such a record, and the answers include all expected addresses. Sends one query, without a retry."""
 
     type = "dns"
 

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The Prometheus probe: a query, now or over a range, and what its value has to be."""
+"""The Prometheus probe: an instant or range query, and the limits of its value."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._text import error
 REDUCTIONS = ("last", "avg", "min", "max", "all")
 SERIES = ("one", "all", "any")
 NO_DATA = ("bad", "good")
-MOST_POINTS = 11_000  # Prometheus itself refuses more per series
+MOST_POINTS = 11_000  # per series; Prometheus itself refuses more
 _SHORTEST_STEP = 1.0
 _LONGEST_LABELS = 100
 _COMPARE: dict[str, t.Callable[[float, float], bool]] = {
@@ -50,7 +50,7 @@ _REDUCE: dict[str, t.Callable[[list[float]], float]] = {
 
 
 class Limits:
-    """What a value has to be: the comparison, and the bounds. All of them must hold."""
+    """The comparisons that a value must meet, all of them."""
 
     def __init__(self, expect: Options) -> None:
         self._conditions: list[tuple[str, float]] = []
@@ -84,7 +84,7 @@ class Limits:
 
 
 def _number(value: t.Any) -> float | None:
-    """A finite number, also from the text that a template leaves."""
+    """A finite number, also from text, since templates return text."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return None
     try:
@@ -104,7 +104,7 @@ class PrometheusProbe(Probe):
         if "?" in self._client.url or "#" in self._client.url:
             raise options.refusal("url", self._client.shown, "write the address of Prometheus alone; the query goes into query")
         fix = "write a query in PromQL, of 1 to 4096 characters"
-        query = options.take("query", REQUIRED, fix)  # of several lines, if need be
+        query = options.take("query", REQUIRED, fix)  # may have several lines
         if not isinstance(query, str) or not 0 < len(query.strip()) <= 4096:
             raise options.refusal("query", query, fix)
         self._query = query.strip()
@@ -190,7 +190,7 @@ class PrometheusProbe(Probe):
 
 
 def _read(data: t.Mapping[str, t.Any], ranged: bool) -> list[tuple[str, list[Point]]] | str:
-    """The series of an answer as labels and points, or what is wrong with its type."""
+    """The series of an answer as (labels, points), or the error in its type."""
     kind, result = data["resultType"], data["result"]
     if kind == "scalar":
         return [("value", [_point(result)])]

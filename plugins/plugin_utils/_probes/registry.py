@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The kinds of probes, and how a list of them is read. A new kind is one class and its line here."""
+"""Reads a list of probes. A new type of probe needs one class and one line here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_PROBES = 200
 
 
 def read_probes(given: t.Any, interval: float = 1.0) -> list[Probe]:
-    """All probes of a steady state, or BadOption naming the probe, the option, the value and the fix. Pure: nothing is measured."""
+    """The probes of a steady state. Pure: nothing is measured. Errors: BadOption that names the probe, the option, the value and the fix."""
     if not isinstance(given, (list, tuple)) or not given:
         raise BadOption("probes", "" if not given else f"a {type(given).__name__}", "list at least one probe")
     if len(given) > MOST_PROBES:
@@ -49,7 +49,7 @@ def _read(position: int, data: t.Any, interval: float) -> Probe:
 
 
 def _unaliased(data: t.Any, name: str) -> dict[t.Any, t.Any]:
-    """With `run_on` for its short form `on`, which YAML reads as true when it is not quoted."""
+    """The data with `run_on` instead of its short form `on`, which YAML reads as true when it is not quoted."""
     found = {key: value for key, value in data.items() if key is not True and key != "on"}
     short = data.get("on", data.get(True))
     if short is not None:

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The rules for text and JSON that probes hold an answer against."""
+"""The rules for text and JSON in the answers to probes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 class RegexRule:
-    """The text must match, anywhere."""
+    """The text must contain a match."""
 
     def __init__(self, options: Options, name: str = "regex") -> None:
         pattern = options.text(name, REQUIRED, "write a regular expression")
@@ -31,14 +31,14 @@ class RegexRule:
             raise options.refusal(name, pattern, f"not a regular expression of Python: {error}") from error
 
     def problem(self, text: str, subject: str) -> str | None:
-        """Why the text is not as expected, or None. The text itself is not told: it may hold secrets."""
+        """Why the text is not as expected, or None. It does not quote the text, which may hold secrets."""
         return None if self._pattern.search(text) else f"{subject} does not match {self._pattern.pattern!r}"
 
 
 class JsonRule:
     """A JMESPath expression over the JSON document must be true.
 
-    What it comes to instead is told: the plan asked for just that piece of the document.
+    The error shows its value, since the plan chose exactly that part of the document.
     """
 
     def __init__(self, options: Options, name: str = "json") -> None:
@@ -74,13 +74,13 @@ class JsonRule:
 
     def _words(self, document: t.Any, found: t.Any, subject: str) -> str:
         if isinstance(found, str) and found.strip() and self._compiled.parsed["type"] in ("or_expression", "and_expression", "function_expression"):
-            return _CONTROL.sub(" ", found).strip()[:_LONGEST]  # it was put together to be read
+            return _CONTROL.sub(" ", found).strip()[:_LONGEST]  # the plan composed this text as the message
         node = self._compiled.parsed
         reason = self._reason(node, document) if found is False and not _text(node) else None
         return f"{subject} {self.expression} is {_shown(found)}" + (f": {reason}" if reason else ", not true")
 
     def _reason(self, node: dict[str, t.Any], document: t.Any) -> str | None:
-        """The values that made a comparison false; of several that are joined by "and", of the first that is."""
+        """The values that made a comparison false; with "and", those of the first false one."""
         kind, parts = node["type"], node.get("children") or []
         if kind == "and_expression":
             broken = next((part for part in parts if self._value(part, document) in (False, None)), None)
@@ -96,7 +96,7 @@ class JsonRule:
 
 
 def _text(node: dict[str, t.Any]) -> str | None:
-    """A simple part of an expression as it was written; None when it is not simple."""
+    """A simple part of an expression, as written; None when it is not simple."""
     kind, parts = node["type"], node.get("children") or []
     if kind == "field":
         return node["value"] if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", node["value"]) else json.dumps(node["value"])
@@ -119,7 +119,7 @@ def _shown(value: t.Any) -> str:
 
 
 class Rules:
-    """The rules of an expect section that look at a text; the probes say what else they expect."""
+    """The rules for text in an expect section. Other expectations are part of the probes."""
 
     def __init__(self, expect: Options, kinds: t.Mapping[str, t.Callable[[Options], t.Any]] = MappingProxyType({"regex": RegexRule, "json": JsonRule})) -> None:
         self._rules = []
@@ -133,5 +133,5 @@ class Rules:
         return bool(self._rules)
 
     def problem(self, text: str, subject: str) -> str | None:
-        """The first rule that does not hold, in words that begin with the subject."""
+        """The first rule that does not hold, in a sentence that begins with the subject."""
         return next((found for found in (rule.problem(text, subject) for rule in self._rules) if found), None)

@@ -4,10 +4,10 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Turns a run record into plain data that every writer can take, with secrets masked.
+"""Turns a run record into plain data that every report writer accepts, with secrets masked.
 
-A record comes out of Ansible: its strings may be tagged subclasses, its numbers may be NaN, its texts may hold bytes that
-are not UTF-8. After ``clean`` only dict, list, str, int, float, bool and None are left.
+The data comes from Ansible: strings may be tagged subclasses, numbers may be NaN, text may contain bytes that are not UTF-8.
+``clean`` returns only dict, list, str, int, float, bool and None.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _URL_USER = re.compile(r"\b([a-z][a-z0-9+.-]*://)[^/\s:@]+:[^/\s@]+@", re.IGNORE
 
 
 def text(value: Any) -> str:
-    """A plain str that can be written as UTF-8; what cannot be is shown as a backslash escape."""
+    """A plain str that can be encoded as UTF-8; other characters become backslash escapes."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     return str.__str__(value).encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else text(str(value))
@@ -67,7 +67,7 @@ def _clean_mapping(values: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def clean(value: Any) -> Any:
-    """Plain data with secrets masked; never fails, whatever the value is."""
+    """Plain data with secrets masked. Never fails, for any value."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""What follows from a run record: time windows, one track per probe, when it broke and when it was well again. Pure."""
+"""Derives facts from a run record: time windows, one track per probe, the times of failure and recovery. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sa
 
 @dataclass
 class Segment:
-    """What one probe measured in one phase."""
+    """The samples of one probe in one phase."""
 
     phase: int
     result: dict[str, Any]
@@ -40,12 +40,12 @@ class Segment:
 
     @property
     def breached(self) -> dict[str, float]:
-        """The latency limits that were exceeded, in ms."""
+        """The exceeded latency limits, in ms."""
         return Tolerance.of_result(self.result).breached(self.latency_ms)
 
     @property
     def bad(self) -> Callable[[Sample], bool]:
-        """What tells the samples that count against the steady state."""
+        """A function that is true for the samples that count against the steady state."""
         return Tolerance.of_result(self.result).bad(self.latency_ms)
 
 
@@ -66,7 +66,7 @@ class ProbeTrack:
 
 @dataclass(frozen=True)
 class AttackWindow:
-    """When one attack was in force; from ``sure`` to ``end`` nobody saw whether it still was."""
+    """The time of one attack; from ``sure`` to ``end`` it is unknown whether it was still active."""
 
     phase: int
     number: int
@@ -82,7 +82,7 @@ class AttackWindow:
 
 @dataclass(frozen=True)
 class Impact:
-    """What one attack did to the steady state: seconds are None when the samples do not tell."""
+    """The effect of one attack on the steady state. Seconds are None when the samples do not show them."""
 
     phase: int
     detect_s: float | None
@@ -92,7 +92,7 @@ class Impact:
 
 
 def epoch(value: Any) -> float | None:
-    """Seconds since 1970 from an ISO time or a number; a time without a zone is UTC."""
+    """Seconds since 1970 from an ISO time or a number. A time without a zone is UTC."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, str) or not value:
@@ -172,7 +172,7 @@ def attack_label(phase: dict[str, Any]) -> str:
 
 
 def windows(record: Record) -> list[AttackWindow]:
-    """The attacks that were injected. One whose end nobody saw lasts up to its targets' deadlines."""
+    """The attacks that were injected. An attack whose end was not observed lasts until its targets' deadlines."""
     found: list[AttackWindow] = []
     last = span(record)[1]
     number = 0
@@ -200,10 +200,10 @@ def seconds_of(value: Any) -> float | None:
 
 
 def impacts(record: Record, known: list[ProbeTrack] | None = None) -> list[Impact]:
-    """For each attack: how long until the first bad sample, and from it until every probe was good again.
+    """For each attack: the seconds to the first bad sample, and from it until every probe was good again.
 
-    The samples up to the next attack count, those of the recovery phase too. A probe whose last sample is still bad has not
-    recovered. The answer is as fine as the sampling interval.
+    Samples up to the next attack count, including those of the recovery phase. A probe whose last sample is bad has not
+    recovered. The resolution is the sampling interval.
     """
     known = tracks(record) if known is None else known
     attacks = windows(record)
@@ -233,12 +233,12 @@ def impacts(record: Record, known: list[ProbeTrack] | None = None) -> list[Impac
 
 
 def outcomes(record: Record) -> Counter[str]:
-    """How many attacked targets ended in each outcome; a host attacked in three rounds counts three times."""
+    """The number of attacked targets by outcome. A host that was attacked in three rounds counts three times."""
     return Counter(str(host.get("outcome") or "unknown") for phase in phases(record) for host in phase.get("hosts") or [])
 
 
 def trouble(record: Record) -> list[dict[str, Any]]:
-    """The targets that this run did not bring back, with their step: stuck ones first, then the later deadline first."""
+    """The targets that this run did not revert, with their step: stuck ones first, then by deadline, the latest first."""
     found = [{**host, "attack": phase.get("attack") or "", "step": phase.get("name") or ""} for phase, host in troubled(record)]
     known = {str(host.get("host")) for host in found}
     for left in record.get("left_to_timer") or []:
@@ -248,7 +248,7 @@ def trouble(record: Record) -> list[dict[str, Any]]:
 
 
 def blast_radius(record: Record) -> dict[str, Any] | None:
-    """The widest single attack, and how many different hosts were selected over the whole experiment."""
+    """The attack on the most hosts, and all hosts that were selected in the experiment."""
     widest: dict[str, Any] | None = None
     hosts: set[str] = set()
     for phase in phases(record):
@@ -278,7 +278,7 @@ def lowest_success(record: Record) -> tuple[float, str, dict[str, Any]] | None:
 
 
 def ramp_sentences(record: Record) -> list[str]:
-    """For each step with several rounds: up to which magnitude the steady state held, and where it broke."""
+    """For each step with several rounds: the magnitude up to which the steady state held, and the one at which it broke."""
     steps: dict[Any, list[dict[str, Any]]] = {}
     for phase in phases(record):
         if phase.get("kind") == ATTACK and phase.get("magnitude") and int(phase.get("rounds") or 1) > 1 and phase.get("steady_state"):

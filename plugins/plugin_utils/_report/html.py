@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The report as one page that loads nothing: prepares what the template in page/ shows, and fills it in."""
+"""The report as one self-contained HTML page: prepares the data of the template in page/ and renders it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ VERDICT_WORDS = {
 
 
 def _moment(value: Any) -> dict[str, str] | None:
-    """An instant for the page: machine form, date and time of day."""
+    """A time for the page: machine-readable form, date and time of day."""
     when = facts.epoch(value)
     if when is None:
         return None
@@ -75,7 +75,7 @@ def _percent(value: float) -> str:
 
 
 def _flat(value: Any, path: str = "") -> list[tuple[str, str]]:
-    """A nested effect as (dotted name, words)."""
+    """A nested effect as (dotted name, text)."""
     if isinstance(value, dict):
         return [pair for key, inner in value.items() for pair in _flat(inner, f"{path}.{key}" if path else str(key))]
     if isinstance(value, list):
@@ -85,7 +85,7 @@ def _flat(value: Any, path: str = "") -> list[tuple[str, str]]:
 
 
 def _diff(diff: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """Lines of a unified diff, each with its class."""
+    """The lines of a unified diff, with their CSS class."""
     if not diff:
         return []
     before, after = (str(diff.get(side) or "").splitlines() for side in ("before", "after"))
@@ -160,7 +160,7 @@ def _rank(outcome: str) -> int:
 
 
 def _limit(hosts: list[dict[str, Any]]) -> str:
-    """The hosts as one shell word, or nothing when they are too many to name."""
+    """The hosts as one shell word; empty when there are more than five."""
     names = list(dict.fromkeys(host["name"] for host in hosts))
     return shlex.quote(",".join(names)) if len(names) <= 5 else ""
 
@@ -209,7 +209,7 @@ def _probe_views(record: Record, tracks: list[ProbeTrack]) -> list[dict[str, Any
 
 
 def _points(record: Record, tracks: list[ProbeTrack]) -> Markup:
-    """What the readout under the pointer needs, as JSON that cannot end the script element it stands in."""
+    """The data of the readout under the pointer, as JSON that cannot close the script element around it."""
     frame = plots.frame_of(record)
     probes = []
     for track in tracks:
@@ -298,7 +298,7 @@ def _key_numbers(record: Record, impacts: list[facts.Impact]) -> list[dict[str, 
 
 
 def _yaml(plan: Any) -> Markup:
-    """The plan as YAML, its keys marked for the eye."""
+    """The plan as YAML with highlighted keys."""
     written = yaml.safe_dump(plan or {}, sort_keys=False, allow_unicode=True, width=110, default_flow_style=False)
     lines = []
     for line in written.splitlines():
@@ -320,7 +320,7 @@ def _controller(record: Record) -> list[tuple[str, str]]:
 
 
 def render(record: Record) -> str:
-    """The whole page. The record must be clean (see _report_clean)."""
+    """The whole page. The record must be clean (see clean.py)."""
     files = {path.suffix: path.read_text(encoding="utf-8") for path in (_PAGE / "report.css", _PAGE / "report.js")}
     files = {suffix: re.sub(r"\A/\*.*?\*/\s*", "", content, flags=re.DOTALL) for suffix, content in files.items()}
     digest = base64.b64encode(hashlib.sha256(files[".js"].encode()).digest()).decode()
@@ -369,7 +369,7 @@ def render(record: Record) -> str:
 
 
 def _shown(value: Any) -> Any:
-    """What the page shows of a value: control characters as visible escapes, nothing for what is not there."""
+    """A value as shown on the page: control characters as visible escapes, an empty string for None."""
     if value is None or isinstance(value, Undefined):
         return ""
     return value if isinstance(value, Markup) else svg.legal(text(value))

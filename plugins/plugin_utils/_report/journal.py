@@ -4,9 +4,9 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""A run record as a Chaos Toolkit journal, so that what reads those journals reads ours too.
+"""Converts a run record to a Chaos Toolkit journal, for tools that read those journals.
 
-The experiment inside it is valid for chaostoolkit-lib; its activities are the ad hoc ``ansible`` commands that do the same.
+The experiment in it is valid for chaostoolkit-lib; its activities are the equivalent ad hoc ``ansible`` commands.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._record import (
 )
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts
 
-# The version whose journal this follows. Report templates are chosen by it.
+# The version of chaostoolkit whose journal format this is. Report templates are chosen by it.
 _FORMAT = "1.44.0"
 
-# What the toolkit means: completed, it ran to its end; interrupted, somebody refused; aborted, it was stopped; failed, it broke.
+# The meaning in the toolkit: completed, it ran to its end; interrupted, it was refused; aborted, it was stopped; failed, it had an error.
 VERDICT_STATUS = {
     HELD: "completed",
     DEVIATED: "completed",
@@ -54,18 +54,18 @@ def _words(value: Any) -> str:
 
 
 def _ansible(hosts: list[str], module: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The ad hoc command that does this."""
+    """The provider of an activity: the equivalent ad hoc command."""
     name = module if "." in module else f"faultline.chaos.{module}"
     return {"type": "process", "path": "ansible", "arguments": [",".join(hosts) or "localhost", "-m", name, "-a", _words(arguments)]}
 
 
 def _runs_on(probe: dict[str, Any]) -> str:
-    """Where a command runs; its short form is "on", which YAML reads as true when it is not quoted."""
+    """The host that runs a command. The short form of the option is "on", which YAML reads as true when it is not quoted."""
     return str(next((probe[key] for key in ("run_on", "on", "True") if probe.get(key)), "controller"))
 
 
 def _probe_activity(probe: dict[str, Any]) -> dict[str, Any]:
-    """A steady-state probe. Its tolerance is on one call; the tolerance over all samples is in the output of the run."""
+    """The activity of a steady-state probe. Its tolerance is that of one call; the tolerance over all samples is in the output of the run."""
     activity: dict[str, Any] = {"type": "probe", "name": str(probe.get("name") or "probe")}
     expect = probe.get("expect") or {}
     if probe.get("type") == "http" and probe.get("url"):
@@ -86,7 +86,7 @@ def _probe_activity(probe: dict[str, Any]) -> dict[str, Any]:
 
 
 def _activities(record: Record) -> dict[str, dict[str, Any]]:
-    """The probes of the plan by name; those that only the results know are added."""
+    """The probes of the plan by name, and those that only the results contain."""
     found = {}
     for probe in (record.get("plan") or {}).get("steady_state") or []:
         if isinstance(probe, dict):
@@ -111,7 +111,7 @@ def _run(activity: dict[str, Any], begin: float, end: float, output: Any, error:
 
 
 def _state(phase: dict[str, Any], activities: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
-    """A steady state, or None when it was not sampled."""
+    """A steady state of the journal, or None when it was not sampled."""
     state = phase.get("steady_state")
     if state is None:
         return None
@@ -133,7 +133,7 @@ def _hosts(phase: dict[str, Any]) -> list[str]:
 
 
 def _attack(phase: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """One round of one step: its action and its run."""
+    """The attack of one round: its activity and its run."""
     label = " ".join(str(part) for part in (phase.get("name") or "attack", phase.get("magnitude")) if part)
     arguments = {**(phase.get("options") or {}), "duration": phase.get("duration_s")}
     activity = {"type": "action", "name": label, "provider": _ansible(_hosts(phase), str(phase.get("attack") or "attack"), arguments)}
@@ -148,7 +148,7 @@ def _attack(phase: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _rollback(phase: dict[str, Any], run_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Its revert, done on every target that was attacked."""
+    """The revert of one round on every target that was attacked: its activity and its run."""
     touched = [host for host in phase.get("hosts") or [] if host.get("outcome") != NOT_INJECTED]
     activity = {
         "type": "action",

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""A run record as JUnit XML: each check, each probe in each phase, each target's revert, and the hypothesis is a test case."""
+"""Converts a run record to JUnit XML. The test cases: each check, each probe in each phase, each target's revert, and the hypothesis."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._report import fac
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.svg import legal
 from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Tolerance
 
-_Case = tuple[str, str, float, str, str, str]  # class, name, seconds, "" or failure, error, skipped; message; text
+_Case = tuple[str, str, float, str, str, str]  # class, name, seconds, status ("", failure, error or skipped), message, text
 
 
 def _seconds(value: Any) -> float:
@@ -126,7 +126,7 @@ def _suite(parent: ElementTree.Element, name: str, when: Any, host: str, seconds
 
 
 def render(record: Record) -> str:
-    """The XML. Only a run whose verdict is ``held`` has neither failures nor errors."""
+    """The XML. It has no failures and no errors only if the verdict is ``held``."""
     root = ElementTree.Element("testsuites", {"name": legal(record.get("title") or "experiment")})
     host = str((record.get("controller") or {}).get("host") or "controller")
     checks = _checks(record)

@@ -18,7 +18,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._report.svg import
 from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample
 
 PANEL_TOP, PANEL = 22.0, 118.0
-_COLUMN = 1.6  # samples closer than this many pixels are drawn as one stroke from their least to their most
+_COLUMN = 1.6  # samples within this many pixels are drawn as one stroke from their minimum to their maximum
 _CATEGORIES = 12
 
 
@@ -46,7 +46,7 @@ def runs(segment: Segment) -> list[tuple[float, float, bool]]:
 
 
 def strip(track: ProbeTrack, frame: Frame, middle: float, height: float) -> str:
-    """One row of good (a thin line) and bad (a full block); where nothing was sampled nothing is drawn."""
+    """One row of good times (a thin line) and bad times (a full block); empty where nothing was sampled."""
     parts = []
     for segment in track.segments:
         for begin, end, good in runs(segment):
@@ -117,7 +117,7 @@ def _phase_bars(record: Record, frame: Frame, top: float, height: float) -> str:
 
 
 def overview(record: Record, tracks: list[ProbeTrack]) -> str:
-    """All phases on one line, and below them each probe's good and bad moments."""
+    """All phases on one line, and below them the good and bad times of each probe."""
     left = 210.0
     frame = frame_of(record, left)
     top, tall, row = 20.0, 34.0, 22.0
@@ -145,7 +145,7 @@ def overview(record: Record, tracks: list[ProbeTrack]) -> str:
 
 
 def _line(samples: list[Sample], frame: Frame, scale: Scale, gap: float) -> str:
-    """The latency of good samples; broken where one failed, has no latency, or where the sampling has a gap."""
+    """The line of the latency of good samples; interrupted at failed samples, samples without latency, and gaps in the sampling."""
     strokes: list[list[tuple[float, float, float]]] = []
     before: Sample | None = None
     for sample in samples:
@@ -188,7 +188,7 @@ def _failures(track: ProbeTrack, frame: Frame, scale: Scale) -> str:
 
 
 def _limit_lines(track: ProbeTrack, frame: Frame, scale: Scale) -> str:
-    """The tolerance, and for each phase what was measured of it."""
+    """The lines of the tolerance, and for each phase the measured value."""
     limits = {f"p{key}": limit for key, limit in track.tolerance.latency.items()}
     parts = []
     by_value: dict[float, list[str]] = {}
@@ -229,7 +229,7 @@ def _limit_lines(track: ProbeTrack, frame: Frame, scale: Scale) -> str:
 
 
 def _values(track: ProbeTrack) -> tuple[str, list[tuple[Sample, Any]]]:
-    """What the samples returned: "number", "category" or "" when there is nothing worth drawing."""
+    """The kind of the values of the samples ("number", "category", or "" when there is nothing to draw), and the values."""
     found = [(sample, sample.value) for sample in track.samples if sample.value is not None and isinstance(sample.value, (str, int, float))]
     distinct = {value for _sample, value in found}
     if len(distinct) < 2:
@@ -243,7 +243,7 @@ def _values(track: ProbeTrack) -> tuple[str, list[tuple[Sample, Any]]]:
 
 
 def _value_panel(track: ProbeTrack, frame: Frame, top: float) -> tuple[str, float]:
-    """A second, smaller panel for what the samples returned; with its height."""
+    """A second, smaller panel for the values of the samples; with its height."""
     kind, found = _values(track)
     if not kind:
         return "", 0.0

@@ -4,9 +4,9 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""The pieces that every drawing of a report shares: elements, the time axis, scales, the shaded attacks. Pure.
+"""The common parts of all drawings in a report: elements, the time axis, scales, the shaded attacks. Pure.
 
-Colours come from the page's style sheet through classes, so that one drawing serves light, dark and paper.
+Colours come from the style sheet of the page through classes, so one drawing serves the light, the dark and the print style.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 
 
 
 def legal(value: object) -> str:
-    """Text that XML may carry: control characters become visible escapes."""
+    """Text that is legal in XML: control characters become visible escapes."""
     return _ILLEGAL.sub(lambda found: f"\\x{ord(found.group()):02x}", str(value))
 
 
 def element(name: str, content: str = "", /, **attributes: object) -> str:
-    """One SVG element; content is markup already. ``class_`` and ``stroke_width`` become class and stroke-width."""
+    """One SVG element; content is markup. ``class_`` and ``stroke_width`` become class and stroke-width."""
     words = [name]
     for key, value in attributes.items():
         if value is not None:
@@ -47,7 +47,7 @@ def label(x: float, y: float, words: object, class_: str = "t", anchor: str = "s
 
 
 def shorten(words: str, width: float, character: float = CHARACTER) -> str:
-    """The words, or as many of their characters as fit, or nothing when hardly any do."""
+    """The words, cut to the characters that fit; empty when hardly any fit."""
     fits = int(width / character)
     if len(words) <= fits:
         return words
@@ -55,7 +55,7 @@ def shorten(words: str, width: float, character: float = CHARACTER) -> str:
 
 
 def drawing(name: str, description: str, height: float, body: str, ident: str) -> str:
-    """A whole SVG with its title and description for people who do not see it."""
+    """A whole SVG, with a title and a description for screen readers."""
     head = element("title", escape(legal(name)) or "drawing", id=f"{ident}-t") + element("desc", escape(legal(description)) or "-", id=f"{ident}-d")
     return element(
         "svg",
@@ -71,7 +71,7 @@ def drawing(name: str, description: str, height: float, body: str, ident: str) -
 
 
 def hatch(ident: str) -> str:
-    """The pattern for an attack that nobody saw end."""
+    """The pattern for an attack whose end was not observed."""
     line = element("path", d="M-2 2L2 -2M0 8L8 0M6 10L10 6", class_="hatch")
     return element("defs", element("pattern", line, id=f"{ident}-h", width=8, height=8, patternUnits="userSpaceOnUse"))
 
@@ -110,7 +110,7 @@ def milliseconds(value: float | None) -> str:
 
 @dataclass
 class Frame:
-    """The time axis of a drawing: where a moment lies between left and right."""
+    """The time axis of a drawing: maps times to positions between left and right."""
 
     start: float
     end: float
@@ -145,7 +145,7 @@ class Frame:
         return "".join(parts)
 
     def shade(self, top: float, bottom: float, ident: str, labels: bool = True) -> str:
-        """The attacks, each a band from injection to revert with its number or name above it."""
+        """The attacks as bands from injection to revert, with a number or name above."""
         parts = []
         for window in self.windows:
             x1, x2 = self.x(window.start), self.x(window.end)
@@ -202,7 +202,7 @@ def nice(value: float) -> float:
 
 
 def latency_scale(values: list[float], limits: Iterable[float], top: float, bottom: float) -> Scale:
-    """Linear from zero, unless the usual and the largest are too far apart for both to be seen."""
+    """Linear from zero; logarithmic when the maximum is more than 12 times the median."""
     wanted = [value for value in (*values, *limits) if value > 0]
     if not wanted:
         return Scale(0.0, 1.0, top, bottom)

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Writes what an experiment leaves behind: record.json always, and the formats that were asked for, each file at once or not at all."""
+"""Writes record.json and the requested formats of the report of an experiment, each file atomically."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WRITERS: dict[str, tuple[str, Callable[[Record], str]]] = {
 
 
 class ReportError(Exception):
-    """Some files could not be written; ``paths`` are those that could."""
+    """Some files could not be written; ``paths`` are those that were."""
 
     def __init__(self, message: str, paths: dict[str, str]):
         super().__init__(message)
@@ -38,7 +38,7 @@ class ReportError(Exception):
 
 
 def write_atomically(path: Path, content: str) -> None:
-    """The file is there with all of its content, or as it was before. Only its owner may read it."""
+    """Replaces the file with the whole content or leaves it unchanged. Only its owner can read it."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
@@ -54,7 +54,7 @@ def write_atomically(path: Path, content: str) -> None:
 def write_reports(record: dict[str, Any], directory: str | os.PathLike[str], formats: Iterable[str]) -> dict[str, str]:
     """Writes <directory>/<run_id>/ and returns the path of each format, and of "record".
 
-    What one format cannot be written for does not keep the others from being written: ReportError comes last and names it.
+    Errors: ReportError that names the formats that failed, after all others were written.
     """
     wanted = list(dict.fromkeys(formats))
     unknown = [name for name in wanted if name not in FORMATS]

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""How a command is run somewhere: the contract of all runners."""
+"""The interface of all runners, which run commands on the controller or on a host."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Completed:
 
 
 class Runner(t.Protocol):
-    """Runs a command somewhere; raises TimeoutError or OSError when there is no exit status to speak of."""
+    """Runs commands in one place."""
 
     def run(self, argv: list[str], timeout: float) -> Completed:
-        """The end of the command."""
+        """The exit status and output of the command. Errors: TimeoutError or OSError when there is no exit status."""
 
     def close(self) -> None:
-        """Ends what still runs."""
+        """Ends the commands that still run."""

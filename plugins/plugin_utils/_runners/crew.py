@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Threads for work that may hang: started when needed, reused when idle, and never waited for."""
+"""A pool of threads for work that may hang: started on demand, reused when idle, never joined."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 
 class Crew:
-    """Runs calls in daemon threads, as many at once as are wanted. A call must not raise."""
+    """Runs calls in daemon threads, without a limit to their number. A call must not raise."""
 
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
@@ -46,6 +46,6 @@ class Crew:
                 self._idle += 1
 
     def dismiss(self) -> None:
-        """Idle threads end now, busy ones after their call; those that hang end with the process."""
+        """Ends idle threads now and busy ones after their call; threads that hang end with the process."""
         for _each in range(self._size):
             self._calls.put(None)

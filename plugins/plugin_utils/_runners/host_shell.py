@@ -4,11 +4,11 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Runs an argument list on an inventory host, the way Ansible itself would reach that host.
+"""Runs an argument list on an inventory host, over the connection that Ansible itself would use.
 
 Connection plugin, become plugin and their options come from the host's own variables, as they do for a delegated task. Nothing is
-copied to the host and no Python is needed there. One place builds the command line: every word is quoted with shlex.
-A connection object serves one command at a time; when several run at once, each has its own.
+copied to the host, which needs no Python. One function builds the command line and quotes every word with shlex.
+A connection object runs one command at a time; commands that run in parallel have separate ones.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ansible.template import Templar
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Completed
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.local import kill, marked
 
-# $0 is the mark by which we find our own processes, $1 the seconds after which the host ends the command by itself.
+# $0 is the token by which the watchdog finds the processes, $1 the seconds after which the host itself ends the command.
 _BOUNDED = 'if command -v timeout >/dev/null 2>&1; then exec timeout -k 1 "$@" </dev/null; fi; shift; exec "$@" </dev/null'
 _BECOME_NOISE = re.compile(r"\A.*?BECOME-SUCCESS-[a-z]+\r?\n", re.DOTALL)
 _RETRY_KILL = 0.5
@@ -41,11 +41,11 @@ MOST_AT_ONCE = 4
 
 
 class HostError(OSError):
-    """The host could not be asked."""
+    """The command could not be run on the host."""
 
 
 class Watchdog:
-    """Kills what runs beyond its time. One thread for all; a blocked exec_command ends when its process is gone."""
+    """Kills commands that exceed their timeout. It is one thread for all; a blocked exec_command returns when its process is dead."""
 
     def __init__(self) -> None:
         self._due: dict[str, float] = {}
@@ -55,7 +55,7 @@ class Watchdog:
 
     @contextmanager
     def bound(self, token: str, timeout: float) -> Iterator[None]:
-        """TimeoutError when the block takes longer; processes of ours whose command line holds the token are killed then."""
+        """Kills the descendants with the token in their command line when the block exceeds its timeout. Errors: TimeoutError."""
         with self._change:
             self._due[token] = monotonic() + timeout
             if self._thread is None:
@@ -83,7 +83,7 @@ class Watchdog:
                 overdue = [token for token, due in self._due.items() if due <= now]
                 for token in overdue:
                     self._fired.add(token)
-                    self._due[token] = now + _RETRY_KILL  # a plugin that tries again by itself is stopped again
+                    self._due[token] = now + _RETRY_KILL  # kill again, since some connection plugins retry
                 if not overdue:
                     self._change.wait(min(self._due.values()) - now if self._due else None)
             for token in overdue:
@@ -91,7 +91,7 @@ class Watchdog:
 
 
 class HostShells:
-    """Makes a HostShell for a host. Make them in the main thread: templating is not for threads."""
+    """Makes a HostShell for a host. Call it in the main thread only: templating is not thread-safe."""
 
     def __init__(self, task_vars: t.Mapping[str, t.Any], task: t.Any, play_context: t.Any, loader: t.Any) -> None:
         self._hostvars, self._task, self._play_context, self._loader = task_vars["hostvars"], task, play_context, loader
@@ -103,18 +103,18 @@ class HostShells:
         return host in self._hostvars
 
     def new(self, host: str) -> HostShell:
-        """A shell on one host; nothing is connected yet."""
+        """A shell on one host, not yet connected."""
         variables = dict(self._hostvars.raw_get(host))
         variables.setdefault("inventory_hostname", host)
         variables["hostvars"] = self._hostvars
         templar = Templar(loader=self._loader, variables=variables)
-        # The keyword `connection` of the task says how to reach the task's own host, not how to reach any other.
+        # The keyword `connection` of the task applies to the task's own host only.
         connection = self._task.connection if host == self._own else None
         return HostShell(host, _Recipe(host, variables, templar, self._task, self._play_context, connection), self._watchdog)
 
 
 class _Recipe:
-    """How to make a connection to the host: everything that needs templating, done once."""
+    """Makes connections to the host. Everything that needs templating is done once."""
 
     def __init__(self, host: str, variables: dict[str, t.Any], templar: Templar, task: t.Any, play_context: t.Any, connection: str | None) -> None:
         self._host, self._variables, self._templar = host, variables, templar
@@ -136,7 +136,7 @@ class _Recipe:
         return self._templar.template(self._variables[name]) if name in self._variables else None
 
     def _task_keys(self, task: t.Any) -> dict[str, t.Any]:
-        """Keywords of the task that plugins read as options, without those that mean something else there."""
+        """Keywords of the task that plugins read as options, without those that have another meaning for a plugin."""
         keys = dict(task.dump_attrs())
         keys.pop("retries", None)
         keys["timeout"] = self._play_context.timeout
@@ -162,7 +162,7 @@ class _Recipe:
         return {var: self._value(var) for var in self._variables if var.startswith(prefix)}
 
     def connection(self) -> t.Any:
-        """A connection object of its own, not yet connected."""
+        """A new connection object, not yet connected."""
         connection = connection_loader.get(self._plugin, self._play_context.copy(), new_stdin=None, task_uuid=None, ansible_playbook_pid="0")
         if connection is None:
             raise HostError(f"{self._host}: there is no connection plugin {self._plugin}")
@@ -181,7 +181,7 @@ class _Recipe:
 
 
 class HostShell:
-    """Runs commands on one host, from any thread. A host is never flooded with logins: the first one goes alone."""
+    """Runs commands on one host, from any thread. Until the first login succeeded, no second one begins."""
 
     def __init__(self, host: str, recipe: _Recipe, watchdog: Watchdog) -> None:
         self._host, self._recipe, self._watchdog = host, recipe, watchdog
@@ -192,7 +192,7 @@ class HostShell:
         self._running: set[str] = set()
 
     def run(self, argv: list[str], timeout: float) -> Completed:
-        """The command's status and output; TimeoutError when it takes too long, HostError when the host cannot be asked."""
+        """The command's status and output. Errors: TimeoutError; HostError when the command cannot be run."""
         deadline = monotonic() + timeout
         if not self._turns.acquire(timeout=timeout):
             raise TimeoutError
@@ -229,14 +229,14 @@ class HostShell:
             command = connection.become.build_become_command(command, connection._shell)
         if connection.allow_executable and self._recipe.executable:
             command = f"{self._recipe.executable} -c {shlex.quote(command)}"
-        # Input, where it may be given, keeps a terminal away, which would mix the two outputs.
+        # With input Ansible requests no terminal, which would mix the two outputs.
         pipes = connection.has_pipelining and (not becoming or getattr(connection.become, "pipelining", connection.become.name != "su"))
         ended: tuple[int, bytes, bytes] = connection.exec_command(command, in_data=b"\n" if pipes else None, sudoable=becoming)
         return ended
 
     @staticmethod
     def _differs(connection: t.Any) -> bool:
-        """Ansible does not become the user it already is, unless told to."""
+        """Whether to become another user. Ansible skips become for the same user, unless it is configured otherwise."""
         if C.config.get_config_value("BECOME_ALLOW_SAME_USER"):
             return True
         try:
@@ -248,13 +248,13 @@ class HostShell:
         return wanted != user or not any((wanted, user))
 
     def close(self) -> None:
-        """Ends what still runs. Nobody waits for it: the threads it belongs to end with the process."""
+        """Kills the commands that still run. Their threads are not joined; they end with the process."""
         for token in list(self._running):
             kill(marked(token))
 
 
 def _words(error: BaseException) -> str:
-    """The line that tells the cause: mostly the last one; of what ssh says, its own words; of a failed become, the first."""
+    """The line of an error that names the cause: the first for a failed become, else the last; from ssh's own message on, if it has one."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     line = lines[0] if any(each.startswith(">>> ") for each in lines) else lines[-1]
     return line[max(0, line.rfind("ssh: ")) :][:200]

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Commands on the controller, and the end of processes that take too long."""
+"""Runs commands on the controller, and kills processes."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _CHUNK = 1 << 16
 
 
 class ControllerRunner:
-    """Runs commands here, from any thread."""
+    """Runs commands on the controller, from any thread."""
 
     def __init__(self) -> None:
         self._running: set[int] = set()
 
     def close(self) -> None:
-        """Ends what still runs, with its children."""
+        """Kills the commands that still run, with their children."""
         for pid in list(self._running):
             kill([pid, *descendants(pid)])
 
     def run(self, argv: list[str], timeout: float) -> Completed:
-        """The command's status and output; TimeoutError when it takes too long."""
+        """The command's status and output. Errors: TimeoutError."""
         deadline = monotonic() + timeout
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self._running.add(child.pid)
@@ -46,7 +46,7 @@ class ControllerRunner:
             rc = child.wait(max(0.0, deadline - monotonic()))
         except (OSError, subprocess.TimeoutExpired) as error:
             kill([child.pid, *descendants(child.pid)])
-            child.wait()  # killed: it is there in no time
+            child.wait()  # returns at once: it was killed
             if isinstance(error, subprocess.TimeoutExpired):
                 raise TimeoutError from error
             raise
@@ -59,7 +59,7 @@ class ControllerRunner:
 
 
 def _read(child: subprocess.Popen[bytes], deadline: float) -> tuple[str, str]:
-    """Both outputs until both are closed; TimeoutError at the deadline."""
+    """Reads both outputs until both are closed. Errors: TimeoutError at the deadline."""
     found: dict[str, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
     with selectors.DefaultSelector() as selector:
         for name in found:
@@ -81,7 +81,7 @@ def _read(child: subprocess.Popen[bytes], deadline: float) -> tuple[str, str]:
 
 
 def descendants(pid: int) -> list[int]:
-    """All living descendants of a process, as far as the controller's /proc tells; without /proc there are none to be seen."""
+    """All living descendants of a process, from the controller's /proc; none where there is no /proc."""
     children = defaultdict(list)
     try:
         numbers = [name for name in os.listdir("/proc") if name.isdigit()]
@@ -92,7 +92,7 @@ def descendants(pid: int) -> list[int]:
             with open(f"/proc/{number}/stat", "rb") as file:
                 parent = int(file.read().rpartition(b")")[2].split()[1])
         except (OSError, IndexError, ValueError):
-            continue  # it has ended meanwhile
+            continue  # it ended meanwhile
         children[parent].append(int(number))
     found: list[int] = []
     todo = [pid]
@@ -104,7 +104,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def marked(token: str) -> list[int]:
-    """Our descendants whose command line holds the token, and what they have started."""
+    """The descendants of this process whose command line contains the token, and their descendants."""
     found: list[int] = []
     for pid in descendants(os.getpid()):
         try:
@@ -117,7 +117,7 @@ def marked(token: str) -> list[int]:
 
 
 def kill(pids: list[int]) -> None:
-    """SIGKILL to each; what has ended, or belongs to somebody else, is left alone."""
+    """Sends SIGKILL; processes that ended or belong to another user are ignored."""
     for pid in pids:
         try:
             os.kill(pid, signal.SIGKILL)
@@ -127,7 +127,7 @@ def kill(pids: list[int]) -> None:
 
 @contextmanager
 def ending(close: Callable[[], None]) -> Iterator[None]:
-    """Calls `close` at the end of the block, and before a signal ends the process; only the main thread can do the latter."""
+    """Calls `close` at the end of the block and, in the main thread, before a signal ends the process."""
 
     def on_signal(number: int, _frame: object) -> None:
         close()

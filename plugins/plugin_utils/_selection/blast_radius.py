@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Which targets, and how many. Pure: the same seed and hosts give the same selection on every machine, in every order."""
+"""Selects targets. Pure: the same seed and hosts give the same selection on every machine, in any order of the hosts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BUILT_IN_GROUPS = ("all", "ungrouped")
 
 @dataclass(frozen=True)
 class Cap:
-    """At most this many machines of one group. Counts what earlier steps took when it belongs to the whole experiment."""
+    """The most machines of one group. A cap of the whole experiment also counts the machines of earlier steps."""
 
     group: str
     members: frozenset[str]
@@ -29,7 +29,7 @@ class Cap:
 
 @dataclass
 class Selection:
-    """What was selected, from how many, and why others were passed over."""
+    """The selected hosts, the number of candidates, and why others were skipped."""
 
     selected: list[str]
     eligible: int
@@ -50,7 +50,7 @@ def caps(
     whole_experiment: bool = False,
     machines: Mapping[str, str] | None = None,
 ) -> list[Cap]:
-    """The caps over whole groups: those named, or all of the inventory except all and ungrouped. A percentage is rounded down."""
+    """The caps of groups: of the named ones, or of every group except all and ungrouped. A percentage is rounded down."""
     found = []
     wanted = [name for name in groups if name not in _BUILT_IN_GROUPS] if names is None else names
     for name in wanted:
@@ -77,10 +77,10 @@ def select(
     taken: Collection[str] = (),
     machines: Mapping[str, str] | None = None,
 ) -> Selection:
-    """Draw hosts by the seed, skipping those that would break a cap.
+    """Draws hosts by the seed and skips those that would exceed a cap.
 
-    A percentage is of the hosts handed in, rounded down, and at least one. taken: the hosts of earlier steps; drawing one of
-    them again widens nothing. machines: the machine behind each name, where several names may mean one machine.
+    A percentage is of the given hosts, rounded down, and at least one host. taken: the hosts of earlier steps; drawing one of
+    them again does not widen the blast radius. machines: the machine of each name, where several names may mean one machine.
     """
     machine = dict(machines or {})
     order = rank(seed, hosts)

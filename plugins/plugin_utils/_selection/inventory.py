@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Host patterns over the groups of an inventory, by Ansible's own rules, and the machines behind host names."""
+"""Evaluates host patterns over the groups of an inventory by Ansible's own rules, and finds the machines of host names."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from ansible.parsing.dataloader import DataLoader
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 
 _SSH_PORT = 22
-_MANY = frozenset("~.?*[")  # a pattern with one of these may mean hosts, although a group has that name
+_MANY = frozenset("~.?*[")  # a pattern with one of these may match hosts even if it is the name of a group
 
 
 class Groups(Mapping[str, list[str]]):
-    """The magic variable groups, read where it is asked for: in an inventory of many hosts that takes a while."""
+    """The magic variable groups, each group read on first use, since that is slow in a large inventory."""
 
     def __init__(self, groups: Mapping[str, Collection[str]]) -> None:
         self._given = {str(name): hosts for name, hosts in groups.items()}
@@ -44,13 +44,13 @@ class Groups(Mapping[str, list[str]]):
 
 
 class Inventory:
-    """The inventory as the magic variable groups shows it."""
+    """The inventory, from the magic variable groups."""
 
     def __init__(self, groups: Mapping[str, Collection[str]]) -> None:
         self.groups = Groups(groups)
 
     def match(self, option: str, pattern: object, limit: str | None = None) -> list[str]:
-        """The hosts of a pattern. Each of its parts must name something, and together they must leave a host."""
+        """The hosts of a pattern. Errors: BadOption when a part of it matches nothing, or the whole leaves no host."""
         if not isinstance(pattern, str) or not pattern.strip():
             raise BadOption(option, pattern, "name hosts or groups of the inventory, such as web or db:!db1")
         for part in split_host_pattern(pattern):
@@ -81,11 +81,11 @@ class Inventory:
             self._manager.subset(None)
 
     def _is_plain(self, pattern: str) -> bool:
-        """Whether a pattern consists of names of groups. Those with a character of _MANY may mean hosts as well."""
+        """Whether a pattern consists of group names only. One with a character of _MANY may match hosts too."""
         return _MANY.isdisjoint(pattern) and all(part.lstrip("!&") in self.groups for part in split_host_pattern(pattern))
 
     def _of_groups(self, pattern: str) -> list[str]:
-        """What Ansible makes of such a pattern, without an object for each host: unions, then intersections, then exclusions."""
+        """Ansible's result for such a pattern, without an object for each host: unions, then intersections, then exclusions."""
         parts = split_host_pattern(pattern)
         unions = [part for part in parts if part[0] not in "!&"] or ["all"]
         found = dict.fromkeys(host for name in unions for host in self.groups[name])
@@ -108,7 +108,7 @@ class Inventory:
 
 
 def machine_of(name: str, variables: Mapping[str, Any]) -> str:
-    """What two names have in common when they mean one machine: where Ansible connects to."""
+    """The address and port that Ansible connects to: two names with the same ones are one machine."""
     if variables.get("ansible_connection") == "local":
         return name
     address = str(variables.get("ansible_host") or variables.get("ansible_ssh_host") or name).strip("[]").lower()
@@ -121,7 +121,7 @@ def machines(names: Iterable[str], variables: Callable[[str], Mapping[str, Any]]
 
 
 def aliases(found: Mapping[str, str]) -> dict[str, str]:
-    """Each surplus name of a machine, and the name that stands for it: the first by alphabet."""
+    """The surplus names of machines, with the name that stands for each: the first in alphabetical order."""
     first: dict[str, str] = {}
     surplus = {}
     for name in sorted(found):
@@ -132,7 +132,7 @@ def aliases(found: Mapping[str, str]) -> dict[str, str]:
 
 
 def is_controller(name: str, variables: Mapping[str, Any]) -> bool:
-    """Whether a host is this machine without anybody having said so by connection: local."""
+    """Whether a host is the controller although it does not have connection: local."""
     if variables.get("ansible_connection") == "local":
         return False
     address, _space, port = machine_of(name, variables).partition(" port ")
@@ -149,7 +149,7 @@ def _is_own(address: str) -> bool:
 
 
 def _can_bind(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """An address can be bound where it is configured; no packet is sent. (Everywhere, when the kernel allows non-local binds.)"""
+    """Whether the address can be bound: only where it is configured, or anywhere if the kernel allows non-local binds. Sends no packet."""
     family = socket.AF_INET6 if ip.version == 6 else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:

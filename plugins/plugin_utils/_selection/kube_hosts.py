@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection: no other collection may import this; it changes without notice.
 
-"""Which host of the inventory the node of a pod is. By what both sides say for sure; nothing is resolved, and a guess is refused."""
+"""Maps the node of a pod to a host of the inventory, by names and addresses that both have. No name is resolved; ambiguity is an error."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 
-NODE_VARIABLE = "faultline_node"  # set for a host whose names say nothing to the cluster
+NODE_VARIABLE = "faultline_node"  # for a host that shares no name or address with its node
 _ADDRESS_VARIABLES = ("ansible_host", "ansible_ssh_host")
 _FACTS = ("hostname", "fqdn", "nodename", "all_ipv4_addresses", "all_ipv6_addresses")
 _NEVER = {"localhost", "127.0.0.1", "::1"}
 
 
 def add_hosts(pods: Iterable[Mapping[str, Any]], hosts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The pods, each with its inventory_host. Raises BadOption for a node that is no host, or more than one."""
+    """The pods, with inventory_host added. Errors: BadOption for a node that matches no host or several."""
     told = [(name, _said(hosts[name]), words_of(name, hosts[name])) for name in hosts]
     found: dict[str, str] = {}
     result = []
@@ -36,7 +36,7 @@ def add_hosts(pods: Iterable[Mapping[str, Any]], hosts: Mapping[str, Mapping[str
 
 def _host_of(node: str, words: set[str], told: list[tuple[str, str | None, set[str]]]) -> str:
     said = [name for name, told_node, _words in told if told_node == node]
-    # Who says which node it is, is no other one.
+    # A host with NODE_VARIABLE is that node and no other.
     fits = said or [name for name, told_node, mine in told if told_node is None and mine & (words - _NEVER)]
     if len(fits) == 1:
         return fits[0]
@@ -52,7 +52,7 @@ def _said(variables: Mapping[str, Any]) -> str | None:
 
 
 def words_of(name: str, variables: Mapping[str, Any]) -> set[str]:
-    """All names and addresses that a host of the inventory has for sure."""
+    """The names and addresses of a host from its variables and facts."""
     words = {name}
     words |= {str(variables[key]) for key in _ADDRESS_VARIABLES if variables.get(key)}
     facts = variables.get("ansible_facts") or {}
