@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, The faultline.chaos authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -18,7 +17,7 @@ from pathlib import Path
 import yaml
 
 HERE = Path(__file__).parent
-LICENCE = "".join(line + "\n" for line in Path(__file__).read_text().splitlines()[1:4])  # of every file that is made
+LICENCE = "".join(line + "\n" for line in Path(__file__).read_text().splitlines()[:3])  # of every file that is made
 FILES = {
     "module.py.in": "plugins/modules/NAME.py",
     "unit.py.in": "tests/unit/plugins/modules/test_NAME.py",

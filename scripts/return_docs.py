@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, The faultline.chaos authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -29,7 +28,7 @@ def keys_of(text: str) -> dict[str, str]:
     before, *parts = re.split(r"^(\w+):\n", text, flags=re.MULTILINE)
     if before.strip():
         raise ValueError(f"text before the first key: {before!r}")
-    return {key: body for key, body in zip(parts[::2], parts[1::2], strict=True)}
+    return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 def read_source(path: Path = SOURCE) -> dict[str, dict[str, str]]:

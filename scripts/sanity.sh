@@ -85,7 +85,7 @@ step_mypy() {
 	cd "$work"
 	mypy --config-file "$tree/mypy.ini" "${tree#"$work/"}"/plugins/{plugin_utils,action,filter,module_utils/_{errors,hints,units,draw}.py}
 }
-step_returns() { scripts/return_docs.py --check; }
+step_returns() { python scripts/return_docs.py --check; }
 step_yamllint() { yamllint --strict .; }
 step_ansible_lint() { ansible-lint --offline --profile production; }
 step_changelog() { antsibull-changelog lint; }

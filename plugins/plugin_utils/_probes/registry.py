@@ -15,7 +15,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._options import RE
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.certificate import CertificateProbe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.host import CommandProbe, ProcessProbe, ServiceProbe
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.http import HttpProbe
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.http_probe import HttpProbe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.k8s import ClusterProbe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.net import DnsProbe, TcpProbe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.prometheus import PrometheusProbe

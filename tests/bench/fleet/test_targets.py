@@ -158,7 +158,7 @@ def row(target: Target, name: str, ping: str, before: list[str], payload: str, a
         if runs[-1][1][2]:
             message = re.sub(r".*?\"msg\": \"(.*?)\".*", r"\1", runs[-1][1][3].replace("\n", " "))
             return f"{name:26} not here: {message[:110]}", None
-    ratio = median((own + programs) / (ping_own + ping_programs) for (ping_own, ping_programs, *_), (own, programs, *_) in runs)
+    ratio = median((own + programs) / (ping_own + ping_programs) for (ping_own, ping_programs, *_more), (own, programs, *_rest) in runs)
     own, programs = (median(run[1][at] for run in runs) for at in (0, 1))
     return f"{name:26} {ratio:5.2f} {own:7.3f} {programs:7.3f}", ratio
 

@@ -19,7 +19,7 @@ import yaml
 from ansible_collections.faultline.chaos.plugins.modules import steady_state as module
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.steady_state import read_settings
 from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Options
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes import certificate, host, http, k8s, net, prometheus
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes import certificate, host, http_probe, k8s, net, prometheus
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import TYPES
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.local import descendants, marked
 
@@ -62,7 +62,7 @@ def test_what_is_documented_is_what_is_taken(taken: dict[str, set[str]]) -> None
 
 def test_choices_and_defaults_are_the_same() -> None:
     assert set(module.PROBE["type"]["choices"]) == set(TYPES)
-    assert tuple(module.PROBE["method"]["choices"]) == http.METHODS
+    assert tuple(module.PROBE["method"]["choices"]) == http_probe.METHODS
     assert tuple(module.PROBE["record"]["choices"]) == net.RECORDS
     assert tuple(module.EXPECT["state"]["choices"]) == host.SERVICE_STATES
     assert tuple(module.EXPECT["no_data"]["choices"]) == prometheus.NO_DATA
