@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# PRIVATE to the collection: no other collection may import this; it changes without notice.
+# PRIVATE to the collection; it changes without notice.
 
 """Crash points: the step boundaries of an attack by name, and the moment between the write and the rename of a file.
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# PRIVATE to the collection: no other collection may import this; it changes without notice.
+# PRIVATE to the collection; it changes without notice.
 
 """The progress shown while the steady state is watched: a line every few seconds, and one when a probe changes state."""
 
