@@ -131,6 +131,10 @@ def refuse_here(name, value):
 
 def _refuse_low(name, value):
     for pattern, floor in _FLOORS:
+        # The kernel also reads 0x0 and 07777; a floor is compared with plain decimals only.
+        strange = [word for word in value.split() if not re.match(r"(0|-?[1-9]\d*)\Z", word)]
+        if _is(pattern, name) and strange:
+            raise BadOption(OPTION, f"{name}: {value}", f"{strange[0]} is no plain decimal number; give one of at least {floor}")
         if _is(pattern, name) and any(number < floor for number in _numbers(value)):
             raise BadOption(OPTION, f"{name}: {value}", "below %d it could cut off SSH to the target, or stop the undo; give at least that" % floor)
 

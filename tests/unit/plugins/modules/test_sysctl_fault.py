@@ -96,6 +96,12 @@ def test_values_that_are_too_low_where_ssh_comes_in(name: str, value) -> None:
     attack({name: "100000 100000 100000"}).validate()
 
 
+@pytest.mark.parametrize("value", ["0x0", "0X1", "00", "07777"])
+def test_a_floor_is_not_passed_by_another_spelling(value: str) -> None:
+    with pytest.raises(BadOption, match="is no plain decimal number"):
+        attack({"net.ipv4.tcp_retries2": value}).validate()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
