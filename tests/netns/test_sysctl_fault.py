@@ -123,6 +123,21 @@ def test_an_interface_that_went_has_nothing_to_undo(box: Box) -> None:
     assert box.module("revert", all=True)["clean"] and value(box, "net.ipv4.conf.v0.send_redirects") == "0"
 
 
+def test_an_interface_of_a_namespace_that_was_replaced_is_left_alone(box: Box) -> None:
+    pid = inner(box)
+    enter = f"nsenter --net=/proc/{pid}/ns/net"
+    made = f"{enter} ip link add x0 type veth peer name x1"
+    box.sh(made)
+    told = {"sysctls": {"net.ipv4.conf.x0.send_redirects": 0}, "netns": pid, "duration": "5m"}
+    assert box.module("sysctl_fault", **told)["status"] == "active"
+    assert box.module("revert", all=True)["clean"]
+    file = "/proc/sys/net/ipv4/conf/x0/send_redirects"
+    assert box.sh(f"{enter} cat {file}").strip() == "1"
+    assert box.module("sysctl_fault", **told)["status"] == "active"
+    box.sh(f"{enter} ip link del x0; {made}; {enter} sh -c 'echo 0 >{file}'")
+    assert box.module("revert", all=True)["clean"] and box.sh(f"{enter} cat {file}").strip() == "0"
+
+
 @pytest.mark.parametrize("crash", ["", "inject:0"])
 def test_another_network_namespace(box: Box, before: str, crash: str) -> None:
     pid = inner(box)

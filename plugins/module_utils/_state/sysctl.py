@@ -15,7 +15,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host import trial
 from ansible_collections.faultline.chaos.plugins.module_utils._host.kernel_files import last_line, read_in, same_value, value_of
 from ansible_collections.faultline.chaos.plugins.module_utils._state.sysctl_rules import OPTION, PAIRS
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import Put, StillOurs, ValueIs
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, FileHolds, SameBoot, Succeeds, Undo, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, FileHolds, OutputHas, SameBoot, Succeeds, Undo, When
 
 ROOT = "/proc/sys"
 MOST = 32  # keys of one attack
@@ -97,14 +97,8 @@ def parse_value(name, value):
 
 def refuse_absent(host, place, key):
     """Errors: BadOption for a key that does not exist on the target, or cannot be read and written; AttackError for a read-only /proc/sys."""
-    if place.key:
-        rc, out, _err = host.run(place.argv(["stat", "-c", "%F:%a", key.file]), check=False)
-        kind, _colon, mode = out.strip().rpartition(":")
-        there, mode = rc == 0 and kind.startswith("regular"), int(mode or "0", 8)
-    else:
-        there = os.path.isfile(key.file)
-        mode = os.stat(key.file).st_mode if there else 0
-    if not there:
+    mode = _mode(host, place, key)
+    if mode is None:
         near = did_you_mean(key.name, _names(host, place, key))
         fix = near or "some are there only once their kernel module is loaded"
         raise BadOption(OPTION, key.name, f"there is no such sysctl on {place.label}; {fix}")
@@ -114,6 +108,15 @@ def refuse_absent(host, place, key):
         raise BadOption(OPTION, key.name, "it is write-only, so that its value could not be put back; leave it out")
     if not place.key and os.statvfs(key.file).f_flag & os.ST_RDONLY:
         raise AttackError(f"{OPTION}: /proc/sys is mounted read-only on the target, as in a container: attack the host that runs it", option=OPTION)
+
+
+def _mode(host, place, key):
+    """The permission bits of a key where the attack acts; None when it does not exist there."""
+    if not place.key:
+        return os.stat(key.file).st_mode if os.path.isfile(key.file) else None
+    rc, out, _err = host.run(place.argv(["stat", "-c", "%F:%a", key.file]), check=False)
+    kind, _colon, mode = out.strip().rpartition(":")
+    return int(mode, 8) if rc == 0 and kind.startswith("regular") else None
 
 
 def _names(host, place, key):
@@ -275,7 +278,7 @@ def _back(host, place, change, enter):
     found = [Put(f"{key.name} as it was", key.file, change.before, ours, enter)]
     for other, (was, then) in change.also.items():
         if was != then:
-            if not os.access(other.file, os.W_OK):
+            if not (_mode(host, place, other) or 0) & 0o200:
                 raise NotRestorable(f"{OPTION}: {key.name} changes {other.name} with it, which cannot be put back", option=OPTION)
             mark = _there(host, place, other) + [ValueIs(other.file, then, enter)]
             found.append(Put(f"{other.name} as it was", other.file, was, mark, enter))
@@ -287,6 +290,12 @@ def _there(host, place, key):
     if not key.interface:
         return []
     if place.key:
-        return [Succeeds(place.undo_argv(["test", "-e", key.file]))]
+        # /sys shows the interfaces of the host only. The index and the name, without the peer behind "@", which may be renamed.
+        argv = [host.tool("ip"), "-o", "link", "show"]
+        shown = re.search(rf"^\d+: {re.escape(key.interface)}[:@]", host.run(place.argv(argv))[1], re.M)
+        if shown is None:
+            raise AttackError(f"{OPTION}: the interface {key.interface} is gone from {place.label}", option=OPTION)
+        first = shown.start() == 0
+        return [Succeeds(place.undo_argv(["test", "-e", key.file])), OutputHas(place.undo_argv(argv), ("" if first else "\n") + shown.group(0))]
     index = f"/sys/class/net/{key.interface}/ifindex"
     return [Exists(key.file), FileHolds(index, host.read(index))]
