@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""Strict parsers for durations, percentages, rates and the like. Pure; used on targets and on the controller.
+"""Strict parsers for durations, percentages and whole numbers. Pure; used on targets and on the controller.
 
 Every parser takes the option's name first, so that its error can name it.
 """
@@ -15,16 +15,13 @@ from typing import Optional
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 
-_NUMBER = r"((?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"  # no leading zero: YAML takes 010 for 8
-_DURATION = re.compile(r"^" + _NUMBER + r" ?(us|ms|s|m|h)?\Z")
+NUMBER = r"((?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"  # no leading zero: YAML takes 010 for 8
+_DURATION = re.compile(r"^" + NUMBER + r" ?(us|ms|s|m|h)?\Z")
 _DURATION_FACTOR = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PERCENT = re.compile(r"^" + _NUMBER + r"%?\Z")
-_RATE = re.compile(r"^" + _NUMBER + r"(k|m|g)?bit\Z")
-_RATE_FACTOR = {None: 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
-_SIZE = re.compile(r"^" + _NUMBER + r" ?(?:([kKMGT])(i?B)?|B)?\Z")
+_PERCENT = re.compile(r"^" + NUMBER + r"%?\Z")
 
 
-def _text(value: object) -> Optional[str]:
+def text_of(value: object) -> Optional[str]:
     """The value as text; None for booleans (YAML yes/no), containers and infinite numbers."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return None
@@ -38,7 +35,7 @@ def duration(option: str, value: object, minimum: float = 0.0, maximum: Optional
 
     With unit_needed a plain number is refused (netem's delays, where 100 could mean seconds or milliseconds).
     """
-    text = _text(value)
+    text = text_of(value)
     found = _DURATION.match(text) if text is not None else None
     if not found:
         raise BadOption(option, value, "write a duration such as 250ms, 30s, 5m or 1h")
@@ -54,7 +51,7 @@ def duration(option: str, value: object, minimum: float = 0.0, maximum: Optional
 
 def signed_duration(option: str, value: object, minimum: float, maximum: float) -> float:
     """Seconds as a float from "+300s", "-5m" or a number; minimum and maximum limit its absolute value."""
-    text = _text(value) or ""
+    text = text_of(value) or ""
     sign = -1 if text.startswith("-") else 1
     try:
         return sign * duration(option, text[1:] if text[:1] in ("+", "-") else text, minimum, maximum)
@@ -74,7 +71,7 @@ def human(seconds: float) -> str:
 
 def percent(option: str, value: object, minimum: float = 0.0, maximum: float = 100.0) -> float:
     """A percentage as a float from 5, 2.5 or "5%"."""
-    text = _text(value)
+    text = text_of(value)
     found = _PERCENT.match(text) if text is not None else None
     if not found:
         raise BadOption(option, value, "write a percentage such as 5 or 2.5%")
@@ -84,46 +81,9 @@ def percent(option: str, value: object, minimum: float = 0.0, maximum: float = 1
     return number
 
 
-def rate(option: str, value: object, minimum: float = 8.0) -> float:
-    """Bits per second as a float from "1mbit", "512kbit", "2.5gbit" or "800bit"."""
-    text = _text(value)
-    found = _RATE.match(text.lower()) if text is not None else None
-    if not found:
-        raise BadOption(option, value, "write a rate such as 512kbit, 1mbit or 1gbit")
-    bits = float(found.group(1)) * _RATE_FACTOR[found.group(2)]
-    if bits < minimum:
-        raise BadOption(option, value, f"the least is {minimum:g}bit")
-    return bits
-
-
-def size(option: str, value: object, minimum: int = 0, maximum: Optional[int] = None) -> int:
-    """Bytes as an int from 4096, "64KiB", "10MB" or "1.5G", as coreutils count: K, KiB, M ... by 1024, kB, MB ... by 1000."""
-    text = _text(value)
-    found = _SIZE.match(text) if text is not None else None
-    if not found:
-        raise BadOption(option, value, "write a size in bytes or with a unit, such as 4096, 64KiB, 100MB or 1GiB")
-    power = " KMGT".index((found.group(2) or " ").upper())
-    number = int(float(found.group(1)) * (1000 if found.group(3) == "B" else 1024) ** power) if power else int(float(found.group(1)))
-    if number < minimum:
-        raise BadOption(option, value, f"the least is {human_size(minimum)}")
-    if maximum is not None and number > maximum:
-        raise BadOption(option, value, f"the most is {human_size(maximum)}")
-    return number
-
-
-def human_size(number: float) -> str:
-    """Bytes for people: 1536 -> "1.5 KiB"."""
-    amount = float(number)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024:
-            return f"{amount:.4g} {unit}"
-        amount /= 1024
-    return f"{amount:.4g} TiB"
-
-
 def integer(option: str, value: object, minimum: int, maximum: int) -> int:
     """A whole number in a range; refuses booleans, floats with a fraction and octal-looking text (010)."""
-    text = _text(value)
+    text = text_of(value)
     if text is None or not re.match(r"^(0|[1-9][0-9]*)\Z", text) or not minimum <= int(text) <= maximum:
         raise BadOption(option, value, "write a whole number from %d to %d" % (minimum, maximum))
     return int(text)

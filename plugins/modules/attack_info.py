@@ -109,8 +109,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import attacks, unseen
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import attacks, unseen
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.residue import residue
 
 

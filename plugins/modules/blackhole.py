@@ -222,6 +222,7 @@ effect:
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace
+from ansible_collections.faultline.chaos.plugins.module_utils._host.control_path import SshServers
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
@@ -310,11 +311,12 @@ class Blackhole(Attack):
             if all(each.network_address.is_loopback for each in self.addresses[name]):
                 raise AttackError(f"peers: {name} is the target itself: {_LOOPBACK}", option="peers")
         self.passed = network_options.resolve("exclude", params["exclude"])
-        control_ports = []
+        control_ports, self.connections = [], []
         if place is namespace.HERE:
-            control_ports = host.control_ports()
-            network_options.refuse_control_path(host, "peers", self.networks + resolved, () if params["peers"] else self.ports)
-            network_options.refuse_control_path(host, "peers", [], self.local_ports, "local_ports")
+            servers = SshServers()
+            control_ports, self.connections = servers.control_ports(), servers.of_this_task()
+            network_options.refuse_control_path(servers, "peers", self.networks + resolved, () if params["peers"] else self.ports)
+            network_options.refuse_control_path(servers, "peers", [], self.local_ports, "local_ports")
         self.hit = sorted(set(self.networks + resolved), key=lambda each: (each.version, each))
         self.targets = blackhole.Targets(
             params["action"], self._directions, params["interface"], self.ports, self.local_ports, self.protocols, self.passed, self.passed_ports
@@ -322,7 +324,6 @@ class Blackhole(Attack):
         passes = blackhole.always_pass(self._directions, control_ports, self.control)
         rules = passes + self.targets.exceptions() + self.targets.hits(self.hit or [None])
         self.firewall = network_firewall.choose(host, self.id, rules, place)
-        self.connections = host.control_path() if place is namespace.HERE else []
         self.passes = ["ssh port %d" % port for port in control_ports] + [str(each) for each in self.control + self.passed]
 
     def plan(self, before):
@@ -357,7 +358,7 @@ class Blackhole(Attack):
         effect = self.firewall.read()
         if self._place() is not namespace.HERE:
             self._place().check()
-        elif self.connections and not self.host.control_path():
+        elif self.connections and not SshServers().of_this_task():
             raise AttackError("the SSH connection that this task came by is gone")
         effect.update(
             backend=self.firewall.name,

@@ -165,14 +165,15 @@ import random
 import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
-from ansible_collections.faultline.chaos.plugins.module_utils._contract import iso
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import process as host_process
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._state import clock, service
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import SetClock, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._times import iso
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.clock import SetClock
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 CLOSE = 0.05  # seconds: tolerance between the requested and the measured offset
 LOOK = 0.3  # seconds of watching whether another program corrects the clock

@@ -184,7 +184,7 @@ effect:
       sample: ext4
 """
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
@@ -232,7 +232,7 @@ class DiskFill(Attack):
     def _amount(self, option, minimum):
         if self.params["inodes"]:
             return _units.integer(option, self.params[option], minimum, MOST_FILES)
-        return _units.size(option, self.params[option], minimum)
+        return _sizes.size(option, self.params[option], minimum)
 
     def _where(self):
         """Real path and mount of the directory."""
@@ -280,7 +280,7 @@ class DiskFill(Attack):
         filesystem.refuse_memory(option, told, mount, self.add * 1024 if inodes else self.add)
 
     def _human(self, amount):
-        return "%d inodes" % amount if self.params["inodes"] else _units.human_size(amount)
+        return "%d inodes" % amount if self.params["inodes"] else _sizes.human_size(amount)
 
     def snapshot(self):
         return self.before

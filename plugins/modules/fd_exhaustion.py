@@ -159,7 +159,7 @@ effect:
       elements: dict
 """
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host.victims import choose, protected, refuse_protected
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
@@ -167,7 +167,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack 
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import file_handles, holders, memory
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadline import Deadline
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.limits import HasHeirs, HeirsBack
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Alive, Gone, OutputHas, Run, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import Alive
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, OutputHas, Run, Undo
 
 DEFAULT_PERCENT = 10.0
 MOST = 1 << 40
@@ -242,7 +243,7 @@ class FdExhaustion(Attack):
             raise AttackError(
                 "fs.file-max of the target is %d: to take %d file handles needs %s of memory, and %s can be spared. The file handles of this host "
                 "cannot be used up safely: use the option process, which lowers the limit of one program"
-                % (self.table.limit, self.count, _units.human_size(self.count * file_handles.COST), _units.human_size(spare))
+                % (self.table.limit, self.count, _sizes.human_size(self.count * file_handles.COST), _sizes.human_size(spare))
             )
 
     def snapshot(self):

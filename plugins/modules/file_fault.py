@@ -194,7 +194,7 @@ import os
 import re
 import stat
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
@@ -230,7 +230,7 @@ class FileFault(Attack):
         params = self.params
         self.op = params["op"]
         self.path = state_file.path("path", params["path"])
-        self.most = _units.size("max_size", params["max_size"], 1, MOST)
+        self.most = _sizes.size("max_size", params["max_size"], 1, MOST)
         for option, users in USES.items():
             if params[option] is not None and self.op not in users:
                 raise BadOption(option, params[option], "only op {} uses it".format(" and ".join(users)))
@@ -241,10 +241,10 @@ class FileFault(Attack):
         if self.op == "append" and not content:
             raise BadOption("content", params["content"], "give at least one character")
         if len(content) > self.most:
-            raise BadOption("content", "%d bytes" % len(content), f"the most is {_units.human_size(self.most)} (max_size)")
+            raise BadOption("content", "%d bytes" % len(content), f"the most is {_sizes.human_size(self.most)} (max_size)")
         self.told = {
             "content": content,
-            "size": _units.size("size", 0 if params["size"] is None else params["size"], 0, MOST),
+            "size": _sizes.size("size", 0 if params["size"] is None else params["size"], 0, MOST),
             "count": _units.integer("count", 1 if params["count"] is None else params["count"], 1, 1000000),
             "seed": _units.integer("seed", 1 if params["seed"] is None else params["seed"], 0, (1 << 63) - 1),
         }
@@ -278,7 +278,7 @@ class FileFault(Attack):
         for place, needed in ((self._journal_place(), size), (file.parent, len(self.after) if self.op not in ("remove", "chmod") else 0)):
             free = filesystem.space(place).available
             if free < needed + SPARE:
-                raise AttackError(f"{place} has {_units.human_size(free)} available, {_units.human_size(needed + SPARE)} are needed for a copy")
+                raise AttackError(f"{place} has {_sizes.human_size(free)} available, {_sizes.human_size(needed + SPARE)} are needed for a copy")
         if self.method == "in_place" and self.op != "chmod" and "--attributes-only" not in self.host.run([self.host.tool("cp"), "--help"], check=False)[1]:
             raise NotRestorable("the cp of the target cannot restore attributes (it is not from coreutils), so the file cannot be changed in place")
 

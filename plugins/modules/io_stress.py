@@ -192,7 +192,7 @@ effect:
       sample: /dev/sda2
 """
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
@@ -226,12 +226,12 @@ class IoStress(Attack):
         params = self.params
         self.path = filesystem.path("path", params["path"])
         self.workers = _units.integer("workers", params["workers"], 1, 64)
-        self.block_size = _units.size("block_size", params["block_size"], PAGE, 16 << 20)
+        self.block_size = _sizes.size("block_size", params["block_size"], PAGE, 16 << 20)
         if self.block_size % PAGE:
             raise BadOption("block_size", params["block_size"], "write a multiple of 4 KiB")
-        self.file_size = _units.size("file_size", params["file_size"], self.block_size, 1 << 40)
+        self.file_size = _sizes.size("file_size", params["file_size"], self.block_size, 1 << 40)
         self.file_size -= self.file_size % self.block_size
-        self.rate = None if params["rate"] is None else _units.size("rate", params["rate"], PAGE)
+        self.rate = None if params["rate"] is None else _sizes.size("rate", params["rate"], PAGE)
 
     def _where(self):
         """Real path and mount of the directory."""
@@ -254,7 +254,7 @@ class IoStress(Attack):
                 "file_size",
                 self.params["file_size"],
                 "%d files of it leave %s of %s available, and the floor is %s"
-                % (self.workers, _units.human_size(max(0, figures.available - total)), mount.point, _units.human_size(floor)),
+                % (self.workers, _sizes.human_size(max(0, figures.available - total)), mount.point, _sizes.human_size(floor)),
             )
         filesystem.refuse_memory("file_size", self.params["file_size"], mount, total)
 
@@ -266,7 +266,7 @@ class IoStress(Attack):
         job = disk_io.Job(
             self.params["mode"], self.params["pattern"] == "random", self.block_size, self.file_size, each, self.params["fsync"], uptime() + self.duration
         )
-        limit = "" if self.rate is None else f", at most {_units.human_size(self.rate)}/s"
+        limit = "" if self.rate is None else f", at most {_sizes.human_size(self.rate)}/s"
         remove = RemoveOwn("remove the data files", directory.path, size=self.workers * self.file_size)
         plan = Plan(
             before=f"{mount.point}  {mount.source}  no stress of ours",
@@ -277,8 +277,8 @@ class IoStress(Attack):
                 self.params["mode"],
                 self.params["pattern"],
                 self.workers,
-                _units.human_size(self.block_size),
-                _units.human_size(self.file_size),
+                _sizes.human_size(self.block_size),
+                _sizes.human_size(self.file_size),
                 directory.path,
                 limit,
             ),

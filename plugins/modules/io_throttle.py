@@ -173,7 +173,7 @@ effect:
 import os
 import re
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem, kernel_files
@@ -220,7 +220,7 @@ class IoThrottle(Attack):
         for option, key in LIMITS.items():
             if params[option] is not None:
                 bytes_ = option.endswith("_bps")
-                self.limits[key] = _units.size(option, params[option], 4096, 1 << 50) if bytes_ else _units.integer(option, params[option], 1, 10000000)
+                self.limits[key] = _sizes.size(option, params[option], 4096, 1 << 50) if bytes_ else _units.integer(option, params[option], 1, 10000000)
 
     def _where(self):
         """Directory of the group, mount point and version of the hierarchy, number of the device."""

@@ -76,11 +76,13 @@ deadlines:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils._contract import check_choice, iso, read_renewal
+from ansible_collections.faultline.chaos.plugins.module_utils._control_options import check_choice
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import Cluster
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import AUTH_OPTIONS
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import lease
+from ansible_collections.faultline.chaos.plugins.module_utils._renewal import read_renewal
+from ansible_collections.faultline.chaos.plugins.module_utils._times import iso
 
 
 def renew(module):

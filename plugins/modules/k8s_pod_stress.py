@@ -160,7 +160,7 @@ effect:
 
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
@@ -199,9 +199,9 @@ class PodStress(KubeAttack):
         if params["container"] is not None:
             check_name("container", params["container"])
         wishes = {"cpus": _units.integer("cpus", params["cpus"], 0, 64), "memory": None, "percent": None}
-        wishes["reserve"] = _units.size("reserve", params["reserve"], 4 * stress.MIB)
+        wishes["reserve"] = _sizes.size("reserve", params["reserve"], 4 * stress.MIB)
         if params["memory"] is not None:
-            wishes["memory"] = _units.size("memory", params["memory"], stress.LEAST * stress.MIB, 64 * 1024 * stress.MIB)
+            wishes["memory"] = _sizes.size("memory", params["memory"], stress.LEAST * stress.MIB, 64 * 1024 * stress.MIB)
         if params["memory_percent"] is not None:
             wishes["percent"] = _units.percent("memory_percent", params["memory_percent"], 1, 95)
         if not wishes["cpus"] and wishes["memory"] is None and wishes["percent"] is None:
@@ -242,7 +242,7 @@ class PodStress(KubeAttack):
     def _asked(self):
         told = ["%d CPUs" % self.wishes["cpus"]] if self.wishes["cpus"] else []
         if self.wishes["memory"] is not None:
-            told.append("{} of memory".format(_units.human_size(self.wishes["memory"])))
+            told.append("{} of memory".format(_sizes.human_size(self.wishes["memory"])))
         if self.wishes["percent"] is not None:
             told.append("memory up to {:g}% of its limit".format(self.wishes["percent"]))
         return " and ".join(told)

@@ -68,11 +68,13 @@ deadlines:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils._contract import check_choice, read_renewal
+from ansible_collections.faultline.chaos.plugins.module_utils._control_options import check_choice
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import chosen, deadline, remaining
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import deadline, remaining
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import chosen
+from ansible_collections.faultline.chaos.plugins.module_utils._renewal import read_renewal
 
 
 def renew(module):

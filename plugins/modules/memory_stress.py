@@ -174,13 +174,13 @@ effect:
 
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import memory
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadline import Deadline
+from ansible_collections.faultline.chaos.plugins.module_utils._resources.room import Room
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 DEFAULT_PERCENT = 70.0
@@ -206,15 +206,15 @@ class MemoryStress(Attack):
         params = self.params
         self.amount = self.percent = self.reserve = self.rate = None
         if params["amount"] is not None:
-            self.amount = _units.size("amount", params["amount"], memory.MIB)
+            self.amount = _sizes.size("amount", params["amount"], memory.MIB)
             if params["of"] != "total":
                 raise BadOption("of", params["of"], "it says what a percentage is of; with amount leave it out")
         else:
             self.percent = DEFAULT_PERCENT if params["percent"] is None else _units.percent("percent", params["percent"], 1.0, 100.0)
         if params["reserve"] is not None:
-            self.reserve = _units.size("reserve", params["reserve"])
+            self.reserve = _sizes.size("reserve", params["reserve"])
         if params["rate"] is not None:
-            self.rate = _units.size("rate", params["rate"], 64 * 1024)
+            self.rate = _sizes.size("rate", params["rate"], 64 * 1024)
 
     def resources(self):
         return ["memory"]
@@ -225,7 +225,7 @@ class MemoryStress(Attack):
         if self.reserve is None:
             self.reserve = memory.default_reserve(view.total)
         if self.reserve < least:
-            raise BadOption("reserve", self.params["reserve"], f"the least on this target is {_units.human_size(least)}")
+            raise BadOption("reserve", self.params["reserve"], f"the least on this target is {_sizes.human_size(least)}")
         self.goal = self._goal(view)
 
     def _goal(self, view):
@@ -240,32 +240,32 @@ class MemoryStress(Attack):
         amount = self.amount if self.percent is None else int(view.available * self.percent / 100.0)
         if amount > spare:
             if self.percent is None:
-                raise self._too_much("amount", f"{_units.human_size(max(0, spare))} now")
+                raise self._too_much("amount", f"{_sizes.human_size(max(0, spare))} now")
             raise self._too_much("percent", f"{max(0, 100.0 * spare / view.available - 0.5):.0f}% now")
         return memory.Goal(self.reserve, amount=amount, rate=self.rate)
 
     def _too_much(self, option, most):
         value = DEFAULT_PERCENT if self.params[option] is None else self.params[option]
-        return BadOption(option, value, f"with a reserve of {_units.human_size(self.reserve)} the most is {most}")
+        return BadOption(option, value, f"with a reserve of {_sizes.human_size(self.reserve)} the most is {most}")
 
     def snapshot(self):
         return self.view
 
     def plan(self, before):
         goal, end = self.goal, Deadline(self.id, self.duration)
-        self.room = cgroup.Room(self.id, memory=goal.most + goal.most // 50 + memory.WORKER, tasks=8)
+        self.room = Room(self.id, memory=goal.most + goal.most // 50 + memory.WORKER, tasks=8)
         undo = Undo()
         self.room.undo(undo)
         # With a control group of its own the worker has no enclosing limit, and the limit of that group must not count.
         worker = Worker("mem", lambda: memory.hold(goal, before.limited, end.over))
-        slowly = f", {_units.human_size(self.rate)} in a second" if self.rate else ""
+        slowly = f", {_sizes.human_size(self.rate)} in a second" if self.rate else ""
         if goal.used is None:
-            after = f"memory  {_units.human_size(goal.amount)} more in use, held"
+            after = f"memory  {_sizes.human_size(goal.amount)} more in use, held"
         else:
-            after = f"memory  {_units.human_size(goal.used)} of {_units.human_size(before.total)} in use ({self.percent:g} %), held there"
+            after = f"memory  {_sizes.human_size(goal.used)} of {_sizes.human_size(before.total)} in use ({self.percent:g} %), held there"
         return Plan(
-            before=f"memory  {_units.human_size(before.total - before.available)} of {_units.human_size(before.total)} in use ({_used(before):.0f} %)",
-            after=f"{after}{slowly}; {_units.human_size(self.reserve)} stay available",
+            before=f"memory  {_sizes.human_size(before.total - before.available)} of {_sizes.human_size(before.total)} in use ({_used(before):.0f} %)",
+            after=f"{after}{slowly}; {_sizes.human_size(self.reserve)} stay available",
             undo=undo,
             workers=[worker],
             notes=self._notes(before),
@@ -274,12 +274,12 @@ class MemoryStress(Attack):
     def _notes(self, view):
         notes = self.room.notes() if self.host.is_root else []
         if view.limited:
-            notes.append(f"a control group limits this target to {_units.human_size(view.total)}: that is its total")
+            notes.append(f"a control group limits this target to {_sizes.human_size(view.total)}: that is its total")
         if self.goal.used is not None and view.total - view.available >= self.goal.used:
             notes.append("the memory use is at what was asked for already: nothing is added until that ends")
         swap = memory.meminfo().get("SwapTotal", 0)
         if swap:
-            notes.append(f"the target has {_units.human_size(swap)} of swap: the kernel may move other programs there")
+            notes.append(f"the target has {_sizes.human_size(swap)} of swap: the kernel may move other programs there")
         return notes
 
     def inject(self, plan):
@@ -309,7 +309,7 @@ class MemoryStress(Attack):
         growing = measured < asked * (1 - CLOSE)
         if growing and not self.rate and time.monotonic() - since > STALLED and measured < asked * (1 - TOO_LOW):
             raise AttackError(
-                f"asked for {_units.human_size(asked)}, measured {_units.human_size(measured)}: other programs took memory meanwhile, "
+                f"asked for {_sizes.human_size(asked)}, measured {_sizes.human_size(measured)}: other programs took memory meanwhile, "
                 "or a limit stands in the way (vm.overcommit_memory?)"
             )
         found = {"asked_bytes": goal.amount} if goal.used is None else {"asked_percent": self.percent}

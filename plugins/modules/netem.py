@@ -262,6 +262,7 @@ import hashlib
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace
+from ansible_collections.faultline.chaos.plugins.module_utils._host.control_path import SshServers
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import INTERFACE_PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._network import netem_kernel, options as network_options, protocols
@@ -357,9 +358,9 @@ class Netem(Attack):
     def guard(self):
         host = self.host
         self.tc, self.ip = host.tool("tc"), host.tool("ip")
-        place, control_ports = self._place(), []
-        if place is namespace.HERE:
-            control_ports = host.control_ports()
+        place = self._place()
+        servers = SshServers() if place is namespace.HERE else None
+        if servers:
             self.interface = network_options.Interface(self._interface_name())
         else:
             self.interface = network_options.ShownInterface(host, place, self._interface_name())
@@ -367,9 +368,10 @@ class Netem(Attack):
         self.hit = network_options.resolve("peers", self.params["peers"])
         self.passed = network_options.resolve("exclude", self.params["exclude"])
         self.passed += [network_options.network("control_addresses", each) for each in self.params["control_addresses"]]
-        if control_ports:
-            network_options.refuse_control_path(host, "peers", self.hit, self.ports)
-            network_options.refuse_control_path(host, "peers", [], self.local_ports, "local_ports")
+        if servers:
+            network_options.refuse_control_path(servers, "peers", self.hit, self.ports)
+            network_options.refuse_control_path(servers, "peers", [], self.local_ports, "local_ports")
+        control_ports = servers.control_ports() if servers else []
         self.selection = Selection(control_ports, self.passed, self.hit, self.ports, self.protocols, self.local_ports, self.passed_ports)
         self.directions = ["egress", "ingress"] if self.params["direction"] == "both" else [self.params["direction"]]
         total = sum(count(self.selection.matches(direction)) for direction in self.directions)

@@ -160,13 +160,13 @@ effect:
       type: bool
 """
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import holders, memory, process_slots
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadline import Deadline
+from ansible_collections.faultline.chaos.plugins.module_utils._resources.room import Room
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 DEFAULT_PERCENT = 10.0
@@ -203,7 +203,7 @@ class PidExhaustion(Attack):
 
     def guard(self):
         # A stressor's own control group is at the top, so the limits of the login's group do not apply to it.
-        self.from_top = bool(cgroup.Room("any", 0, 0).directories)
+        self.from_top = bool(Room("any", 0, 0).directories)
         pool = self.pool = process_slots.tightest(process_slots.pools(self.from_top))
         if self.reserve is None:
             self.reserve = process_slots.default_reserve(pool.limit)
@@ -226,7 +226,7 @@ class PidExhaustion(Attack):
         cost = self.count * process_slots.COST + len(process_slots.parts(self.count)) * process_slots.HOLDER
         if cost > spare:
             raise BadOption(
-                option, value, "%d slots take %s of memory, and %s can be spared" % (self.count, _units.human_size(cost), _units.human_size(max(0, spare)))
+                option, value, "%d slots take %s of memory, and %s can be spared" % (self.count, _sizes.human_size(cost), _sizes.human_size(max(0, spare)))
             )
         self.cap = 2 * cost + (64 << 20)
 
@@ -236,7 +236,7 @@ class PidExhaustion(Attack):
     def plan(self, before):
         count, from_top, end = self.count, self.from_top, Deadline(self.id, self.duration)
         reserve = self.reserve if self.params["give_way"] else None
-        self.room = cgroup.Room(self.id, memory=self.cap, tasks=count + 16)
+        self.room = Room(self.id, memory=self.cap, tasks=count + 16)
         undo = Undo()
         self.room.undo(undo)
         line = "process slots  %%d of %d in use (%s)%%s" % (before.limit, before.name)

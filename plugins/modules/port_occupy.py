@@ -137,6 +137,7 @@ import ipaddress
 import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host.control_path import SshServers
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.tcp import socket_inodes
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
@@ -184,7 +185,7 @@ class PortOccupy(Attack):
         return ["port:%s:%d" % (self.protocol, port) for port in self.ports]
 
     def guard(self):
-        ssh = set(self.host.control_ports()) & set(self.ports) if self.protocol == "tcp" else ()
+        ssh = set(SshServers().control_ports()) & set(self.ports) if self.protocol == "tcp" else ()
         if ssh:
             raise AttackError("ports: %d is SSH on this target: the control path is never attacked" % min(ssh), option="ports")
         first = int(self.host.read(UNPRIVILEGED, "1024"))

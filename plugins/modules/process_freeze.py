@@ -141,19 +141,20 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._host import process as host_process
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import state, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.victims import (
     SELECTION,
     SELECTION_NEEDS,
     check_selection,
+    descendants,
     refuse_protected,
     selected,
     selection,
 )
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Continue, Gone, Stopped, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import Continue, Stopped
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, Undo
 
 # Every process that logs or looks up a user waits for these, sshd and sudo included.
 WAITED_FOR = ("rsyslogd", "syslogd", "syslog-ng", "auditd", "sssd", "sssd_be", "sssd_nss", "sssd_pam", "nscd", "nslcd")
@@ -181,7 +182,7 @@ class ProcessFreeze(Attack):
         if not chosen:
             raise AttackError(f"no process on the target meets {told}")
         if self.params["children"]:
-            chosen += host_process.descendants(chosen)
+            chosen += descendants(chosen)
         refuse_protected(chosen)
         for process in chosen:
             if process.name in WAITED_FOR:
@@ -233,7 +234,7 @@ class ProcessFreeze(Attack):
         if measured < len(alive):
             raise AttackError("%d of %d processes did not stop: they hang in the kernel, or somebody continues them" % (len(alive) - measured, len(alive)))
         frozen = set(victim.pid for victim in plan.victims)
-        newer = [each for each in host_process.descendants(plan.victims) if each.pid not in frozen] if self.params["children"] else []
+        newer = [each for each in descendants(plan.victims) if each.pid not in frozen] if self.params["children"] else []
         return {
             "asked": len(plan.victims),
             "measured": measured,

@@ -148,7 +148,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.victims impo
 )
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import ComesBack, NotRunning, Run, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import ComesBack, NotRunning
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Run, Undo
 
 RECOVER_SECONDS = 300  # a start command may wait until its service is up
 WAIT_FOR_END = 3.0  # seconds; a program that takes longer to end after TERM is no error

@@ -99,11 +99,11 @@ clean:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils._contract import check_choice
+from ansible_collections.faultline.chaos.plugins.module_utils._control_options import check_choice
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import chosen, unseen
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import chosen, unseen
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
 
 

@@ -20,8 +20,9 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import VERSION, Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import VERSION
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.publishing import OpenJournal
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 from tests.netns.support.lan import Lan
 
@@ -46,7 +47,7 @@ class Undoing:
     """Publishes undos in a state directory of its own and runs their scripts, as the dead-man would."""
 
     def __init__(self, path: Path, host: Host) -> None:
-        self.host, self.journal = host, Journal(str(path / "state"))
+        self.host, self.journal = host, OpenJournal(str(path / "state"))
 
     def publish(self, undo: Undo, attack_id: str = "a", boot_id: str | None = None) -> None:
         now = int(uptime() * 100)
@@ -55,7 +56,7 @@ class Undoing:
         record = {**record, **times, "boot_id": boot_id or self.host.boot_id, "deadman": "watcher", "undo": undo.to_dict()}
         with self.journal.locked():
             self.journal.open_place()
-            self.journal.publish(record, render_record(record, self.journal.path))
+            self.journal.publish({**record, "script": render(record, undo, self.journal.path)})
         self.journal.let_go()
 
     def run(self, attack_id: str = "a") -> subprocess.CompletedProcess:

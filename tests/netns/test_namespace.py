@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, NetworkNamespace, OutputHas, Run, Undo, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.network import NetworkNamespace
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, OutputHas, Run, Undo, When
 
 SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
 NAME = "fltest-ns"

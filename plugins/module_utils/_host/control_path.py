@@ -55,6 +55,14 @@ class SshServers:
         found += [each for each in self._connected.values() if told == [str(each.peer), str(each.peer_port), str(each.port)]]
         return [each for each in found if each.port in self.ports] or found
 
+    def of_this_task(self):
+        """The connections that may carry this task: its own where they can be identified, otherwise all."""
+        return self.ours() or self.connections()
+
+    def control_ports(self):
+        """Local TCP ports of SSH: those that servers listen on, those of this task's own connections, and 22."""
+        return sorted(set([22]) | self.ports | set(each.port for each in self.ours()))
+
 
 def is_ssh_server(pid):
     return read("/proc/%d/comm" % pid).strip() in SSH_SERVERS

@@ -10,7 +10,7 @@ import os
 import re
 import stat
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _sizes
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import HIDDEN_PREFIX, ROOT_STATE
@@ -195,7 +195,7 @@ def refuse_memory(option, value, mount, size):
     spare = int(int(figures["MemAvailable"]) * 1024 - int(figures["MemTotal"]) * 1024 * MEMORY_PERCENT / 100.0)
     if size > spare:
         raise BadOption(
-            option, value, f"{mount.point} is in memory, and of that {_units.human_size(max(0, spare))} can be spared, not {_units.human_size(size)}"
+            option, value, f"{mount.point} is in memory, and of that {_sizes.human_size(max(0, spare))} can be spared, not {_sizes.human_size(size)}"
         )
 
 

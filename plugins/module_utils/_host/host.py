@@ -10,7 +10,6 @@ import os
 import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._host.control_path import SshServers
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import read, uptime
 
 # Tools are searched only in directories that an unprivileged user cannot write to.
@@ -106,18 +105,3 @@ class Host:
         """The running kernel's version as a tuple, (5, 14) for 5.14.0-70.el9."""
         found = re.match(r"(\d+)\.(\d+)", os.uname()[2])
         return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
-
-    @staticmethod
-    def control_connections():
-        """The SSH connections that may carry this task: its own where it can be identified, otherwise all."""
-        servers = SshServers()
-        return servers.ours() or servers.connections()
-
-    def control_path(self):
-        """The same as [(local port, peer address)]."""
-        return [(each.port, each.peer) for each in self.control_connections()]
-
-    def control_ports(self):
-        """Local TCP ports of SSH: those that servers listen on, that of this task's own connection, and 22."""
-        servers = SshServers()
-        return sorted(set([22]) | servers.ports | set(each.port for each in servers.ours()))

@@ -16,7 +16,7 @@ import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host.process import processes
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import NetworkNamespace
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.network import NetworkNamespace
 
 # Mirrors the doc fragment _namespace.
 OPTIONS = {"netns": {"type": "str"}, "container": {"type": "str"}}

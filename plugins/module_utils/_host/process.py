@@ -8,9 +8,7 @@
 
 import os
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import parent, read, start_time, state
-
-_KTHREADD = 2  # the parent of all other threads of the kernel
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import read, start_time, state
 
 
 class Process:
@@ -45,26 +43,3 @@ def processes():
     """All living processes, oldest first."""
     found = [Process(int(name)) for name in os.listdir("/proc") if name.isdigit()]
     return sorted((process for process in found if process.start is not None), key=lambda process: (process.start, process.pid))
-
-
-def has_name(process, name):
-    """Exact name, also where the kernel cut it to 15 characters."""
-    if len(name) <= 15:
-        return process.name == name
-    return process.name == name[:15] and os.path.basename(process.argv[0]) == name
-
-
-def is_kernel_thread(pid):
-    """Whether it is kthreadd or a child of it; in a container pid 2 can be any process."""
-    return _KTHREADD in (pid, parent(pid)) and read("/proc/%d/comm" % _KTHREADD).strip() == "kthreadd"
-
-
-def descendants(parents):
-    """Children of processes, their children and so on; oldest first, without the parents themselves."""
-    known = set(process.pid for process in parents)
-    found, rest, more = [], processes(), True
-    while more:
-        more = [process for process in rest if process.pid not in known and parent(process.pid) in known]
-        known.update(process.pid for process in more)
-        found += more
-    return sorted(found, key=lambda process: (process.start, process.pid))

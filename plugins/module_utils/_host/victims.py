@@ -12,9 +12,11 @@ import pwd
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import ancestors, parent, read
-from ansible_collections.faultline.chaos.plugins.module_utils._host.process import Process, has_name, is_kernel_thread, processes
+from ansible_collections.faultline.chaos.plugins.module_utils._host.process import Process, processes
 from ansible_collections.faultline.chaos.plugins.module_utils._host.tcp import LISTENING, socket_inodes, tcp_sockets
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
+
+_KTHREADD = 2  # the parent of all other threads of the kernel
 
 # Never a victim: they keep the control path, the host or its undo alive. Names as in /proc/PID/comm (15 characters).
 _PROTECTED = frozenset(
@@ -154,3 +156,26 @@ def refuse_protected(victims):
 
 def _is_deadman(process):
     return any(word.endswith(("/revert.sh", "/control.sh")) for word in process.argv)
+
+
+def has_name(process, name):
+    """Exact name, also where the kernel cut it to 15 characters."""
+    if len(name) <= 15:
+        return process.name == name
+    return process.name == name[:15] and os.path.basename(process.argv[0]) == name
+
+
+def is_kernel_thread(pid):
+    """Whether it is kthreadd or a child of it; in a container pid 2 can be any process."""
+    return _KTHREADD in (pid, parent(pid)) and read("/proc/%d/comm" % _KTHREADD).strip() == "kthreadd"
+
+
+def descendants(parents):
+    """Children of processes, their children and so on; oldest first, without the parents themselves."""
+    known = set(process.pid for process in parents)
+    found, rest, more = [], processes(), True
+    while more:
+        more = [process for process in rest if process.pid not in known and parent(process.pid) in known]
+        known.update(process.pid for process in more)
+        found += more
+    return sorted(found, key=lambda process: (process.start, process.pid))

@@ -20,11 +20,14 @@ from ansible_collections.faultline.chaos.plugins.module_utils._crash import cras
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged, JournalGone
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._ids import HOST_ID, HOST_RUN, default_id
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import deadman
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import deadline, describe, remaining
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import VERSION, Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import VERSION
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.publishing import OpenJournal
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._times import OVERDUE_ON_HOST, iso
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import KillGroup, SameBoot, Undo, When
 
 # Mirrors the doc fragment _attack.
@@ -114,7 +117,7 @@ class _Lifecycle:
     def __init__(self, module, attack_class):
         self.module = module
         self.host = Host(module)
-        self.journal = Journal()
+        self.journal = OpenJournal()
         self.attack = attack_class(module.params, self.host)
         self.attack.journal = self.journal
 
@@ -122,11 +125,11 @@ class _Lifecycle:
         params = self.module.params
         if params["state"] == "absent":
             self._need_root()
-            _contract.HOST_ID.check("id", params["id"])
+            HOST_ID.check("id", params["id"])
             return self._absent(self._id())
         duration, lease = _contract.read_times(params)
-        _contract.HOST_ID.check("id", params["id"])
-        _contract.HOST_RUN.check("run_id", params["run_id"])
+        HOST_ID.check("id", params["id"])
+        HOST_RUN.check("run_id", params["run_id"])
         self.attack.validate()
         self.attack.id = self._id()
         self.attack.duration = duration
@@ -152,7 +155,7 @@ class _Lifecycle:
                 record = self.journal.load(other)
             except JournalDamaged:
                 continue
-            if record["boot_id"] != self.host.boot_id or remaining(self.journal, record["id"]) < -_contract.OVERDUE_ON_HOST:
+            if record["boot_id"] != self.host.boot_id or remaining(self.journal, record["id"]) < -OVERDUE_ON_HOST:
                 notes.append(self._undo_other(other, "was overdue"))
             elif other == self.attack.id and record["identity"] == self._identity() and self._state(record) == _INTERRUPTED:
                 notes.append(self._undo_other(other, "was interrupted while it was applied"))
@@ -175,7 +178,7 @@ class _Lifecycle:
         return _contract.identity(self.attack.name, dict((key, self.module.params[key]) for key in self.attack.options if key not in COMMON_OPTIONS))
 
     def _id(self):
-        return self.module.params["id"] or _contract.default_id(self.attack.name, self._identity())
+        return self.module.params["id"] or default_id(self.attack.name, self._identity())
 
     # --- present --------------------------------------------------------------------------------
 
@@ -258,19 +261,19 @@ class _Lifecycle:
             "resources": attack.resources(),
             "boot_id": self.host.boot_id,
             "injector": [os.getpid(), start_time(os.getpid())],
-            "started": _contract.iso(started),
-            "deadline": _contract.iso(started + first),
+            "started": iso(started),
+            "deadline": iso(started + first),
             "deadline_cs": int((now + first) * 100),
             "limit_cs": int((now + duration) * 100),
             "began_cs": int(now * 100),
             "deadman": result["deadman"],
             "undo": undo.to_dict(),
         }
-        script = render_record(record, journal.path)
+        record["script"] = render(record, undo, journal.path)
         try:
             result["notes"] = result["notes"] + deadman.prepare(self.host, journal)
             crash_point("prepared")
-            journal.publish(record, script)
+            journal.publish(record)
         except AttackError:
             journal.release()
             deadman.tidy(self.host, journal)

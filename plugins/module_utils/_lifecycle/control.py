@@ -6,12 +6,9 @@
 
 """What is active, overdue or stuck on this host: the view that attack_info, revert and lease share."""
 
-import os
-
-from ansible_collections.faultline.chaos.plugins.module_utils._contract import OVERDUE_ON_HOST, iso_later
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import JournalDamaged
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._marks import RECOVERY
+from ansible_collections.faultline.chaos.plugins.module_utils._times import OVERDUE_ON_HOST, iso_later
 
 
 def remaining(journal, attack_id):
@@ -30,12 +27,6 @@ def deadline(journal, record):
     due, limit = journal.number(record["id"], "deadline"), journal.number(record["id"], "limit")
     moved = 0 if due is None or limit is None or due > limit else due - record["deadline_cs"]
     return iso_later(record["deadline"], moved / 100.0) if moved else record["deadline"]
-
-
-def attacks(journal, boot_id):
-    """All attacks, as attack_info returns them."""
-    found = [describe(journal, boot_id, each) for each in journal.ids()]
-    return [each for each in found if os.path.isdir(os.path.dirname(each["undo"]))]  # without attacks undone meanwhile
 
 
 def describe(journal, boot_id, attack_id):
@@ -61,26 +52,3 @@ def describe(journal, boot_id, attack_id):
     else:
         found["status"] = "active"
     return found
-
-
-def chosen(journal, attack_id=None, run_id=None, everything=False):
-    """Ids of the attacks that the options of a control module select."""
-    if attack_id is not None:
-        return [attack_id] if attack_id in journal.ids() else []
-    if everything:
-        return journal.ids()
-    return [each for each in journal.ids() if run_id in (_run_of(journal, each), journal.noted(each, "run").strip())]
-
-
-def _run_of(journal, attack_id):
-    try:
-        return journal.load(attack_id)["run_id"]
-    except JournalDamaged:
-        return None
-
-
-def unseen(host):
-    """Why this user cannot see all active attacks, or None."""
-    if not host.is_root and any(os.path.exists(path) for path in RECOVERY):
-        return "attacks of root are active here, which %s cannot see: set become: true" % (os.environ.get("USER") or "this user")
-    return None

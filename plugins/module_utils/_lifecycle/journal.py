@@ -7,7 +7,8 @@
 """The journal: the write-ahead record of every attack, on the target itself.
 
 One directory per attack, published by rename once all of it is on disk, so a crash leaves either all of it or nothing:
-  record.json  what, why, until when, and the undo as data     revert.sh  the undo, ready to run
+  record.json  what, why, until when, and a second copy of     revert.sh  the undo, ready to run
+               the undo, as data and as a script
   before/NN    the prior state as text                         sums       checksums of the two above
   boot run deadline limit  one value each, for sh              history    the line for history.jsonl, without its end
   lock         held while this attack is being injected or undone: no attack ever waits for another one
@@ -15,42 +16,35 @@ One directory per attack, published by rename once all of it is on disk, so a cr
 The lock beside the journals is held only while an injector decides and publishes, and while recovery is set up or removed.
 """
 
-import contextlib
 import fcntl
 import json
 import os
 import re
-import shutil
 import stat
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils._contract import HOST_ID
-from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged, JournalGone
-from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import checksum, state_dir, sync_dir, write_file
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.control_sh import CONTROL
+from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import checksum, state_dir, write_file
+from ansible_collections.faultline.chaos.plugins.module_utils._ids import HOST_ID
 
 VERSION = 1
 HISTORY_KEPT = 1000  # lines
 BEGAN = "began"  # the event of a line that records a start; all other lines record an end
 
 
-def _sums(record, script):
+def sums(record):
     """Checksums in the format of sha256sum -c."""
     before = record["undo"]["before"]
-    return f"{checksum(script)}  revert.sh\n" + "".join(f"{checksum(before[name])}  before/{name}\n" for name in sorted(before))
+    found = [(record["script"], "revert.sh")] + [(before[name], "before/" + name) for name in sorted(before)]
+    return "".join(f"{checksum(text)}  {name}\n" for text, name in found)
 
 
-def _which(line):
+def which(line):
     """The key that the start line and the end line of one attack share."""
     return line.get("id"), line.get("started")
 
 
-def _take(path):
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-
-
-def _flock(handle):
+def flock(handle):
     """Try to take the lock. Returns whether that succeeded."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -59,20 +53,15 @@ def _flock(handle):
         return False
 
 
-def _busy(directory):
+def busy(directory):
     """Whether another process holds the lock in a directory: of one attack (during its undo), or of all journals (during an injection)."""
     try:
         handle = os.open(os.path.join(directory, "lock"), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        return not _flock(handle)
+        return not flock(handle)
     finally:
-        os.close(handle)
-
-
-def _close(handle):
-    if handle is not None:
         os.close(handle)
 
 
@@ -81,8 +70,6 @@ class Journal:
 
     def __init__(self, path=None):
         self.path = path or state_dir()
-        self._lock = None
-        self._held = None
 
     # --- the place ------------------------------------------------------------------------------
 
@@ -96,61 +83,13 @@ class Journal:
             raise AttackError("%s must be a directory of uid %d that nobody else can write to: look at it, then move it away" % (self.path, os.geteuid()))
         return True
 
-    def open_place(self):
-        """Clean up the state directory and write its permanent files; the caller holds the lock. Errors: AttackError when it cannot be written."""
-        try:
-            for name in os.listdir(self.path):  # left by a crash before publishing or after an undo; not needed any more
-                path = os.path.join(self.path, name)
-                if name.startswith(".new-") or name.startswith(".gone-") and not _busy(path):
-                    self._clear(path)
-                elif name.startswith(("control.sh.", "history.jsonl.")) and name.endswith(".tmp"):
-                    os.unlink(path)
-            control = os.path.join(self.path, "control.sh")
-            if self._read(control) != CONTROL:
-                write_file(control, CONTROL)
-            self._trim_history()
-        except OSError as error:
-            raise self._unwritable(error)
-
-    @contextlib.contextmanager
-    def locked(self, seconds=60):
-        """Hold the lock of the journals while an injector decides and publishes; release() ends it sooner. Errors: AttackError."""
-        try:
-            if not self.check_place():
-                os.makedirs(self.path, 0o700, exist_ok=True)
-                sync_dir(os.path.dirname(self.path))
-                self.check_place()
-            self._lock = _take(os.path.join(self.path, "lock"))
-            until = time.monotonic() + seconds  # time() may be stepped by an attack
-            while not _flock(self._lock):
-                if time.monotonic() > until:
-                    raise AttackError(f"another faultline.chaos action holds {self.path}/lock; try again")
-                time.sleep(0.1)
-        except OSError as error:
-            raise self._unwritable(error)
-        try:
-            yield
-        finally:
-            self.release()
-
     def await_publishing(self, seconds=60):
         """Wait while another injector prepares an attack that has no journal yet. Writes nothing. Errors: AttackError after so many seconds."""
         until = time.monotonic() + seconds
-        while self.check_place() and _busy(self.path):
+        while self.check_place() and busy(self.path):
             if time.monotonic() > until:
                 raise AttackError(f"another faultline.chaos action holds {self.path}/lock; try again")
             time.sleep(0.1)
-
-    def _unwritable(self, error):
-        fix = "free space or mount it writable" if os.geteuid() == 0 else "give the user a home directory it can write to, or set become: true"
-        return AttackError(f"the journal cannot be written to {self.path}: {error}; {fix}")
-
-    def release(self):
-        self._lock = _close(self._lock)
-
-    def let_go(self):
-        """Release the attack's lock that publish() took, so that an undo need not wait."""
-        self._held = _close(self._held)
 
     # --- one attack -----------------------------------------------------------------------------
 
@@ -160,51 +99,7 @@ class Journal:
     def script(self, attack_id):
         return os.path.join(self.path, attack_id, "revert.sh")
 
-    def publish(self, record, script):
-        """Write an attack's journal and make it visible atomically; durable when this returns, and locked until let_go(). Errors: AttackError."""
-        attack_id = record["id"]
-        new = os.path.join(self.path, f".new-{attack_id}")
-        text = json.dumps(record, indent=1, sort_keys=True)
-        history = json.dumps(dict((key, record[key]) for key in ("id", "module", "run_id", "started", "deadline", "resources")), sort_keys=True)
-        files = {
-            "record.json": json.dumps({"sum": checksum(text), "record": json.loads(text)}, indent=1, sort_keys=True),
-            "revert.sh": script,
-            "history": history[:-1],
-            "boot": record["boot_id"] + "\n",
-            "run": (record["run_id"] or "") + "\n",
-            "deadline": "%d\n" % record["deadline_cs"],
-            "limit": "%d\n" % record["limit_cs"],
-            "sums": _sums(record, script),
-        }
-        try:
-            shutil.rmtree(new, ignore_errors=True)
-            os.mkdir(new, 0o700)
-            os.mkdir(os.path.join(new, "before"), 0o700)
-            for name, text in record["undo"]["before"].items():
-                write_file(os.path.join(new, "before", name), text)
-            for name, content in files.items():
-                write_file(os.path.join(new, name), content)
-            self._held = _take(os.path.join(new, "lock"))
-            _flock(self._held)
-            self._await_undo(attack_id)
-            crash_point("written")
-            os.rename(new, self.directory(attack_id))
-            sync_dir(self.path)
-            self._add_to_history(history[:-1] + f', "event": "{BEGAN}"}}\n')
-        except OSError as error:
-            self.let_go()
-            shutil.rmtree(new, ignore_errors=True)
-            raise AttackError(f"the journal of {attack_id} cannot be written to {self.path}: {error}")
-
-    def _await_undo(self, attack_id):
-        """Wait up to 60 s for the undo of an earlier attack with this id, because at its end it stops the timer of that id."""
-        gone = os.path.join(self.path, f".gone-{attack_id}")
-        until = time.monotonic() + 60
-        while _busy(gone) and time.monotonic() < until:
-            time.sleep(0.1)
-        self._clear(gone)
-
-    def repair(self, attack_id, record, script):
+    def repair(self, attack_id, record):
         """Write revert.sh and the saved state again, from an intact record. Errors: AttackError, also when the attack is gone by now."""
         directory = self.directory(attack_id)
         before = os.path.join(directory, "before")
@@ -213,8 +108,8 @@ class Journal:
                 os.mkdir(before, 0o700)
             for name, text in record["undo"]["before"].items():
                 write_file(os.path.join(directory, "before", name), text)
-            write_file(os.path.join(directory, "revert.sh"), script)
-            write_file(os.path.join(directory, "sums"), _sums(record, script))
+            write_file(os.path.join(directory, "revert.sh"), record["script"])
+            write_file(os.path.join(directory, "sums"), sums(record))
         except OSError as error:
             raise AttackError(f"the journal of {attack_id} cannot be repaired: {error}")
 
@@ -228,7 +123,7 @@ class Journal:
         """The record of an attack. Errors: JournalDamaged when it is torn, changed or of a newer version; JournalGone."""
         path = os.path.join(self.directory(attack_id), "record.json")
         try:
-            found = json.loads(self._read(path))
+            found = json.loads(self.read(path))
             record, expected = found["record"], found["sum"]
         except (ValueError, KeyError, TypeError):
             if not os.path.isdir(self.directory(attack_id)):
@@ -248,7 +143,7 @@ class Journal:
         write_file(os.path.join(self.directory(attack_id), name), text)
 
     def noted(self, attack_id, name):
-        return self._read(os.path.join(self.directory(attack_id), name))
+        return self.read(os.path.join(self.directory(attack_id), name))
 
     def number(self, attack_id, name):
         """A noted whole number; None when it is not one."""
@@ -265,10 +160,10 @@ class Journal:
     def script_intact(self, attack_id):
         """Whether revert.sh and the saved state are what was written."""
         directory = self.directory(attack_id)
-        lines = self._read(os.path.join(directory, "sums")).splitlines()
+        lines = self.read(os.path.join(directory, "sums")).splitlines()
         for line in lines:
             expected, _space, name = line.partition("  ")
-            if checksum(self._read(os.path.join(directory, name))) != expected:
+            if checksum(self.read(os.path.join(directory, name))) != expected:
                 return False
         return bool(lines)
 
@@ -279,7 +174,7 @@ class Journal:
         until = time.monotonic() + seconds
         while time.monotonic() < until and self.check_place():
             endings = [name for name in os.listdir(self.path) if name.startswith(".gone-")]
-            if not any(_busy(os.path.join(self.path, name)) for name in endings):
+            if not any(busy(os.path.join(self.path, name)) for name in endings):
                 break
             time.sleep(0.1)
 
@@ -291,8 +186,8 @@ class Journal:
     def unended(self):
         """The start lines of attacks that have no end line in the history."""
         lines = self._lines()
-        ended = [_which(each) for each in lines if each.get("event") != BEGAN]
-        return [each for each in lines if each.get("event") == BEGAN and HOST_ID.allows(str(each.get("id"))) and _which(each) not in ended]
+        ended = [which(each) for each in lines if each.get("event") != BEGAN]
+        return [each for each in lines if each.get("event") == BEGAN and HOST_ID.allows(str(each.get("id"))) and which(each) not in ended]
 
     def lost(self):
         """The unended() attacks that have no journal either, because it was deleted."""
@@ -303,45 +198,15 @@ class Journal:
     def _lines(self):
         """All lines of the history; unreadable lines are skipped."""
         found = []
-        for line in self._read(os.path.join(self.path, "history.jsonl")).splitlines():
+        for line in self.read(os.path.join(self.path, "history.jsonl")).splitlines():
             try:
                 found.append(json.loads(line.lstrip("\0")))  # on ext4 a power cut leaves zero bytes of the line before
             except ValueError:
                 continue
         return [each for each in found if isinstance(each, dict)]
 
-    def _add_to_history(self, line):
-        """Append a line. A failure is ignored, because no undo depends on the history."""
-        try:
-            handle = os.open(os.path.join(self.path, "history.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            try:
-                os.write(handle, line.encode("utf-8", "surrogateescape"))
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-        except OSError:
-            return
-
-    def _clear(self, path):
-        """Remove a directory that a crash left; add the history line of an undo that was killed before it did so."""
-        line = self._read(os.path.join(path, "history")) if os.path.basename(path).startswith(".gone-") else ""
-        try:
-            if line and _which(json.loads(line + "}")) in [_which(each) for each in self.unended()]:
-                self._add_to_history(line + ', "ended": null, "by": null, "result": "reverted"}\n')
-        except ValueError:
-            pass  # torn
-        shutil.rmtree(path, ignore_errors=True)
-
-    def _trim_history(self):
-        path = os.path.join(self.path, "history.jsonl")
-        lines = self._read(path).splitlines()
-        quiet = not self.ids() and not any(name.startswith(".gone-") for name in os.listdir(self.path))
-        if len(lines) > HISTORY_KEPT and quiet:  # otherwise a line that an undo adds now would be lost
-            kept = self.unended() + self.history(HISTORY_KEPT // 2)
-            write_file(path, "".join(json.dumps(each, sort_keys=True) + "\n" for each in kept))
-
     @staticmethod
-    def _read(path):
+    def read(path):
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             with open(handle, encoding="utf-8", errors="surrogateescape", newline="") as stream:

@@ -7,8 +7,9 @@
 """Revert from a module: run the same revert.sh as the dead-man timer, and return its outcome."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import DAMAGED, DRIFTED, REVERTED
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
+
+# Exit codes of revert.sh and of control.sh revert, as _undo/machinery.py writes them.
+REVERTED, STUCK, DAMAGED, DRIFTED = 0, 4, 5, 6
 
 
 class Outcome:
@@ -22,12 +23,12 @@ class Outcome:
 
 
 def revert_one(host, journal, attack_id, accept_drift=False, locked=False):
-    """Undo one attack by its own script. A damaged script is rendered again from an intact record.
+    """Undo one attack by its own script. A damaged script is written again from an intact record.
 
     locked: the caller holds the journal's lock, so the script must not wait for it.
     """
     if not journal.script_intact(attack_id):
-        problem = _render_again(journal, attack_id)
+        problem = _write_again(journal, attack_id)
         if problem and attack_id in journal.ids():
             return Outcome(acted=False, clean=False, reason=problem)
     if attack_id not in journal.ids():  # also when its timer has just reverted it
@@ -50,14 +51,16 @@ def revert_one(host, journal, attack_id, accept_drift=False, locked=False):
     return Outcome(acted=True, clean=False, reason=said)
 
 
-def _render_again(journal, attack_id):
-    """Rewrite revert.sh and the saved state from the record. Returns the problem, or None."""
+def _write_again(journal, attack_id):
+    """Write revert.sh and the saved state again, as the record has them. Returns the problem, or None."""
     try:
         record = journal.load(attack_id)
     except JournalDamaged as error:
         return f"its journal is damaged in both halves ({error}): undo by hand, then remove {journal.directory(attack_id)}"
+    if "script" not in record:  # of release 0.1, which kept no second copy
+        return f"{journal.script(attack_id)} is damaged: undo by hand what it shows, then remove {journal.directory(attack_id)}"
     try:
-        journal.repair(attack_id, record, render_record(record, journal.path))
+        journal.repair(attack_id, record)
     except AttackError as error:
         return str(error)
     return None

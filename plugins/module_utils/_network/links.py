@@ -13,6 +13,7 @@ refused.
 import os
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, NotRestorable
+from ansible_collections.faultline.chaos.plugins.module_utils._host.control_path import SshServers
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Lacks, Misses, Until
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds, Gone, OutputHas, Run, SameBoot, Undo, When
@@ -223,7 +224,7 @@ def refuse_linked(interface):
 def control_devices(host, ip, networks):
     """{interface: reason} for interfaces that the control path needs: routes to SSH peers, their local addresses, routes to given networks."""
     found = {}
-    for each in host.control_connections():
+    for each in SshServers().of_this_task():
         found.setdefault(_way(host, ip, each.peer), f"the way back to {each.peer}")
         for name in _owners(host, ip, each.address):
             found.setdefault(name, f"SSH from {each.peer} comes in at its address {each.address}")

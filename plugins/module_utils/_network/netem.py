@@ -13,13 +13,14 @@ Two ways to put netem into a packet's path:
             goes to the first band and only chosen packets to the fourth, which carries netem. Never over an admin's qdisc.
 """
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host.namespace import HERE
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import TC_PREF_FIRST
 from ansible_collections.faultline.chaos.plugins.module_utils._network import protocols
 from ansible_collections.faultline.chaos.plugins.module_utils._network.options import DHCP, ICMPV6, port_masks
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, OnlyOurFilters, OutputHas, Run, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.network import OnlyOurFilters
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, OutputHas, Run, When
 
 FAULTS = ("delay", "loss", "gilbert_elliott", "corrupt", "duplicate", "rate")  # options, one of which is needed
 _PERCENTS = (
@@ -58,7 +59,7 @@ def emulation(params):
         for key in ("p", "r", "loss_bad", "loss_good"):
             values["ge_" + key] = _units.percent(f"gilbert_elliott.{key}", burst[key])
     if params["rate"] is not None:
-        values["rate"] = _units.rate("rate", params["rate"])
+        values["rate"] = _sizes.rate("rate", params["rate"])
     if params["reorder_gap"] is not None:
         _units.integer("reorder_gap", params["reorder_gap"], 1, 1000)
     _units.integer("limit", params["limit"], 1, 10000000)

@@ -179,16 +179,16 @@ def port_masks(low, high):
     return found
 
 
-def refuse_control_path(host, option, networks, ports=(), ports_option="ports"):
-    """Errors: AttackError when the option targets the controller or SSH."""
-    peers = set(peer for _port, peer in host.control_path())
+def refuse_control_path(servers, option, networks, ports=(), ports_option="ports"):
+    """Errors: AttackError when the option targets the controller or SSH. servers: the SshServers of the target."""
+    peers = set(each.peer for each in servers.of_this_task())
     for each in networks:
         if each.num_addresses == 1 and each.network_address in peers:
             raise AttackError(
                 f"{option}: {each.network_address} is where this very connection comes from, as far as can be told: the control path is never attacked",
                 option=option,
             )
-    ssh = set(host.control_ports()) if ports else ()
+    ssh = set(servers.control_ports()) if ports else ()
     for low, high in ports:
         if low == high and low in ssh:
             raise AttackError("%s: %d is SSH on this target: the control path is never attacked" % (ports_option, low), option=ports_option)

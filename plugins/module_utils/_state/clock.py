@@ -21,8 +21,8 @@ import struct
 import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.clock import CLOCK
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import COMMON
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.state_functions import CLOCK
 
 BOOTTIME = 7  # CLOCK_BOOTTIME; Python 3.6 does not define it
 _FIRST_NAMESPACE = {"time": "time:[4026531834]", "pid": "pid:[4026531836]"}  # the same numbers on every Linux

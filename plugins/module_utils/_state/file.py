@@ -19,7 +19,7 @@ import random
 import stat
 import struct
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _sizes
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
@@ -133,7 +133,7 @@ class File:
         if not stat.S_ISREG(found.st_mode):
             raise BadOption(option, value, "it is {}".format(next((words for test, words in kinds if test(found.st_mode)), "a device, a pipe or a socket")))
         if found.st_size > most:
-            raise BadOption(option, value, f"it has {_units.human_size(found.st_size)}, and what can be saved is {_units.human_size(most)} (max_size)")
+            raise BadOption(option, value, f"it has {_sizes.human_size(found.st_size)}, and what can be saved is {_sizes.human_size(most)} (max_size)")
         self.mount = filesystem.mount_of(self.path)
         self.mount.refuse(option, value)
         self.is_mount = self.mount.point == self.path

@@ -12,7 +12,8 @@ import re
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import ancestors
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Fails, Gone, LinksTo, Run, Succeeds
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import LinksTo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Fails, Gone, Run, Succeeds
 
 NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,200}\Z")
 MASKS = "/run/systemd/system"

@@ -9,9 +9,6 @@
 Only POSIX sh and coreutils; no Python, so that an undo works on a host where Python is broken.
 """
 
-# Exit codes of revert.sh, and of everything that runs it.
-REVERTED, STUCK, DAMAGED, DRIFTED = 0, 4, 5, 6
-
 COMMON = r"""
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
 export PATH LC_ALL
@@ -75,34 +72,9 @@ prints() {
     case $said in *"$text"*) return 0 ;; esac
     return 1
 }
-only_our_filters() {
-    ask "$@" || return 1
-    while read -r word rest; do
-        case "$word $rest" in
-        filter*" pref 47"[0-9][0-9][0-9]" "*) ;;
-        filter*) return 1 ;;
-        esac
-    done <<EOF
-$said
-EOF
-}
 fails() {
     limit
     ! ($limiter "$@" >/dev/null 2>&1 </dev/null 9>&-)
-}
-running() { # running NAME: a process of that name, as in /proc/PID/comm
-    for comm in /proc/[0-9]*/comm; do
-        read -r name 2>/dev/null <"$comm" && [ "$name" = "$1" ] && return 0
-    done
-    return 1
-}
-comes_back() { # comes_back NAME TITLE: what was started again needs a moment
-    tries=0
-    until running "$1"; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 20 ] || { problem "$2"; return; }
-        sleep 0.5 2>/dev/null || sleep 1
-    done
 }
 started() { # started PID: $start is the clock tick in which that process began, empty when there is none
     start=

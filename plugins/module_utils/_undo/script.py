@@ -4,11 +4,10 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""Renders revert.sh from the record of an attack, so that a damaged script can be rendered again."""
+"""Renders revert.sh, the script that undoes one attack."""
 
 from shlex import quote
 
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.kinds import undo_from_dict
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import MACHINERY
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import KillGroup
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import NESTED, indent
@@ -30,9 +29,8 @@ def _slow(steps):
     return sum(max(0, (getattr(step, "seconds", None) or 0) - 60) + _slow(getattr(step, "steps", ())) for step in steps)
 
 
-def render_record(record, state_dir):
-    """The text of revert.sh from a record: the same record gives the same text."""
-    undo = undo_from_dict(record["undo"])
+def render(record, undo, state_dir):
+    """The text of revert.sh. record: as in the journal, without the undo."""
     attack_id = record["id"]
     body = [line for step in undo.steps for line in step.render()] or [": # nothing to undo"]
     checks = [line for check in undo.checks for line in check.render()] or [": # nothing to compare"]

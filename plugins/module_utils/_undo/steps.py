@@ -4,16 +4,13 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""Typed undo steps, and the revert.sh that they are rendered to.
+"""Typed undo steps: what is done (Run, KillGroup), guards that say when (FileHolds, OutputHas), checks of the state afterwards (Gone, Same).
 
-An attack describes its undo as data: steps (Run, KillGroup), guards that say when a step applies (FileHolds,
-OutputHas, ...), and checks of the state afterwards (Gone, Same). The same data is kept in record.json, so that the
-script can be rendered again. Every word that reaches the script passes through quote(): the one place of quoting.
+Only kinds that most attacks use are here, for each attack ships this file. Every word that reaches the script passes through quote().
 """
 
 from shlex import quote
 
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.state_functions import CLOCK, FREEZE
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, all_hold, comment, indent, words
 
 # --- guards: when does a step apply? -------------------------------------------------------------
@@ -60,30 +57,6 @@ class OutputHas(Typed):
         return f"prints {quote(self.text)} {words(self.argv)}"
 
 
-class OnlyOurFilters(Typed):
-    """Every tc filter that a command lists has a managed preference (TC_PREF_FIRST to TC_PREF_LAST); none is foreign."""
-
-    fields = ("argv",)
-
-    def __init__(self, argv):
-        super().__init__(argv=list(argv))
-
-    def condition(self):
-        return f"only_our_filters {words(self.argv)}"
-
-
-class Alive(Typed):
-    """The process (pid and start time) still runs, in the same boot."""
-
-    fields = ("pid", "start")
-
-    def __init__(self, pid, start):
-        super().__init__(pid=pid, start=start)
-
-    def condition(self):
-        return f"same_boot && alive {quote(str(self.pid))} {quote(str(self.start))}"
-
-
 class Fails(Typed):
     """A command's rc is not 0."""
 
@@ -106,72 +79,6 @@ class Succeeds(Typed):
 
     def condition(self):
         return f"! fails {words(self.argv)}"
-
-
-class LinksTo(Typed):
-    """A path is a symbolic link with exactly this target."""
-
-    fields = ("path", "target")
-
-    def __init__(self, path, target):
-        super().__init__(path=path, target=target)
-
-    def condition(self):
-        return f'[ "$(readlink {quote(self.path)})" = {quote(self.target)} ]'
-
-
-class Stopped(Typed):
-    """The process (pid and start time) is stopped, or its SIGSTOP is pending."""
-
-    fields = ("pid", "start")
-    functions = FREEZE
-
-    def __init__(self, pid, start):
-        super().__init__(pid=pid, start=start)
-
-    def condition(self):
-        return f"stopped {quote(str(self.pid))} {quote(str(self.start))}"
-
-
-class NetworkNamespace(Typed):
-    """A network namespace (device and inode of its file) still exists; the guard keeps it open as a file, for nsenter --net=OPEN."""
-
-    OPEN = "/proc/self/fd/8"
-    fields = ("number", "door")  # door: the file that led to it; tried first
-    functions = r"""
-network_namespace() { # network_namespace NUMBER DOOR: no process and no name leads to it any more -> what we did in it is gone as well
-    same_boot || return 1
-    tries=0
-    while [ "$tries" -lt 3 ]; do
-        for door in "$2" $(stat -L -c '%d:%i %n' /proc/[0-9]*/ns/net /run/netns/* /run/docker/netns/* 2>/dev/null | sed -n "s/^$1 //p"); do
-            command exec 8<"$door" || continue
-            [ "$(stat -L -c %d:%i /proc/self/fd/8)" = "$1" ] && return 0
-        done 2>/dev/null
-        [ "$door" != "$2" ] || break
-        tries=$((tries + 1)) # the process behind a door has just ended: look again
-    done
-    exec 8<&-
-    return 1
-}
-"""
-
-    def __init__(self, number, door):
-        super().__init__(number=number, door=door)
-
-    def condition(self):
-        return f"network_namespace {quote(self.number)} {quote(self.door)}"
-
-
-class NotRunning(Typed):
-    """No process of this name (as in /proc/PID/comm) runs."""
-
-    fields = ("name",)
-
-    def __init__(self, name):
-        super().__init__(name=name)
-
-    def condition(self):
-        return f"! running {quote(self.name)}"
 
 
 # --- steps: what is done ---------------------------------------------------------------------------
@@ -215,35 +122,6 @@ class KillGroup(Typed):
         return [comment(self.title), f"kill_group {quote(str(self.pid))} {quote(str(self.start))}"]
 
 
-class Continue(Typed):
-    """Send SIGCONT to the process (pid and start time) that the attack stopped."""
-
-    fields = ("title", "pid", "start")
-    functions = FREEZE
-
-    def __init__(self, title, pid, start):
-        super().__init__(title=title, pid=pid, start=start)
-
-    def render(self):
-        return [comment(self.title), f"if {Stopped(self.pid, self.start).condition()}; then go_on {quote(str(self.pid))}; fi"]
-
-
-class SetClock(Typed):
-    """Set the clock to what it would be without the attack: BOOTTIME plus offset_ns, in the same boot.
-
-    slow_ns: how long the shell takes to read the clock on this host, measured when the attack was planned.
-    """
-
-    fields = ("title", "offset_ns", "slow_ns")
-    functions = CLOCK
-
-    def __init__(self, title, offset_ns, slow_ns):
-        super().__init__(title=title, offset_ns=int(offset_ns), slow_ns=int(slow_ns))
-
-    def render(self):
-        return [comment(self.title), "if same_boot; then set_clock %d %d; fi" % (self.offset_ns, self.slow_ns)]
-
-
 # --- checks: what must be true afterwards -----------------------------------------------------------
 
 
@@ -270,18 +148,6 @@ class Same(Typed):
     def render(self):
         act = "same {} {} {} {}".format(quote(self.file), quote(self.title), quote(" ".join(self.counters)), words(self.argv))
         return [f"if {all_hold(self.guards)}; then {act}; fi" if self.guards else act]
-
-
-class ComesBack(Typed):
-    """A process of this name must run again within 10 s."""
-
-    fields = ("title", "name")
-
-    def __init__(self, title, name):
-        super().__init__(title=title, name=name)
-
-    def render(self):
-        return [f"comes_back {quote(self.name)} {quote(self.title)}"]
 
 
 class Undo:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.faultline.chaos.plugins.module_utils._contract import iso
+from ansible_collections.faultline.chaos.plugins.module_utils._times import iso
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.round_kinds import ON_HOST
 
 _SAID = "deadlines_said"  # key in the entry of the schedule during the watch: the deadlines that the attack returned

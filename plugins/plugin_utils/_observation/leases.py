@@ -24,7 +24,7 @@ from time import monotonic
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.faultline.chaos.plugins.module_utils._contract import iso
+from ansible_collections.faultline.chaos.plugins.module_utils._times import iso
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Completed, Runner
 from ansible_collections.faultline.chaos.plugins.plugin_utils._text import error_words
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils._contract import iso
+from ansible_collections.faultline.chaos.plugins.module_utils._times import iso
 from tests.integration.experiment.support.fleet import Fleet
 
 ALL_REVERTED = dict.fromkeys(("n1", "n2", "n3", "n4"), "reverted")

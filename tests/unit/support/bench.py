@@ -15,8 +15,9 @@ from pathlib import Path
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import VERSION, Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import VERSION
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.publishing import OpenJournal
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
@@ -47,7 +48,7 @@ class Bench:
 
     def __init__(self, path: Path) -> None:
         self.host = Host(Module())
-        self.journal = Journal(str(path / "state"))
+        self.journal = OpenJournal(str(path / "state"))
         self.children: list[subprocess.Popen] = []
 
     @property
@@ -55,8 +56,8 @@ class Bench:
         return Path(self.journal.path)
 
     def record(self, attack_id: str, undo: Undo | None = None, seconds: float = 60, limit: float | None = None, run_id: str | None = None, **other) -> dict:
-        now = uptime()
-        return {
+        now, undo = uptime(), undo or Undo()
+        record = {
             "version": VERSION,
             "id": attack_id,
             "module": "test",
@@ -71,16 +72,18 @@ class Bench:
             "deadline_cs": int((now + seconds) * 100),
             "limit_cs": int((now + (limit or seconds)) * 100),
             "deadman": "watcher",
-            "undo": (undo or Undo()).to_dict(),
+            "undo": undo.to_dict(),
             **other,
         }
+        return {**record, "script": render(record, undo, self.journal.path)}
 
     def publish(self, attack_id: str = "a", undo: Undo | None = None, hold: bool = False, edit: Callable[[str], str] = str, **values) -> Path:
         """Publish a journal; returns its directory. hold: as while its injector runs."""
         record = self.record(attack_id, undo, **values)
+        record["script"] = edit(record["script"])
         with self.journal.locked():
             self.journal.open_place()
-            self.journal.publish(record, edit(render_record(record, self.journal.path)))
+            self.journal.publish(record)
         if not hold:
             self.journal.let_go()
         return self.state / attack_id

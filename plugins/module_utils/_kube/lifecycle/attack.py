@@ -19,6 +19,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.faultline.chaos.plugins.module_utils import _contract
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._ids import CLUSTER_ID, CLUSTER_RUN, default_id
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import Cluster
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import AUTH_OPTIONS
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, Unsure
@@ -30,6 +31,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.re
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import Making
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import check_exists
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import object_name
+from ansible_collections.faultline.chaos.plugins.module_utils._times import OVERDUE_IN_CLUSTER, iso
 
 # Mirrors the doc fragment _kube_attack.
 COMMON_OPTIONS = dict(
@@ -154,8 +156,8 @@ class Lifecycle:
         self.passed_over = set()  # uids of the journal entries that check mode treats as undone
 
     def run(self):
-        _contract.CLUSTER_ID.check("id", self.params["id"])
-        _contract.CLUSTER_RUN.check("run_id", self.params["run_id"])
+        CLUSTER_ID.check("id", self.params["id"])
+        CLUSTER_RUN.check("run_id", self.params["run_id"])
         absent = self.params["state"] == "absent"
         duration, lease = (0.0, None) if absent else _contract.read_times(self.params)
         if not absent:
@@ -196,7 +198,7 @@ class Lifecycle:
         """Revert overdue attacks whose watcher stopped, before a new attack starts. Check mode only reports them. Returns notes."""
         notes = []
         for entry in self._entries():
-            if entry.damage or remaining(self.cluster, entry) >= -_contract.OVERDUE_IN_CLUSTER:
+            if entry.damage or remaining(self.cluster, entry) >= -OVERDUE_IN_CLUSTER:
                 continue
             if self.check_mode:
                 self.passed_over.add(entry.uid)
@@ -216,7 +218,7 @@ class Lifecycle:
     def _ids(self):
         """The id of this attack, and its id in version 0.1 when that differs."""
         name = self.attack.name.replace("k8s_", "").replace("_", "-")
-        ids = [self.params["id"] or _contract.default_id(name, identity) for identity in self._identities()]
+        ids = [self.params["id"] or default_id(name, identity) for identity in self._identities()]
         return ids[:1] if ids[0] == ids[1] else ids
 
     # --- present --------------------------------------------------------------------------------
@@ -270,7 +272,7 @@ class Lifecycle:
             told = "%s is being applied by somebody else, or who applied it died: wait, or revert it first (module faultline.chaos.k8s_revert, id: %s)"
             raise AttackError(told % (entry.id, entry.id))
         place = {"journal": f"{entry.namespace}/{entry.name}"}
-        return _contract.already_active(entry.record, _contract.iso(entry.deadline), remaining(self.cluster, entry), entry.effect, place)
+        return _contract.already_active(entry.record, iso(entry.deadline), remaining(self.cluster, entry), entry.effect, place)
 
     def _commit(self, plan, undo, making, duration, lease, result):
         """Publish, arm, inject and verify. Leaves either a working attack or none."""
@@ -294,7 +296,7 @@ class Lifecycle:
                 "resources": attack.resources(),
                 "namespaces": attack.namespaces(),
                 "nonce": making.nonce,
-                "started": _contract.iso(started),
+                "started": iso(started),
                 "deadman": result["deadman"],
                 "injector": "%s pid %d" % (socket.gethostname(), os.getpid()),
                 "undo": [step.to_dict() for step in undo],
@@ -314,7 +316,7 @@ class Lifecycle:
         except Exception as error:  # any error: restore the cluster first
             self._withdraw(entry, undo, job, error)
         crash_point("verified")
-        result.update(status="active", deadline=_contract.iso(entry.deadline), remaining=round(remaining(self.cluster, entry), 2))
+        result.update(status="active", deadline=iso(entry.deadline), remaining=round(remaining(self.cluster, entry), 2))
         return result
 
     def _arm_cluster(self, place, duration, making):

@@ -6,10 +6,10 @@
 
 """Revert attacks in a cluster and describe active ones. Shared by the lifecycle, the watcher and the control modules."""
 
-from ansible_collections.faultline.chaos.plugins.module_utils._contract import OVERDUE_IN_CLUSTER, iso
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import KubeError, NotFound
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import DONE, DRIFTED
+from ansible_collections.faultline.chaos.plugins.module_utils._times import OVERDUE_IN_CLUSTER, iso
 
 
 class Outcome:

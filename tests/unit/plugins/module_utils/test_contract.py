@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _contract
+from ansible_collections.faultline.chaos.plugins.module_utils import _contract, _ids, _renewal, _times
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 
 
@@ -19,7 +19,7 @@ def test_it_needs_neither_lifecycle() -> None:
     """Modules for clusters ship it, and they must not ship the host's files with it."""
     imported = [node for node in ast.walk(ast.parse(Path(_contract.__file__).read_text())) if isinstance(node, ast.ImportFrom)]
     names = {f"{node.module}.{alias.name}".partition(".module_utils.")[2] for node in imported for alias in node.names}
-    assert names == {"_units", "_errors.AttackError", "_errors.BadOption"}
+    assert names == {"_units", "_errors.AttackError"}
 
 
 # --- identity -----------------------------------------------------------------------------------
@@ -44,7 +44,7 @@ def test_another_value_is_another_attack(options: dict) -> None:
 
 def test_the_identity_on_hosts_is_that_of_version_0_1() -> None:
     assert _contract.identity("cpu_stress", {"cpus": 2, "load": 50.0, "netns": None, "names": ["a"], "fast": True}) == OF_0_1
-    assert _contract.default_id("cpu_stress", OF_0_1) == "cpu_stress-" + OF_0_1[:10]
+    assert _ids.default_id("cpu_stress", OF_0_1) == "cpu_stress-" + OF_0_1[:10]
 
 
 # --- times --------------------------------------------------------------------------------------
@@ -83,19 +83,19 @@ def test_bad_times_are_refused_by_name(times: dict, option: str) -> None:
 @pytest.mark.parametrize("lease", ["0.5s", "61m", "x", True])
 def test_a_bad_renewal_is_refused(lease: object) -> None:
     with pytest.raises(BadOption, match="^lease: "):
-        _contract.read_renewal({"lease": lease})
+        _renewal.read_renewal({"lease": lease})
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(0, "2026-02-28T23:59:50Z"), (10.4, "2026-03-01T00:00:00Z"), (-86400, "2026-02-27T23:59:50Z")])
 def test_a_time_is_moved(seconds: float, expected: str) -> None:
-    assert _contract.iso(1772323190.9) == "2026-02-28T23:59:50Z"
-    assert _contract.iso_later("2026-02-28T23:59:50Z", seconds) == expected
+    assert _times.iso(1772323190.9) == "2026-02-28T23:59:50Z"
+    assert _times.iso_later("2026-02-28T23:59:50Z", seconds) == expected
 
 
 @pytest.mark.parametrize("text", ["", "2026-02-28", "2026-02-28T23:59:50+01:00", "2026-02-30T00:00:00Z"])
 def test_what_is_no_time_is_not_moved(text: str) -> None:
     with pytest.raises(ValueError):
-        _contract.iso_later(text, 1)
+        _times.iso_later(text, 1)
 
 
 # --- ids ----------------------------------------------------------------------------------------
@@ -104,12 +104,12 @@ def test_what_is_no_time_is_not_moved(text: str) -> None:
 @pytest.mark.parametrize(
     ("rule", "good", "bad"),
     [
-        (_contract.HOST_ID, ["a", "0_-", "a" * 64, "sweeper"], ["", "sweep", "recover", "A", "-a", "a" * 65, "a/b", "a\n"]),
-        (_contract.CLUSTER_ID, ["a", "0-a", "a" * 50, "sweep"], ["", "a_b", "a-", "-a", "a" * 51, "a.b", "a\n"]),
-        (_contract.CLUSTER_RUN, ["a", "a_b", "a" * 63], ["", "a_", "_a", "a" * 64, "a\n"]),
+        (_ids.HOST_ID, ["a", "0_-", "a" * 64, "sweeper"], ["", "sweep", "recover", "A", "-a", "a" * 65, "a/b", "a\n"]),
+        (_ids.CLUSTER_ID, ["a", "0-a", "a" * 50, "sweep"], ["", "a_b", "a-", "-a", "a" * 51, "a.b", "a\n"]),
+        (_ids.CLUSTER_RUN, ["a", "a_b", "a" * 63], ["", "a_", "_a", "a" * 64, "a\n"]),
     ],
 )
-def test_ids(rule: _contract.IdRule, good: list[str], bad: list[str]) -> None:
+def test_ids(rule: _ids.IdRule, good: list[str], bad: list[str]) -> None:
     for name in [*good, None]:
         rule.check("id", name)
     for name in bad:

@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils import _marks
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.control_sh import CONTROL
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import MACHINERY
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.network import OnlyOurFilters
 from tests.support.paths import PLUGINS
 
 # What a mark looks like in a text that a program makes: names, labels, directories, preferences of tc.
@@ -53,7 +54,7 @@ def test_a_mark_is_known_when_it_is_seen(text: str) -> None:
 def test_the_shell_of_the_undo_has_the_same_marks() -> None:
     assert f"case $name in {_marks.PREFIX}*) ;;" in MACHINERY and f'"{_marks.PREFIX}$id.timer"' in MACHINERY
     first, last = str(_marks.TC_PREF_FIRST), str(_marks.TC_PREF_LAST)
-    assert (first[:2], first[2:], last[2:]) == (last[:2], "000", "999") and f'" pref {first[:2]}"[0-9][0-9][0-9]" "*' in MACHINERY
+    assert (first[:2], first[2:], last[2:]) == (last[:2], "000", "999") and f'" pref {first[:2]}"[0-9][0-9][0-9]" "*' in OnlyOurFilters.functions
     for mark in (_marks.ROOT_STATE, _marks.CRON, _marks.BOOT_UNIT, _marks.SWEEP_TIMER, _marks.SWEEP_SERVICE, f"id=${{unit#{_marks.PREFIX}}}"):
         assert mark in CONTROL
     words = set(re.findall(r"faultline-[a-z]+", CONTROL + MACHINERY))

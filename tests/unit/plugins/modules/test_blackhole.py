@@ -14,9 +14,11 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._network import blackhole, firewall as network_firewall, xtables
 from ansible_collections.faultline.chaos.plugins.module_utils._network.firewall import DROP, PASS, REJECT, Rule
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
+from ansible_collections.faultline.chaos.plugins.modules import blackhole as blackhole_module
 from ansible_collections.faultline.chaos.plugins.modules.blackhole import Blackhole
+from tests.unit.support.ssh_servers import Servers
 
 ALL = ("nft", "iptables", "ip6tables", "iptables-restore", "ip6tables-restore", "ip", "unshare", "nsenter")
 LINKS = "1: lo: <LOOPBACK,UP>\n2: eth0@if3: <UP>\n"
@@ -49,11 +51,10 @@ class FakeHost:
             return 1, "", "not in this kernel"
         return 0, LINKS if "link" in argv else "", ""
 
-    def control_path(self):
-        return [(2222, ipaddress.ip_address("192.0.2.7"))]
 
-    def control_ports(self):
-        return [22, 2222]
+@pytest.fixture(autouse=True)
+def servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blackhole_module, "SshServers", Servers)
 
 
 def attack(host=None, **given) -> Blackhole:
@@ -237,8 +238,8 @@ def test_ipv6_is_left_out_where_the_kernel_has_none_unless_it_is_asked_for() -> 
 def undo_lines(firewall) -> str:
     undo = Undo()
     firewall.undo(undo)
-    record = {"id": "a", "module": "blackhole", "started": "", "boot_id": "b", "injector": [1, 1], "began_cs": 0, "limit_cs": 0, "undo": undo.to_dict()}
-    return render_record(record, "/s").partition("# What must be true")[0]
+    record = {"id": "a", "module": "blackhole", "started": "", "boot_id": "b", "injector": [1, 1], "began_cs": 0, "limit_cs": 0}
+    return render(record, undo, "/s").partition("# What must be true")[0]
 
 
 def test_iptables_waits_for_its_lock_and_names_are_short_enough() -> None:
@@ -310,7 +311,7 @@ def test_a_control_path_that_is_gone_is_an_error(monkeypatch) -> None:
     plan = made.plan({})
     monkeypatch.setattr(made.firewall, "read", lambda: {"rules": 1, "dropped": 0, "passed": 0})
     assert made.verify(plan)["passes"] == ["ssh port 22", "ssh port 2222"]
-    monkeypatch.setattr(made.host, "control_path", list, raising=False)
+    monkeypatch.setattr(Servers, "connected", ())
     with pytest.raises(AttackError, match="the SSH connection that this task came by is gone"):
         made.verify(plan)
 

@@ -12,8 +12,10 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._network import sockets
+from ansible_collections.faultline.chaos.plugins.modules import port_occupy
 from ansible_collections.faultline.chaos.plugins.modules.port_occupy import PortOccupy
 from ansible_collections.faultline.chaos.plugins.modules.socket_exhaustion import SocketExhaustion
+from tests.unit.support.ssh_servers import Servers
 
 
 class Target:
@@ -23,11 +25,13 @@ class Target:
         self.is_root = is_root
         self.files = files
 
-    def control_ports(self) -> list[int]:
-        return [22, 2222]
-
     def read(self, path: str, default: str = "") -> str:
         return self.files.get(path.rpartition("/")[2], default)
+
+
+@pytest.fixture(autouse=True)
+def servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(port_occupy, "SshServers", Servers)
 
 
 def occupy(host: Target | None = None, **params) -> PortOccupy:

@@ -21,7 +21,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._host import process as host_process, victims
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import parent, start_time, state
 from ansible_collections.faultline.chaos.plugins.module_utils._host.victims import check_selection, choose, protected, refuse_protected
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Continue, Gone, Stopped, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import Continue, Stopped
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, Undo
 from ansible_collections.faultline.chaos.plugins.modules.process_freeze import ProcessFreeze
 from ansible_collections.faultline.chaos.plugins.modules.process_kill import ProcessKill
 

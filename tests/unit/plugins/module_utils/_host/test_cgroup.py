@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue
+from ansible_collections.faultline.chaos.plugins.module_utils._resources.room import Room
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 NEW = "30 23 0:27 / {0} rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
@@ -43,8 +44,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return make
 
 
-def room(attack_id: str = "a") -> cgroup.Room:
-    return cgroup.Room(attack_id, memory=1000, tasks=5)
+def room(attack_id: str = "a") -> Room:
+    return Room(attack_id, memory=1000, tasks=5)
 
 
 def test_version_2(tree) -> None:

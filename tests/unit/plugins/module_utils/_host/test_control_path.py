@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host import control_path
+from ansible_collections.faultline.chaos.plugins.module_utils._host.control_path import SshServers
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._network import links
 
@@ -84,22 +85,22 @@ def host() -> Host:
 
 
 def clients() -> set[tuple[str, int]]:
-    return {(str(each.peer), each.peer_port) for each in host().control_connections()}
+    return {(str(each.peer), each.peer_port) for each in SshServers().of_this_task()}
 
 
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("name", ["sshd", "sshd-session", "dropbear"])
 def test_whoever_came_by_ssh_is_found_without_parents_and_environment(serve, name: str, family: int) -> None:
     made = serve(name, family)
-    assert made.port in host().control_ports()
+    assert made.port in SshServers().control_ports()
     assert made.client in clients()
-    assert (made.port, ipaddress.ip_address(made.client[0])) in host().control_path()
+    assert (made.port, ipaddress.ip_address(made.client[0])) in [(each.port, each.peer) for each in SshServers().of_this_task()]
 
 
 def test_what_a_session_forwards_is_not_ssh(serve) -> None:
     made = serve()
-    assert not {made.forwarded, made.far} & set(host().control_ports())
-    assert made.far not in {each.port for each in host().control_connections()}
+    assert not {made.forwarded, made.far} & set(SshServers().control_ports())
+    assert made.far not in {each.port for each in SshServers().of_this_task()}
 
 
 def test_a_session_outlives_its_listener(serve) -> None:
@@ -109,20 +110,20 @@ def test_a_session_outlives_its_listener(serve) -> None:
 
 def test_a_listener_of_another_name_that_hands_over_to_sshd(serve) -> None:
     made = serve("sshd", 4, "inetd")
-    assert made.port in host().control_ports() and made.client in clients()
-    assert made.forwarded not in host().control_ports()
+    assert made.port in SshServers().control_ports() and made.client in clients()
+    assert made.forwarded not in SshServers().control_ports()
 
 
 def test_other_servers_are_not_ssh(serve) -> None:
     made = serve("nginx")
-    assert made.port not in host().control_ports() and made.client not in clients()
+    assert made.port not in SshServers().control_ports() and made.client not in clients()
 
 
 def test_our_own_connection_is_told_from_others_by_our_parents(serve, monkeypatch: pytest.MonkeyPatch) -> None:
     ours, other = serve(), serve()
     monkeypatch.setattr(control_path, "ancestors", lambda: [os.getpid(), ours.session, 1])
     assert clients() == {ours.client}
-    assert {ours.port, other.port} <= set(host().control_ports())
+    assert {ours.port, other.port} <= set(SshServers().control_ports())
 
 
 def test_our_own_connection_is_told_from_others_by_the_environment(serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +143,7 @@ def test_an_environment_that_tells_of_no_connection_is_not_believed(serve, monke
 def test_a_server_of_an_unknown_name_is_known_by_the_environment(serve, monkeypatch: pytest.MonkeyPatch) -> None:
     made = serve("tinysshd")
     monkeypatch.setenv("SSH_CONNECTION", f"127.0.0.1 {made.client[1]} 127.0.0.1 {made.port}")
-    assert clients() == {made.client} and made.port in host().control_ports()
+    assert clients() == {made.client} and made.port in SshServers().control_ports()
 
 
 def test_the_way_back_to_whoever_came_by_ssh_is_never_taken_down(serve, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils import _sizes
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
 from ansible_collections.faultline.chaos.plugins.module_utils._host.filesystem import Space
@@ -133,20 +133,20 @@ def test_a_file_system_in_memory_leaves_memory() -> None:
     [(0, 0), ("4096", 4096), ("1k", 1024), ("1K", 1024), ("2KiB", 2048), ("1kB", 1000), ("1.5M", 1572864), ("3 GB", 3 * 10**9), ("1TiB", 1 << 40), ("5B", 5)],
 )
 def test_sizes(text, number: int) -> None:
-    assert _units.size("size", text) == number
+    assert _sizes.size("size", text) == number
 
 
 @pytest.mark.parametrize("text", ["10XB", "", "-1", "1e3", "10 %", "0x10", "KiB", "1kb", True, None, [1], "1M; id", "1M\n", float("nan"), "1.5.2M"])
 def test_sizes_that_are_refused(text) -> None:
     with pytest.raises(BadOption, match="^size: "):
-        _units.size("size", text)
+        _sizes.size("size", text)
 
 
 def test_sizes_out_of_range() -> None:
     with pytest.raises(BadOption, match="the least is 4 KiB"):
-        _units.size("size", "1k", 4096)
+        _sizes.size("size", "1k", 4096)
     with pytest.raises(BadOption, match="the most is 1 MiB"):
-        _units.size("size", "2M", 0, 1 << 20)
+        _sizes.size("size", "2M", 0, 1 << 20)
 
 
 # --- what is ours ------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -15,16 +16,16 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils._contract import iso_later
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import checksum
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import attack as lifecycle_attack, deadman
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.publishing import OpenJournal
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
+from ansible_collections.faultline.chaos.plugins.module_utils._times import iso_later
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Run, Undo
 from ansible_collections.faultline.chaos.plugins.modules.clock_skew import ClockSkew
 from ansible_collections.faultline.chaos.plugins.modules.host_power import HostPower
@@ -84,7 +85,7 @@ class Module:
 @pytest.fixture
 def attack(bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Runs an attack in the bench's state directory, with watchers. The file that it makes is tmp_path/mark."""
-    monkeypatch.setattr(lifecycle_attack, "Journal", lambda: bench.journal)
+    monkeypatch.setattr(lifecycle_attack, "OpenJournal", lambda: bench.journal)
     monkeypatch.setattr(lifecycle_attack.Host, "has_systemd", False)
 
     def run(kind=Touch, check_mode: bool = False, **params) -> dict:
@@ -140,14 +141,17 @@ def test_the_same_attack_again_tells_the_renewed_deadline(attack, bench) -> None
 # --- an attack that was begun and never finished ------------------------------------------------------------------
 
 
-def unfinished(bench, first: dict, injector: list[int], **other) -> None:
+def unfinished(bench, first: dict, injector: list[int], undo: Undo | None = None, **other) -> None:
     """As when the injector dies or hangs between the journal and the injection: no effect was noted."""
     directory = bench.state / first["id"]
     (directory / "effect").unlink()
     record = {**bench.journal.load(first["id"]), "injector": injector, **other}
+    if undo:
+        record.update(undo=undo.to_dict(), script=render(record, undo, bench.journal.path))
+    record["script"] = re.sub("^injector=.*$", "injector='{} {}'".format(*injector), record["script"], flags=re.M)
     text = json.dumps(record, indent=1, sort_keys=True)
     (directory / "record.json").write_text(json.dumps({"sum": checksum(text), "record": record}))
-    bench.journal.repair(first["id"], record, render_record(record, bench.journal.path))
+    bench.journal.repair(first["id"], record)
 
 
 def test_what_is_being_applied_is_not_told_as_active(attack, bench) -> None:
@@ -182,7 +186,7 @@ def test_what_was_interrupted_with_other_options_is_left_to_its_owner(attack, be
 
 def test_what_was_interrupted_and_cannot_be_undone_is_not_begun_anew(attack, bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = attack()
-    unfinished(bench, first, [2**22 + 1, 1], undo=Undo([], [Gone("the file", [Exists(str(tmp_path / "mark"))])]).to_dict())
+    unfinished(bench, first, [2**22 + 1, 1], undo=Undo([], [Gone("the file", [Exists(str(tmp_path / "mark"))])]))
     with pytest.raises(AttackError, match="is overdue or stuck: revert it first"):
         attack()
     (tmp_path / "mark").unlink()
@@ -216,7 +220,7 @@ def test_absent_waits_for_what_is_just_being_published(attack, bench, tmp_path: 
     with bench.journal.locked():  # as an injection holds it until its journal is there
         threading.Timer(0.5, lambda: (hidden.rename(bench.state / "a"), bench.journal.release())).start()
         ended = lifecycle_attack._Lifecycle(Module(bench, path=str(tmp_path / "mark"), id="a", state="absent"), Touch)
-        ended.journal = Journal(bench.journal.path)
+        ended.journal = OpenJournal(bench.journal.path)
         assert ended.run()["status"] == "reverted"
     assert clean(bench, tmp_path)
 
@@ -353,7 +357,7 @@ def test_an_unwritable_journal_injects_nothing_and_ends_the_worker(attack, bench
     kind = type("Working", (Touch,), {"worker": True})
     park = Worker.park
     monkeypatch.setattr(Worker, "park", lambda self: (park(self), workers.append(self))[0])
-    monkeypatch.setattr(Journal, "publish", failing(AttackError("the journal cannot be written: No space left on device")))
+    monkeypatch.setattr(OpenJournal, "publish", failing(AttackError("the journal cannot be written: No space left on device")))
     with pytest.raises(AttackError, match="No space left"):
         attack(kind)
     assert clean(bench, tmp_path)
@@ -418,7 +422,7 @@ def test_the_lock_of_the_journals_is_free_while_an_attack_begins(attack, bench, 
     seen = []
 
     def verify(self, plan):
-        with Journal(bench.journal.path).locked(seconds=0):
+        with OpenJournal(bench.journal.path).locked(seconds=0):
             seen.append("free")
         return {}
 

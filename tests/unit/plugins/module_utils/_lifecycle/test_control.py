@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import control
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import control, overview
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
 from ansible_collections.faultline.chaos.plugins.modules import lease, revert
 
@@ -70,7 +70,7 @@ def test_all_and_one_exclude_one_another(bench, act, params: dict) -> None:
 @pytest.mark.parametrize("params", [{"all": True}, {"run_id": "r"}, {"id": "x"}])
 def test_without_become_the_attacks_of_root_are_not_called_clean(bench, act, params: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unit = tmp_path / "faultline-recover.service"
-    monkeypatch.setattr(control, "RECOVERY", (str(unit),))
+    monkeypatch.setattr(overview, "RECOVERY", (str(unit),))
     monkeypatch.setattr(revert.Host, "is_root", False)
     assert act(revert.revert, **params)["clean"]
     unit.touch()
@@ -79,7 +79,7 @@ def test_without_become_the_attacks_of_root_are_not_called_clean(bench, act, par
 
 
 def test_one_of_our_own_is_reverted_all_the_same(bench, act, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "RECOVERY", (str(tmp_path),))
+    monkeypatch.setattr(overview, "RECOVERY", (str(tmp_path),))
     monkeypatch.setattr(revert.Host, "is_root", False)
     bench.publish("a", run_id="r")
     bench.journal.let_go()
@@ -105,7 +105,7 @@ def test_an_attack_that_ends_meanwhile_keeps_no_lease_from_being_renewed(bench, 
 
 
 def described(bench) -> dict:
-    [found] = control.attacks(bench.journal, bench.host.boot_id)
+    [found] = overview.attacks(bench.journal, bench.host.boot_id)
     return found
 
 

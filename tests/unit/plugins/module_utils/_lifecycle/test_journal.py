@@ -20,8 +20,9 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged, JournalGone
 from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import checksum, write_file
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import journal as lifecycle_journal
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import attacks, chosen, remaining
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import remaining
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import attacks, chosen
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.publishing import OpenJournal
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Run, Undo
 
@@ -60,7 +61,7 @@ def test_a_record_with_any_bit_flipped_is_refused_or_means_the_same(bench) -> No
     path = bench.state / "a" / "record.json"
     whole = path.read_bytes()
     right = bench.journal.load("a")
-    for position in range(len(whole)):
+    for position in [*range(1500), *range(1500, len(whole), 7)]:
         flipped = bytearray(whole)
         flipped[position] ^= 1 << position % 8
         path.write_bytes(flipped)
@@ -102,7 +103,7 @@ def test_a_damaged_journal_never_keeps_the_others_from_being_undone(bench) -> No
 
 @pytest.mark.parametrize("name", ["revert.sh", "before/00", "sums"])
 @pytest.mark.parametrize("how", ["changed", "gone"])
-def test_a_damaged_script_is_rendered_again_from_its_record(bench, tmp_path: Path, name: str, how: str) -> None:
+def test_a_damaged_script_is_written_again_from_its_record(bench, tmp_path: Path, name: str, how: str) -> None:
     undo = Undo([Run("x", ["touch", str(tmp_path / "undone")])])
     undo.same("y", ["printf", "z"], "z")
     directory = bench.publish("a", undo)
@@ -115,6 +116,20 @@ def test_a_damaged_script_is_rendered_again_from_its_record(bench, tmp_path: Pat
     outcome = revert_one(bench.host, bench.journal, "a")
     assert outcome.clean and outcome.acted, outcome.reason
     assert (tmp_path / "undone").exists() and not (tmp_path / "pwned").exists()
+
+
+def test_a_damaged_script_without_a_second_copy_is_stuck_and_says_what_to_do(bench, tmp_path: Path) -> None:
+    """Records of release 0.1 have none."""
+    directory = bench.publish("a", Undo([Run("x", ["touch", str(tmp_path / "undone")])]))
+    record = bench.journal.load("a")
+    del record["script"]
+    text = json.dumps(record, indent=1, sort_keys=True)
+    (directory / "record.json").write_text(json.dumps({"sum": checksum(text), "record": record}))
+    assert bench.journal.script_intact("a")
+    (directory / "revert.sh").write_text("torn")
+    outcome = revert_one(bench.host, bench.journal, "a")
+    assert not outcome.clean and "revert.sh is damaged: undo by hand what it shows" in outcome.reason
+    assert directory.exists() and not (tmp_path / "undone").exists()
 
 
 def test_a_lost_saved_state_is_written_again(bench) -> None:
@@ -131,7 +146,7 @@ def test_a_repair_does_not_bring_back_what_is_gone(bench) -> None:
     record = bench.journal.load("a")
     shutil.rmtree(directory)
     with pytest.raises(AttackError, match="cannot be repaired"):
-        bench.journal.repair("a", record, "x")
+        bench.journal.repair("a", record)
     assert not directory.exists()
     with pytest.raises(JournalGone):
         bench.journal.load("a")
@@ -218,7 +233,7 @@ def bad_place(kind: str, path: Path) -> None:
 def test_a_bad_place_is_refused(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "state"
     bad_place(kind, path)
-    journal = Journal(str(path))
+    journal = OpenJournal(str(path))
     with pytest.raises(AttackError, match="must be a directory of uid|cannot be written"), journal.locked():
         journal.open_place()
     with pytest.raises(AttackError, match="must be a directory of uid"):
@@ -243,7 +258,7 @@ def test_a_planted_symlink_in_the_place_is_not_followed(bench, tmp_path: Path, n
 
 def test_a_place_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    journal = Journal(str(tmp_path / "file" / "state"))
+    journal = OpenJournal(str(tmp_path / "file" / "state"))
     with pytest.raises(AttackError, match="cannot be written"), journal.locked():
         pass
 
@@ -253,7 +268,7 @@ def test_two_that_make_the_place_at_once(tmp_path: Path) -> None:
 
     def begin() -> None:
         try:
-            journal = Journal(str(tmp_path / "deep" / "state"))
+            journal = OpenJournal(str(tmp_path / "deep" / "state"))
             with journal.locked():
                 journal.open_place()
         except Exception as error:
@@ -271,7 +286,7 @@ def test_two_that_make_the_place_at_once(tmp_path: Path) -> None:
 
 
 def test_the_lock_excludes_and_ends_with_its_holder(bench) -> None:
-    other = Journal(bench.journal.path)
+    other = OpenJournal(bench.journal.path)
     with bench.journal.locked():
         with pytest.raises(AttackError, match="another faultline.chaos action holds"), other.locked(seconds=0.2):
             pass
@@ -284,7 +299,7 @@ def test_the_lock_excludes_and_ends_with_its_holder(bench) -> None:
 
 def test_a_clock_step_does_not_end_the_wait_for_the_lock(bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lifecycle_journal.time, "time", lambda: 1e12)
-    with bench.journal.locked(), pytest.raises(AttackError), Journal(bench.journal.path).locked(seconds=0.2):
+    with bench.journal.locked(), pytest.raises(AttackError), OpenJournal(bench.journal.path).locked(seconds=0.2):
         pass
 
 

@@ -19,6 +19,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host import process as host_process
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import parent
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import detach
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import CLUSTER_WATCHER
@@ -47,7 +48,7 @@ def test_a_worker_in_a_container_is_told_by_its_own_audit() -> None:
     apart = ["unshare", *(["--user", "--map-root-user"] if os.geteuid() else []), "--pid", "--fork", "--kill-child"]
     with subprocess.Popen([*apart, sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"\n"
-        inside = [each.pid for each in host_process.processes() if each.name == "faultline-test" and host_process.parent(each.pid) == process.pid]
+        inside = [each.pid for each in host_process.processes() if each.name == "faultline-test" and parent(each.pid) == process.pid]
         found = residue._workers(None, JOURNAL, [], "")
         process.kill()
     assert len(inside) == 1

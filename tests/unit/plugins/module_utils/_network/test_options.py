@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-import ipaddress
 
 import pytest
 
@@ -11,6 +10,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.tcp import a
 from ansible_collections.faultline.chaos.plugins.module_utils._network import options
 from ansible_collections.faultline.chaos.plugins.module_utils._network.netem import Selection, Tree
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds
+from tests.unit.support.ssh_servers import Servers
 
 
 @pytest.mark.parametrize("low,high", [(80, 80), (8000, 8010), (1, 65535), (1023, 1025), (65535, 65535), (7, 8)])
@@ -52,20 +52,12 @@ def test_kernel_addresses_are_read():
     assert str(address("0000000000000000FFFF00000A4D000A")) == "10.0.77.10"
 
 
-class _Host:
-    def control_path(self):
-        return [(2222, ipaddress.ip_address("192.0.2.7"))]
-
-    def control_ports(self):
-        return [22, 2222]
-
-
 def test_the_control_path_is_never_aimed_at():
     with pytest.raises(AttackError, match="192.0.2.7"):
-        options.refuse_control_path(_Host(), "peers", [options.network("peers", "192.0.2.7")])
+        options.refuse_control_path(Servers(), "peers", [options.network("peers", "192.0.2.7")])
     with pytest.raises(AttackError, match="2222"):
-        options.refuse_control_path(_Host(), "peers", [], [(2222, 2222)])
-    options.refuse_control_path(_Host(), "peers", [options.network("peers", "192.0.2.0/24")], [(1, 65535)])
+        options.refuse_control_path(Servers(), "peers", [], [(2222, 2222)])
+    options.refuse_control_path(Servers(), "peers", [options.network("peers", "192.0.2.0/24")], [(1, 65535)])
 
 
 def _tree():

@@ -19,8 +19,8 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._state import clock as state_clock, service
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.clock import CLOCK
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import COMMON
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.state_functions import CLOCK
 from ansible_collections.faultline.chaos.plugins.modules.clock_skew import ClockSkew
 
 # From 2026-11-22T17:56:38Z, for a day. Its key is nowhere.

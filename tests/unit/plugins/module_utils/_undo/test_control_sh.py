@@ -18,7 +18,6 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.control_sh import CONTROL
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Run, Undo
 
 OTHER_BOOT = "00000000-0000-4000-8000-000000000000"
@@ -270,7 +269,7 @@ def test_shellcheck(bench, tmp_path: Path) -> None:
     if not tool:
         pytest.skip("shellcheck is not installed")
     (tmp_path / "control.sh").write_text(CONTROL)
-    (tmp_path / "revert.sh").write_text(render_record(bench.record("a", FAILING), "/x"))
+    (tmp_path / "revert.sh").write_text(bench.record("a", FAILING)["script"])
     # 2086: words that are meant to be split. 2329: not every undo uses every function.
     done = subprocess.run(
         [tool, "--shell=sh", "--exclude=SC2086,SC2329,SC2317", "control.sh", "revert.sh"], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -16,7 +16,6 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.filesystem i
 from ansible_collections.faultline.chaos.plugins.module_utils._state import file as state_file
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, IoController, RemoveOwn, Settled
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import Put
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.kinds import from_dict
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Undo
 
 DRIFTED, STUCK = 6, 4
@@ -54,7 +53,6 @@ def test_removing_much_may_take_longer() -> None:
     ]  # fmt: skip
     step = RemoveOwn("", "/x", size=50 << 30)
     assert step.render()[1] == "remove_own /x 2620"
-    assert from_dict(step.to_dict()).render() == step.render()
 
 
 def test_our_directory_goes_with_all_in_it(bench, shell, own: OwnDirectory) -> None:

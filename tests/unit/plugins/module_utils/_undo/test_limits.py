@@ -22,7 +22,6 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.process import Process
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import file_handles
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.kinds import from_dict
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.limits import HasHeirs, HeirsBack
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 from ansible_collections.faultline.chaos.plugins.modules.fd_exhaustion import FdExhaustion
@@ -152,8 +151,3 @@ def test_a_process_that_ended_has_no_heirs(bench, victim: Victim) -> None:
     os.kill(victim.pid, signal.SIGKILL)
     victim.child.wait()
     assert revert_one(bench.host, bench.journal, "a").clean
-
-
-def test_they_go_to_the_record_and_back() -> None:
-    for one in (HasHeirs(1, 2, 3, "unlimited"), HeirsBack("t", "/usr/bin/prlimit", 1, 2, 3, "unlimited", "4")):
-        assert from_dict(one.to_dict()).to_dict() == one.to_dict()

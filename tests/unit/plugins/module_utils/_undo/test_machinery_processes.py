@@ -20,8 +20,9 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render_record
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import ComesBack, Gone, KillGroup, OutputHas, Run, SameBoot, Undo, When
+from ansible_collections.faultline.chaos.plugins.module_utils._resources.room import Room
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import ComesBack
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, KillGroup, OutputHas, Run, SameBoot, Undo, When
 
 
 def ended(child: subprocess.Popen, seconds: float = 5) -> bool:
@@ -259,7 +260,7 @@ def test_workers_are_ended_while_no_process_can_be_started(bench, shell) -> None
 
 @pytest.mark.skipif(not any(os.access(tree.point, os.W_OK) for tree in cgroup.hierarchies().values()), reason="no control groups to write to")
 def test_a_control_group_is_removed_when_its_last_process_has_ended(bench, shell) -> None:
-    room = cgroup.Room(f"test-{os.getpid()}", 64 << 20, 20)
+    room = Room(f"test-{os.getpid()}", 64 << 20, 20)
     room._places = [(f"{tree.point}/{room.name}", tree, []) for tree in cgroup.hierarchies().values() if os.access(tree.point, os.W_OK)]
     child = worker(bench)
     room.enter(child.pid)
@@ -310,4 +311,4 @@ def test_a_watcher_that_is_stopped_ends(bench, shell, number: signal.Signals) ->
 
 def test_only_workers_that_nothing_depends_on_are_ended_before_the_rest_of_the_undo(bench) -> None:
     last = When([SameBoot()], [KillGroup("y", 3, 4)])
-    assert "\nworkers='1 2'\n" in render_record(bench.record("a", Undo([KillGroup("x", 1, 2), last])), "/x")
+    assert "\nworkers='1 2'\n" in bench.record("a", Undo([KillGroup("x", 1, 2), last]))["script"]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils._contract import iso
+from ansible_collections.faultline.chaos.plugins.module_utils._times import iso
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.leases import HostRenewal, Lease, LeaseKeeper
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Completed
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.crew import Crew

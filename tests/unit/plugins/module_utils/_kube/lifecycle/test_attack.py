@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _contract
+from ansible_collections.faultline.chaos.plugins.module_utils import _contract, _times
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman, lease
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
@@ -86,7 +86,7 @@ def test_a_lease_is_watched_and_the_job_ends_the_duration(kube) -> None:
 def test_a_renewed_deadline_is_what_is_reported(kube, seconds: float, check_mode: bool) -> None:
     made = call(kube, Wall, lease="20s", run_id="r")
     renewed = lease.renew(kube.cluster, {"id": None, "run_id": "r", "namespaces": ["shop"]}, seconds, check_mode)
-    told = _contract.iso(renewed[made["id"]])
+    told = _times.iso(renewed[made["id"]])
     after = 20.0 if check_mode else min(seconds, 60.0)  # at most the duration
     assert after - 2 < renewed[made["id"]] - kube.cluster.now() <= after
     assert call(kube, Wall, lease="20s")["deadline"] == told
@@ -103,7 +103,7 @@ def test_the_module_returns_the_new_deadlines(kube, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(k8s_lease, "Cluster", lambda _params: kube.cluster)
     k8s_lease.main()
     [entry] = Journal(kube.cluster).entries()
-    assert results == [{"changed": True, "renewed": [made["id"]], "deadlines": {made["id"]: _contract.iso(entry.limit)}}]
+    assert results == [{"changed": True, "renewed": [made["id"]], "deadlines": {made["id"]: _times.iso(entry.limit)}}]
 
 
 def test_a_cluster_that_keeps_jobs_gets_a_watcher(kube) -> None:

@@ -4,20 +4,9 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""Shell functions that continue stopped processes and set a clock back; they use the functions of machinery.py."""
+"""The undo step that sets a clock back, and the shell function that measures how long it takes."""
 
-FREEZE = r"""
-stopped() { # stopped PID START: that very process is stopped, or will be as soon as the kernel lets it (SIGSTOP is pending)
-    same_boot && alive "$1" "$2" || return 1
-    while read -r key value _; do
-        case $key$value in State:T | ShdPnd:*[4567cdef]????) return 0 ;; esac
-    done 2>/dev/null <"/proc/$1/status"
-    return 1
-}
-go_on() { # go_on PID: kill is a builtin, so that no package is needed for it
-    kill -s CONT "$1" 2>/dev/null || ! [ -e "/proc/$1" ] || problem "process $1 cannot be continued"
-}
-"""
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, comment
 
 # date (coreutils) adds the step to the time that it reads itself, so the step is exact to some microseconds, however slowly date starts.
 # The time that date needs to start is measured with this same function when the attack is planned.
@@ -54,3 +43,19 @@ set_clock() { # set_clock OFFSET SLOW: the clock is BOOTTIME + OFFSET again
     clock_near 50000000 || problem "the clock is $((ahead / 1000000)) ms from where it would be"
 }
 """
+
+
+class SetClock(Typed):
+    """Set the clock to what it would be without the attack: BOOTTIME plus offset_ns, in the same boot.
+
+    slow_ns: how long the shell takes to read the clock on this host, measured when the attack was planned.
+    """
+
+    fields = ("title", "offset_ns", "slow_ns")
+    functions = CLOCK
+
+    def __init__(self, title, offset_ns, slow_ns):
+        super().__init__(title=title, offset_ns=int(offset_ns), slow_ns=int(slow_ns))
+
+    def render(self):
+        return [comment(self.title), "if same_boot; then set_clock %d %d; fi" % (self.offset_ns, self.slow_ns)]
