@@ -360,10 +360,8 @@ class Netem(Attack):
         self.tc, self.ip = host.tool("tc"), host.tool("ip")
         place = self._place()
         servers = SshServers() if place is namespace.HERE else None
-        if servers:
-            self.interface = network_options.Interface(self._interface_name())
-        else:
-            self.interface = network_options.ShownInterface(host, place, self._interface_name())
+        name = self._interface_name()
+        self.interface = network_options.Interface(name) if servers else network_options.ShownInterface(host, place, name)
         self.interface.check()
         self.hit = network_options.resolve("peers", self.params["peers"])
         self.passed = network_options.resolve("exclude", self.params["exclude"])
@@ -371,8 +369,9 @@ class Netem(Attack):
         if servers:
             network_options.refuse_control_path(servers, "peers", self.hit, self.ports)
             network_options.refuse_control_path(servers, "peers", [], self.local_ports, "local_ports")
-        control_ports = servers.control_ports() if servers else []
-        self.selection = Selection(control_ports, self.passed, self.hit, self.ports, self.protocols, self.local_ports, self.passed_ports)
+        self.selection = Selection(
+            servers.control_ports() if servers else [], self.passed, self.hit, self.ports, self.protocols, self.local_ports, self.passed_ports
+        )
         self.directions = ["egress", "ingress"] if self.params["direction"] == "both" else [self.params["direction"]]
         total = sum(count(self.selection.matches(direction)) for direction in self.directions)
         if total > MAX_FILTERS:
