@@ -45,6 +45,15 @@ def read_times(params: dict) -> tuple:
 # --- identity -----------------------------------------------------------------------------------
 
 
+def identity_options(attack, common) -> dict:
+    """The options of an attack that define its effect, as version 0.1 knew them, from its parameters. common: options that do not count."""
+    options = dict((name, attack.params[name]) for name in attack.options if name not in common)
+    for name in attack.added:
+        if options[name] == attack.options[name].get("default"):
+            del options[name]
+    return attack.renaming.former(attack.options, options) if attack.renaming else options
+
+
 def identity(name: str, options: dict) -> str:
     """A checksum that identifies an attack: over its module and the options that define its effect.
 

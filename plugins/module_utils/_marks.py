@@ -32,12 +32,12 @@ TABLE_PREFIX = "faultline_"  # of nft tables; 12 hex digits follow
 CHAIN_PREFIX = "FL"  # of iptables chains; 12 hex digits and a letter follow
 TC_PREF_FIRST, TC_PREF_LAST = 47000, 47999  # preferences of tc filters
 
-_INTERFACE = re.compile(f"^{INTERFACE_PREFIX}[0-9a-f]{{12}}\\Z")
+_INTERFACE = f"^{INTERFACE_PREFIX}[0-9a-f]{{12}}\\Z"
 
 
 def made_by_attack(name):
     """Whether an attack added the interface of this name."""
-    return _INTERFACE.match(name) is not None
+    return re.match(_INTERFACE, name) is not None
 
 
 # --- in a cluster ------------------------------------------------------------------------------------

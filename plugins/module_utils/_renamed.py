@@ -8,7 +8,7 @@
 
     class Blackhole(Attack):
         options = {"peers": renamed("cidr", type="list", elements="str", default=[])}
-        renaming = Renaming(values={"direction": {"in": "ingress"}}, merged={"names": "peers"})
+        renaming = Renaming(values={"direction": {"in": "ingress"}}, merged={"names": ("peers", is_name)})
 
 Ansible itself only warns when an option and its alias are both given, takes the value of the alias, and keeps both names in module.params.
 """
@@ -35,7 +35,8 @@ def replaced(**spec):
 class Renaming:
     """The renamed options and values of an attack. Every attack with options of renamed() or replaced() has one.
 
-    values: {option: {old value: new value}}. merged: {old option: new option}, both lists: the old one is appended to the new one.
+    values: {option: {old value: new value}}. merged: {old option: (new option, whether an item was one of the old option)}, both lists:
+    the old one is appended to the new one.
     """
 
     def __init__(self, values=None, merged=None):
@@ -52,7 +53,7 @@ class Renaming:
             if old in self.given and new in self.given:
                 raise AttackError(f"{new}: {old} is the old name of {new}: give {new} alone, and leave {old} out", option=new)
         params = module.params
-        for old, new in self.merged.items():
+        for old, (new, _was) in self.merged.items():
             params[new], params[old] = (params[new] or []) + (params[old] or []), []
         for option, table in self.values.items():
             old = params[option]
@@ -66,7 +67,23 @@ class Renaming:
         old = [old for old, new in self._pairs(module) if new == option and old in self.given and new not in self.given]
         return f"{error} ({option} was {' and '.join(old)} before)" if old else str(error)
 
+    def former(self, spec, options):
+        """The options as version 0.1 had them, by their names and values there: from these an identity is made, so that an attack of 0.1
+        is recognised after an upgrade, and a task makes the same attack with either names."""
+        told = dict(options)
+        for old, (new, was) in self.merged.items():
+            told[new], told[old] = [item for item in told[new] if not was(item)], [item for item in told[new] if was(item)]
+        for option, table in self.values.items():
+            told[option] = dict((new, old) for old, new in table.items()).get(told[option], told[option])
+        for old, new in _aliases(spec):
+            if new in told:
+                told[old] = told.pop(new)
+        return told
+
     def _pairs(self, module):
         """(old name, new name) of each option."""
-        spec = module.argument_spec
-        return [(alias["name"], name) for name in spec for alias in spec[name].get("deprecated_aliases") or ()] + list(self.merged.items())
+        return _aliases(module.argument_spec) + [(old, new) for old, (new, _was) in self.merged.items()]
+
+
+def _aliases(spec):
+    return [(alias["name"], name) for name in spec for alias in spec[name].get("deprecated_aliases") or ()]

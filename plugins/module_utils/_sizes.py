@@ -12,15 +12,15 @@ from typing import Optional
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._units import NUMBER, text_of
 
-_RATE = re.compile(r"^" + NUMBER + r"(k|m|g)?bit\Z")
+_RATE = r"^" + NUMBER + r"(k|m|g)?bit\Z"
 _RATE_FACTOR = {None: 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
-_SIZE = re.compile(r"^" + NUMBER + r" ?(?:([kKMGT])(i?B)?|B)?\Z")
+_SIZE = r"^" + NUMBER + r" ?(?:([kKMGT])(i?B)?|B)?\Z"
 
 
 def rate(option: str, value: object, minimum: float = 8.0) -> float:
     """Bits per second as a float from "1mbit", "512kbit", "2.5gbit" or "800bit"."""
     text = text_of(value)
-    found = _RATE.match(text.lower()) if text is not None else None
+    found = re.match(_RATE, text.lower()) if text is not None else None
     if not found:
         raise BadOption(option, value, "write a rate such as 512kbit, 1mbit or 1gbit")
     bits = float(found.group(1)) * _RATE_FACTOR[found.group(2)]
@@ -32,7 +32,7 @@ def rate(option: str, value: object, minimum: float = 8.0) -> float:
 def size(option: str, value: object, minimum: int = 0, maximum: Optional[int] = None) -> int:
     """Bytes as an int from 4096, "64KiB", "10MB" or "1.5G", as coreutils count: K, KiB, M ... by 1024, kB, MB ... by 1000."""
     text = text_of(value)
-    found = _SIZE.match(text) if text is not None else None
+    found = re.match(_SIZE, text) if text is not None else None
     if not found:
         raise BadOption(option, value, "write a size in bytes or with a unit, such as 4096, 64KiB, 100MB or 1GiB")
     power = " KMGT".index((found.group(2) or " ").upper())

@@ -16,9 +16,9 @@ from typing import Optional
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 
 NUMBER = r"((?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"  # no leading zero: YAML takes 010 for 8
-_DURATION = re.compile(r"^" + NUMBER + r" ?(us|ms|s|m|h)?\Z")
+_DURATION = r"^" + NUMBER + r" ?(us|ms|s|m|h)?\Z"
 _DURATION_FACTOR = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PERCENT = re.compile(r"^" + NUMBER + r"%?\Z")
+_PERCENT = r"^" + NUMBER + r"%?\Z"
 
 
 def text_of(value: object) -> Optional[str]:
@@ -36,7 +36,7 @@ def duration(option: str, value: object, minimum: float = 0.0, maximum: Optional
     With unit_needed a plain number is refused (netem's delays, where 100 could mean seconds or milliseconds).
     """
     text = text_of(value)
-    found = _DURATION.match(text) if text is not None else None
+    found = re.match(_DURATION, text) if text is not None else None
     if not found:
         raise BadOption(option, value, "write a duration such as 250ms, 30s, 5m or 1h")
     if unit_needed and found.group(2) is None and float(found.group(1)) != 0:
@@ -72,7 +72,7 @@ def human(seconds: float) -> str:
 def percent(option: str, value: object, minimum: float = 0.0, maximum: float = 100.0) -> float:
     """A percentage as a float from 5, 2.5 or "5%"."""
     text = text_of(value)
-    found = _PERCENT.match(text) if text is not None else None
+    found = re.match(_PERCENT, text) if text is not None else None
     if not found:
         raise BadOption(option, value, "write a percentage such as 5 or 2.5%")
     number = float(found.group(1))

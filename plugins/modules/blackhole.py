@@ -252,7 +252,7 @@ class Blackhole(Attack):
         exclude_ports={"type": "list", "elements": "str", "default": []},
     )
     constraints = {"mutually_exclusive": namespace.EXCLUSIVE}
-    renaming = Renaming({"direction": {"in": "ingress", "out": "egress"}}, {"names": "peers"})
+    renaming = Renaming({"direction": {"in": "ingress", "out": "egress"}}, {"names": ("peers", network_options.is_name)})
 
     _found = None  # the network namespace of the attack
 

@@ -185,7 +185,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, SameBoot, Undo
 
 LIMITS = {"read_bps": "rbps", "write_bps": "wbps", "read_iops": "riops", "write_iops": "wiops"}
-UNIT = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]*\Z")
+UNIT = r"^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]*\Z"
 
 
 class IoThrottle(Attack):
@@ -211,7 +211,7 @@ class IoThrottle(Attack):
     def validate(self):
         params = self.params
         if params["service"] is not None:
-            if not UNIT.match(params["service"]) or len(params["service"]) > 200:
+            if not re.match(UNIT, params["service"]) or len(params["service"]) > 200:
                 raise BadOption("service", params["service"], "give the name of a systemd unit, such as postgresql")
         else:
             filesystem.path("cgroup", params["cgroup"], trees=())

@@ -26,8 +26,7 @@ options:
   interface:
     description:
       - The interface to disturb.
-      - The default is the one of the default route, or the only one that is up. V(lo) has to be named, and there each packet is hit twice in a round trip
-        of both directions.
+      - The default is the one of the default route, or the only one that is up. V(lo) has to be named; there V(both) hits a round trip four times.
     type: str
   direction:
     description:
@@ -307,6 +306,7 @@ class Netem(Attack):
         "limit": {"type": "int", "default": 100000},
     }
     options.update((name, {"type": "list", "elements": "str", "default": []}) for name in WHICH)
+    added = ("local_ports", "exclude_ports")
     constraints = {
         "required_one_of": [FAULTS],
         "mutually_exclusive": [("loss", "gilbert_elliott")] + namespace.EXCLUSIVE,
@@ -331,8 +331,8 @@ class Netem(Attack):
         if params["interface"] is not None:
             network_options.interface_name("interface", params["interface"])
         self.words = emulation(params)
-        network_options.check_peers("peers", params["peers"])
-        network_options.check_peers("exclude", params["exclude"])
+        for option in ("peers", "exclude"):
+            network_options.check_peers(option, params[option])
         for each in params["control_addresses"]:
             network_options.network("control_addresses", each)
         self.ports, self.local_ports, self.passed_ports = [

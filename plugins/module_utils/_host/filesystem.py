@@ -30,7 +30,7 @@ HARD_FLOOR = {"bytes": 16 << 20, "inodes": 256}
 RESERVE = 256 << 10  # bytes beside the journal, freed first by the undo
 MEMORY_PERCENT = 10.0  # of the memory; stays free when the file system is in memory
 USUAL_PLACES = ("/tmp", "/var/tmp", "/var/log", "/var/lib", "/srv", "/opt", "/home", "/root", "/etc")
-_ESCAPE = re.compile(r"\\([0-7]{3})")
+_ESCAPE = r"\\([0-7]{3})"
 
 
 # --- paths ---------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ def mounts(text=None):
 
 
 def _plain(text):
-    return _ESCAPE.sub(lambda found: chr(int(found.group(1), 8)), text)
+    return re.sub(_ESCAPE, lambda found: chr(int(found.group(1), 8)), text)
 
 
 def mount_of(real, text=None):

@@ -24,9 +24,9 @@ EXCLUSIVE = [("netns", "container")]
 
 OWN = "/proc/self/ns/net"
 DIRECTORIES = ("/run/netns", "/var/run/netns", "/run/docker/netns")
-_NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}\Z")
-_CONTAINER = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")
-_ID = re.compile(r"(?:^|[-:])([0-9a-f]{64})\Z")
+_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}\Z"
+_CONTAINER = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z"
+_ID = r"(?:^|[-:])([0-9a-f]{64})\Z"
 # Commands that print the pid of a container's first process; all of them run without a shell.
 _INSPECT = (
     ("docker", ["inspect", "--type", "container", "--format", "{{.State.Pid}}"]),
@@ -93,9 +93,9 @@ def number(door):
 def check_options(params):
     """Pure. Errors: BadOption."""
     netns, container = params["netns"], params["container"]
-    if netns is not None and not _NAME.match(netns):
+    if netns is not None and not re.match(_NAME, netns):
         raise BadOption("netns", netns, "give the name of a network namespace as ip netns lists it, or the number of a process in it")
-    if container is not None and not _CONTAINER.match(container):
+    if container is not None and not re.match(_CONTAINER, container):
         raise BadOption("container", container, "give the name or the id of a container")
 
 
@@ -145,7 +145,7 @@ def is_container(part, name):
     part = part[:-6] if part.endswith(".scope") else part
     if "conmon" in part:
         return False  # podman's monitor, outside of the container
-    found = _ID.search(part)
+    found = re.search(_ID, part)
     if found:
         return len(name) >= 12 and found.group(1).startswith(name)
     return part in ("lxc.payload." + name, "machine-" + name.replace("-", "\\x2d"))

@@ -59,6 +59,7 @@ class Attack:
     constraints = {}  # AnsibleModule's mutually_exclusive, required_one_of, required_together, required_by, required_if
     needs_root = True
     renaming = None  # a Renaming of _renamed.py, for an attack whose options had other names
+    added = ()  # options that came after version 0.1: at their default they do not change the identity of an attack
 
     def __init__(self, params, host):
         self.params = params
@@ -175,7 +176,7 @@ class _Lifecycle:
 
     def _identity(self):
         """The checksum of the attack's own options. Common options set duration and owner, not the effect, so they are left out."""
-        return _contract.identity(self.attack.name, dict((key, self.module.params[key]) for key in self.attack.options if key not in COMMON_OPTIONS))
+        return _contract.identity(self.attack.name, _contract.identity_options(self.attack, COMMON_OPTIONS))
 
     def _id(self):
         return self.module.params["id"] or default_id(self.attack.name, self._identity())

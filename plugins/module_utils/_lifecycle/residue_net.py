@@ -13,9 +13,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host import names
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import CHAIN_PREFIX, INTERFACE_PREFIX, TABLE_PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._network.xtables import Locking
 
-_TABLE = re.compile(rf"^table (\w+ {TABLE_PREFIX}[0-9a-f]{{12}}) ", re.M)
-_CHAIN = re.compile(rf"^(?:-N|\tchain) ({CHAIN_PREFIX}[0-9a-f]{{12}}[A-Z])\b", re.M)
-_INTERFACE = re.compile(rf"^\d+: ({INTERFACE_PREFIX}[0-9a-f]{{12}})[:@]", re.M)
+_TABLE = rf"^table (\w+ {TABLE_PREFIX}[0-9a-f]{{12}}) "
+_CHAIN = rf"^(?:-N|\tchain) ({CHAIN_PREFIX}[0-9a-f]{{12}}[A-Z])\b"
+_INTERFACE = rf"^\d+: ({INTERFACE_PREFIX}[0-9a-f]{{12}})[:@]"
 
 
 def rules(host, _journal, _active, claimed):
@@ -35,7 +35,7 @@ def elsewhere(host, _journal, _active, claimed):
             continue  # it ended meanwhile
         marks = [f"rules in {each}" for each in _rules(host, place) if _key(each) not in claimed]
         if host.has_tool("ip"):
-            names = _INTERFACE.findall(_said(host, place, [host.tool("ip"), "-o", "link", "show"]))
+            names = re.findall(_INTERFACE, _said(host, place, [host.tool("ip"), "-o", "link", "show"]), re.M)
             marks += [f"interface {name}" for name in names if name not in claimed]
         found += [f"{mark} (in the network namespace of {door})" for mark in marks]
     return found
@@ -67,7 +67,7 @@ def _rules(host, place):
     found = []
     if host.has_tool("nft"):
         shown = _said(host, place, [host.tool("nft"), "list", "chains"])
-        found += [f"table {each}" for each in _TABLE.findall(shown)] + [f"chain {each} of iptables-nft" for each in _CHAIN.findall(shown)]
+        found += [f"table {each}" for each in re.findall(_TABLE, shown, re.M)] + [f"chain {each} of iptables-nft" for each in re.findall(_CHAIN, shown, re.M)]
     loaded = _tables(host, place)
     for family in ("iptables", "ip6tables"):
         used = loaded[family] & set(("filter", "nat"))
@@ -79,5 +79,5 @@ def _rules(host, place):
             waits = Locking(host, program).command
             for table in tables:
                 shown = _said(host, place, [host.tool(program)] + waits + ["-t", table, "-S"])
-                found += [f"chain {each} of {family}" for each in _CHAIN.findall(shown)]
+                found += [f"chain {each} of {family}" for each in re.findall(_CHAIN, shown, re.M)]
     return sorted(set(found))

@@ -22,7 +22,7 @@ UPSTREAM_CONF = "/run/systemd/resolve/resolv.conf"  # the servers that systemd-r
 A, AAAA, ANY, OPT = 1, 28, 255, 41
 RCODES = {"servfail": 2, "nxdomain": 3, "block": 5}
 RCODE_NAMES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
-_LABEL = re.compile(r"^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\Z")
+_LABEL = r"^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\Z"
 _RESPONSE = 0x8000
 
 
@@ -34,7 +34,7 @@ def domain(option, value):
     text = value[:-1] if value.endswith(".") else value
     text = text.lower()
     rest = text[2:] if text.startswith("*.") else text
-    if not rest or len(rest) > 253 or not all(_LABEL.match(label) for label in rest.split(".")):
+    if not rest or len(rest) > 253 or not all(re.match(_LABEL, label) for label in rest.split(".")):
         raise BadOption(option, value, "write a domain such as www.example.com, or *.example.com for all names below it; other letters than a-z as xn--...")
     if re.match(r"^[0-9.]+\Z", rest):
         raise BadOption(option, value, "write a domain, not an address")

@@ -17,15 +17,15 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.host import 
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import made_by_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds, OutputHas
 
-_INTERFACE = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}\Z")
-_HOST_NAME = re.compile(r"^(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?\Z")
+_INTERFACE = r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}\Z"
+_HOST_NAME = r"^(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?\Z"
 ICMPV6 = 58
 DHCP = ((4, 68, 67), (6, 546, 547))  # family, port of the client, which is the target, and of the server; always passes
 
 
 def interface_name(option, value):
     """A valid interface name. Errors: BadOption."""
-    if not _INTERFACE.match(value) or value in (".", ".."):
+    if not re.match(_INTERFACE, value) or value in (".", ".."):
         raise BadOption(option, value, "give the name of an interface, at most 15 letters, digits, and . _ - @")
     return value
 
@@ -118,7 +118,7 @@ def check_peers(option, values):
     for value in values:
         if not is_name(value):
             network(option, value)
-        elif not _HOST_NAME.match(value):
+        elif not re.match(_HOST_NAME, value):
             raise BadOption(option, value, "give an IPv4 or IPv6 address, a network such as 10.0.0.0/8, or a host name")
 
 

@@ -28,7 +28,7 @@ TURN = 0.1  # seconds: a burner works, then sleeps
 LOOK = 0.5  # seconds between two looks at /proc/stat
 GAIN = 0.7  # share of the error that is corrected at each look: a burst of other load is corrected after two looks
 HIGHEST = 8191  # the kernel's own limit of CPU numbers
-_RANGE = re.compile(r"^(0|[1-9][0-9]{0,4})(?:-(0|[1-9][0-9]{0,4}))?\Z")
+_RANGE = r"^(0|[1-9][0-9]{0,4})(?:-(0|[1-9][0-9]{0,4}))?\Z"
 
 
 def numbers(option, values):
@@ -37,7 +37,7 @@ def numbers(option, values):
         raise BadOption(option, values, "name at least one CPU, or leave the option out for all of them")
     found = set()
     for value in values:
-        match = _RANGE.match(value)
+        match = re.match(_RANGE, value)
         if not match:
             raise BadOption(option, value, "write CPU numbers and ranges, such as 0 or 2-3")
         first = int(match.group(1))

@@ -15,7 +15,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREF
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import LinksTo
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Fails, Gone, Run, Succeeds
 
-NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,200}\Z")
+NAME = r"^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,200}\Z"
 MASKS = "/run/systemd/system"
 OPENRC = "/run/openrc"
 INIT_SCRIPTS = "/etc/init.d"
@@ -59,7 +59,7 @@ def check_names(option, names):
     if not names:
         raise BadOption(option, names, "name at least one service")
     for name in names:
-        if not NAME.match(name):
+        if not re.match(NAME, name):
             raise BadOption(option, name, "give the name of a service, such as nginx; no pattern and no path")
         if name.endswith((".socket", ".timer", ".path", ".target", ".mount", ".automount", ".slice", ".scope", ".swap", ".device")):
             raise BadOption(option, name, "only services are stopped; name the service, and what starts it is stopped as well")

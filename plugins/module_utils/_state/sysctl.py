@@ -20,8 +20,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import
 ROOT = "/proc/sys"
 MOST = 32  # keys of one attack
 _LONGEST = 4096  # characters of a value; the kernel accepts one page
-_NAME = re.compile(r"^[A-Za-z0-9_]+(?:[./][A-Za-z0-9_:@+-]+)+\Z")
-_INTERFACE = re.compile(r"^(net/\w+/(?:conf|neigh)/)(?!all/|default/)([^/]+)(/.*)\Z")  # in a path below ROOT
+_NAME = r"^[A-Za-z0-9_]+(?:[./][A-Za-z0-9_:@+-]+)+\Z"
+_INTERFACE = r"^(net/\w+/(?:conf|neigh)/)(?!all/|default/)([^/]+)(/.*)\Z"  # in a path below ROOT
 _SWAP = str.maketrans("./", "/.")
 _LEARNED = 0x00010000 | 0x00040000  # RTF_DEFAULT | RTF_ADDRCONF: a default route from a router, as in include/uapi/linux/ipv6_route.h
 
@@ -55,7 +55,7 @@ class Key:
     def __init__(self, path):
         self.path = path
         self.name = path.translate(_SWAP)
-        found = _INTERFACE.match(path)
+        found = re.match(_INTERFACE, path)
         self.interface = found.group(2) if found else None
 
     def __eq__(self, other):
@@ -67,7 +67,7 @@ class Key:
     @classmethod
     def parse(cls, text):
         """Errors: BadOption."""
-        if not isinstance(text, str) or not _NAME.match(text) or len(text) > 200:
+        if not isinstance(text, str) or not re.match(_NAME, text) or len(text) > 200:
             raise BadOption(OPTION, text, "give the name of a sysctl, such as net.ipv4.tcp_retries2 (a dot in the name of an interface becomes a slash)")
         return cls(text if re.search(r"[./]", text).group() == "/" else text.translate(_SWAP))
 
@@ -82,7 +82,7 @@ class Key:
     @property
     def in_trial(self):
         """The path in a new network namespace, where lo replaces every interface."""
-        return _INTERFACE.sub(r"\1lo\3", self.path)
+        return re.sub(_INTERFACE, r"\1lo\3", self.path)
 
 
 def parse_value(name, value):

@@ -68,6 +68,7 @@ class KubeAttack:
     options = {}
     constraints = {}  # AnsibleModule's mutually_exclusive, required_one_of, required_together, required_by, required_if
     renaming = None  # a Renaming of _renamed.py, for an attack whose options had other names
+    added = ()  # options that came after version 0.1: at their default they do not change the identity of an attack
     deadman = WATCHER  # CLUSTER: for an attack that only creates objects in one namespace, or has nothing to undo
 
     def __init__(self, params, cluster=None):
@@ -212,7 +213,7 @@ class Lifecycle:
 
     def _identities(self):
         """The identity of this attack and its identity in version 0.1, so that an attack started by 0.1 is recognised."""
-        options = dict((key, self.params[key]) for key in self.attack.options if key not in _NOT_IDENTITY)
+        options = _contract.identity_options(self.attack, _NOT_IDENTITY)
         return [_contract.identity(self.attack.name, options), _contract.checksum_of(self.attack.name, options)]
 
     def _ids(self):

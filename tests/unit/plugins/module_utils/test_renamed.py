@@ -97,6 +97,28 @@ def test_the_old_words_make_the_same_attack_and_say_so(run, module: str, old: di
     assert before["removed_in"] == "1.0.0"
 
 
+# Identities that version 0.1 gave to attacks, as printed by its code.
+OF_0_1: list[tuple[str, dict[str, Any], str]] = [
+    ("netem", {"delay": "20ms"}, "d4cefbca836982a5235b4ca0709a707b426e12b726149dace0cb86a7e4dc76e9"),
+    ("blackhole", {"cidr": ["192.0.2.1"], "names": ["db"], "direction": "in"}, "04a8eacd87f9fe79f662e188151b454c6ae464d4511603d1935adcb22cefb20c"),
+    ("blackhole", {"peers": ["192.0.2.1", "db"], "direction": "ingress"}, "04a8eacd87f9fe79f662e188151b454c6ae464d4511603d1935adcb22cefb20c"),
+    ("blackhole", {"ports": ["80"], "exclude_cidr": ["192.0.2.9"]}, "31538051bbb130f382205250c51c9c333b6b2d13a8c01b731c4b52efbb34f530"),
+    ("k8s_network_partition", {**PODS, "allow_cidrs": ["10.0.0.0/8"]}, "a1eff3b8ece47057c848c1b19e164600941c8f144645aaed97e79adcefd03a23"),
+]
+
+
+@pytest.mark.parametrize(("module", "options", "identity"), OF_0_1, ids=lambda value: value if isinstance(value, str) else None)
+def test_an_attack_of_version_0_1_is_found_after_an_upgrade(run, module: str, options: dict[str, Any], identity: str) -> None:
+    """Otherwise state: absent would say absent, while the attack is active."""
+    found = run(module, {**options, "state": "absent"})["identity"]
+    assert identity in (found if isinstance(found, list) else [found])
+
+
+def test_an_option_that_version_0_1_did_not_have_counts_when_it_is_set(run) -> None:
+    plain, more, empty = (run("netem", {"delay": "20ms", "interface": "lo", **each})["identity"] for each in ({}, {"local_ports": ["80"]}, {"local_ports": []}))
+    assert plain == empty != more
+
+
 def kinds() -> list[tuple[str, Any]]:
     found = []
     for name in GROUPS["attacks"] + GROUPS["k8s_attacks"]:
