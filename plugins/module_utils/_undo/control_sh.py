@@ -20,6 +20,7 @@ CONTROL = (
     + r"""
 state=$(cd "$(dirname "$0")" && pwd)
 units=/etc/systemd/system
+effective_uid
 
 attacks() { # their ids
     for dir in "$state"/*/; do
@@ -83,7 +84,7 @@ orphans() { # dead-men whose attack is gone, of an undo that was killed at its v
     done
 }
 tidy() { # the recovery units go with the last attack, but not while another one is beginning (it holds the lock)
-    [ "$state" = /var/lib/faultline ] && [ "$(id -u)" = 0 ] || return 0
+    [ "$state" = /var/lib/faultline ] && [ "$uid" = 0 ] || return 0
     if command -v flock >/dev/null 2>&1 && [ -r "$state/lock" ]; then
         exec 8<"$state/lock"
         tries=0
@@ -110,7 +111,7 @@ tidy() { # the recovery units go with the last attack, but not while another one
     return 0
 }
 watch() { # a sweep every 30 s while any attack is active, for the one whose own timer was stopped
-    [ "$state" = /var/lib/faultline ] && [ -d /run/systemd/system ] && [ "$(id -u)" = 0 ] || return 0
+    [ "$state" = /var/lib/faultline ] && [ -d /run/systemd/system ] && [ "$uid" = 0 ] || return 0
     tries=0
     while ! systemctl is-active --quiet faultline-sweep.timer; do
         systemctl reset-failed faultline-sweep.service >/dev/null 2>&1 # of a sweep that found something stuck

@@ -40,7 +40,7 @@ feed() { # feed TEXT COMMAND...: a program with its input; it may refuse, the st
     limit
     (
         umask 022
-        [ "$(id -u)" != 0 ] || echo 0 2>/dev/null >/proc/self/oom_score_adj
+        [ "$uid" != 0 ] || echo 0 2>/dev/null >/proc/self/oom_score_adj
         printf '%s\n' "$text" | ($limiter "$@" >/dev/null 2>&1 9>&-)
     )
 }

@@ -28,6 +28,10 @@ intact() { # the undo is what was written, byte by byte
     command -v sha256sum >/dev/null 2>&1 || return 0
     (cd "$1" && sha256sum -c sums) >/dev/null 2>&1
 }
+effective_uid() { # $uid, without a process: under a fault each one may take long
+    uid=
+    while read -r key _ uid _; do [ "$key" != Uid: ] || break; done 2>/dev/null </proc/self/status
+}
 deadline_of() { # an unreadable deadline is a passed one
     due=0
     read -r due 2>/dev/null <"$1/deadline"
@@ -44,6 +48,7 @@ MACHINERY = (
     + r"""
 dir=$state/$id
 failed=0 drifted=0 limits=
+effective_uid
 
 limit() { # limit [SECONDS]: so that nothing hangs for ever; some old timeout(1) has other words
     [ -n "$limits" ] || { limits=none; timeout -k 5 60 true >/dev/null 2>&1 && limits=some; }
@@ -58,7 +63,14 @@ problem() {
     printf '%s\n' "$*" >>"$dir/stuck" 2>/dev/null
 }
 same_boot() { read -r boot_now </proc/sys/kernel/random/boot_id && [ "$boot_now" = "$boot" ]; }
-holds() { [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
+holds() { # holds FILE TEXT: a small file has exactly this text
+    held='' between=''
+    while IFS= read -r line || [ -n "$line" ]; do
+        held=$held$between$line between='
+'
+    done 2>/dev/null <"$1"
+    [ "$held" = "$2" ]
+}
 ask() { # ask COMMAND...: $said is what a program prints; when it fails, nothing can be concluded from that
     limit
     said=$($limiter "$@" 2>/dev/null </dev/null 9>&-) && return 0
@@ -126,7 +138,7 @@ try_for() { # try_for SECONDS PROGRAM...: never a builtin, and not for ever; wha
     shift
     (
         umask 022
-        [ "$(id -u)" != 0 ] || echo 0 2>/dev/null >/proc/self/oom_score_adj
+        [ "$uid" != 0 ] || echo 0 2>/dev/null >/proc/self/oom_score_adj
         $limiter "$@" </dev/null 9>&-
     ) || problem "rc $? from: $*"
 }
@@ -186,7 +198,7 @@ wait_for_lock() {
     sleep 0.2 2>/dev/null || sleep 1
 }
 disarm() { # disarm DIR: the other dead-men of this attack; never ourselves
-    if [ -d /run/systemd/system ] && [ "$(id -u)" = 0 ]; then
+    if [ -d /run/systemd/system ] && [ "$uid" = 0 ]; then
         systemctl stop "faultline-$id.timer" >/dev/null 2>&1
         [ "$how" = timer ] || systemctl stop "faultline-$id.service" >/dev/null 2>&1
         systemctl reset-failed "faultline-$id.service" >/dev/null 2>&1
@@ -211,7 +223,8 @@ finish() { # the record moves to the history
 there() { # is this still our attack, and is its undo what was written? A later attack may have the same id
     [ -d "$dir" ] || exit 0
     intact "$dir" || { [ -d "$dir" ] || exit 0; problem "damaged: this undo does not match its checksum"; exit 5; }
-    case $(cat "$dir/revert.sh") in *"injector='$injector'"*) ;; *) exit 0 ;; esac
+    while IFS= read -r line; do case $line in injector=*) break ;; esac; done <"$dir/revert.sh"
+    [ "$line" = "injector='$injector'" ] || exit 0
 }
 revert() (
     [ -d "$dir" ] || exit 0
