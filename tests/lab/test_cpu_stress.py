@@ -58,7 +58,7 @@ def attack(lab: Lab, n1: str):
 @pytest.mark.parametrize("load", [5, 50, 100])
 @pytest.mark.smoke
 def test_steps_and_load(lab: Lab, n1: str, load: int, tell) -> None:
-    found = steps(lab, n1, "cpu_stress", {"load": load, "duration": "10m"}, settle=4, measure=["python3", "-c", METER, "10"])
+    found = steps(lab, n1, "cpu_stress", {"load": load, "duration": "10m"}, settle=4, measure=["python3", "-c", METER, "10"], playbook=True)
     effect, measured = found["real"]["effect"], float(found["measured"])
     print(f"module measured {effect['measured_percent']} %")
     tell("cpu_stress", "load of all CPUs over 10 s", load, measured, "%")

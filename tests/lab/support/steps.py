@@ -2,50 +2,84 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps that every attack has to pass, in one playbook run: check, real, check again, real again, measure, revert, revert again."""
+"""The steps that every attack has to pass: check, real, check again, real again, measure, revert, revert again."""
 
 from __future__ import annotations
 
 import ast
+import time
 from typing import Any
 
 import yaml
 
-from tests.lab.support import fingerprint
-from tests.lab.support.lab import REPO, Lab, Play, beyond_the_inventory
+from tests.lab.support import fingerprint, legacy
+from tests.lab.support.lab import REPO, Lab, beyond_the_inventory
 
 # The history grows by design; active attacks are asserted separately. The clock is not compared here.
 IGNORE = ("/var/lib/faultline", "time", "_payload_")
 
 
-def steps(lab: Lab, host: str, module: str, options: dict, measure: list[str] | None = None, settle: float = 0, become: bool = False) -> dict[str, Any]:
+def steps(lab: Lab, host: str, module: str, options: dict, measure: list[str] | None = None, settle: float = 0, playbook: bool = False) -> dict[str, Any]:
     """Run the steps and assert what holds for all attacks. Returns the results by step, and "measured" (stdout).
 
-    measure: a command, run on the host while the attack is active.
+    measure: a command, run on the host while the attack is active. playbook: by ansible-playbook, which takes three times as long; otherwise
+    each module runs by itself, as direct.py does it. The examples of every module and one attack of each family run by ansible-playbook.
     """
     target = {k: v for k, v in options.items() if k not in ("duration", "lease")}
-    tasks: list[dict] = [_print("before"), _do("check", module, options, check=True), _print("after check"), _do("real", module, options)]
-    tasks += [_do("check again", module, options, check=True), _do("real again", module, options)]
+    undo = {**target, "state": "absent"}
+    begin = [("check", options, True), ("real", options, False), ("check again", options, True), ("real again", options, False)]
+    end = [("revert check", undo, True), ("revert", undo, False), ("revert again", undo, False)]
+    run = _by_playbook if playbook or legacy.ASKED_FOR else _one_by_one
+    found, told = run(lab, host, module, begin, end, measure, settle)
+    _assert_steps(found, told)
+    return found
+
+
+def _one_by_one(lab: Lab, host: str, module: str, begin: list, end: list, measure: list[str] | None, settle: float) -> tuple[dict[str, Any], str]:
+    found: dict[str, Any] = {"before": lab.fingerprint(host)}
+
+    def do(name: str, options: dict, check: bool) -> None:
+        found[name] = lab.module(host, f"faultline.chaos.{module}", options, check=check, diff=True)
+        assert not found[name].get("failed") and not found[name].get("unreachable"), f"{name}: {found[name]}"
+
+    try:
+        for step in begin:
+            do(*step)
+            if step[0] == "check":
+                found["after check"] = lab.fingerprint(host)
+        time.sleep(settle)
+        found["measured"] = lab.run(host, measure, check=False).out.rstrip("\n") if measure else ""
+        for step in end:
+            do(*step)
+        found["info"] = lab.module(host, "faultline.chaos.attack_info", {"history": 1})
+    finally:
+        if "info" not in found:
+            lab.module(host, "faultline.chaos.revert", {"all": True})
+    found["after"] = lab.fingerprint(host)
+    return found, ""
+
+
+def _by_playbook(lab: Lab, host: str, module: str, begin: list, end: list, measure: list[str] | None, settle: float) -> tuple[dict[str, Any], str]:
+    tasks: list[dict] = [_print("before"), _do(module, *begin[0]), _print("after check"), *(_do(module, *step) for step in begin[1:])]
     if settle:
         tasks.append({"name": "settle", "ansible.builtin.command": {"argv": ["sleep", str(settle)]}})
     if measure:
         tasks.append({"name": "measure", "ansible.builtin.command": {"argv": measure}, "failed_when": False})
-    tasks += [_do("revert check", module, {**target, "state": "absent"}, check=True), _do("revert", module, {**target, "state": "absent"})]
-    tasks += [_do("revert again", module, {**target, "state": "absent"}), {"name": "info", "faultline.chaos.attack_info": {"history": 1}}, _print("after")]
-    play = lab.playbook([{"name": "steps", "hosts": host, "gather_facts": False, "become": become, "tasks": tasks}], hosts=beyond_the_inventory(host))
+    tasks += [*(_do(module, *step) for step in end), {"name": "info", "faultline.chaos.attack_info": {"history": 1}}, _print("after")]
+    play = lab.playbook([{"name": "steps", "hosts": host, "gather_facts": False, "tasks": tasks}], hosts=beyond_the_inventory(host))
     found: dict[str, Any] = {}
     for event in play.events:
         if event.get("host") == host and "result" in event:
             found[event["task"]] = event["result"]
     assert play.rc == 0, f"{found.get('real')}\n{play}"
-    _assert_steps(found, play)
+    for name in ("before", "after check", "after"):
+        found[name] = fingerprint.parse(found[name]["stdout"])
     found["measured"] = found.get("measure", {}).get("stdout", "")
-    return found
+    return found, play.out
 
 
-def _assert_steps(found: dict[str, Any], play: Play) -> None:
-    before = fingerprint.parse(found["before"]["stdout"])
-    acted = fingerprint.compare(before, fingerprint.parse(found["after check"]["stdout"]), IGNORE)
+def _assert_steps(found: dict[str, Any], told: str) -> None:
+    acted = fingerprint.compare(found["before"], found["after check"], IGNORE)
     assert not acted, f"check mode changed something:\n{acted}"
     assert found["check"]["changed"] and found["check"]["status"] == "planned"
     assert found["check"]["diff"]["after"] != found["check"]["diff"]["before"]
@@ -57,11 +91,11 @@ def _assert_steps(found: dict[str, Any], play: Play) -> None:
     assert not found["revert again"]["changed"] and found["revert again"]["status"] == "absent"
     assert found["info"]["clean"], found["info"]
     assert found["info"]["history"][-1]["result"] == "reverted"
-    left = fingerprint.compare(before, fingerprint.parse(found["after"]["stdout"]), IGNORE)
-    assert not left, f"left after the revert:\n{left}\n{play.out}"
+    left = fingerprint.compare(found["before"], found["after"], IGNORE)
+    assert not left, f"left after the revert:\n{left}\n{told}"
 
 
-def _do(name: str, module: str, options: dict, check: bool = False) -> dict:
+def _do(module: str, name: str, options: dict, check: bool) -> dict:
     return {"name": name, f"faultline.chaos.{module}": options, "check_mode": check, "diff": True}
 
 
