@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -201,3 +202,22 @@ def test_a_value_that_is_there_already(bench, kernel) -> None:
     kernel(swappiness=60)
     with pytest.raises(AttackError, match=r"^sysctls: vm.swappiness is 60 already"):
         sysctl.read_changes(bench.host, HERE, [(sysctl.Key.parse("vm.swappiness"), "0x3c")])
+
+
+@pytest.mark.parametrize(("check_mode", "tried"), [(True, []), (False, ["net.ipv4.tcp_congestion_control"])])
+def test_check_mode_tries_nothing_that_loads_a_kernel_module(monkeypatch: pytest.MonkeyPatch, check_mode: bool, tried: list[str]) -> None:
+    asked: list[str] = []
+
+    def run(_host: object, argv: list[str]) -> tuple[int, str, str]:
+        asked.extend(argv[4:])
+        return 1, "", "seen"
+
+    monkeypatch.setattr(sysctl.trial, "run", run)
+    host = SimpleNamespace(check_mode=check_mode, run=lambda argv, check=True: (0, "", ""))
+    change = sysctl.Change(sysctl.Key.parse("net.ipv4.tcp_congestion_control"), "cubic", "htcp")
+    if tried:
+        with pytest.raises(AttackError, match="seen"):
+            sysctl.try_changes(host, HERE, [change])
+    else:
+        sysctl.try_changes(host, HERE, [change])
+    assert asked == [word for _name in tried for word in ("net/ipv4/tcp_congestion_control", "cubic", "htcp")]
