@@ -163,7 +163,7 @@ import os
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem, program
+from ansible_collections.faultline.chaos.plugins.module_utils._host import mounts, program
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Fails, Gone, Run, Succeeds, Undo
 
@@ -203,7 +203,7 @@ class Custom(Attack):
     def _found(self, option, argv):
         """The argv with the absolute path of its program. Errors: BadOption."""
         found = program.find(self.host, option, argv)
-        mount = filesystem.mount_of(os.path.realpath(found[0]))
+        mount = mounts.mount_of(os.path.realpath(found[0]))
         if option != "inject" and mount.in_memory and mount.point != "/":
             raise BadOption(option, argv[0], "it is on a file system in memory, and an undo after a reboot needs it: put it on a disk")
         return found

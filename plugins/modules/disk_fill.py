@@ -186,7 +186,7 @@ effect:
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
+from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem, mounts
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
@@ -238,7 +238,7 @@ class DiskFill(Attack):
         """Real path and mount of the directory."""
         if self._place is None:
             place = filesystem.directory("path", self.path)
-            self._place = (place, filesystem.mount_of(place))
+            self._place = (place, mounts.mount_of(place))
         return self._place
 
     def resources(self):
@@ -301,7 +301,7 @@ class DiskFill(Attack):
             undo=Undo([RemoveOwn(f"remove what fills {mount.point}", directory.path, **holds)], [Gone(directory.path, [Exists(directory.path)])]),
             workers=[worker],
         )
-        if mount.kind in filesystem.NETWORK:
+        if mount.kind in mounts.NETWORK:
             plan.notes.append(f"{mount.point} is a network file system: everybody who uses it is hit")
         plan.directory, plan.progress = directory, progress
         return plan

@@ -194,7 +194,7 @@ effect:
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
+from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem, mounts
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
@@ -237,7 +237,7 @@ class IoStress(Attack):
         """Real path and mount of the directory."""
         if self._place is None:
             place = filesystem.directory("path", self.path)
-            self._place = (place, filesystem.mount_of(place))
+            self._place = (place, mounts.mount_of(place))
         return self._place
 
     def resources(self):
@@ -287,7 +287,7 @@ class IoStress(Attack):
         )
         if mount.in_memory:
             plan.notes.append(f"{mount.point} is in memory: this stresses no disk")
-        if mount.kind in filesystem.NETWORK:
+        if mount.kind in mounts.NETWORK:
             plan.notes.append(f"{mount.point} is a network file system: everybody who uses it is hit")
         plan.directory, plan.counts = directory, counts
         return plan

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""File systems of the target: paths that may be attacked, their mounts and free space, and the attacks' own directories in them."""
+"""File systems of the target: paths that may be attacked, their free space, and the attacks' own directories in them."""
 
 import os
 import re
@@ -12,15 +12,13 @@ import stat
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _sizes
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host import mounts
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import HIDDEN_PREFIX, ROOT_STATE
 
 KERNEL_TREES = ("/proc", "/sys", "/dev")
 # When these are full or slow, timers, logins and the boot fail.
 HOST_TREES = KERNEL_TREES + ("/run", "/boot", ROOT_STATE)
-PSEUDO = frozenset(("proc", "sysfs", "cgroup", "cgroup2", "devtmpfs", "devpts", "mqueue", "debugfs", "tracefs", "securityfs", "bpf", "autofs", "efivarfs"))
-IN_MEMORY = frozenset(("tmpfs", "ramfs"))
-NETWORK = frozenset(("nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "9p", "lustre", "afs"))
 
 FLOOR_BYTES = 1 << 30
 FLOOR_INODES = 1000
@@ -29,8 +27,6 @@ FLOOR_PERCENT = 5.0
 HARD_FLOOR = {"bytes": 16 << 20, "inodes": 256}
 RESERVE = 256 << 10  # bytes beside the journal, freed first by the undo
 MEMORY_PERCENT = 10.0  # of the memory; stays free when the file system is in memory
-USUAL_PLACES = ("/tmp", "/var/tmp", "/var/log", "/var/lib", "/srv", "/opt", "/home", "/root", "/etc")
-_ESCAPE = r"\\([0-7]{3})"
 
 
 # --- paths ---------------------------------------------------------------------------------------
@@ -51,13 +47,10 @@ def path(option, value, trees=HOST_TREES):
 
 def _refuse_trees(option, value, place, trees):
     for tree in trees:
-        if below(place, tree):
-            raise BadOption(option, value, "{}{} and what is below it is not attacked".format("" if below(value, tree) else f"it leads to {place}; ", tree))
-
-
-def below(place, tree):
-    """Whether a normal path is a tree or in it."""
-    return place == tree or place.startswith(tree.rstrip("/") + "/")
+        if mounts.below(place, tree):
+            raise BadOption(
+                option, value, "{}{} and what is below it is not attacked".format("" if mounts.below(value, tree) else f"it leads to {place}; ", tree)
+            )
 
 
 def real_path(option, value, trees=HOST_TREES):
@@ -89,55 +82,7 @@ def directory(option, value, trees=HOST_TREES):
     return real
 
 
-# --- mounts and space ----------------------------------------------------------------------------
-
-
-class Mount:
-    """The file system that a path is on."""
-
-    def __init__(self, point, kind, source, options, device):
-        self.point = point
-        self.kind = kind
-        self.source = source
-        self.options = options
-        self.device = device  # MAJOR:MINOR as the kernel writes it; major 0 is no block device
-
-    @property
-    def in_memory(self):
-        return self.kind in IN_MEMORY
-
-    def refuse(self, option, value):
-        """Errors: BadOption when it cannot or must not be written to."""
-        if self.kind in PSEUDO:
-            raise BadOption(option, value, f"{self.point} is a file system of the kernel ({self.kind})")
-        if "ro" in self.options.split(",") or os.statvfs(self.point).f_flag & os.ST_RDONLY:
-            raise BadOption(option, value, f"{self.point} is mounted read-only")
-
-
-def mounts(text=None):
-    """All mounts, in the order in which they were made; text is that of /proc/self/mountinfo."""
-    found = []
-    for line in (Host.read("/proc/self/mountinfo") if text is None else text).splitlines():
-        left, _dash, right = line.partition(" - ")
-        fields, last = left.split(" "), right.split(" ")
-        if len(fields) >= 6 and len(last) >= 2:
-            found.append(Mount(_plain(fields[4]), last[0], _plain(last[1]), fields[5], fields[2]))
-    return found
-
-
-def _plain(text):
-    return re.sub(_ESCAPE, lambda found: chr(int(found.group(1), 8)), text)
-
-
-def mount_of(real, text=None):
-    """The mount that a real path is on: the deepest one, and of several on the same point the last one made."""
-    best = None
-    for each in mounts(text):
-        if below(real, each.point) and (best is None or len(each.point) >= len(best.point)):
-            best = each
-    if best is None:
-        raise AttackError(f"{real}: its mount is not in /proc/self/mountinfo")
-    return best
+# --- space ----------------------------------------------------------------------------
 
 
 class Space:
@@ -246,14 +191,3 @@ def reserve(journal, attack_id):
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def marks(places):
-    """Paths with the mark of attacks in these directories, sorted; unreadable directories are skipped."""
-    found = set()
-    for place in places:
-        try:
-            found.update(os.path.join(place, name) for name in os.listdir(place) if name.startswith(HIDDEN_PREFIX))
-        except OSError:
-            continue
-    return sorted(found)

@@ -8,7 +8,7 @@
 
 import os
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup, filesystem
+from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup, mounts
 from ansible_collections.faultline.chaos.plugins.module_utils._host.process import processes
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue_net
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import HISTORY_KEPT
@@ -17,6 +17,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._marks import (
     BOOT_UNIT_FILE,
     CLUSTER_WATCHER,
     CRON,
+    HIDDEN_PREFIX,
     PREFIX,
     SWEEP_SERVICE,
     SWEEP_TIMER,
@@ -27,6 +28,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._marks import (
 )
 
 # Root qdiscs without classes: the kernel adds them by itself, and attacks never put a filter on one.
+_USUAL_PLACES = ("/tmp", "/var/tmp", "/var/log", "/var/lib", "/srv", "/opt", "/home", "/root", "/etc")
 _WITHOUT_FILTERS = ("noop", "noqueue", "mq", "pfifo_fast", "pfifo", "bfifo", "fq", "fq_codel")
 
 
@@ -153,12 +155,23 @@ def _control_groups(_host, _journal, _active, claimed):
 
 def _files(_host, journal, _active, claimed):
     """Marked files and directories in mount points, in usual places, and where the attacks in the history acted. Nowhere else is searched."""
-    places = set(filesystem.USUAL_PLACES)
-    places.update(each.point for each in filesystem.mounts() if each.kind not in filesystem.PSEUDO | filesystem.NETWORK)
+    places = set(_USUAL_PLACES)
+    places.update(each.point for each in mounts.mounts() if each.kind not in mounts.PSEUDO | mounts.NETWORK)
     for attack in journal.history(HISTORY_KEPT) + journal.unended():
         held = [resource.partition(":")[2] for resource in attack.get("resources", [])]
         places.update(place for path in held if path.startswith("/") for place in (path, os.path.dirname(path)))
-    return [f"file {path}" for path in filesystem.marks(places) if os.path.basename(path) not in claimed]
+    return [f"file {path}" for path in _marked(places) if os.path.basename(path) not in claimed]
+
+
+def _marked(places):
+    """Paths with the mark of attacks in these directories, sorted; unreadable directories are skipped."""
+    found = set()
+    for place in places:
+        try:
+            found.update(os.path.join(place, name) for name in os.listdir(place) if name.startswith(HIDDEN_PREFIX))
+        except OSError:
+            continue
+    return sorted(found)
 
 
 def _lost(_host, journal, _active, _claimed):

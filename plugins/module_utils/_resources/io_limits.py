@@ -10,7 +10,7 @@ import os
 import stat
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup, filesystem, process as host_process
+from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup, mounts, process as host_process
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import ancestors, write_proc
 from ansible_collections.faultline.chaos.plugins.module_utils._host.victims import protected
@@ -43,7 +43,7 @@ def hierarchy(text=None):
 
 def refuse_place(option, value, directory, point):
     """Errors: BadOption for the path of a group that is never limited, whether it exists or not."""
-    if directory == point or not filesystem.below(directory, point):
+    if directory == point or not mounts.below(directory, point):
         raise BadOption(option, value, "the top of all control groups cannot be limited")
     if os.path.basename(directory) in ("system.slice", "init.scope") or os.path.basename(directory).startswith(PREFIX):
         raise BadOption(option, value, "the dead-man timers run in there: choose one of its services")
@@ -74,7 +74,7 @@ def without_controller(directory, point):
     if "io" not in Host.read(os.path.join(point, "cgroup.controllers")).split():
         raise AttackError("the kernel of the target has no io controller for control groups (CONFIG_BLK_CGROUP, CONFIG_BLK_DEV_THROTTLING)")
     found, place = [], os.path.dirname(directory)
-    while filesystem.below(place, point):
+    while mounts.below(place, point):
         if "io" not in Host.read(os.path.join(place, "cgroup.subtree_control")).split():
             found.insert(0, place)
         if place == point:
@@ -134,7 +134,7 @@ def device(option, value, real):
     if stat.S_ISBLK(found.st_mode):
         number = "%d:%d" % (os.major(found.st_rdev), os.minor(found.st_rdev))
     else:
-        mount = filesystem.mount_of(real)
+        mount = mounts.mount_of(real)
         number = mount.device
         if number.startswith("0:"):
             number = _source(mount.source)

@@ -22,7 +22,7 @@ import struct
 from ansible_collections.faultline.chaos.plugins.module_utils import _sizes
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
-from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
+from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem, mounts
 from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import sync_dir
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import CRON, HIDDEN_PREFIX, PREFIX, ROOT_STATE
 
@@ -134,7 +134,7 @@ class File:
             raise BadOption(option, value, "it is {}".format(next((words for test, words in kinds if test(found.st_mode)), "a device, a pipe or a socket")))
         if found.st_size > most:
             raise BadOption(option, value, f"it has {_sizes.human_size(found.st_size)}, and what can be saved is {_sizes.human_size(most)} (max_size)")
-        self.mount = filesystem.mount_of(self.path)
+        self.mount = mounts.mount_of(self.path)
         self.mount.refuse(option, value)
         self.is_mount = self.mount.point == self.path
         self.stat = found

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
-from ansible_collections.faultline.chaos.plugins.module_utils._host.filesystem import Mount
+from ansible_collections.faultline.chaos.plugins.module_utils._host import mounts
+from ansible_collections.faultline.chaos.plugins.module_utils._host.mounts import Mount
 from ansible_collections.faultline.chaos.plugins.modules.custom import Custom
 
 
@@ -105,7 +105,7 @@ def test_a_script_without_its_interpreter_is_refused(bench, tmp_path: Path) -> N
 @pytest.mark.parametrize("option", ["inject", "undo", "check", "undo_check"])
 def test_what_a_reboot_takes_away_cannot_undo(bench, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
     root, shm = (Mount(point, "tmpfs", "tmpfs", "rw", "0:1") for point in ("/", "/dev/shm"))
-    monkeypatch.setattr(filesystem, "mount_of", lambda path: shm if path == os.path.realpath(bench.host.tool("sleep")) else root)
+    monkeypatch.setattr(mounts, "mount_of", lambda path: shm if path == os.path.realpath(bench.host.tool("sleep")) else root)
     if option == "inject":
         ready(bench, inject=["sleep", "0"])
         return

@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _sizes
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
+from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem, mounts
 from ansible_collections.faultline.chaos.plugins.module_utils._host.filesystem import Space
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue
@@ -87,12 +87,12 @@ def test_a_file_is_no_directory(tmp_path: Path) -> None:
     ],
 )
 def test_the_deepest_and_last_mount_counts(path: str, point: str, kind: str) -> None:
-    mount = filesystem.mount_of(path, MOUNTS)
+    mount = mounts.mount_of(path, MOUNTS)
     assert (mount.point, mount.kind) == (point, kind)
 
 
 def test_read_only_and_kernel_file_systems_are_refused() -> None:
-    found = {(mount.point, mount.kind): mount for mount in filesystem.mounts(MOUNTS)}
+    found = {(mount.point, mount.kind): mount for mount in mounts.mounts(MOUNTS)}
     with pytest.raises(BadOption, match="of the kernel"):
         found["/proc", "proc"].refuse("path", "/x")
     with pytest.raises(BadOption, match="read-only"):
@@ -121,11 +121,11 @@ def test_where_the_host_works_16_mib_stay(tmp_path: Path) -> None:
 
 
 def test_a_file_system_in_memory_leaves_memory() -> None:
-    mount = filesystem.mount_of("/srv/data", MOUNTS)
+    mount = mounts.mount_of("/srv/data", MOUNTS)
     with pytest.raises(BadOption, match="^size: .* in memory"):
         filesystem.refuse_memory("size", "1T", mount, 1 << 50)
     filesystem.refuse_memory("size", "1", mount, 1)
-    filesystem.refuse_memory("size", "1T", filesystem.mount_of("/", MOUNTS), 1 << 50)
+    filesystem.refuse_memory("size", "1T", mounts.mount_of("/", MOUNTS), 1 << 50)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_marks_are_found_in_the_places_given(tmp_path: Path) -> None:
     assert name.startswith(".faultline-disk_fill-x.") and name != filesystem.own_name("disk_fill-x")
     (tmp_path / name).mkdir()
     (tmp_path / ".fault").mkdir()
-    assert filesystem.marks([str(tmp_path), str(tmp_path / "nothing")]) == [str(tmp_path / name)]
+    assert residue._marked([str(tmp_path), str(tmp_path / "nothing")]) == [str(tmp_path / name)]
 
 
 def test_residue_where_the_attacks_of_the_history_were(bench, tmp_path: Path) -> None:
@@ -282,4 +282,4 @@ def test_waiting_ends_with_the_worker() -> None:
 
 def test_a_path_without_a_mount_is_an_error() -> None:
     with pytest.raises(AttackError, match="mountinfo"):
-        filesystem.mount_of("/x", "nonsense")
+        mounts.mount_of("/x", "nonsense")
