@@ -42,6 +42,7 @@ class Renaming:
     def __init__(self, values=None, merged=None):
         self.values, self.merged = values or {}, merged or {}
         self.given = set()
+        self._moved = {}  # {old option: the items that the task gave it}
 
     def look(self):
         """Note the names that the task has. Before AnsibleModule is made, which writes the value of an alias over that of the option."""
@@ -54,7 +55,8 @@ class Renaming:
                 raise AttackError(f"{new}: {old} is the old name of {new}: give {new} alone, and leave {old} out", option=new)
         params = module.params
         for old, (new, _was) in self.merged.items():
-            params[new], params[old] = (params[new] or []) + (params[old] or []), []
+            self._moved[old] = params[old] or []
+            params[new], params[old] = (params[new] or []) + self._moved[old], []
         for option, table in self.values.items():
             old = params[option]
             if old in table:
@@ -72,7 +74,8 @@ class Renaming:
         is recognised after an upgrade, and a task makes the same attack with either names."""
         told = dict(options)
         for old, (new, was) in self.merged.items():
-            told[new], told[old] = [item for item in told[new] if not was(item)], [item for item in told[new] if was(item)]
+            of_old = self._moved.get(old) or [item for item in told[new] if was(item)]
+            told[new], told[old] = [item for item in told[new] if item not in of_old], of_old
         for option, table in self.values.items():
             told[option] = dict((new, old) for old, new in table.items()).get(told[option], told[option])
         for old, new in _aliases(spec):

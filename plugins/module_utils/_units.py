@@ -49,16 +49,6 @@ def duration(option: str, value: object, minimum: float = 0.0, maximum: Optional
     return seconds
 
 
-def signed_duration(option: str, value: object, minimum: float, maximum: float) -> float:
-    """Seconds as a float from "+300s", "-5m" or a number; minimum and maximum limit its absolute value."""
-    text = text_of(value) or ""
-    sign = -1 if text.startswith("-") else 1
-    try:
-        return sign * duration(option, text[1:] if text[:1] in ("+", "-") else text, minimum, maximum)
-    except BadOption:
-        raise BadOption(option, value, f"write a time such as +300s or -5m, from {human(minimum)} to {human(maximum)} either way")
-
-
 def human(seconds: float) -> str:
     """A duration for people: 0.25 -> "250ms", 90 -> "90s", 3600 -> "1h"."""
     if seconds < 1:

@@ -110,7 +110,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import attacks, unseen
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import attacks, await_endings, unseen
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.residue import residue
 
 
@@ -121,7 +121,7 @@ def main():
         found = attacks(journal, host.boot_id)
         left = residue(host, journal)
         left += [unseen(host)] if unseen(host) else []
-        journal.await_endings()
+        await_endings(journal)
     except AttackError as error:
         module.fail_json(msg=str(error), **error.details)
     module.exit_json(

@@ -190,7 +190,7 @@ class ClockSkew(Attack):
     }
 
     def validate(self):
-        self.offset = _units.signed_duration("offset", self.params["offset"], 0.1, 86400.0)
+        self.offset = clock.signed_duration("offset", self.params["offset"], 0.1, 86400.0)
         self.interval = _units.duration("interval", self.params["interval"], 0.05, 3600.0)
         self.jitter = _units.percent("jitter", self.params["jitter"], 0.0, 90.0) / 100
         for where in self.params["certificates"]:

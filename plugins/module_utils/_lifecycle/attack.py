@@ -22,7 +22,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.host import 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._ids import HOST_ID, HOST_RUN, default_id
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import deadman
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import deadline, describe, remaining
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import deadline, remaining
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import VERSION
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.publishing import OpenJournal
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
@@ -331,8 +331,13 @@ class _Lifecycle:
 
     def _others(self):
         """Ids of attacks of this module."""
-        found = [describe(self.journal, self.host.boot_id, other) for other in self.journal.ids()]
-        return [other["id"] for other in found if other.get("module") == self.attack.name]
+        found = []
+        for other in self.journal.ids():
+            try:
+                found += [other] * (self.journal.load(other)["module"] == self.attack.name)
+            except JournalDamaged:
+                continue
+        return found
 
 
 def _with_workers(plan, workers):

@@ -158,25 +158,19 @@ class Journal:
             return {}
 
     def script_intact(self, attack_id):
-        """Whether revert.sh and the saved state are what was written."""
+        """Whether revert.sh and the saved state are what was written, and their checksums are those of the record."""
         directory = self.directory(attack_id)
-        lines = self.read(os.path.join(directory, "sums")).splitlines()
-        for line in lines:
-            expected, _space, name = line.partition("  ")
-            if checksum(self.read(os.path.join(directory, name))) != expected:
+        text = self.noted(attack_id, "sums")
+        try:
+            if text != sums(self.load(attack_id)):
                 return False
-        return bool(lines)
+        except (JournalDamaged, KeyError):  # release 0.1 kept no script in the record
+            pass
+        lines = [line.partition("  ") for line in text.splitlines()]
+        right = all(checksum(self.read(os.path.join(directory, name))) == expected for expected, _space, name in lines)
+        return right and any(name == "revert.sh" for _expected, _space, name in lines)
 
     # --- history --------------------------------------------------------------------------------
-
-    def await_endings(self, seconds=10):
-        """Wait for undos that have removed their journal, but may not have added their line to the history yet."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until and self.check_place():
-            endings = [name for name in os.listdir(self.path) if name.startswith(".gone-")]
-            if not any(busy(os.path.join(self.path, name)) for name in endings):
-                break
-            time.sleep(0.1)
 
     def history(self, last=20):
         """The last reverted attacks, newest last."""
@@ -188,12 +182,6 @@ class Journal:
         lines = self._lines()
         ended = [which(each) for each in lines if each.get("event") != BEGAN]
         return [each for each in lines if each.get("event") == BEGAN and HOST_ID.allows(str(each.get("id"))) and which(each) not in ended]
-
-    def lost(self):
-        """The unended() attacks that have no journal either, because it was deleted."""
-        missing = [each for each in self.unended() if not any(os.path.isdir(os.path.join(self.path, prefix + each["id"])) for prefix in ("", ".gone-"))]
-        still = self.unended() if missing else []  # without attacks that ended meanwhile
-        return [each for each in missing if each in still]
 
     def _lines(self):
         """All lines of the history; unreadable lines are skipped."""

@@ -7,16 +7,44 @@
 """What a control module (attack_info, revert, lease) sees on this host, and which attacks its options choose."""
 
 import os
+import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import JournalDamaged
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import describe
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import deadline, remaining
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import busy
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import RECOVERY
+from ansible_collections.faultline.chaos.plugins.module_utils._times import OVERDUE_ON_HOST
 
 
 def attacks(journal, boot_id):
     """All attacks, as attack_info returns them."""
     found = [describe(journal, boot_id, each) for each in journal.ids()]
     return [each for each in found if os.path.isdir(os.path.dirname(each["undo"]))]  # without attacks undone meanwhile
+
+
+def describe(journal, boot_id, attack_id):
+    """One attack as attack_info returns it."""
+    found = {"id": attack_id, "undo": journal.script(attack_id)}
+    try:
+        record = journal.load(attack_id)
+    except JournalDamaged as error:
+        found.update(status="damaged", reason=str(error), run_id=journal.noted(attack_id, "run").strip() or None)
+        return found
+    for key in ("module", "run_id", "started", "deadman", "resources"):
+        found[key] = record[key]
+    found["deadline"] = deadline(journal, record)
+    found["remaining"] = round(remaining(journal, attack_id), 2)
+    found["effect"] = journal.effect(attack_id)
+    stuck = journal.noted(attack_id, "stuck").strip()
+    if not journal.script_intact(attack_id):
+        found.update(status="damaged", reason="its revert.sh does not match its checksum; the revert module writes it again")
+    elif stuck:
+        found.update(status="stuck", reason=stuck)
+    elif record["boot_id"] != boot_id or found["remaining"] < -OVERDUE_ON_HOST:
+        found["status"] = "overdue"
+    else:
+        found["status"] = "active"
+    return found
 
 
 def chosen(journal, attack_id=None, run_id=None, everything=False):
@@ -40,3 +68,20 @@ def unseen(host):
     if not host.is_root and any(os.path.exists(path) for path in RECOVERY):
         return "attacks of root are active here, which %s cannot see: set become: true" % (os.environ.get("USER") or "this user")
     return None
+
+
+def await_endings(journal, seconds=10):
+    """Wait for undos that have removed their journal, but may not have added their line to the history yet."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and journal.check_place():
+        endings = [name for name in os.listdir(journal.path) if name.startswith(".gone-")]
+        if not any(busy(os.path.join(journal.path, name)) for name in endings):
+            break
+        time.sleep(0.1)
+
+
+def lost(journal):
+    """The unended() attacks that have no journal either, because it was deleted."""
+    missing = [each for each in journal.unended() if not any(os.path.isdir(os.path.join(journal.path, prefix + each["id"])) for prefix in ("", ".gone-"))]
+    still = journal.unended() if missing else []  # without attacks that ended meanwhile
+    return [each for each in missing if each in still]

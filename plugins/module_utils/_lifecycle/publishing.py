@@ -93,7 +93,7 @@ class OpenJournal(Journal):
         attack_id = record["id"]
         new = os.path.join(self.path, f".new-{attack_id}")
         text = json.dumps(record, indent=1, sort_keys=True)
-        history = json.dumps(dict((key, record[key]) for key in ("id", "module", "run_id", "started", "deadline", "resources")), sort_keys=True)
+        history = json.dumps(dict((key, record[key]) for key in ("id", "module", "run_id", "started", "resources")), sort_keys=True)
         files = {
             "record.json": json.dumps({"sum": checksum(text), "record": json.loads(text)}, indent=1, sort_keys=True),
             "revert.sh": record["script"],

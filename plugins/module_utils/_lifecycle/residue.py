@@ -12,6 +12,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host import cgrou
 from ansible_collections.faultline.chaos.plugins.module_utils._host.process import processes
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue_net
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import HISTORY_KEPT
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import lost
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import (
     BOOT_UNIT,
     BOOT_UNIT_FILE,
@@ -179,7 +180,7 @@ def _lost(_host, journal, _active, _claimed):
     line = "attack %s (%s) began at %s, its journal is gone: look at %s, then remove its line from %s/history.jsonl"
     return [
         line % (each["id"], each.get("module"), each.get("started"), ", ".join(each.get("resources") or []) or "the host", journal.path)
-        for each in journal.lost()
+        for each in lost(journal)
     ]
 
 

@@ -40,6 +40,8 @@ def revert_one(host, journal, attack_id, accept_drift=False, locked=False):
         return Outcome(acted=False, clean=False, reason=str(error))
     if rc == REVERTED:
         acted = any(line.endswith((": reverted", ": drifted")) for line in out.splitlines())
+        if not acted and attack_id in journal.ids():
+            return Outcome(acted=False, clean=False, reason=f"its undo ended without a word: read {journal.script(attack_id)}")
         return Outcome(acted=acted, clean=True, drifted=acted and out.rstrip().endswith("drifted"))
     if attack_id not in journal.ids():
         return Outcome(acted=False, clean=True)

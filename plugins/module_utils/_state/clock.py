@@ -20,6 +20,7 @@ import ssl
 import struct
 import time
 
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.clock import CLOCK
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import COMMON
@@ -34,6 +35,16 @@ _DATE_SAYS = "699.750000000"
 # All time services; some names are aliases of others.
 TIME_SERVICES = ("chronyd", "chrony", "ntpd", "ntp", "ntpsec", "openntpd", "systemd-timesyncd", "phc2sys", "timemaster")
 TIME_DAEMONS = ("chronyd", "ntpd", "openntpd", "systemd-timesyn", "phc2sys", "timemaster")  # as in /proc/PID/comm
+
+
+def signed_duration(option: str, value: object, minimum: float, maximum: float) -> float:
+    """Seconds as a float from "+300s", "-5m" or a number; minimum and maximum limit its absolute value."""
+    text = _units.text_of(value) or ""
+    sign = -1 if text.startswith("-") else 1
+    try:
+        return sign * _units.duration(option, text[1:] if text[:1] in ("+", "-") else text, minimum, maximum)
+    except BadOption:
+        raise BadOption(option, value, f"write a time such as +300s or -5m, from {_units.human(minimum)} to {_units.human(maximum)} either way")
 
 
 def offset():

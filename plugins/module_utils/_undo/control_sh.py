@@ -33,6 +33,7 @@ revert() { # revert ID HOW
         sh "$state/$1/revert.sh" "$2"
         worst=$?
         [ -d "$state/$1" ] || return 0
+        [ "$worst$2" != 0hand ] || { printf 'faultline %s: its undo ended without a word\n' "$1" >&2; return 5; }
         return "$worst"
     fi
     [ -d "$state/$1" ] || { printf 'faultline %s: not active here\n' "$1" >&2; return 3; }

@@ -169,8 +169,8 @@ def _resource_stress(a: Answers) -> Fault:
 def _network_partition(a: Answers) -> Fault:
     namespace, labels = a.required("fault_namespace", "name a namespace"), a.required("fault_labels", "give labels of pods, such as app=cart")
     options = present(
-        namespace=namespace, label_selector=labels, direction=a["fault_direction"], exclude_pods=a["fault_allow_pods"],
-        exclude=a.words("fault_allow_cidrs"), allow_dns=a.flag("fault_allow_dns"), probe=a["fault_enforced"],
+        namespace=namespace, label_selector=labels, direction=a["fault_direction"] and a.choice("fault_direction", ("ingress", "egress", "both")),
+        exclude_pods=a["fault_exclude_pods"], exclude=a.words("fault_exclude"), allow_dns=a.flag("fault_allow_dns"), probe=a["fault_enforced"],
     )  # fmt: skip
     return Fault("k8s_network_partition", f"Pods {labels} of {namespace} are cut off", ["kubernetes"], options)
 
@@ -231,9 +231,10 @@ SURVEYS = {
     "network_partition": Survey(
         _network_partition,
         {
-            "fault_namespace": "", "fault_labels": "", "fault_direction": "both", "fault_allow_pods": "", "fault_allow_cidrs": "",
+            "fault_namespace": "", "fault_labels": "", "fault_direction": "both", "fault_exclude_pods": "", "fault_exclude": "",
             "fault_allow_dns": "yes", "fault_enforced": "auto",
         },
+        aliases={"fault_exclude_pods": "fault_allow_pods", "fault_exclude": "fault_allow_cidrs"},
         kube=True,
         draws=False,
     ),

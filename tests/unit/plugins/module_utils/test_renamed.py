@@ -97,14 +97,18 @@ def test_the_old_words_make_the_same_attack_and_say_so(run, module: str, old: di
     assert before["removed_in"] == "1.0.0"
 
 
-# Identities that version 0.1 gave to attacks, as printed by its code.
+# Identities that version 0.1 gave to attacks, as printed by its code; the file has those of the examples of all its modules.
 OF_0_1: list[tuple[str, dict[str, Any], str]] = [
     ("netem", {"delay": "20ms"}, "d4cefbca836982a5235b4ca0709a707b426e12b726149dace0cb86a7e4dc76e9"),
     ("blackhole", {"cidr": ["192.0.2.1"], "names": ["db"], "direction": "in"}, "04a8eacd87f9fe79f662e188151b454c6ae464d4511603d1935adcb22cefb20c"),
     ("blackhole", {"peers": ["192.0.2.1", "db"], "direction": "ingress"}, "04a8eacd87f9fe79f662e188151b454c6ae464d4511603d1935adcb22cefb20c"),
+    ("blackhole", {"names": ["203.0.113.7"]}, "2bc2090dfc49180feb58e128cb252d1efac7593eb9cc08ce611071e05a8524e2"),
     ("blackhole", {"ports": ["80"], "exclude_cidr": ["192.0.2.9"]}, "31538051bbb130f382205250c51c9c333b6b2d13a8c01b731c4b52efbb34f530"),
     ("k8s_network_partition", {**PODS, "allow_cidrs": ["10.0.0.0/8"]}, "a1eff3b8ece47057c848c1b19e164600941c8f144645aaed97e79adcefd03a23"),
 ]
+
+
+OF_0_1 += [(module, *each) for module, those in json.loads((CHECKOUT / "tests/unit/data/identities_0_1.json").read_text()).items() for each in those]
 
 
 @pytest.mark.parametrize(("module", "options", "identity"), OF_0_1, ids=lambda value: value if isinstance(value, str) else None)

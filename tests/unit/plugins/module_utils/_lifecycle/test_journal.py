@@ -21,7 +21,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import checksum, write_file
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import journal as lifecycle_journal
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import remaining
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import attacks, chosen
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import attacks, await_endings, chosen
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.publishing import OpenJournal
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Run, Undo
@@ -130,6 +130,28 @@ def test_a_damaged_script_without_a_second_copy_is_stuck_and_says_what_to_do(ben
     outcome = revert_one(bench.host, bench.journal, "a")
     assert not outcome.clean and "revert.sh is damaged: undo by hand what it shows" in outcome.reason
     assert directory.exists() and not (tmp_path / "undone").exists()
+
+
+@pytest.mark.parametrize("text", ["", "#!/bin/sh\n: cut\n"], ids=["empty", "cut"])
+def test_checksums_without_the_script_are_no_proof(bench, tmp_path: Path, text: str) -> None:
+    """Both are damaged: the sums lost the line of the script, and the script its commands."""
+    directory = bench.publish("a", Undo([Run("x", ["touch", str(tmp_path / "undone")])]))
+    (directory / "sums").write_text("".join(line for line in (directory / "sums").read_text().splitlines(True) if "revert.sh" not in line))
+    (directory / "revert.sh").write_text(text)
+    assert not bench.journal.script_intact("a")
+    by_hand = bench.sh(["sh"], bench.state / "control.sh", "revert-all")
+    assert by_hand.returncode == 5 and "does not match its checksum" in by_hand.stderr, by_hand
+    outcome = revert_one(bench.host, bench.journal, "a")
+    assert outcome.clean and outcome.acted and (tmp_path / "undone").exists()
+
+
+def test_an_undo_that_ends_without_a_word_is_not_clean(bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = bench.publish("a", Undo([Run("x", ["touch", str(tmp_path / "undone")])]))
+    (directory / "revert.sh").write_text("exit 0\n")
+    monkeypatch.setattr(OpenJournal, "script_intact", lambda _journal, _attack_id: True)
+    outcome = revert_one(bench.host, bench.journal, "a")
+    assert not outcome.clean and not outcome.acted and "ended without a word" in outcome.reason
+    assert directory.exists()
 
 
 def test_a_lost_saved_state_is_written_again(bench) -> None:
@@ -333,10 +355,10 @@ def test_the_history_is_read_when_the_last_undo_has_added_its_line(bench) -> Non
     handle = os.open(gone / "lock", os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     begin = lifecycle_journal.time.monotonic()
-    bench.journal.await_endings(0.2)
+    await_endings(bench.journal, 0.2)
     assert lifecycle_journal.time.monotonic() - begin >= 0.2
     threading.Timer(0.5, os.close, [handle]).start()
-    bench.journal.await_endings()
+    await_endings(bench.journal)
     assert 0.6 < lifecycle_journal.time.monotonic() - begin < 9
 
 

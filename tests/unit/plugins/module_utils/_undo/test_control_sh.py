@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -86,6 +87,20 @@ def test_one_that_hangs_does_not_delay_the_others(bench, control) -> None:
     assert active(bench) == ["a"]
     watch.join()
     assert active(bench) == []
+
+
+@pytest.mark.parametrize("text", ["", "#!/bin/sh\nid=a\n: cut\n"], ids=["empty", "cut"])
+def test_where_nothing_makes_checksums_a_cut_undo_is_told_all_the_same(bench, shell, tmp_path: Path, text: str) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("cat", "sh", "rm", "mv", "date", "flock", "sed", "sort", "timeout"):
+        (tools / name).symlink_to(shutil.which(name))
+    (bench.publish("a") / "revert.sh").write_text(text)
+    control = bench.state / "control.sh"
+    control.write_text(re.sub(r"^PATH=\S+", f"PATH={tools}", control.read_text(), flags=re.MULTILINE))
+    done = bench.sh(shell, control, "revert-all")
+    assert done.returncode == 5 and "damaged" in done.stderr, done
+    assert active(bench) == ["a"]
 
 
 def test_nothing_active_is_no_error(bench, control) -> None:
