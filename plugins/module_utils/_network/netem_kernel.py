@@ -23,7 +23,7 @@ def lacks_redirect(host, words):
     if rc != 0:
         said = (err or out).strip().splitlines()[-1:] or ["rc %d" % rc]
         raise AttackError(
-            f"the kernel of the target cannot do this: {said[0]}. netem is the module sch_netem: in the package kernel-modules-extra on RHEL, Rocky and "
+            f"the kernel of the target cannot do this: {said[0].rstrip(".")}. netem is the module sch_netem: in the package kernel-modules-extra on RHEL, Rocky and "
             "Alma, linux-modules-extra-... on Ubuntu"
         )
     if host.has_tool("modprobe") and not host.read("/sys/module/ifb/initstate"):

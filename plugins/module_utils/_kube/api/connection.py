@@ -48,6 +48,8 @@ def _option(variable, kind="str", **more):
 class _Raw(str):
     """The type of the option kubeconfig: raw, as it is documented, and with a converter, which Ansible takes any type for that can be called."""
 
+    __name__ = "a path or a dictionary"  # in Ansible's message about a value of another type
+
     def __call__(self, value):
         return kubeconfig(value)
 
