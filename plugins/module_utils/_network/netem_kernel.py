@@ -21,9 +21,9 @@ def lacks_redirect(host, words):
         return None
     rc, out, err = trial.run(host, [tc, "qdisc", "add", "dev", "lo", "root", "netem"] + words)
     if rc != 0:
-        said = (err or out).strip().splitlines()[-1:] or ["rc %d" % rc]
+        said = ((err or out).strip().splitlines()[-1:] or ["rc %d" % rc])[0].rstrip(".")
         raise AttackError(
-            f"the kernel of the target cannot do this: {said[0].rstrip(".")}. netem is the module sch_netem: in the package kernel-modules-extra on RHEL, Rocky and "
+            f"the kernel of the target cannot do this: {said}. netem is the module sch_netem: in the package kernel-modules-extra on RHEL, Rocky and "
             "Alma, linux-modules-extra-... on Ubuntu"
         )
     if host.has_tool("modprobe") and not host.read("/sys/module/ifb/initstate"):
