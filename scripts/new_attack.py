@@ -31,6 +31,13 @@ FAULT = """    Attack(
         active="write_me",
     ),
 """
+# file -> a pattern of what stands behind the place for the new attack, the text that is put there, and what that is
+PLACES = {
+    "meta/runtime.yml": (r"^  k8s_attacks:", "    - NAME\n", "its line"),
+    "docs/attacks.md": (r"^\| `custom` \|", ROW, "its row; move it to the right table"),
+    "README.md": (r"`custom`: \[all attacks\]", "`NAME`, ", "its name; move it to the right row"),
+    "tests/faults/support/attacks.py": (r"^\]\nBY_NAME", FAULT, "its entry"),
+}
 
 
 def refusal(name: str, root: Path) -> str | None:
@@ -55,30 +62,44 @@ def next_version(root: Path) -> str:
     return f"{major}.{int(minor) + 1}.0"
 
 
-def insert(path: Path, before: str, text: str) -> None:
-    """Put a text in front of the first line that begins with another one. Errors: SystemExit when there is none."""
+def inserted(path: Path, before: str, text: str) -> str:
+    """The text of a file with another one in front of an anchor: a pattern. Errors: SystemExit when it is not there."""
     content = path.read_text()
-    found = re.search(rf"^{re.escape(before)}", content, re.MULTILINE)
+    found = re.search(before, content, re.MULTILINE)
     if not found:
-        raise SystemExit(f"{path}: no line begins with {before!r}")
-    path.write_text(content[: found.start()] + text + content[found.start() :])
+        raise SystemExit(f"{path}: nothing matches {before!r}, which the new attack is put in front of")
+    return content[: found.start()] + text + content[found.start() :]
 
 
-def make(name: str, root: Path) -> list[str]:
-    """Write all files. Returns those that wait to be filled in."""
-    made = []
+def texts(name: str, root: Path) -> dict[str, str]:
+    """All files with the text that they get. Writes nothing."""
+    found = {}
     for template, place in FILES.items():
         text = (HERE / "new_attack" / template).read_text()
         for word, meant in (("NAME", name), ("CLASS", "".join(part.capitalize() for part in name.split("_"))), ("VERSION", next_version(root))):
             text = text.replace(word, meant)
-        path = root / place.replace("NAME", name)
-        path.write_text(("#!/usr/bin/python\n" if template == "module.py.in" else "") + LICENCE + "\n" + text)
-        made.append(str(path.relative_to(root)))
-    insert(root / "meta/runtime.yml", "  k8s_attacks:", f"    - {name}\n")
-    insert(root / "docs/attacks.md", "| `custom` |", ROW.replace("NAME", name))
-    insert(root / "tests/faults/support/attacks.py", "]\nBY_NAME", FAULT.replace("NAME", name))
-    subprocess.run([sys.executable, str(root / "scripts/return_docs.py")], check=True, stdout=subprocess.DEVNULL)
-    return [*made, "docs/attacks.md (its row)", "tests/faults/support/attacks.py (its entry)"]
+        found[place.replace("NAME", name)] = ("#!/usr/bin/python\n" if template == "module.py.in" else "") + LICENCE + "\n" + text
+    for path, (before, text, _what) in PLACES.items():
+        found[path] = inserted(root / path, before, text.replace("NAME", name))
+    return found
+
+
+def make(name: str, root: Path) -> list[str]:
+    """Write all files. Returns their names. Errors: SystemExit; then all files are as they were, so that it can be run again."""
+    new = texts(name, root)
+    old = {path: (root / path).read_text() for path in PLACES}
+    try:
+        for path, text in new.items():
+            (root / path).write_text(text)
+        subprocess.run([sys.executable, str(root / "scripts/return_docs.py")], check=True, stdout=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError) as error:
+        for path in new:
+            if path in old:
+                (root / path).write_text(old[path])
+            else:
+                (root / path).unlink(missing_ok=True)
+        raise SystemExit(f"nothing is made: {error}") from error
+    return [f"{path} ({PLACES[path][2]})" if path in PLACES else path for path in new]
 
 
 def main() -> int:

@@ -235,7 +235,7 @@ _WAYS = {"ingress": ["in"], "egress": ["out"], "both": ["in", "out"]}  # directi
 _LOOPBACK = "loopback always passes: stop the service, or cut it off from its other hosts"
 
 
-class Blackhole(Attack):
+class Blackhole(namespace.Placed, Attack):
     name = "blackhole"
     options = dict(
         namespace.OPTIONS,
@@ -253,8 +253,6 @@ class Blackhole(Attack):
     )
     constraints = {"mutually_exclusive": namespace.EXCLUSIVE}
     renaming = Renaming({"direction": {"in": "ingress", "out": "egress"}}, {"names": ("peers", network_options.is_name)})
-
-    _found = None  # the network namespace of the attack
 
     def validate(self):
         params = self.params
@@ -290,19 +288,14 @@ class Blackhole(Attack):
     def _directions(self):
         return _WAYS[self.params["direction"]]
 
-    def _place(self):
-        if self._found is None:
-            self._found = namespace.find(self.host, self.params)
-        return self._found
-
     def resources(self):
-        params, key = self.params, self._place().key
+        params, key = self.params, self.place().key
         whom = [str(each) for each in self.networks] + self.names or ["everybody"]
         what = [params["interface"] or ""] + params["ports"] + ["local:" + each for each in params["local_ports"]] + [str(each) for each in self.protocols]
         return ["packets{} {} {}".format(key, direction, " ".join([each] + [word for word in what if word])) for direction in self._directions for each in whom]
 
     def guard(self):
-        host, params, place = self.host, self.params, self._place()
+        host, params, place = self.host, self.params, self.place()
         if params["interface"] is not None:
             network_options.ShownInterface(host, place, params["interface"]).check()
         self.addresses = dict((name, network_options.resolve("peers", [name])) for name in self.names)
@@ -356,8 +349,8 @@ class Blackhole(Attack):
 
     def verify(self, plan):
         effect = self.firewall.read()
-        if self._place() is not namespace.HERE:
-            self._place().check()
+        if self.place() is not namespace.HERE:
+            self.place().check()
         elif self.connections and not SshServers().of_this_task():
             raise AttackError("the SSH connection that this task came by is gone")
         effect.update(

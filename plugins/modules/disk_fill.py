@@ -191,6 +191,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import disk_fill
+from ansible_collections.faultline.chaos.plugins.module_utils._resources.own_files import OwnFiles
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import RemoveOwn
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Undo
 
@@ -200,7 +201,7 @@ MOST_FILES = 10000000
 CLOSE = 1.0  # percentage points: tolerated shortfall when the file system grants no more space
 
 
-class DiskFill(Attack):
+class DiskFill(OwnFiles, Attack):
     name = "disk_fill"
     options = {
         "path": {"type": "str"},
@@ -214,8 +215,6 @@ class DiskFill(Attack):
         "mutually_exclusive": [AMOUNTS],
         "required_if": [("state", "present", ["path"]), ("state", "present", AMOUNTS, True)],
     }
-
-    _place = None
 
     def validate(self):
         params = self.params
@@ -234,22 +233,15 @@ class DiskFill(Attack):
             return _units.integer(option, self.params[option], minimum, MOST_FILES)
         return _sizes.size(option, self.params[option], minimum)
 
-    def _where(self):
-        """Real path and mount of the directory."""
-        if self._place is None:
-            place = filesystem.directory("path", self.path)
-            self._place = (place, mounts.mount_of(place))
-        return self._place
-
     def resources(self):
-        place, mount = self._where()
+        place, mount = self.where()
         return [
             "{}:{}".format("inodes" if self.params["inodes"] else "space", mount.point),
             "disk_fill{}:{}".format("-inodes" if self.params["inodes"] else "", place),
         ]
 
     def guard(self):
-        place, mount = self._where()
+        place, mount = self.where()
         inodes, option = self.params["inodes"], list(self.asked)[0]
         mount.refuse("path", self.path)
         self.before = filesystem.space(place, inodes)
@@ -286,7 +278,7 @@ class DiskFill(Attack):
         return self.before
 
     def plan(self, before):
-        place, mount = self._where()
+        place, mount = self.where()
         until = uptime() + self.duration
         directory = filesystem.OwnDirectory(place, self.id)
         progress = disk_fill.Progress()
@@ -309,12 +301,8 @@ class DiskFill(Attack):
     def _line(self, mount, figures):
         return f"{mount.point}  {mount.kind}  {figures.percent:.1f} % used, {self._human(figures.available)} available"
 
-    def inject(self, plan):
-        plan.directory.make(self.journal, self.id)
-        super().inject(plan)
-
     def verify(self, plan):
-        _place, mount = self._where()
+        _place, mount = self.where()
         progress = disk_fill.wait(plan.progress, plan.workers[0].alive, min(LONGEST_WAIT, self.duration / 2))
         now = filesystem.space(_place, self.params["inodes"])
         if progress.phase == disk_fill.FAILED:

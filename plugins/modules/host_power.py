@@ -182,7 +182,7 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import alive, start_time
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
@@ -263,7 +263,7 @@ class HostPower(Attack):
 
     def _fire(self):
         """The worker: wait until the module has returned its result, then for the delay, then run the action."""
-        while start_time(self.module[0]) == self.module[1]:
+        while alive(*self.module):
             time.sleep(0.05)
         time.sleep(self.delay)
         if self.argv:

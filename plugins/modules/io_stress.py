@@ -199,6 +199,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import disk_io
+from ansible_collections.faultline.chaos.plugins.module_utils._resources.own_files import OwnFiles
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import RemoveOwn
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Undo
 
@@ -207,7 +208,7 @@ LONGEST_WAIT = 120.0  # seconds until the files must be ready
 LOOK = 2.0  # seconds over which the effect is measured
 
 
-class IoStress(Attack):
+class IoStress(OwnFiles, Attack):
     name = "io_stress"
     options = {
         "path": {"type": "str", "default": "/var/tmp"},
@@ -220,8 +221,6 @@ class IoStress(Attack):
         "fsync": {"type": "bool", "default": False},
     }
 
-    _place = None
-
     def validate(self):
         params = self.params
         self.path = filesystem.path("path", params["path"])
@@ -233,19 +232,12 @@ class IoStress(Attack):
         self.file_size -= self.file_size % self.block_size
         self.rate = None if params["rate"] is None else _sizes.size("rate", params["rate"], PAGE)
 
-    def _where(self):
-        """Real path and mount of the directory."""
-        if self._place is None:
-            place = filesystem.directory("path", self.path)
-            self._place = (place, mounts.mount_of(place))
-        return self._place
-
     def resources(self):
-        place, mount = self._where()
+        place, mount = self.where()
         return [f"io:{mount.point}", f"io_stress:{place}"]
 
     def guard(self):
-        place, mount = self._where()
+        place, mount = self.where()
         mount.refuse("path", self.path)
         figures, total = filesystem.space(place), self.workers * self.file_size
         floor = filesystem.default_floor(figures)
@@ -259,7 +251,7 @@ class IoStress(Attack):
         filesystem.refuse_memory("file_size", self.params["file_size"], mount, total)
 
     def plan(self, before):
-        place, mount = self._where()
+        place, mount = self.where()
         directory = filesystem.OwnDirectory(place, self.id)
         counts = disk_io.Counts(self.workers)
         each = None if self.rate is None else self.rate / float(self.workers)
@@ -292,12 +284,8 @@ class IoStress(Attack):
         plan.directory, plan.counts = directory, counts
         return plan
 
-    def inject(self, plan):
-        plan.directory.make(self.journal, self.id)
-        super().inject(plan)
-
     def verify(self, plan):
-        _place, mount = self._where()
+        _place, mount = self.where()
         leader, counts = plan.workers[0], plan.counts
         running = disk_io.wait_running(counts, leader.alive, min(LONGEST_WAIT, self.duration / 2))
         why = disk_io.failure(counts)

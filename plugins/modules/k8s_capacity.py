@@ -241,26 +241,26 @@ class Capacity(KubeAttack):
                 notes.append("{} {}, and is left out".format(node["metadata"]["name"], why))
         if not usable:
             raise AttackError("no node can take a pod: {}".format("; ".join(notes)))
-        return {"selection": selection, "nodes": usable, "rooms": capacity.room(self.cluster, usable), "notes": notes}
+        return {"selection": selection, "nodes": usable, "free": capacity.free_capacity(self.cluster, usable), "notes": notes}
 
     def plan(self, before):
         self.selection, self.placed, steps, lines, notes = before["selection"], [], [], [], before["notes"]
-        for node, room in zip(before["nodes"], before["rooms"]):
-            wants = dict((resource, room.missing(resource, **self.wanted[resource])) for resource in self.wanted)
+        for node, free in zip(before["nodes"], before["free"]):
+            wants = dict((resource, free.missing(resource, **self.wanted[resource])) for resource in self.wanted)
             if not any(wants.values()):
-                notes.append(f"{room.name} is as full already")
+                notes.append(f"{free.name} is as full already")
                 continue
-            if room.slots < 1:
-                raise AttackError(f"the node {room.name} takes no more pods, whatever they request")
+            if free.slots < 1:
+                raise AttackError(f"the node {free.name} takes no more pods, whatever they request")
             name = "%s-%d" % (object_name(self.id), len(steps))
             body = capacity.placeholder(name, self.params["namespace"], node, wants, self.params["image"], self.params["priority_class"])
             steps.append(Create(POD, body))
-            self.placed.append((name, node, room))
+            self.placed.append((name, node, free))
             told = ", ".join("{} of {}".format(*pair[::-1]) for pair in sorted(body["spec"]["containers"][0]["resources"]["requests"].items()))
-            lines.append(f"{room.name}: pod {name} requests {told}")
+            lines.append(f"{free.name}: pod {name} requests {told}")
         if not steps:
             raise AttackError("every node is as full already: ask for more than that")
-        return KubePlan(before="\n".join(_shares(room) for _name, _node, room in self.placed), after="\n".join(lines), steps=steps, notes=notes)
+        return KubePlan(before="\n".join(_shares(free) for _name, _node, free in self.placed), after="\n".join(lines), steps=steps, notes=notes)
 
     def verify(self, plan):
         seen = self._settle()
@@ -274,7 +274,7 @@ class Capacity(KubeAttack):
         idle = sorted(name for name, pod in seen.items() if (pod.get("status") or {}).get("phase") != "Running")
         if idle:
             plan.notes.append("not running yet, but counted: {}; can the nodes fetch {}?".format(", ".join(idle), self.params["image"]))
-        now = capacity.room(self.cluster, [node for _name, node, _room in self.placed])
+        now = capacity.free_capacity(self.cluster, [node for _name, node, _room in self.placed])
         told = []
         for (name, _node, before), after in zip(self.placed, now):
             line = {"node": before.name, "pod": name, "running": name not in idle}
@@ -289,14 +289,14 @@ class Capacity(KubeAttack):
         """{name: pod}, as soon as all pods have settled or the time is over."""
         until = time.monotonic() + min(self.wait, self.first / 2)
         while True:
-            seen = dict((name, self.cluster.get(POD, name, self.params["namespace"])) for name, _node, _room in self.placed)
+            seen = dict((name, self.cluster.get(POD, name, self.params["namespace"])) for name, _node, _free in self.placed)
             if all((pod.get("status") or {}).get("phase") in _SETTLED for pod in seen.values()) or time.monotonic() >= until:
                 return seen
             time.sleep(0.3)
 
 
-def _shares(room):
-    return "{}: {}".format(room.name, ", ".join(f"{resource} {room.percent(resource):g}% requested" for resource in RESOURCES))
+def _shares(free):
+    return "{}: {}".format(free.name, ", ".join(f"{resource} {free.percent(resource):g}% requested" for resource in RESOURCES))
 
 
 def main():

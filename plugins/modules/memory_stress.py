@@ -179,8 +179,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import memory
+from ansible_collections.faultline.chaos.plugins.module_utils._resources.attack_cgroup import AttackCgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadline import Deadline
-from ansible_collections.faultline.chaos.plugins.module_utils._resources.room import Room
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 DEFAULT_PERCENT = 70.0
@@ -253,9 +253,9 @@ class MemoryStress(Attack):
 
     def plan(self, before):
         goal, end = self.goal, Deadline(self.id, self.duration)
-        self.room = Room(self.id, memory=goal.most + goal.most // 50 + memory.WORKER, tasks=8)
+        self.cgroup = AttackCgroup(self.id, memory=goal.most + goal.most // 50 + memory.WORKER, tasks=8)
         undo = Undo()
-        self.room.undo(undo)
+        self.cgroup.undo(undo)
         # With a control group of its own the worker has no enclosing limit, and the limit of that group must not count.
         worker = Worker("mem", lambda: memory.hold(goal, before.limited, end.over))
         slowly = f", {_sizes.human_size(self.rate)} in a second" if self.rate else ""
@@ -272,7 +272,7 @@ class MemoryStress(Attack):
         )
 
     def _notes(self, view):
-        notes = self.room.notes() if self.host.is_root else []
+        notes = self.cgroup.notes() if self.host.is_root else []
         if view.limited:
             notes.append(f"a control group limits this target to {_sizes.human_size(view.total)}: that is its total")
         if self.goal.used is not None and view.total - view.available >= self.goal.used:
@@ -284,7 +284,7 @@ class MemoryStress(Attack):
 
     def inject(self, plan):
         worker = plan.workers[0]
-        self.capped = self.room.enter(worker.pid)
+        self.capped = self.cgroup.enter(worker.pid)
         self.own = memory.resident(worker.pid)[0]
         super().inject(plan)
 

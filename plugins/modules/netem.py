@@ -273,7 +273,7 @@ WHICH = ("peers", "exclude", "ports", "local_ports", "exclude_ports", "protocols
 COUNTERS = ("direct_packets_stat", "refcnt")  # of qdiscs; they change without an attack
 
 
-class Netem(Attack):
+class Netem(namespace.Placed, Attack):
     name = "netem"
     options = {
         "netns": namespace.OPTIONS["netns"],
@@ -323,7 +323,6 @@ class Netem(Attack):
     }
 
     _chosen = None  # name of the interface
-    _found = None  # the network namespace of the attack
 
     def validate(self):
         params = self.params
@@ -342,23 +341,18 @@ class Netem(Attack):
         for option in ("ports", "local_ports"):
             protocols.check_ports(option, params[option], self.protocols)
 
-    def _place(self):
-        if self._found is None:
-            self._found = namespace.find(self.host, self.params)
-        return self._found
-
     def _interface_name(self):
         if self._chosen is None:
-            self._chosen = self.params["interface"] or network_options.default_interface(self.host, self._place())
+            self._chosen = self.params["interface"] or network_options.default_interface(self.host, self.place())
         return self._chosen
 
     def resources(self):
-        return [f"net:{self._interface_name()}{self._place().key}"]
+        return [f"net:{self._interface_name()}{self.place().key}"]
 
     def guard(self):
         host = self.host
         self.tc, self.ip = host.tool("tc"), host.tool("ip")
-        place = self._place()
+        place = self.place()
         servers = SshServers() if place is namespace.HERE else None
         name = self._interface_name()
         self.interface = network_options.Interface(name) if servers else network_options.ShownInterface(host, place, name)
@@ -388,10 +382,10 @@ class Netem(Attack):
     def snapshot(self):
         name = self.interface.name
         commands = [[self.tc, kind, "show", "dev", name] for kind in ("qdisc", "filter")]  # no classes, because those of fair queues change with the traffic
-        return [(argv, self.host.output(self._place().argv(argv), COUNTERS)) for argv in commands]
+        return [(argv, self.host.output(self.place().argv(argv), COUNTERS)) for argv in commands]
 
     def plan(self, before):
-        name, place = self.interface.name, self._place()
+        name, place = self.interface.name, self.place()
         tree = Tree((self.tc, self.ip), name, self.interface.guard(), place)
         if self.mechanism == "redirect":
             tree.redirect(self.directions, self._device, self.words, self.selection)
@@ -428,7 +422,7 @@ class Netem(Attack):
     def verify(self, plan):
         kernel = {}
         for device in plan.carriers:
-            out = self.host.run(self._place().argv([self.tc, "qdisc", "show", "dev", device]))[1]
+            out = self.host.run(self.place().argv([self.tc, "qdisc", "show", "dev", device]))[1]
             lines = [line for line in out.splitlines() if line.startswith(f"qdisc netem {NETEM_HANDLE}")]
             if not lines:
                 raise AttackError(f"the kernel does not show netem on {device} after adding it")

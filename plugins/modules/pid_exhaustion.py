@@ -165,8 +165,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import holders, memory, process_slots
+from ansible_collections.faultline.chaos.plugins.module_utils._resources.attack_cgroup import AttackCgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadline import Deadline
-from ansible_collections.faultline.chaos.plugins.module_utils._resources.room import Room
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 DEFAULT_PERCENT = 10.0
@@ -203,7 +203,7 @@ class PidExhaustion(Attack):
 
     def guard(self):
         # A stressor's own control group is at the top, so the limits of the login's group do not apply to it.
-        self.from_top = bool(Room("any", 0, 0).directories)
+        self.from_top = bool(AttackCgroup("any", 0, 0).directories)
         pool = self.pool = process_slots.tightest(process_slots.pools(self.from_top))
         if self.reserve is None:
             self.reserve = process_slots.default_reserve(pool.limit)
@@ -236,9 +236,9 @@ class PidExhaustion(Attack):
     def plan(self, before):
         count, from_top, end = self.count, self.from_top, Deadline(self.id, self.duration)
         reserve = self.reserve if self.params["give_way"] else None
-        self.room = Room(self.id, memory=self.cap, tasks=count + 16)
+        self.cgroup = AttackCgroup(self.id, memory=self.cap, tasks=count + 16)
         undo = Undo()
-        self.room.undo(undo)
+        self.cgroup.undo(undo)
         line = "process slots  %%d of %d in use (%s)%%s" % (before.limit, before.name)
         held = ", %d of them held; %d %s" % (count, self.reserve, "stay free" if reserve is not None else "are left to others")
         return Plan(
@@ -246,11 +246,11 @@ class PidExhaustion(Attack):
             after=line % (before.used + count, held),
             undo=undo,
             workers=[Worker("pid", lambda: process_slots.hold(count, reserve, from_top, end.over))],
-            notes=self.room.notes() if self.host.is_root else ["without root only the programs of the same user are short of processes"],
+            notes=self.cgroup.notes() if self.host.is_root else ["without root only the programs of the same user are short of processes"],
         )
 
     def inject(self, plan):
-        self.capped = self.room.enter(plan.workers[0].pid)
+        self.capped = self.cgroup.enter(plan.workers[0].pid)
         super().inject(plan)
 
     def verify(self, plan):

@@ -118,15 +118,15 @@ def test_the_attack_gives_way_so_that_the_reserve_stays(lab: Lab, n1: str, attac
 def test_its_cap_ends_the_worker_and_nobody_else(lab: Lab, n1: str, attack) -> None:
     """Out of memory in its own control group: the worker dies, its undo does not need it."""
     result = attack(amount="40MiB", id="capped")
-    room = "/sys/fs/cgroup/faultline-capped"
-    assert lab.run(n1, f"cat {room}/memory.swap.max {room}/pids.max").out.split() == ["0", "8"]
-    assert 40 << 20 < int(lab.run(n1, f"cat {room}/memory.max").out) < 120 << 20
-    lab.run(n1, f"echo 10M >{room}/memory.max")
+    group = "/sys/fs/cgroup/faultline-capped"
+    assert lab.run(n1, f"cat {group}/memory.swap.max {group}/pids.max").out.split() == ["0", "8"]
+    assert 40 << 20 < int(lab.run(n1, f"cat {group}/memory.max").out) < 120 << 20
+    lab.run(n1, f"echo 10M >{group}/memory.max")
     wait_until(lambda: workers(lab, n1) == 0, 20, "the kernel ends the worker")
     info = lab.module(n1, "faultline.chaos.attack_info", {"history": 1})
     assert [each["id"] for each in info["attacks"]] == [result["id"]]  # only the revert closes the record
     gone = attack(amount="40MiB", id="capped", state="absent")
-    assert gone["status"] == "reverted" and lab.run(n1, f"[ ! -e {room} ]").ok
+    assert gone["status"] == "reverted" and lab.run(n1, f"[ ! -e {group} ]").ok
     assert lab.module(n1, "faultline.chaos.attack_info", {"history": 1})["clean"]
 
 

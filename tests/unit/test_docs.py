@@ -54,6 +54,11 @@ def test_every_attack_has_its_row_and_every_row_its_attack() -> None:
     assert sorted(rows()) == sorted(ATTACKS)
 
 
+def test_the_readme_lists_every_attack() -> None:
+    told = {word for line in (CHECKOUT / "README.md").read_text().splitlines() if line.startswith("| ") for word, _star in WORD.findall(line)}
+    assert set(ATTACKS) - told == set()
+
+
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_the_options_of_a_row_exist(attack: str) -> None:
     options = options_of(attack)
@@ -101,6 +106,46 @@ def test_the_guide_to_attacks_names_what_exists() -> None:
     code = "\n".join(path.read_text() for path in (CHECKOUT / "plugins/module_utils").rglob("*.py") if "_kube" not in path.parts)
     names = set(re.findall(r"`([A-Z][a-z]\w+)\b", hosts)) - {"Box", "None"}
     assert {name for name in names if not re.search(rf"^class {name}\b", code, re.MULTILINE)} == set()
+
+
+def methods_of(name: str, trees: dict[str, ast.Module]) -> set[str]:
+    """The functions and methods of the files of that name, and the methods of the classes of that name, with a capital or without."""
+    found: list[ast.AST] = [tree for path, tree in trees.items() if Path(path).stem == name]
+    found += [node for tree in trees.values() for node in tree.body if isinstance(node, ast.ClassDef) and name in (node.name, node.name.lower())]
+    return {node.name for each in found for node in ast.walk(each) if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_call_that_the_guide_to_attacks_names_can_be_made() -> None:
+    """`place.method()`: the file or the class of that name has the method. `function()`: some file has it."""
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", (DOCS / "adding-an-attack.md").read_text(), flags=re.DOTALL))
+    places = [*(CHECKOUT / "plugins/module_utils").rglob("*.py"), *(CHECKOUT / "tests").rglob("*.py")]
+    trees = {str(path): ast.parse(path.read_text()) for path in places}
+    known = {node.name for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    for span in spans:
+        for place, method in re.findall(r"\b([A-Za-z_]\w*)(?:\(\))?\.([a-z_]\w*)\(", span):
+            assert method in methods_of(place, trees), f"{span}: {place} has no {method}()"
+        for function in re.findall(r"(?<![.\w])([a-z_]\w*)\(", span):
+            assert function in known, f"{span}: there is no {function}()"
+
+
+def test_the_house_has_a_line_for_every_directory_of_plugins() -> None:
+    """Each line of that block begins with a directory, or goes on with the line before it."""
+    house = (DOCS / "ARCHITECTURE.md").read_text().partition("## The house\n\n```\n")[2].partition("```")[0]
+    named = [line.split()[0] for line in house.splitlines() if not line.startswith(" ")]
+    assert [name for name in named if not (CHECKOUT / name).is_dir()] == []
+    assert {f"plugins/{path.name}/" for path in (CHECKOUT / "plugins").iterdir() if path.is_dir() and path.name != "__pycache__"} <= set(named)
+
+
+def test_the_text_of_the_pages_is_wrapped() -> None:
+    """At 100 columns; tables and what is to be copied are as wide as they must be."""
+    wide = []
+    for page in [*DOCS.rglob("*.md"), CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md"]:
+        copied = False
+        for number, line in enumerate(page.read_text().splitlines(), 1):
+            copied ^= line.lstrip().startswith("```")
+            if len(line) > 100 and not copied and not line.lstrip().startswith("|"):
+                wide.append(f"{page.name}:{number}")
+    assert wide == []
 
 
 def test_links_lead_somewhere() -> None:

@@ -19,6 +19,7 @@ from tests.support.paths import CHECKOUT
 
 PLUGINS = CHECKOUT / "plugins"
 LONGEST_FILE = 450
+LONGEST_TWICE = 350  # characters of the syntax tree: about two statements
 ATTACK_GROUP = "faultline.chaos._attributes.actiongroup_attacks"
 KUBE_GROUP = "faultline.chaos._attributes.actiongroup_k8s_attacks"
 
@@ -149,6 +150,30 @@ def test_no_file_is_long() -> None:
     patterns = ["plugins/**/*.py", "roles/**/*.yml", "roles/**/*.sh", "playbooks/**/*.yml", "tests/**/*.py", "tests/**/*.sh", "scripts/*", "meta/*", "*.md"]
     lengths = {path: len(path.read_text().splitlines()) for pattern in patterns for path in CHECKOUT.glob(pattern) if path.is_file()}
     assert {str(path.relative_to(CHECKOUT)): n for path, n in lengths.items() if n > LONGEST_FILE} == {}
+
+
+def test_no_function_is_written_twice() -> None:
+    """Under the same name in two files; what is shorter than a few statements is not looked at."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for path in ALL_PLUGINS:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                text = "".join(ast.dump(each) for each in (node.body[1:] if ast.get_docstring(node) else node.body))
+                if len(text) > LONGEST_TWICE:
+                    found.setdefault((node.name, ast.dump(node.args) + text), set()).add(path.name)
+    assert {name: paths for (name, _text), paths in found.items() if len(paths) > 1} == {}
+
+
+def test_only_the_room_of_the_undo_quotes_words_for_a_shell() -> None:
+    """On the targets and for clusters; everything else passes words as argv."""
+    quoting = [path for path in TARGET_CODE if re.search(r"^\s*(from|import) shlex\b", path.read_text(), re.MULTILINE)]
+    assert {path.parent.name for path in quoting} == {"_undo"}
+
+
+def test_a_room_is_a_directory_and_nothing_else() -> None:
+    """docs/ARCHITECTURE.md calls a directory of utils so. No class or function has that name for something else."""
+    named = [f"{path.name}: {name}" for path in ALL_PLUGINS for name in re.findall(r"^ *(?:class|def) (\w+)", path.read_text(), re.MULTILINE)]
+    assert [name for name in named if name.split()[-1].lower() in ("room", "rooms")] == []
 
 
 def test_no_sanity_test_is_ignored() -> None:

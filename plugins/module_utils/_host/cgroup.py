@@ -101,7 +101,7 @@ def memory_limits():
 
 
 def task_limits(from_top=False):
-    """[(limit, tasks)] of the groups that enclose this process, or (from_top) of the root alone, where a room is created."""
+    """[(limit, tasks)] of the groups that enclose this process, or (from_top) of the root alone, where an attack creates its group."""
     found = []
     hierarchy = hierarchies().get("pids")
     if hierarchy is None:
@@ -113,8 +113,8 @@ def task_limits(from_top=False):
     return found
 
 
-def rooms():
-    """Directories of all rooms on this host, known to a journal or not."""
+def attack_cgroups():
+    """Directories of the control groups of all attacks on this host, known to a journal or not."""
     found = set()
     for hierarchy in hierarchies(controllers=WITH_MARKS).values():
         try:

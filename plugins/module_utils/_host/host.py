@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""The target, as an attack sees it: run a program by argv, read the kernel's files, find the control path."""
+"""The target, as an attack sees it: run a program by argv, find tools, read the kernel's files."""
 
 import os
 import re

@@ -114,6 +114,18 @@ def find(host, params):
     return Namespace(host, door, label)
 
 
+class Placed:
+    """For an attack with the options netns and container, before Attack in its bases: where it acts."""
+
+    _place = None
+
+    def place(self):
+        """HERE or a Namespace; looked for once. Errors: AttackError."""
+        if self._place is None:
+            self._place = find(self.host, self.params)
+        return self._place
+
+
 def _door(netns):
     if netns.isdigit():
         return "/proc/%d/ns/net" % int(netns)

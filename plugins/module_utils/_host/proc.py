@@ -39,6 +39,11 @@ def start_time(pid):
     return _stat_field(pid, 22, None)
 
 
+def alive(pid, start):
+    """Whether the process of that start time runs still."""
+    return start is not None and start_time(pid) == start
+
+
 def state(pid):
     """The letter of /proc/PID/stat: R, S, D, T when stopped, t when a debugger holds it, Z; empty when there is none."""
     return _stat_field(pid, 3, "", str)

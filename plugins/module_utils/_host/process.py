@@ -4,11 +4,11 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""Processes of the target: their identities and the properties that select them."""
+"""Processes of the target."""
 
 import os
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import read, start_time, state
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import alive, read, start_time, state
 
 
 class Process:
@@ -30,7 +30,7 @@ class Process:
         return self.argv == [""]
 
     def alive(self):
-        return self.start is not None and start_time(self.pid) == self.start
+        return alive(self.pid, self.start)
 
     def stopped(self):
         return state(self.pid) == "T"

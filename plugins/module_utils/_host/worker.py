@@ -10,7 +10,7 @@ import os
 import signal
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time, write_proc
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import alive, start_time, write_proc
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import WORKER_NAME
 
 
@@ -113,4 +113,4 @@ class Worker:
             self._gate = None
 
     def alive(self):
-        return self.start is not None and start_time(self.pid) == self.start
+        return alive(self.pid, self.start)

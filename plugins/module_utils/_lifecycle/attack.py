@@ -19,7 +19,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils import _contract
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged, JournalGone
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
-from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time, uptime
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import alive, start_time, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._ids import HOST_ID, HOST_RUN, default_id
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import deadman
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import deadline, remaining
@@ -169,7 +169,7 @@ class _Lifecycle:
     def _state(self, record):
         """The state of an attack: in place once its measured effect (the last note) is in the journal, else injecting or interrupted."""
         # Look at the injector before the note: an injector that has ended writes no more notes.
-        injecting = record["boot_id"] == self.host.boot_id and start_time(record["injector"][0]) == record["injector"][1]
+        injecting = record["boot_id"] == self.host.boot_id and alive(*record["injector"])
         if self.journal.noted(record["id"], "effect"):
             return _IN_PLACE
         return _INJECTING if injecting else _INTERRUPTED

@@ -151,7 +151,7 @@ def _cron(_host, _journal, active, _claimed):
 
 
 def _control_groups(_host, _journal, _active, claimed):
-    return [f"control group {path}" for path in cgroup.rooms() if f'"{path}"' not in claimed]
+    return [f"control group {path}" for path in cgroup.attack_cgroups() if f'"{path}"' not in claimed]
 
 
 def _files(_host, journal, _active, claimed):

@@ -27,7 +27,7 @@ def comment(title):
 
 
 class Typed:
-    """An object with named fields that serializes to JSON and back."""
+    """An object with named fields that serializes to JSON."""
 
     fields = ()
     functions = ""  # shell functions that only this kind needs; they are added to the scripts that use it

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""Free capacity of nodes as the scheduler counts it (allocatable less requests), and placeholder pods. Pure, except room()."""
+"""Free capacity of nodes as the scheduler counts it (allocatable less requests), and placeholder pods. Pure, except free_capacity()."""
 
 from decimal import Decimal
 
@@ -38,7 +38,7 @@ def _request(container, resource):
     return quantity.known((wants.get("requests") or {}).get(resource))
 
 
-class Room:
+class FreeCapacity:
     """One node: its allocatable resources, the requests on it, and how many more pods fit."""
 
     def __init__(self, node, pods):
@@ -60,12 +60,12 @@ class Room:
         return round(float(100 * self.used[resource] / given), 2) if given else 0.0
 
 
-def room(cluster, nodes):
-    """The Room of each node, from the current pods of the cluster."""
+def free_capacity(cluster, nodes):
+    """The free capacity of each node, from the current pods of the cluster."""
 
     def one(node):
         fields = "spec.nodeName={},status.phase!=Succeeded,status.phase!=Failed".format(node["metadata"]["name"])
-        return Room(node, cluster.whole(POD, None, fields=fields))
+        return FreeCapacity(node, cluster.whole(POD, None, fields=fields))
 
     found = in_pool(one, nodes)
     for _node, answer in found:

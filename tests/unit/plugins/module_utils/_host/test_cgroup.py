@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue
-from ansible_collections.faultline.chaos.plugins.module_utils._resources.room import Room
+from ansible_collections.faultline.chaos.plugins.module_utils._resources.attack_cgroup import AttackCgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 NEW = "30 23 0:27 / {0} rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
@@ -44,13 +44,13 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return make
 
 
-def room(attack_id: str = "a") -> Room:
-    return Room(attack_id, memory=1000, tasks=5)
+def attack_cgroup(attack_id: str = "a") -> AttackCgroup:
+    return AttackCgroup(attack_id, memory=1000, tasks=5)
 
 
 def test_version_2(tree) -> None:
     top = tree(NEW, "0::/user.slice/session.scope\n", {"cgroup.subtree_control": "cpu memory pids\n", "user.slice/session.scope/cgroup.procs": ""})
-    found = room()
+    found = attack_cgroup()
     assert found.directories == [f"{top}/faultline-a"] and found.notes() == []
     assert found.enter(77)
     caps = {path.name: path.read_text() for path in (top / "faultline-a").iterdir()}
@@ -59,7 +59,7 @@ def test_version_2(tree) -> None:
 
 def test_version_1(tree) -> None:
     top = tree(OLD, "8:pids:/\n4:memory:/x\n0::/\n", {"memory/cgroup.procs": "", "pids/cgroup.procs": "", "unified/cgroup.procs": ""})
-    found = room()
+    found = attack_cgroup()
     assert found.directories == [f"{top}/memory/faultline-a", f"{top}/pids/faultline-a"]
     assert found.enter(77)
     assert (top / "memory/faultline-a/memory.limit_in_bytes").read_text() == "1000"
@@ -69,7 +69,7 @@ def test_version_1(tree) -> None:
 
 def test_a_controller_that_is_not_switched_on_is_left_so(tree) -> None:
     top = tree(NEW, "0::/\n", {"cgroup.subtree_control": "pids\n"})
-    room().enter(77)
+    attack_cgroup().enter(77)
     assert sorted(path.name for path in (top / "faultline-a").iterdir()) == ["cgroup.procs", "pids.max"]
     assert (top / "cgroup.subtree_control").read_text() == "pids\n"
 
@@ -79,7 +79,7 @@ def test_a_controller_that_is_not_switched_on_is_left_so(tree) -> None:
 )
 def test_without_control_groups_there_is_no_room(tree, mountinfo: str, content: dict) -> None:
     tree(mountinfo, "0::/\n", content)
-    found, undo = room(), Undo()
+    found, undo = attack_cgroup(), Undo()
     found.undo(undo)
     assert found.directories == [] and not found.enter(77) and undo.steps == [] and "process group" in found.notes()[0]
 
@@ -87,14 +87,14 @@ def test_without_control_groups_there_is_no_room(tree, mountinfo: str, content: 
 def test_a_user_has_no_room(tree, monkeypatch: pytest.MonkeyPatch) -> None:
     tree(NEW, "0::/\n", {"cgroup.subtree_control": "memory pids\n"})
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert room().directories == []
+    assert attack_cgroup().directories == []
 
 
 def test_the_memory_limit_of_a_container_is_not_left(tree) -> None:
     content = {"cgroup.subtree_control": "memory pids", "c/memory.max": "5000\n", "c/memory.current": "3000\n", "c/memory.stat": "anon 9\ninactive_file 500\n"}
     tree(NEW, "0::/c/d\n", {**content, "c/d/memory.max": "max\n", "c/d/memory.current": "1\n"})
     assert cgroup.memory_limits() == [(5000, 2500)]
-    assert room().directories == []
+    assert attack_cgroup().directories == []
 
 
 def test_memory_limits_of_version_1(tree) -> None:
@@ -122,7 +122,7 @@ def test_directory_of_a_group(tmp_path: Path, root: str, path: str, expected: st
 def test_the_undo_names_the_room_and_asks_whether_it_is_there(tree) -> None:
     top = tree(NEW, "0::/\n", {"cgroup.subtree_control": "memory pids\n"})
     undo = Undo()
-    room().undo(undo)
+    attack_cgroup().undo(undo)
     assert undo.steps[0].render()[1] == f"if [ -e {top}/faultline-a ]; then remove_cgroup {top}/faultline-a; fi"
     assert undo.checks[0].render() == [f"if [ -e {top}/faultline-a ]; then left 'the control group {top}/faultline-a'; fi"]
 

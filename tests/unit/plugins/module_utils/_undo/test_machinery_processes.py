@@ -20,7 +20,7 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time
-from ansible_collections.faultline.chaos.plugins.module_utils._resources.room import Room
+from ansible_collections.faultline.chaos.plugins.module_utils._resources.attack_cgroup import AttackCgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import ComesBack
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, KillGroup, OutputHas, Run, SameBoot, Undo, When
 
@@ -260,18 +260,18 @@ def test_workers_are_ended_while_no_process_can_be_started(bench, shell) -> None
 
 @pytest.mark.skipif(not any(os.access(tree.point, os.W_OK) for tree in cgroup.hierarchies().values()), reason="no control groups to write to")
 def test_a_control_group_is_removed_when_its_last_process_has_ended(bench, shell) -> None:
-    room = Room(f"test-{os.getpid()}", 64 << 20, 20)
-    room._places = [(f"{tree.point}/{room.name}", tree, []) for tree in cgroup.hierarchies().values() if os.access(tree.point, os.W_OK)]
+    group = AttackCgroup(f"test-{os.getpid()}", 64 << 20, 20)
+    group._places = [(f"{tree.point}/{group.name}", tree, []) for tree in cgroup.hierarchies().values() if os.access(tree.point, os.W_OK)]
     child = worker(bench)
-    room.enter(child.pid)
+    group.enter(child.pid)
     try:
-        assert set(room.directories) <= set(cgroup.rooms())
+        assert set(group.directories) <= set(cgroup.attack_cgroups())
         undo = Undo([KillGroup("x", child.pid, start_time(child.pid))])
-        room.undo(undo)
+        group.undo(undo)
         directory = bench.publish("a", undo)
         done = bench.sh(shell, directory / "revert.sh")
         assert done.returncode == 0, done.stderr
-        assert not set(room.directories) & set(cgroup.rooms())
+        assert not set(group.directories) & set(cgroup.attack_cgroups())
     finally:
         child.kill()
         child.wait()

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults.capacity import Room, placeholder, requested, why_not
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults.capacity import FreeCapacity, placeholder, requested, why_not
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import Lifecycle
 from ansible_collections.faultline.chaos.plugins.modules.k8s_capacity import Capacity
 
@@ -49,20 +49,20 @@ def node(name: str = "n", cpu: str = "4", memory: str = "8Gi", pods: str = "3", 
 
 
 def test_what_is_missing() -> None:
-    room = Room(node(), [pod(wants("1", "2Gi"))])
-    assert room.missing("cpu", fill=95) == Decimal("2.8")
-    assert room.missing("cpu", leave=Decimal("0.25")) == Decimal("2.75")
-    assert room.missing("memory", fill=50) == 2 * 2**30
-    assert room.missing("memory", leave=Decimal(2**20)) == 6 * 2**30 - 2**20
-    assert room.missing("cpu", fill=25) == room.missing("cpu", fill=10) == room.missing("cpu", leave=Decimal(3)) == 0
-    assert room.slots == 2
-    assert (room.percent("cpu"), room.percent("memory")) == (25.0, 25.0)
+    free = FreeCapacity(node(), [pod(wants("1", "2Gi"))])
+    assert free.missing("cpu", fill=95) == Decimal("2.8")
+    assert free.missing("cpu", leave=Decimal("0.25")) == Decimal("2.75")
+    assert free.missing("memory", fill=50) == 2 * 2**30
+    assert free.missing("memory", leave=Decimal(2**20)) == 6 * 2**30 - 2**20
+    assert free.missing("cpu", fill=25) == free.missing("cpu", fill=10) == free.missing("cpu", leave=Decimal(3)) == 0
+    assert free.slots == 2
+    assert (free.percent("cpu"), free.percent("memory")) == (25.0, 25.0)
 
 
 def test_a_fraction_is_never_rounded_up() -> None:
-    room = Room(node(cpu="3", memory="1000"), [])
-    assert room.missing("cpu", fill=33.3333) == Decimal("0.999")
-    assert room.missing("memory", fill=33.39) == 333
+    free = FreeCapacity(node(cpu="3", memory="1000"), [])
+    assert free.missing("cpu", fill=33.3333) == Decimal("0.999")
+    assert free.missing("memory", fill=33.39) == 333
 
 
 LOST = {**node(), "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""Room: a control group of its own that caps the stressors of one attack.
+"""A control group of its own that caps the stressors of one attack.
 
 It is named faultline-ID and lies at the root of the mounted hierarchy: the host's root, or the container's. It is optional. Where
 control groups cannot be written, or lack a controller, the stressors are only a process group, with the caps that they set themselves.
@@ -20,7 +20,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups impo
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone
 
 
-class Room:
+class AttackCgroup:
     """One attack's control group, capped at memory (bytes) and tasks (number)."""
 
     def __init__(self, attack_id, memory, tasks):
@@ -48,14 +48,14 @@ class Room:
         return [] if self._places else ["no control group of its own here: the attack is a process group, capped by limits of its own"]
 
     def undo(self, undo):
-        """Add to an undo the steps that remove the room once it is empty, and the checks."""
+        """Add to an undo the steps that remove the group once it is empty, and the checks."""
         for directory in self.directories:
             there = [Exists(directory)]
             undo.steps.append(RemoveCgroup(f"remove the control group {self.name}", directory, there))
             undo.checks.append(Gone(f"the control group {directory}", there))
 
     def enter(self, pid):
-        """Create the room and move a worker into it; its children follow. Returns whether the worker is in it, with a cap."""
+        """Create the group and move a worker into it; its children follow. Returns whether the worker is in it, with a cap."""
         capped = False
         for directory, hierarchy, controllers in self._places:
             try:
