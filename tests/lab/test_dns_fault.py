@@ -13,7 +13,7 @@ import pytest
 
 from tests.lab.support.lab import Lab, address, wait_until
 from tests.lab.support.steps import run_examples, steps
-from tests.netns.support.box import DNS_SERVER, RESOLVE  # the same server and the same question as in the network namespaces
+from tests.support.dns import DNS_SERVER, RESOLVE  # the same server and the same question as in the network namespaces
 
 TRUE = ["192.0.2.1", "2001:db8::1"]
 NAMES = ["db.example.com", "a.b.wild.org", "wild.org", "other.example.com"]

@@ -34,11 +34,6 @@ def variables(playbook: str) -> dict[str, Any]:
     return {**_COMMON, **(_KUBE if survey.kube else _HOSTS), **(_DRAW if survey.kube and survey.draws else {}), **survey.defaults}
 
 
-def older_names(playbook: str) -> dict[str, str]:
-    """The older names of variables, by the present name."""
-    return dict(_survey(playbook).aliases)
-
-
 def plan(playbook: str, given: Mapping[str, Any], hosts_of: Callable[[str, Any], list[str]]) -> dict[str, Any]:
     """The plan, as the role takes it.
 

@@ -22,9 +22,10 @@ from tests.support.paths import CHECKOUT
 PACKAGE = "ansible_collections.faultline.chaos."
 
 # The room of a file is the longest prefix of its path in the table. "module_utils/" itself is the ground of the targets and "plugin_utils/"
-# that of the controller: the files directly in them. "modules/k8s_" are the modules for clusters.
+# that of the controller: the files directly in them, as "tests/" itself is for tests. "modules/k8s_" are the modules for clusters.
 GROUND, HOST_ROOMS = "plugins/module_utils/", ("_undo", "_host", "_network", "_resources", "_state", "_lifecycle")
 CONTROL = "plugins/plugin_utils/"
+TESTS = "tests/"
 
 
 def _target(*names: str) -> tuple[str, ...]:
@@ -66,6 +67,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "plugins/filter/": _controller("_selection", "_experiment"),
     "plugins/doc_fragments/": (),
     # Helpers of tests. Helpers of unit tests may import the tested code; the others use the collection only from outside.
+    # Helpers of the lab are used by all suites that run on hosts of the lab, or play with the same events.
     "tests/support/": (),
     "tests/unit/support/": ("tests/support/", "plugins/"),
     "tests/lab/support/": ("tests/support/",),
@@ -73,6 +75,17 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "tests/faults/support/": ("tests/support/", "tests/lab/support/"),
     "tests/cluster/support/": ("tests/support/", "tests/lab/support/"),
     "tests/integration/experiment/support/": ("tests/support/",),
+    # Tests: with conftest.py, and the programs that they run elsewhere. Those in namespaces of this machine may call the tested code, as unit
+    # tests do; the others see it from outside.
+    TESTS: ("tests/support/",),
+    "tests/unit/": ("tests/support/", "tests/unit/support/", "tests/faults/support/", "tests/lab/support/", "plugins/"),
+    "tests/lab/": ("tests/support/", "tests/lab/support/"),
+    "tests/netns/": ("tests/support/", "tests/netns/support/", "plugins/"),
+    "tests/faults/": ("tests/support/", "tests/faults/support/", "tests/lab/support/"),
+    "tests/cluster/": ("tests/support/", "tests/cluster/support/", "tests/lab/support/"),
+    "tests/integration/": ("tests/support/", "tests/integration/experiment/support/", GROUND),
+    "tests/integration/experiment/standins/": (CONTROL + "_observation/",),
+    "tests/bench/": ("tests/support/", "tests/netns/support/", "tests/cluster/support/", "tests/integration/experiment/support/"),
 }
 # Rooms that consist of one file inside another room: the other files of that room may import them, too.
 INNER = (GROUND + "_host/worker.py", GROUND + "_host/proc.py")
@@ -88,8 +101,8 @@ class Edge(NamedTuple):
 
 
 def files(root: Path = CHECKOUT) -> list[str]:
-    """Every Python file to which the table applies: all plugins, and the helpers of tests."""
-    found = [*root.glob("plugins/**/*.py"), *root.glob("tests/**/support/**/*.py")]
+    """Every Python file to which the table applies: all plugins, and all tests."""
+    found = [*root.glob("plugins/**/*.py"), *root.glob("tests/**/*.py")]
     return sorted(str(path.relative_to(root)) for path in found)
 
 
@@ -104,7 +117,7 @@ def room(path: str) -> str:
 
 def _is_in(path: str, name: str) -> bool:
     """Whether a path is in a room. A ground contains only the files directly in its directory."""
-    return name not in (GROUND, CONTROL) or "/" not in path[len(name) :]
+    return name not in (GROUND, CONTROL, TESTS) or "/" not in path[len(name) :]
 
 
 def allowed(source: str, target: str) -> bool:
@@ -118,7 +131,7 @@ def allowed(source: str, target: str) -> bool:
 
 @functools.cache
 def edges(root: Path = CHECKOUT) -> list[Edge]:
-    """All imports of files of the collection and of helpers, including those inside functions."""
+    """All imports of files of the collection and of tests, including those inside functions."""
     return [edge for path in files(root) for edge in _edges(path, root)]
 
 

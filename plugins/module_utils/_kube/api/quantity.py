@@ -47,12 +47,3 @@ def known(value):
 def milli(number):
     """CPUs in the notation of the API: 1.5 -> 1500m."""
     return "%dm" % (number * 1000).to_integral_value(ROUND_CEILING)
-
-
-def human_memory(number):
-    """Bytes in the notation of Kubernetes: 536870912 -> 512Mi."""
-    number = int(number)
-    for power, letter in ((3, "Gi"), (2, "Mi"), (1, "Ki")):
-        if number and number % 1024**power == 0:
-            return "%d%s" % (number // 1024**power, letter)
-    return "%d" % number

@@ -19,7 +19,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.faultline.chaos.plugins.filter.survey_plan import survey_plan
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import normalise
-from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.survey import older_names, plan, variables
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.survey import plan, variables
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.survey_faults import SURVEYS
 from ansible_collections.faultline.chaos.plugins.plugin_utils._selection.inventory import Inventory
 from tests.support.paths import CHECKOUT
@@ -85,7 +85,7 @@ def test_all_playbooks_are_compared() -> None:
     for name, base in OF_0_1.items():
         varied = set().union(base["given"], *(more for more, _changes in base["cases"]))
         new = {"fault_tcp", "fault_settle", "fault_window"} if name == "resource_stress" else set()
-        assert {older_names(name).get(variable, variable) for variable in set(variables(name)) - new} <= varied, name
+        assert {SURVEYS[name].aliases.get(variable, variable) for variable in set(variables(name)) - new} <= varied, name
 
 
 # What else has to be given for a variable of resource_stress to make a difference.
@@ -93,7 +93,7 @@ BESIDE = {"fault_rate": {"fault_kind": "memory"}, "fault_path": {"fault_kind": "
 BESIDE |= {"fault_process": {"fault_kind": "fd"}, "fault_reserve": {"fault_kind": "pid"}, "fault_success": {"fault_tcp": "db:5432"}}
 
 
-@pytest.mark.parametrize(("name", "older"), older_names("resource_stress").items())
+@pytest.mark.parametrize(("name", "older"), SURVEYS["resource_stress"].aliases.items())
 def test_an_older_name_means_the_same(name: str, older: str) -> None:
     value = {"fault_hosts": "db", "fault_kind": "fd"}.get(name, "7")
     beside = {"fault_hosts": "web", **BESIDE.get(name, {})}
