@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""What attacks on hosts and attacks on clusters have in common: options, times, ids, identity and the common keys of the result. Pure.
+"""What attacks on hosts and attacks on clusters have in common: options, identity and the common keys of the result. Pure.
 
 The two lifecycles differ in how they keep a journal and in what reverts an attack; both use these definitions.
 """

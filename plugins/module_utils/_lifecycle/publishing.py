@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""The writing side of the journals: only a module that injects needs it."""
+"""Locks the journals and adds new records: only a module that injects needs it."""
 
 import contextlib
 import json
