@@ -37,6 +37,9 @@ notes:
   - A value carries no mark, so without its journal an attack cannot be told from the work of an administrator.
   - C(net.ipv4.conf.INTERFACE) and C(net.ipv4.neigh.INTERFACE) no longer follow later changes of C(default) once one of their values has been written, by
     whomever. No file shows that, and it lasts as long as the interface does.
+  - An interface that is made while a key of C(default) is attacked begins with the value of the attack, and keeps it after the undo.
+  - A router whose C(net.ipv6.conf.all.forwarding) is 0 may take addresses from the advertisements of other routers. They stay until they expire.
+  - An interface that is renamed during the attack is found by its number, and its values are put back under its new name.
   - A reboot sets all sysctls anew. The undo then does nothing.
 seealso:
   - module: faultline.chaos.netem
@@ -138,6 +141,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Bad
 from ansible_collections.faultline.chaos.plugins.module_utils._host import kernel_files, namespace
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._state import sysctl, sysctl_rules
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import WRITING, WRITTEN
 
 
 class SysctlFault(Attack):
@@ -150,9 +154,14 @@ class SysctlFault(Attack):
 
     _found = None
 
+    def __init__(self, params, host):
+        super().__init__(params, host)
+        self.given = params["sysctls"]
+        self.params = dict(params, sysctls=sysctl.one_spelling(self.given))  # its checksum is the identity, also with state: absent
+
     def validate(self):
         namespace.check_options(self.params)
-        given = self.params["sysctls"]
+        given = self.given
         if not 1 <= len(given) <= sysctl.MOST:
             raise BadOption("sysctls", given, "give 1 to %d sysctls" % sysctl.MOST)
         elsewhere = self.params["netns"] or self.params["container"]
@@ -201,6 +210,7 @@ class SysctlFault(Attack):
             undo=sysctl.undo(self.host, self._place(), before),
             notes=["whether the kernel takes the value could not be tried before: {}".format(", ".join(untried))] if untried else [],
         )
+        plan.notes += [note for change in before for note in sysctl_rules.notes(change.key.name, change.wanted)]
         plan.changes = before
         return plan
 
@@ -209,10 +219,12 @@ class SysctlFault(Attack):
         if place.key:
             place.check()
         for number, change in enumerate(plan.changes):
-            self.journal.note(self.id, change.note, "\n")  # while the note is empty, the undo treats any value as the attack's
+            self.journal.note(self.id, change.note, f"{WRITING}\n")
             kernel_files.write_in(self.host, place, change.key.file, change.wanted)
             crash_point("inject:%d" % number)
-            self.journal.note(self.id, change.note, f"{kernel_files.read_in(self.host, place, change.key.file)}\n")
+            now = kernel_files.read_in(self.host, place, change.key.file)
+            if now is not None:  # else verify() fails, and the undo takes what is there as ours
+                self.journal.note(self.id, change.note, f"{WRITTEN}\n{now}\n")
 
     def verify(self, plan):
         place, found, also = self._place(), {}, {}

@@ -170,8 +170,9 @@ def test_a_network_namespace_that_ended_has_nothing_to_undo(box: Box) -> None:
         ({"kernel.osrelease": "6"}, "it is read-only on the host"),
         ({"net.ipv4.tcp_available_congestion_control": "x"}, "it is read-only"),
         ({"kernel.acct": "1 2 3"}, "not among the keys known to be put back"),
-        ({"net.ipv4.tcp_retries2": "many"}, "'net.ipv4.tcp_retries2: many' is refused: the kernel of the target does not take this value"),
+        ({"net.ipv4.tcp_orphan_retries": "many"}, "'net.ipv4.tcp_orphan_retries: many' is refused: the kernel of the target does not take this value"),
         ({"net.ipv4.tcp_fin_timeout": 99999999999}, "does not take this value"),
+        ({"net.ipv4.tcp_fin_timeout": "\u00b2"}, "does not take this value"),
         ({"net.ipv4.neigh.v0.retrans_time_ms": 1001}, "makes '1004' of it"),
         ({"net.ipv4.tcp_retries2": 15}, "is 15 already"),
         ({"net.ipv4.ip_forward": 0, "net.ipv4.conf.v0.forwarding": 0}, "the kernel changes net.ipv4.conf.v0.forwarding with it: give only one of the two"),
@@ -207,3 +208,121 @@ def test_ipv6_forwarding_would_lose_a_route_that_a_router_announced(box: Box) ->
     until(lambda: "proto ra" in box.sh("ip -6 route show default"), 5, "the router is known")
     refused = box.module("sysctl_fault", sysctls={"net.ipv6.conf.all.forwarding": 1}, duration="5m")
     assert refused["failed"] and "a default route that a router announced" in refused["msg"], refused
+
+
+# --- interfaces that are renamed, and values of somebody else ----------------------------------------------
+
+SENDS = {"net.ipv4.conf.v1.send_redirects": 0}
+SWAP = (
+    "ip link set v0 down; ip link set v1 down; ip link set v0 name tmp; ip link set v1 name v0; ip link set tmp name v1; ip link set v0 up; ip link set v1 up"
+)
+
+
+@pytest.mark.parametrize(
+    ("rename", "now", "other"), [("ip link set v1 down; ip link set v1 name v.9", "v.9", "v0"), (SWAP, "v0", "v1")], ids=["renamed", "swapped"]
+)
+@pytest.mark.parametrize("where", ["host", "netns"])
+def test_an_interface_is_found_under_the_name_that_it_has_by_now(box: Box, rename: str, now: str, other: str, where: str) -> None:
+    pid = inner(box) if where == "netns" else ""
+    enter = f"nsenter --net=/proc/{pid}/ns/net " if pid else ""
+    if pid:
+        box.sh(f"{enter}ip link add v0 type veth peer name v1")
+    show = f"{enter}sh -c 'cat /proc/sys/net/ipv4/conf/{now}/send_redirects /proc/sys/net/ipv4/conf/{other}/send_redirects'"
+    assert box.module("sysctl_fault", sysctls=SENDS, duration="5m", **({"netns": pid} if pid else {}))["status"] == "active"
+    box.sh(f"{enter}sh -c '{rename}'")
+    assert box.sh(show).split() == ["0", "1"]
+    assert box.module("revert", all=True)["clean"] and box.sh(show).split() == ["1", "1"]
+
+
+def test_what_changed_with_it_is_found_under_its_new_name(box: Box) -> None:
+    assert box.module("sysctl_fault", sysctls=ROUTER, duration="5m")["status"] == "active"
+    box.sh(SWAP)
+    assert box.module("revert", all=True)["clean"]
+    assert (value(box, "net.ipv4.conf.v0.forwarding"), value(box, "net.ipv4.conf.v1.forwarding")) == ("0", "1")
+
+
+@pytest.mark.parametrize(("name", "during"), [("a", ["0", "1"]), ("a@b", ["1", "0"])])
+def test_an_at_sign_in_the_name_of_an_interface(box: Box, name: str, during: list[str]) -> None:
+    pid = inner(box)
+    enter = f"nsenter --net=/proc/{pid}/ns/net"
+    box.sh(f"{enter} ip link add name a@b type bridge; {enter} ip link add name a type veth peer name c")
+    show = f"{enter} sh -c 'cd /proc/sys/net/ipv4/conf; cat a/send_redirects a@b/send_redirects'"
+    assert box.module("sysctl_fault", sysctls={f"net.ipv4.conf.{name}.send_redirects": 0}, netns=pid, duration="5m")["status"] == "active"
+    assert box.sh(show).split() == during
+    assert box.module("revert", all=True)["clean"] and box.sh(show).split() == ["1", "1"]
+
+
+@pytest.mark.parametrize("where", ["host", "netns"])
+def test_where_the_interface_is_cannot_be_told(box: Box, where: str) -> None:
+    pid = inner(box) if where == "netns" else ""
+    hide, show = "mount -t tmpfs box /sys", "umount /sys"
+    if pid:
+        box.sh(f"nsenter --net=/proc/{pid}/ns/net ip link add v0 type veth peer name v1")
+        program = box.sh("readlink -f $(command -v ip)").strip()
+        hide, show = f"mount --bind /dev/null {program}", f"umount {program}"
+    assert box.module("sysctl_fault", sysctls=SENDS, duration="5m", **({"netns": pid} if pid else {}))["status"] == "active"
+    box.sh(hide)
+    stuck = box.module("revert", all=True)
+    assert not stuck["clean"] and "cannot tell whether the interface v1 (number" in str(stuck), stuck
+    box.sh(show)
+    assert box.module("revert", all=True)["clean"]
+
+
+@pytest.mark.parametrize("crash", ["", "inject:0"])
+def test_an_empty_value_is_a_value(box: Box, crash: str) -> None:
+    box.sh("echo 8080 >/proc/sys/net/ipv4/ip_local_reserved_ports")
+    box.module("sysctl_fault", crash=crash, sysctls={"net.ipv4.ip_local_reserved_ports": ""}, duration="5m")
+    if crash:
+        assert box.module("revert", all=True)["clean"] and value(box, "net.ipv4.ip_local_reserved_ports") == "8080"
+        return
+    box.sh("echo 9000-9010 >/proc/sys/net/ipv4/ip_local_reserved_ports")
+    assert not box.module("revert", all=True)["clean"] and value(box, "net.ipv4.ip_local_reserved_ports") == "9000-9010"
+
+
+def test_what_was_never_changed_with_it_is_left_alone(box: Box) -> None:
+    """The value of somebody else in net.ipv4.conf.v1.forwarding is the one that the undo would expect there."""
+    box.module("sysctl_fault", crash="armed", sysctls=ROUTER, duration="5m")
+    box.sh("echo 1 >/proc/sys/net/ipv4/conf/v1/forwarding")
+    stuck = box.module("revert", all=True)
+    assert not stuck["clean"] and "net.ipv4.conf.v1.forwarding" in str(stuck) and value(box, "net.ipv4.conf.v1.forwarding") == "1"
+
+
+def test_what_was_undone_by_hand_is_left_alone(box: Box) -> None:
+    box.module("sysctl_fault", sysctls=ROUTER, duration="5m")
+    box.sh("cd /proc/sys/net/ipv4; echo 1 >ip_forward; echo 1 >conf/v1/forwarding")
+    stuck = box.module("revert", all=True)
+    assert not stuck["clean"] and "net.ipv4.conf.v1.forwarding" in str(stuck) and value(box, "net.ipv4.conf.v1.forwarding") == "1"
+
+
+def test_an_undo_that_was_killed_after_its_first_write_goes_on(box: Box, before: str) -> None:
+    box.module("sysctl_fault", sysctls=ROUTER, duration="5m", id="a")
+    # A copy that ends there, without the question whether it is the undo that was written.
+    box.sh("sed '/^ *# net.ipv4.conf.*as it was/i exit 9' /var/lib/faultline/a/revert.sh | sed '/^there() {/,/^}/c there() { :; }' >/mnt/half")
+    box.sh("sh /mnt/half", check=False)
+    assert value(box, "net.ipv4.ip_forward") == "1" == value(box, "net.ipv4.conf.v1.forwarding") and not box.closed()
+    assert box.module("revert", all=True)["clean"] and box.sh(SHOW) == before
+
+
+def test_another_spelling_is_the_same_attack(box: Box) -> None:
+    spelled = [{"net/ipv4/tcp_retries2": 5}, {"net.ipv4.tcp_retries2": " 5 "}, {"net.ipv4.tcp_retries2": "5"}]
+    real = box.module("sysctl_fault", sysctls={"net.ipv4.tcp_retries2": 5}, duration="5m")
+    for sysctls in spelled:
+        again = box.module("sysctl_fault", sysctls=sysctls, duration="5m")
+        assert (again["changed"], again["status"], again["id"]) == (False, "active", real["id"])
+        gone = box.module("sysctl_fault", sysctls=sysctls, state="absent", check_mode=True)
+        assert (gone["changed"], gone["id"]) == (True, real["id"])
+    assert box.module("sysctl_fault", sysctls=spelled[0], state="absent")["status"] == "reverted"
+
+
+@pytest.mark.parametrize(
+    ("sysctls", "words"),
+    [
+        ({"net.ipv4.conf.default.send_redirects": 0}, "begins with the attack's net.ipv4.conf.default.send_redirects, and keeps that value"),
+        ({"net.ipv6.conf.all.forwarding": 0}, "may take addresses from the advertisements of routers"),
+    ],
+)
+def test_a_note_says_what_stays(box: Box, sysctls: dict, words: str) -> None:
+    box.sh("echo 1 >/proc/sys/net/ipv6/conf/all/forwarding")
+    for check_mode in (True, False):
+        assert words in str(box.module("sysctl_fault", check_mode=check_mode, sysctls=sysctls, duration="5m")["notes"])
+    assert box.module("revert", all=True)["clean"]

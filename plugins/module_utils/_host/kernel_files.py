@@ -12,6 +12,7 @@ The undo has the same in sh: _undo/kernel_files.py.
 """
 
 import os
+import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 
@@ -69,14 +70,20 @@ def last_line(text):
 
 
 def _meaning(word):
-    try:
-        return int(word, 0)
-    except ValueError:
-        pass
-    found = set()
+    """A number, the sorted ranges of a list of numbers (never the numbers themselves: 0-4294967295 is short to write), or the word itself."""
+    if re.match(r"-[1-9][0-9]*\Z|0[xX][0-9a-fA-F]+\Z", word):
+        word = str(int(word, 0))
+    found = []
     for part in word.split(","):
-        first, dash, last = part.partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()) or int(last or first) - int(first) > 1 << 20:
+        if not re.match(r"[0-9]+(-[0-9]+)?\Z", part):
             return word
-        found.update(range(int(first), int(last or first) + 1))
-    return sorted(found)
+        first, _dash, last = part.partition("-")
+        found.append((int(first), int(last or first)))
+    merged = []
+    for first, last in sorted(found):
+        if last < first:
+            return word
+        if merged and first <= merged[-1][1] + 1:
+            first, last = merged[-1][0], max(last, merged.pop()[1])
+        merged.append((first, last))
+    return merged

@@ -141,7 +141,7 @@ def container_pid(host, name):
         if not host.has_tool(tool):
             continue
         rc, out, _err = host.ask([host.tool(tool)] + words + [name])
-        if rc == 0 and out.strip().isdigit():
+        if rc == 0 and re.match(r"[0-9]{1,18}\Z", out.strip()):
             if int(out) == 0:
                 raise AttackError(f"container: {name} does not run", option="container")
             return int(out)

@@ -8,6 +8,7 @@
 
 import os
 import pwd
+import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
@@ -87,7 +88,7 @@ def choose(name=None, command_line=None, pid_file=None, user=None, port=None):
         found = [process for process in found if " ".join(process.argv) == command_line]
     if pid_file is not None:
         pid = read(pid_file).strip()
-        if not pid.isdigit():
+        if not re.match(r"[0-9]{1,18}\Z", pid):
             raise AttackError(f"pid_file: {pid_file} holds no process number", option="pid_file")
         found = [process for process in found if process.pid == int(pid)]
     if user is not None:

@@ -7,6 +7,8 @@
 """IP protocols as options, by number or name. The names are those of IANA's list and common aliases. /etc/protocols of the target, which
 may be missing, is never read, and the programs of the target get numbers."""
 
+import re
+
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._hints import did_you_mean
 
@@ -50,7 +52,7 @@ _HEADERS = {0: "hop-by-hop options", 43: "routing", 44: "fragment", 59: "no next
 def protocol(option, value):
     """ "tcp", "udp", "icmp" (ICMPv6 in IPv6), or the number of another protocol. Errors: BadOption."""
     text = str(value).lower()
-    if text.isdigit() and (text == "0" or text[0] != "0"):
+    if re.match(r"(0|[1-9][0-9]{0,17})\Z", text):
         number = int(text)
         if number in _HEADERS:
             raise BadOption(option, value, f"{number} is a header of IPv6 ({_HEADERS[number]}), not a protocol")

@@ -14,8 +14,18 @@ from ansible_collections.faultline.chaos.plugins.module_utils._hints import did_
 from ansible_collections.faultline.chaos.plugins.module_utils._host import trial
 from ansible_collections.faultline.chaos.plugins.module_utils._host.kernel_files import last_line, read_in, same_value, value_of
 from ansible_collections.faultline.chaos.plugins.module_utils._state.sysctl_rules import OPTION, PAIRS
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import Put, StillOurs, ValueIs
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, FileHolds, OutputHas, SameBoot, Succeeds, Undo, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import (
+    LINK,
+    BackHasBegun,
+    BeginBack,
+    EndBack,
+    Put,
+    SameFile,
+    StillOurs,
+    ValueIs,
+)
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.links import FindLink
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import SameBoot, Undo, When
 
 ROOT = "/proc/sys"
 MOST = 32  # keys of one attack
@@ -27,13 +37,15 @@ _LEARNED = 0x00010000 | 0x00040000  # RTF_DEFAULT | RTF_ADDRCONF: a default rout
 
 # Not tried in check mode, because that would load kernel modules.
 _LOADS_MODULES = ("net.ipv4.tcp_congestion_control", "net.core.default_qdisc")
-# Arguments: FILE BEFORE VALUE for each key; prints its family with BEFORE, with VALUE, and with BEFORE again.
+# Arguments: FILE BEFORE VALUE for each key; prints its family with BEFORE, with VALUE, and with BEFORE again. Of those that all networks share,
+# some can be seen in a new one, but not written.
 _TRY = r"""
 cd /proc/sys || exit
 put() { printf '%s\n' "$2" >"$1" || printf 'refused:%s\n' "$1"; }
 show() { printf 'part:%s\n' "$1"; grep -rs '' "$2"; }
 while [ $# -ge 3 ]; do
     family=${1#net/} family=net/${family%%/*}
+    case $(ls -l "$1" 2>/dev/null) in ??-*) printf 'locked:%s\n' "$1" ;; esac
     put "$1" "$2"
     show before "$family"
     put "$1" "$3"
@@ -76,6 +88,11 @@ class Key:
         return os.path.join(ROOT, self.path)
 
     @property
+    def file_of_link(self):
+        """The file with LINK in the place of the interface."""
+        return os.path.join(ROOT, re.sub(_INTERFACE, lambda found: found.group(1) + LINK + found.group(3), self.path))
+
+    @property
     def of_network(self):
         return self.path.startswith("net/")
 
@@ -93,6 +110,18 @@ def parse_value(name, value):
     if len(text) > _LONGEST or not all(letter.isprintable() or letter == "\t" for letter in text):
         raise BadOption(OPTION, f"{name}: {text[:80]}", "give one line of at most %d characters" % _LONGEST)
     return value_of(text)
+
+
+def one_spelling(sysctls):
+    """The option with every name and value spelled in one way. What is wrong, or given twice, stays as it is: validate() refuses it."""
+    found = {}
+    for name, value in (sysctls or {}).items():
+        try:
+            key = Key.parse(name)
+            found[key.name] = parse_value(key.name, value)
+        except BadOption:
+            return sysctls
+    return found if sysctls and len(found) == len(sysctls) else sysctls
 
 
 def refuse_absent(host, place, key):
@@ -165,6 +194,8 @@ def read_changes(host, place, wanted):
         if key.name in PAIRS:
             other = Key(PAIRS[key.name].translate(_SWAP))
             other_before = read_in(host, place, other.file)
+            if other_before is None or before == other_before == "0":
+                raise NotRestorable(f"{OPTION}: neither {key.name} nor {other.name} is set, and the kernel does not take 0 back", option=OPTION)
             change.also[other] = (other_before, other_before if before != "0" else None)
         found.append(change)
     return found
@@ -194,6 +225,8 @@ def _judge(change, before, after, back, now):
     path, name = change.key.in_trial, change.key.name
     if path not in before.values:
         return  # the key is global, not per network namespace
+    if path in before.locked:
+        return  # likewise, but it can be seen there
     change.tried = True
     if path in after.refused:
         raise BadOption(OPTION, f"{name}: {change.wanted}", "the kernel of the target does not take this value (tried in a network namespace of its own)")
@@ -223,23 +256,26 @@ def refuse_changed(change, now):
 
 
 class _Part:
-    """A snapshot in the trial: {path: value}, and the paths whose last write was refused."""
+    """A snapshot in the trial: {path: value}, the paths whose last write was refused, and those that are read-only there."""
 
-    def __init__(self, refused):
+    def __init__(self, refused, locked):
         self.values = {}
         self.refused = refused
+        self.locked = locked
 
 
 def _parts(out):
     """The parts that _TRY prints, in order."""
-    found, refused = [], set()
+    found, refused, locked = [], set(), set()
     for line in out.splitlines():
         word, _colon, rest = line.partition(":")
         if word == "refused":
             refused.add(rest)
+        elif word == "locked":
+            locked.add(rest)
         elif word == "part":
-            found.append(_Part(refused))
-            refused = set()
+            found.append(_Part(refused, locked))
+            refused, locked = set(), set()
         elif found:
             found[-1].values[word] = value_of(found[-1].values.get(word, "") + " " + rest)
     return found
@@ -256,46 +292,66 @@ def _values(host, place):
 
 def undo(host, place, changes):
     """The Undo that restores the values before: once, and only where the value is still that of the attack. Errors: NotRestorable."""
-    steps, judged = [], Undo()
+    steps, checks, before = [], [], {}
     enter = place.undo_argv([])
+    numbers = _numbers(host, place) if any(key.interface for change in changes for key in [change.key, *change.also]) else {}
     for change in reversed(changes):
-        steps += _back(host, place, change, enter)
+        steps += _back(host, place, change, enter, numbers)
         for key in [change.key, *change.also]:
-            title, argv = f"sysctl {key.name}", ["cat", key.file]
-            judged.same(title, place.undo_argv(argv), host.output(place.argv(argv)), _there(host, place, key))
+            name = "%02d" % len(before)
+            before[name] = host.output(place.argv(["cat", key.file]))
+            checks.append(SameFile(f"sysctl {key.name}", key.file_of_link, name, _there(host, place, key, numbers), enter))
     # After a reboot, or when the network namespace has ended, nothing is left to undo.
     guards = [SameBoot(), *place.guards]
-    return Undo([When(guards, steps)], [When(guards, judged.checks)], judged.before)
+    return Undo([When(guards, steps)], [When(guards, checks)], before)
 
 
-def _back(host, place, change, enter):
+def _back(host, place, change, enter, numbers):
     """The steps that restore one key, then the keys that the kernel does not restore with it. Errors: NotRestorable."""
     key = change.key
-    ours = _there(host, place, key) + [StillOurs(key.file, change.before, change.note, enter)]
+    ours = _there(host, place, key, numbers) + [StillOurs(key.file_of_link, change.before, change.note, enter)]
     if change.before == "0" and key.name in PAIRS:  # the kernel may refuse 0, but sets 0 when the other key of the pair is written
         other = Key(PAIRS[key.name].translate(_SWAP))
         return [Put(f"{other.name} as it was, and with it {key.name}", other.file, change.also[other][0], ours, enter)]
-    found = [Put(f"{key.name} as it was", key.file, change.before, ours, enter)]
+    others = []
     for other, (was, then) in change.also.items():
         if was != then:
             if not (_mode(host, place, other) or 0) & 0o200:
                 raise NotRestorable(f"{OPTION}: {key.name} changes {other.name} with it, which cannot be put back", option=OPTION)
-            mark = _there(host, place, other) + [ValueIs(other.file, then, enter)]
-            found.append(Put(f"{other.name} as it was", other.file, was, mark, enter))
-    return found
+            mark = _there(host, place, other, numbers) + [ValueIs(other.file_of_link, then, enter)]
+            others.append(Put(f"{other.name} as it was", other.file_of_link, was, mark, enter))
+    title = f"{key.name} as it was"
+    if not others:
+        return [Put(title, key.file_of_link, change.before, ours, enter)]
+    # Only this write makes the others what their guards expect; without it, such a value is somebody else's.
+    first = When(ours, [BeginBack(change.note), Put(title, key.file_of_link, change.before, [], enter)])
+    return [first, When([BackHasBegun(change.note)], [*others, EndBack(change.note)])]
 
 
-def _there(host, place, key):
-    """Guards that become false when the interface of a key is gone or has been replaced."""
+def _there(host, place, key, numbers):
+    """Guards that become false when the interface of a key is gone. It is known by its number, for its name may change, or become another's."""
     if not key.interface:
         return []
-    if place.key:
-        # /sys shows the interfaces of the host only. The index and the name, without the peer behind "@", which may be renamed.
-        argv = [host.tool("ip"), "-o", "link", "show"]
-        shown = re.search(rf"^\d+: {re.escape(key.interface)}[:@]", host.run(place.argv(argv))[1], re.M)
-        if shown is None:
-            raise AttackError(f"{OPTION}: the interface {key.interface} is gone from {place.label}", option=OPTION)
-        first = shown.start() == 0
-        return [Succeeds(place.undo_argv(["test", "-e", key.file])), OutputHas(place.undo_argv(argv), ("" if first else "\n") + shown.group(0))]
-    index = f"/sys/class/net/{key.interface}/ifindex"
-    return [Exists(key.file), FileHolds(index, host.read(index))]
+    if key.interface not in numbers:
+        raise AttackError(f"{OPTION}: the interface {key.interface} is gone from {place.label}", option=OPTION)
+    tool = host.tool("ip") if place.key else None
+    return [FindLink(numbers[key.interface], key.interface, key.file_of_link, tool, place.undo_argv([]))]
+
+
+def _numbers(host, place):
+    """{name: number} of the interfaces."""
+    if not place.key:
+        found = dict((name, host.read(f"/sys/class/net/{name}/ifindex", "").strip()) for name in os.listdir("/sys/class/net"))
+        return dict((name, number) for name, number in found.items() if number)
+    links = [host.tool("ip"), "-o", "link", "show"]  # /sys shows the interfaces of the host only
+    found = {}
+    for number, name in re.findall(r"^(\d+): (\S+):", host.run(place.argv(links))[1], re.M):
+        short = name.rpartition("@")[0]
+        if not short:
+            found[name] = number
+            continue
+        # Its peer stands behind the @, unless the @ is in its name.
+        if short not in found or host.run(place.argv([*links, "dev", short]), check=False)[1].startswith(f"{number}: "):
+            found[short] = number
+        found.setdefault(name, number)
+    return found

@@ -24,6 +24,7 @@ _LOCKED = "it weakens what protects the target from its users"
 _FORGETS = "the kernel forgets addresses or routes when it changes, and they would not come back"
 _MEMORY = "the host, and with it the undo, could be left without memory: use memory_stress, which keeps a reserve"
 _LOGIN = "logins and timers of systemd, and with them SSH and the undo, need it"
+_SLOW = "the kernel waits that long with each message that it logs, and everything with it"
 _SLOTS = "use {}, which keeps a reserve for SSH and the undo"
 
 # Refused everywhere; the patterns match the whole name.
@@ -47,6 +48,7 @@ _NEVER = (
         r"|(admin|user)_reserve_kbytes|oom_kill_allocating_task)",
         _MEMORY,
     ),
+    (r"kernel\.printk_delay", _SLOW),
     (r"kernel\.(pid_max|threads-max)", _SLOTS.format("pid_exhaustion")),
     (r"fs\.file-max", _SLOTS.format("fd_exhaustion")),
     (r"fs\.nr_open|fs\.mount-max|fs\.epoll\..*|kernel\.pty\..*|kernel\.keys\..*", _LOGIN),
@@ -59,7 +61,7 @@ _NOT_HERE = (
     r"net\.ipv6\.conf\..*\.(accept_ra.*|autoconf|hop_limit|disable_policy|drop_unicast_in_l2_multicast|accept_dad|proxy_ndp|force_forwarding)",
     r"net\.ipv[46]\.neigh\..*\.(.*_solicit|.*_resolicit|unres_qlen.*)",
     r"net\.ipv4\.(ip_default_ttl|ip_no_pmtu_disc|tcp_mem|udp_mem|tcp_l3mdev_accept|tcp_min_snd_mss|tcp_adv_win_scale|tcp_limit_output_bytes)",
-    r"net\.ipv4\.route\.min_pmtu|net\.ipv6\.route\.max_size|net\.netfilter\.nf_conntrack_tcp_loose",
+    r"net\.ipv4\.route\.min_pmtu|net\.ipv6\.route\.max_size|net\.netfilter\.nf_conntrack_tcp_loose|net\.(netfilter\.)?nf_conntrack_max",
     r"net\.core\.(netdev_budget.*|dev_weight.*|max_skb_frags|optmem_max)",
 )
 
@@ -70,11 +72,21 @@ _FLOORS = (
     (r"fs\.inotify\.max_user_instances", 16),
     (r"net\.ipv4\.tcp_[rw]mem", 4096),
     (r"net\.core\.[rw]mem_(default|max)", 4096),
+    (r"fs\.pipe-user-pages-(hard|soft)", 1024),  # of each user; a pipe has 16
+    (r"user\.max_\w+_namespaces", 1024),  # services of systemd, that of SSH too, may have namespaces of their own
+    (r"net\.ipv4\.tcp_notsent_lowat", 4096),  # with 0 no TCP socket is ever ready to send
     (r"net\.core\.netdev_max_backlog", 10),
     (r"net\.ipv[46]\.neigh\.default\.gc_thresh3", 128),
     (r"net\.ipv4\.tcp_(retries2|synack_retries)", 2),
     (r"net\.ipv4\.tcp_max_syn_backlog", 16),
     (r"net\.netfilter\.nf_conntrack_tcp_timeout_established", 60),
+)
+
+# Highest allowed value, also in the trial and in other network namespaces: the kernel takes memory for so many entries at once.
+_CEILINGS = (
+    (r"net\.core\.rps_sock_flow_entries", 1 << 20),
+    (r"net\.core\.flow_limit_table_len", 1 << 16),
+    (r"net\.netfilter\.nf_conntrack_buckets", 1 << 20),
 )
 
 # Allowed outside of net.
@@ -84,7 +96,7 @@ ALLOWED = (
     r"|percpu_pagelist_\w+|oom_dump_tasks|overcommit_memory|max_map_count)",
     r"fs\.(aio-max-nr|inotify\.\w+|pipe-\S+|leases-enable|lease-break-time|dir-notify-enable|mqueue\.\w+|fanotify\.\w+)",
     r"kernel\.(shm(all|max|mni)|msg(max|mnb|mni)|sem|numa_balancing|sched_(autogroup_enabled|cfs_bandwidth_slice_us|child_runs_first)|hostname|domainname"
-    r"|core_pattern|core_uses_pid|core_pipe_limit|printk|printk_delay|printk_ratelimit|printk_ratelimit_burst|print-fatal-signals|timer_migration"
+    r"|core_pattern|core_uses_pid|core_pipe_limit|printk|printk_ratelimit|printk_ratelimit_burst|print-fatal-signals|timer_migration"
     r"|hung_task_(timeout_secs|check_count|check_interval_secs|warnings)|io_uring_disabled)",
     r"user\.max_\w+_namespaces",
     r"dev\.raid\.speed_limit_(min|max)",
@@ -102,7 +114,12 @@ def _is(pattern, name):
 
 
 def _numbers(value):
-    return [int(word) for word in re.findall(r"(?:^|(?<=\s))-?\d+(?=\s|$)", value)]
+    return [int(word) for word in re.findall(r"(?:^|(?<=\s))-?[0-9]+(?=\s|$)", value)]
+
+
+def _strange(value):
+    """Words that are no plain decimals: the kernel also reads 0x0 and 07777, which cannot be compared with a limit."""
+    return [word for word in value.split() if not re.match(r"(0|-?[1-9][0-9]*)\Z", word)]
 
 
 def refuse_name(name):
@@ -120,6 +137,9 @@ def refuse_value(name, value):
         raise BadOption(OPTION, f"{name}: {value}", f"give 0 or 1; with 2 {_MEMORY}")
     if not name.startswith("net."):
         _refuse_low(name, value)
+    for pattern, most in _CEILINGS:
+        if _is(pattern, name) and (_strange(value) or any(not 0 <= number <= most for number in _numbers(value))):
+            raise BadOption(OPTION, f"{name}: {value}", "the kernel takes memory for so many at once: give a plain decimal number of at most %d" % most)
 
 
 def refuse_here(name, value):
@@ -131,12 +151,20 @@ def refuse_here(name, value):
 
 def _refuse_low(name, value):
     for pattern, floor in _FLOORS:
-        # The kernel also reads 0x0 and 07777; a floor is compared with plain decimals only.
-        strange = [word for word in value.split() if not re.match(r"(0|-?[1-9]\d*)\Z", word)]
+        strange = _strange(value)
         if _is(pattern, name) and strange:
             raise BadOption(OPTION, f"{name}: {value}", f"{strange[0]} is no plain decimal number; give one of at least {floor}")
         if _is(pattern, name) and any(number < floor for number in _numbers(value)):
             raise BadOption(OPTION, f"{name}: {value}", "below %d it could cut off SSH to the target, or stop the undo; give at least that" % floor)
+
+
+def notes(name, value):
+    """What stays after the undo of a key, for the operator."""
+    if re.match(r"net\.\w+\.(conf|neigh)\.default\.", name):
+        return [f"an interface that is made during the attack begins with the attack's {name}, and keeps that value afterwards"]
+    if _is(r"net\.ipv6\.conf\..*\.forwarding", name) and value == "0":
+        return [f"while {name} is 0 the target may take addresses from the advertisements of routers, and keeps them afterwards until they expire"]
+    return []
 
 
 def refuse_unknown_effect(name):
@@ -151,7 +179,7 @@ def holds(name):
     A parameter of one interface counts as that of all interfaces, because "all" and "default" change those of others.
     """
     whole = re.sub(r"^(net\.\w+\.(?:conf|neigh))\..*\.(\w+)\Z", r"\1.*.\2", name)
-    found = {whole}
+    found = {re.sub(r"_time_ms\Z", "_time", whole)}  # one value in two units
     if name in PAIRS:
         found.add(PAIRS[name])
     if name in ("net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"):

@@ -14,6 +14,10 @@ from shlex import quote
 
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, all_hold, comment, words
 
+# The first line of a note about a value. WRITING: whatever is there is the attack's. WRITTEN: the value on the next line is, as the kernel shows it.
+WRITING, WRITTEN = "writing", "written"
+LINK = "\0link\0"  # in a path: the name of the interface that FindLink of links.py has found; no real path can contain it
+
 _PUT = r"""
 put() { # put TEXT FILE: into a small file of the kernel
     printf '%s\n' "$1" 2>/dev/null >"$2" || problem "cannot write $1 to $2"
@@ -51,14 +55,40 @@ value_is() { # value_is TEXT FILE ENTER...
 }
 still_ours() { # still_ours BEFORE NOTE FILE ENTER...: written by the attack, and by nobody else since
     [ -e "$dir/$2" ] || return 1 # nothing was written
-    text=$1 ours=
-    read -r ours 2>/dev/null <"$dir/$2"
+    text=$1 phase='' ours=''
+    while read -r line; do
+        [ -z "$phase" ] || ours=$line
+        [ -n "$phase" ] || phase=$line
+    done 2>/dev/null <"$dir/$2"
     shift 2
     value_of "$@" || return 1
     [ "$value" != "$text" ] || return 1
-    [ -z "$ours" ] || [ "$value" = "$ours" ] # empty: it was being written, so whatever is there is ours
+    case $phase in
+        writing) ;; # whatever is there is ours
+        written) [ "$value" = "$ours" ] ;;
+        *) return 1 ;;
+    esac
 }
 """
+
+# What the kernel changes along with a value is put back only by the undo that puts the value back, or goes on with that after it was killed.
+_BACK = r"""
+begun=
+begin_back() { # begin_back NOTE
+    begun="$begun $1 "
+    printf '' 2>/dev/null >"$dir/$1.back" # on a full disk, $begun has to do
+}
+has_begun() {
+    case $begun in *" $1 "*) return 0 ;; esac
+    [ -e "$dir/$1.back" ]
+}
+end_back() { [ "$failed" != 0 ] || rm -f "$dir/$1.back"; }
+"""
+
+
+def shell_path(path):
+    """A path as a word of the shell, with the name that FindLink has found in the place of LINK."""
+    return '"$link"'.join(quote(part) if part else "" for part in path.split(LINK)) if LINK in path else quote(path)
 
 
 class HasLine(Typed):
@@ -84,14 +114,14 @@ class ValueIs(Typed):
         super().__init__(path=path, text=" ".join(text.split()), enter=list(enter))
 
     def condition(self):
-        return "value_is " + " ".join(quote(word) for word in [self.text, self.path, *self.enter])
+        return " ".join(["value_is", quote(self.text), shell_path(self.path), *map(quote, self.enter)])
 
 
 class StillOurs(Typed):
     """The file still has the value that the attack wrote: the one noted in the journal, in the kernel's spelling.
 
-    before: the value before the attack. note: the name of the note (journal.note()). No note: nothing was written. An empty note: the attack
-    is writing. Afterwards the note holds the value that the kernel shows.
+    before: the value before the attack. note: the name of the note (journal.note()). No note: nothing was written. WRITING: the attack is
+    writing. WRITTEN: the next line of the note is the value that the kernel shows.
     """
 
     fields = ("path", "before", "note", "enter")
@@ -101,11 +131,40 @@ class StillOurs(Typed):
         super().__init__(path=path, before=" ".join(before.split()), note=note, enter=list(enter))
 
     def condition(self):
-        return "still_ours " + " ".join(quote(word) for word in [self.before, self.note, self.path, *self.enter])
+        return " ".join(["still_ours", quote(self.before), quote(self.note), shell_path(self.path), *map(quote, self.enter)])
+
+
+class BackHasBegun(Typed):
+    """This undo puts a value back, or an earlier one began to and did not come to its end (see BeginBack and EndBack)."""
+
+    fields = ("note",)
+    functions = _BACK
+
+    def __init__(self, note):
+        super().__init__(note=note)
+
+    def condition(self):
+        return f"has_begun {quote(self.note)}"
+
+
+class BeginBack(Typed):
+    fields = ("note",)
+    functions = _BACK
+
+    def __init__(self, note):
+        super().__init__(note=note)
+
+    def render(self):
+        return [f"begin_back {quote(self.note)}"]
+
+
+class EndBack(BeginBack):
+    def render(self):
+        return [f"end_back {quote(self.note)}"]
 
 
 class Put(Typed):
-    """Write a line to a small file of the kernel in one write, while the guards hold."""
+    """Write a line to a small file of the kernel in one write, while the guards (if any) hold."""
 
     fields = ("title", "path", "text", "guards", "enter")
     functions = _PUT
@@ -114,5 +173,18 @@ class Put(Typed):
         super().__init__(title=title, path=path, text=text, guards=list(guards), enter=list(enter))
 
     def render(self):
-        act = f"put_in {quote(self.text)} {quote(self.path)} {words(self.enter)}" if self.enter else f"put {quote(self.text)} {quote(self.path)}"
-        return [comment(self.title), f"if {all_hold(self.guards)}; then {act}; fi"]
+        act = f"put_in {quote(self.text)} {shell_path(self.path)} {words(self.enter)}" if self.enter else f"put {quote(self.text)} {shell_path(self.path)}"
+        return [comment(self.title), f"if {all_hold(self.guards)}; then {act}; fi" if self.guards else act]
+
+
+class SameFile(Typed):
+    """A check: the file shows what it showed before the attack, which is in before/FILE; compared only while the guards (if any) hold."""
+
+    fields = ("title", "path", "file", "guards", "enter")
+
+    def __init__(self, title, path, file, guards=(), enter=()):
+        super().__init__(title=title, path=path, file=file, guards=list(guards), enter=list(enter))
+
+    def render(self):
+        act = f"same {quote(self.file)} {quote(self.title)} '' {words([*self.enter, 'cat'])} {shell_path(self.path)}"
+        return [f"if {all_hold(self.guards)}; then {act}; fi" if self.guards else act]

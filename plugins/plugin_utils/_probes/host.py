@@ -128,7 +128,7 @@ class ProcessProbe(_HostProbe):
 
     def attempt(self, timeout: float) -> Measurement:
         output = self._script(_COUNT, self._pattern, timeout).strip()
-        if not output.isdigit():
+        if not re.match(r"[0-9]{1,18}\Z", output):
             raise OSError(f"{self.on}: /proc cannot be read")
         count = int(output)
         if self._most is not None and count > self._most:

@@ -9,6 +9,8 @@
 A segment name=web selects the list item whose field name is web, so a container is found even after the list was reordered.
 """
 
+import re
+
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 
 
@@ -91,7 +93,7 @@ def _segments(pointer):
 
 
 def _index(items, segment):
-    if segment.isdigit():
+    if re.match(r"[0-9]{1,18}\Z", segment):
         return int(segment) if int(segment) < len(items) else None
     key, _equals, wanted = segment.partition("=")
     for number, item in enumerate(items):

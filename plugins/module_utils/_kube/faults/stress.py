@@ -6,6 +6,7 @@
 
 """CPU and memory stress inside a container by its own shell. The programs end by themselves; the undo ends them sooner."""
 
+import re
 import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
@@ -19,6 +20,7 @@ OVERHEAD = 2  # MiB that the shells use beside the memory they hold; 0.6 for bus
 LEAST = OVERHEAD + 1
 _TICKS = 100.0  # ticks of CPU time per second, on every Linux that runs a kubelet
 _STARTED = "started\n"
+_DIGITS = r"[0-9]{1,18}\Z"
 
 
 class Container:
@@ -55,9 +57,9 @@ class Container:
             return
         if sleeps != "yes":
             raise AttackError(f"the image of {self} has no sleep, which is needed to hold memory")
-        if not used.isdigit():
+        if not re.match(_DIGITS, used):
             raise AttackError(f"how much memory {self} uses cannot be read there: its control group is not in /sys/fs/cgroup")
-        limit = min([self.limit] + ([int(limit)] if limit.isdigit() else []))
+        limit = min([self.limit] + ([int(limit)] if re.match(_DIGITS, limit) else []))
         self.mib, note = how_much(self.wishes, limit, max(0, int(used) - int(idle)), str(self))
         self.notes += [note] if note else []
 

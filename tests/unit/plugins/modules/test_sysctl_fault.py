@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._host.namespace import HERE
 from ansible_collections.faultline.chaos.plugins.module_utils._state import sysctl, sysctl_rules
 from ansible_collections.faultline.chaos.plugins.modules.sysctl_fault import SysctlFault
@@ -60,6 +60,7 @@ NEVER = {
     "weakens": "kernel.randomize_va_space kernel.kptr_restrict fs.protected_symlinks fs.suid_dumpable vm.mmap_min_addr kernel.sysctl_writes_strict",
     "forgets addresses": "net.ipv6.conf.all.disable_ipv6 net.ipv6.conf.eth0.disable_ipv6 net.ipv6.conf.eth0/100.addr_gen_mode net.ipv6.conf.eth0.use_tempaddr",
     "use memory_stress": "vm.min_free_kbytes vm.nr_hugepages vm.overcommit_ratio vm.overcommit_kbytes vm.admin_reserve_kbytes vm.watermark_scale_factor",
+    "with each message that it logs": "kernel.printk_delay",
     "use pid_exhaustion": "kernel.pid_max kernel.threads-max",
     "use fd_exhaustion": "fs.file-max",
     "SSH": "fs.nr_open kernel.pty.max fs.epoll.max_user_watches kernel.keys.root_maxkeys",
@@ -67,10 +68,11 @@ NEVER = {
 HERE_NEVER = (
     "net.ipv4.conf.all.rp_filter net.ipv4.conf.eth0.arp_ignore net.ipv4.ip_default_ttl net.ipv4.tcp_mem net.ipv6.conf.eth0.accept_ra net.core.netdev_budget"
     " net.ipv6.conf.all.hop_limit net.ipv4.neigh.eth0.ucast_solicit net.ipv4.conf.eth0.proxy_arp net.ipv6.route.max_size net.ipv4.tcp_l3mdev_accept"
+    " net.netfilter.nf_conntrack_max net.nf_conntrack_max"
 ).split()
 TOO_LOW = {
     "net.ipv4.tcp_rmem": "4096 4096 1", "net.core.rmem_max": 1, "net.core.netdev_max_backlog": 0, "net.ipv4.neigh.default.gc_thresh3": 1,
-    "net.ipv4.tcp_retries2": 0, "net.netfilter.nf_conntrack_tcp_timeout_established": 1,
+    "net.ipv4.tcp_retries2": 0, "net.ipv4.tcp_notsent_lowat": 0, "net.netfilter.nf_conntrack_tcp_timeout_established": 1,
 }  # fmt: skip
 
 
@@ -113,6 +115,13 @@ def test_a_floor_is_not_passed_by_another_spelling(value: str) -> None:
         ("vm.overcommit_memory", "0x2", "give 0 or 1"),
         ("vm.max_map_count", 100, "below 4096"),
         ("fs.inotify.max_user_watches", 1, "below 1024"),
+        ("fs.pipe-user-pages-hard", 1, "below 1024"),
+        ("fs.pipe-user-pages-soft", 0, "below 1024"),
+        ("user.max_mnt_namespaces", 0, "below 1024"),
+        ("user.max_user_namespaces", "0x0", "give one of at least 1024"),
+        ("net.core.rps_sock_flow_entries", 1 << 29, "at most 1048576"),
+        ("net.core.rps_sock_flow_entries", "0x20000000", "at most 1048576"),
+        ("net.core.rps_sock_flow_entries", -1, "at most 1048576"),
     ],
 )
 def test_values_that_are_refused(name: str, value, words: str) -> None:
@@ -150,6 +159,8 @@ def test_what_two_attacks_cannot_share() -> None:
     assert sysctl_rules.holds("vm.swappiness") == ["vm.swappiness"]
     assert sysctl_rules.holds("vm.dirty_bytes") == ["vm.dirty_bytes", "vm.dirty_ratio"]
     assert sysctl_rules.holds("net.ipv4.conf.eth0/100.rp_filter") == ["net.ipv4.conf.*.rp_filter"] == sysctl_rules.holds("net.ipv4.conf.all.rp_filter")
+    assert sysctl_rules.holds("net.ipv4.neigh.eth0.retrans_time_ms") == sysctl_rules.holds("net.ipv4.neigh.eth1.retrans_time")
+    assert sysctl_rules.holds("net.ipv6.neigh.eth0.base_reachable_time_ms") == ["net.ipv6.neigh.*.base_reachable_time"]
     assert set(sysctl_rules.holds("net.ipv4.conf.eth1.forwarding")) & set(sysctl_rules.holds("net.ipv4.ip_forward"))
 
 
@@ -185,7 +196,7 @@ def test_of_a_pair_the_one_that_counted_is_written(bench, shell, tmp_path: Path,
     bench.publish("a", sysctl.undo(bench.host, HERE, changes))
     other = {"dirty_ratio": "dirty_bytes", "dirty_bytes": "dirty_ratio"}
     kernel(**{asked: 9, other[asked]: 0})
-    bench.journal.note("a", "set-0", "9\n")
+    bench.journal.note("a", "set-0", "written\n9\n")
     bench.sh(shell, bench.state / "a" / "revert.sh")
     found = {name: int((tmp_path / "sys/vm" / name).read_text()) for name in other}
     assert found == {asked: 9, other[asked]: 0} | {written: ratio or size}  # no kernel is here to set the other one to 0
@@ -196,6 +207,29 @@ def test_both_of_a_pair_are_refused(bench, kernel) -> None:
     changes = sysctl.read_changes(bench.host, HERE, [(sysctl.Key.parse(name), "9") for name in ("vm.dirty_ratio", "vm.dirty_bytes")])
     with pytest.raises(BadOption, match=r"the kernel changes vm.dirty_bytes with it: give only one of the two"):
         sysctl.try_changes(bench.host, HERE, changes)
+
+
+def test_a_pair_of_which_none_is_set_is_refused(bench, kernel) -> None:
+    kernel(dirty_ratio=0, dirty_bytes=0)
+    with pytest.raises(NotRestorable, match=r"neither vm.dirty_ratio nor vm.dirty_bytes is set"):
+        sysctl.read_changes(bench.host, HERE, [(sysctl.Key.parse("vm.dirty_ratio"), "9")])
+
+
+def test_one_identity_for_all_spellings() -> None:
+    one = {"net.ipv4.conf.eth0/1.forwarding": "1", "vm.swappiness": "5"}
+    for other in ({"vm/swappiness": 5, "net/ipv4/conf/eth0.1/forwarding": 1}, {"vm.swappiness": " 5 ", "net.ipv4.conf.eth0/1.forwarding": "1"}, one):
+        assert attack(other).params["sysctls"] == one
+    for wrong in ({"vm.swappiness": None}, {"vm/swappiness": 5, "vm.swappiness": 5}, {5: 5}, None, {}):
+        assert SysctlFault({"sysctls": wrong, "netns": None, "container": None}, None).params["sysctls"] == wrong
+
+
+def test_what_a_new_network_may_not_write_counts_as_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    family = "net/x/most:9\n"
+    out = f"locked:net/x/most\nrefused:net/x/most\npart:before\n{family}refused:net/x/most\npart:after\n{family}part:back\n{family}part:end\n"
+    monkeypatch.setattr(sysctl.trial, "run", lambda _host, _argv: (0, out, ""))
+    change = sysctl.Change(sysctl.Key.parse("net.x.most"), "9", "7")
+    sysctl.try_changes(SimpleNamespace(check_mode=False, run=lambda argv, check=True: (0, "", "")), HERE, [change])
+    assert not change.tried
 
 
 def test_a_value_that_is_there_already(bench, kernel) -> None:

@@ -62,6 +62,8 @@ def test_reading_and_writing_in_a_place(bench, tmp_path: Path, place) -> None:
         ("1", "1", True), ("1", "2", False), ("1001", "1004", False), ("0x10", "16", True), ("-5", "-5", True), ("4 5", "4\t5", True), ("4 5", "5 4", False),
         ("4", "4 5", False), ("1,2,3", "1-3", True), ("3,1-2", "1-3", True), ("1,3", "1-3", False), ("cubic", "cubic", True), ("cubic", "reno", False),
         ("a-b", "a-b", True), ("", "", True), ("", "0", False), ("010", "8", False), ("1-99999999999", "1-99999999999", True), ("core.%p", "core.%p", True),
+        ("\u00b2", "2", False), ("\u0662", "2", False), ("1_0", "10", False), ("5-3", "5-3", True), ("1,1", "1", True),
+        ("0-4294967295", "0-9,10-4294967295", True), ("1-2,2-3", "1-3", True),
     ],
 )  # fmt: skip
 def test_two_spellings_of_one_value(one: str, other: str, same: bool) -> None:

@@ -46,15 +46,18 @@ def test_put_to_another_inode_is_not_done(bench, shell, tmp_path: Path) -> None:
     [
         (None, "7", "7"),  # the attack wrote nothing
         (None, "1", "1"),
-        ("", "4", "1 2"),  # it was writing: what is there is its value, however the kernel made it
-        ("", "1\t2", "1\t2"),
-        ("4", "4", "1 2"),
-        ("4 5", "4\t5", "1 2"),
-        ("1-3", "1-3", "1 2"),
-        ("4", "5", "5"),  # somebody else has set it since
-        ("4", "1\t2", "1\t2"),  # it is back already
-        ("*", "*", "1 2"),
-        ("*", "x", "x"),
+        ("writing", "4", "1 2"),  # what is there is its value, however the kernel made it
+        ("writing", "1\t2", "1\t2"),
+        ("written\n4", "4", "1 2"),
+        ("written\n4 5", "4\t5", "1 2"),
+        ("written\n1-3", "1-3", "1 2"),
+        ("written\n4", "5", "5"),  # somebody else has set it since
+        ("written\n4", "1\t2", "1\t2"),  # it is back already
+        ("written\n", "", "1 2"),  # an empty value
+        ("written\n", "5", "5"),
+        ("written\n*", "*", "1 2"),
+        ("written\n*", "x", "x"),
+        ("", "4", "4"),  # a damaged note
     ],
 )
 def test_a_value_goes_back_only_while_it_is_the_one_that_was_written(bench, shell, tmp_path: Path, enter, note: str | None, now: str, after: str) -> None:

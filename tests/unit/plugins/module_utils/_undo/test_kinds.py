@@ -17,9 +17,20 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups import EmptyCgroup, RemoveCgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.clock import SetClock
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, IoController, IsInode, RemoveOwn, Settled
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import HasLine, Put, StillOurs, ValueIs
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import (
+    LINK,
+    BackHasBegun,
+    BeginBack,
+    EndBack,
+    HasLine,
+    Put,
+    SameFile,
+    StillOurs,
+    ValueIs,
+)
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.limits import HasHeirs, HeirsBack
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Feed, Insist, Lacks, Misses, Until
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.links import FindLink
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.network import NetworkNamespace, OnlyOurFilters
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import Alive, ComesBack, Continue, LinksTo, NotRunning, Stopped
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import (
@@ -54,6 +65,8 @@ def everything() -> Undo:
     values = [ValueIs("/u", "v"), StillOurs("/w", "x", "y", ["z"])]
     undo.steps.append(Put("j", "/k", "l", [IsInode("/m", 5, 6), HasLine("/r", "s"), IoController("/t"), Settled(), *values], ["z"]))
     undo.steps += [RemoveOwn("n", "/o"), FileBack(aside="p", fresh="q", **file), InPlace(how="mode", **file)]
+    undo.steps += [BeginBack("b"), When([BackHasBegun("b"), FindLink(1, "l", f"/l/{LINK}/m", "/ip", ["z"])], [EndBack("b")])]
+    undo.checks.append(SameFile("f", f"/g/{LINK}/h", "00", guard, ["z"]))
     undo.same("s", ["t"], "u\nv", guard, ["refcnt"])
     return undo
 

@@ -132,6 +132,7 @@ def container(**more) -> Container:
         ((0, "1048576 0 max yes no", ""), "has no /proc/uptime"),
         ((0, "1048576 0 max no yes", ""), "has no sleep"),
         ((0, "none 0 none yes yes", ""), "cannot be read there"),
+        ((0, "\u00b2 0 max yes yes", ""), "cannot be read there"),
         ((0, "83886080 0 max yes yes", ""), "has room for 0 MiB"),
         ((0, "1048576 0 41943040 yes yes", ""), "under its limit of 40 MiB"),
     ],
