@@ -51,6 +51,11 @@ def identity_options(attack, common) -> dict:
     for name in attack.added:
         if options[name] == attack.options[name].get("default"):
             del options[name]
+    for name, spell in attack.spellings.items():
+        try:
+            options[name] = spell(options[name])
+        except AttackError:
+            pass  # validate() refuses it; state: absent finds nothing
     return attack.renaming.former(attack.options, options) if attack.renaming else options
 
 

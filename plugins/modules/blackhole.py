@@ -252,6 +252,7 @@ class Blackhole(namespace.Placed, Attack):
         exclude_ports={"type": "list", "elements": "str", "default": []},
     )
     constraints = {"mutually_exclusive": namespace.EXCLUSIVE}
+    spellings = {"protocols": protocols.spelled}
     renaming = Renaming({"direction": {"in": "ingress", "out": "egress"}}, {"names": ("peers", network_options.is_name)})
 
     def validate(self):

@@ -307,6 +307,7 @@ class Netem(namespace.Placed, Attack):
     }
     options.update((name, {"type": "list", "elements": "str", "default": []}) for name in WHICH)
     added = ("local_ports", "exclude_ports")
+    spellings = {"protocols": protocols.spelled}
     constraints = {
         "required_one_of": [FAULTS],
         "mutually_exclusive": [("loss", "gilbert_elliott")] + namespace.EXCLUSIVE,

@@ -144,15 +144,13 @@ from ansible_collections.faultline.chaos.plugins.module_utils._state import sysc
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import WRITING, WRITTEN
 
 
-class SysctlFault(Attack):
+class SysctlFault(namespace.Placed, Attack):
     name = "sysctl_fault"
     options = dict({"sysctls": {"type": "dict"}}, **namespace.OPTIONS)
     constraints = {
         "mutually_exclusive": namespace.EXCLUSIVE,
         "required_if": [("state", "present", ("sysctls",))],
     }
-
-    _found = None
 
     def __init__(self, params, host):
         super().__init__(params, host)
@@ -180,25 +178,20 @@ class SysctlFault(Attack):
                 sysctl_rules.refuse_here(key.name, text)
             self.wanted.append((key, text))
 
-    def _place(self):
-        if self._found is None:
-            self._found = namespace.find(self.host, self.params)
-        return self._found
-
     def resources(self):
         names = set(part for key, _value in self.wanted for part in sysctl_rules.holds(key.name))
-        return [f"sysctl:{name}{self._place().key}" for name in sorted(names)]
+        return [f"sysctl:{name}{self.place().key}" for name in sorted(names)]
 
     def guard(self):
         for key, value in self.wanted:
-            sysctl.refuse_absent(self.host, self._place(), key)
+            sysctl.refuse_absent(self.host, self.place(), key)
             sysctl_rules.refuse_unknown_effect(key.name)
             if key.name.startswith("net.ipv6.conf.") and key.name.endswith(".forwarding") and value != "0":
-                sysctl.refuse_learned_routes(self.host, self._place())
+                sysctl.refuse_learned_routes(self.host, self.place())
 
     def snapshot(self):
-        changes = sysctl.read_changes(self.host, self._place(), self.wanted)
-        sysctl.try_changes(self.host, self._place(), changes)
+        changes = sysctl.read_changes(self.host, self.place(), self.wanted)
+        sysctl.try_changes(self.host, self.place(), changes)
         return changes
 
     def plan(self, before):
@@ -207,7 +200,7 @@ class SysctlFault(Attack):
         plan = Plan(
             before="\n".join([f"{change.key.name} = {change.before}" for change in before] + [f"{name} = {was}" for name, was in others]),
             after="\n".join([f"{change.key.name} = {change.wanted}" for change in before] + [f"{name} changes with it" for name, _was in others]),
-            undo=sysctl.undo(self.host, self._place(), before),
+            undo=sysctl.undo(self.host, self.place(), before),
             notes=["whether the kernel takes the value could not be tried before: {}".format(", ".join(untried))] if untried else [],
         )
         plan.notes += [note for change in before for note in sysctl_rules.notes(change.key.name, change.wanted)]
@@ -215,7 +208,7 @@ class SysctlFault(Attack):
         return plan
 
     def inject(self, plan):
-        place = self._place()
+        place = self.place()
         if place.key:
             place.check()
         for number, change in enumerate(plan.changes):
@@ -227,7 +220,7 @@ class SysctlFault(Attack):
                 self.journal.note(self.id, change.note, f"{WRITTEN}\n{now}\n")
 
     def verify(self, plan):
-        place, found, also = self._place(), {}, {}
+        place, found, also = self.place(), {}, {}
         for change in plan.changes:
             now = kernel_files.read_in(self.host, place, change.key.file)
             sysctl.refuse_changed(change, now)

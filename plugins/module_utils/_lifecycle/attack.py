@@ -60,6 +60,7 @@ class Attack:
     needs_root = True
     renaming = None  # a Renaming of _renamed.py, for an attack whose options had other names
     added = ()  # options that came after version 0.1: at their default they do not change the identity of an attack
+    spellings = {}  # {option: function}: a value of that option in one spelling, for the identity
 
     def __init__(self, params, host):
         self.params = params

@@ -66,6 +66,11 @@ def protocol(option, value):
     return _OWN.get(number, number)
 
 
+def spelled(values):
+    """Protocols as an identity has them: vrrp and 112, tcp and TCP are the same. Errors: BadOption."""
+    return [str(protocol("protocols", value)) for value in values]
+
+
 def number(known, family):
     """The number in a family (4, 6) of what protocol() returned."""
     if known == "icmp":

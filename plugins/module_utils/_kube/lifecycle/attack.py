@@ -69,6 +69,7 @@ class KubeAttack:
     constraints = {}  # AnsibleModule's mutually_exclusive, required_one_of, required_together, required_by, required_if
     renaming = None  # a Renaming of _renamed.py, for an attack whose options had other names
     added = ()  # options that came after version 0.1: at their default they do not change the identity of an attack
+    spellings = {}  # {option: function}: a value of that option in one spelling, for the identity
     deadman = WATCHER  # CLUSTER: for an attack that only creates objects in one namespace, or has nothing to undo
 
     def __init__(self, params, cluster=None):

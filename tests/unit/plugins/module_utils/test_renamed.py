@@ -152,3 +152,11 @@ def test_an_error_names_the_option_as_it_was_given(run) -> None:
     assert run("blackhole", {"cidr": ["300.1.1.1"]})["failed"].endswith(" (peers was cidr before)")
     assert run("blackhole", {"names": ["a b"]})["failed"].endswith(" (peers was names before)")
     assert "before" not in run("blackhole", {"peers": ["300.1.1.1"]})["failed"]
+
+
+@pytest.mark.parametrize("module", ["blackhole", "netem"])
+def test_a_protocol_is_the_same_by_name_and_by_number(run, module: str) -> None:
+    base = {"delay": "20ms", "interface": "lo"} if module == "netem" else {}
+    found = [run(module, {**base, "protocols": [text], "state": "absent"})["identity"] for text in ("vrrp", "VRRP", "112")]
+    assert len(set(found)) == 1
+    assert run(module, {**base, "protocols": ["nonsense"], "state": "absent"})["identity"] not in found
