@@ -11,7 +11,9 @@ from ansible import context
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.survey import plan
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import normalise
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.survey import named, plan
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.targets import candidates
 from ansible_collections.faultline.chaos.plugins.plugin_utils._selection.inventory import Inventory
 
 DOCUMENTATION = r"""
@@ -76,9 +78,11 @@ def survey_plan(given: Mapping[str, Any], playbook: str, groups: Mapping[str, Co
         raise AnsibleFilterError("survey_plan: give it a dict of variables, such as {'fault_hosts': 'web'}")
     try:
         found = plan(playbook, given, lambda option, pattern: Inventory(groups).match(option, pattern))
+        if only_refusal:
+            candidates(normalise(found), Inventory(groups))
     except AttackError as error:
         if only_refusal:
-            return str(error)
+            return named(playbook, given, str(error))
         raise AnsibleFilterError(str(error)) from error
     return "" if only_refusal else found
 

@@ -70,6 +70,24 @@ def plan(playbook: str, given: Mapping[str, Any], hosts_of: Callable[[str, Any],
     }
 
 
+# The options of a plan whose value is that of one variable, as a refusal begins with them.
+_VARIABLES = {
+    "method[0].hosts": "fault_hosts", "method[0].duration": "fault_duration", "method[0].select.count": "fault_count",
+    "method[0].select.percent": "fault_percent", "method[0].select.seed": "fault_seed", "safety.lease": "fault_lease",
+    "safety.window": "fault_window", "safety.protected": "fault_protected", "observe.settle": "fault_settle", "report.dir": "fault_report_dir",
+}  # fmt: skip
+_VARIABLES_OF_PROBES = {"url": "fault_url", "host": "fault_tcp", "port": "fault_tcp", "tolerance: success": "fault_success"}
+
+
+def named(playbook: str, given: Mapping[str, Any], refusal: str) -> str:
+    """The refusal of a plan, with the variable that the value comes from in the place of the option: who fills in a survey wrote no plan."""
+    found = re.match(r"experiment_plan\.(?:steady_state: probe '.*?': )?(tolerance: success|[\w.\[\]]+): ", refusal)
+    variable = {**_VARIABLES, **_VARIABLES_OF_PROBES}.get(found[1]) if found else None
+    if found is None or variable is None or (_survey(playbook).kube and variable == "fault_hosts"):
+        return refusal
+    return f"{Answers(given, variables(playbook), _survey(playbook).aliases).shown(variable)}: {refusal[found.end() :]}"
+
+
 def _survey(playbook: str) -> Survey:
     if playbook not in SURVEYS:
         raise BadOption("survey_plan", playbook, f"choose from {', '.join(SURVEYS)}")

@@ -53,7 +53,7 @@ _DISK = {"fill": "disk_fill", "inodes": "disk_fill", "io": "io_stress", "throttl
 
 def _network_fault(a: Answers) -> Fault:
     mode = a.choice("fault_mode", (*_MAGNITUDES, "drop", "reject"))
-    if a["fault_direction"] not in _DIRECTIONS:
+    if str(a["fault_direction"]) not in _DIRECTIONS:  # a list has no hash
         raise a.refused("fault_direction", "choose from egress, ingress, both")
     direction = _DIRECTIONS[a["fault_direction"]]
     peers = a.words("fault_peers")

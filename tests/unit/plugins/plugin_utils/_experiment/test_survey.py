@@ -173,6 +173,22 @@ def test_what_is_refused_is_named_with_its_fix(playbook: str, given: dict[str, A
         survey_plan(given, playbook, GROUPS)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("fault_window", "sometimes"), ("fault_count", "two"), ("fault_lease", "soon"), ("fault_settle", "soon"), ("fault_percent", "abc"),
+        ("fault_hosts", "nosuch"), ("fault_url", "shop"), ("fault_success", "abc"), ("fault_duration", "soon"), ("fault_seed", [1]),
+        ("fault_tcp", "db:99999"), ("fault_direction", ["in"]), ("resource_stress_duration", "soon"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_refused_by_the_name_of_its_variable(variable: str, value: Any) -> None:
+    """Who fills in a survey wrote no experiment_plan."""
+    playbook = "resource_stress" if variable.startswith("resource") else "network_fault"
+    given = {"fault_hosts": "web", "fault_url": "" if variable == "fault_tcp" else "http://shop.example.com/", variable: value}
+    said = survey_plan(given, playbook, {"all": ["w1"], "web": ["w1"], "ungrouped": []}, only_refusal=True)
+    assert said.startswith(f"{variable}: ") and "is refused: " in said and "experiment_plan" not in said, said
+
+
 def test_the_filter_returns_the_plan_or_no_refusal() -> None:
     assert survey_plan(WEB, "clock_fault", GROUPS) == make("clock_fault", WEB)
     assert survey_plan(WEB, "clock_fault", GROUPS, only_refusal=True) == ""
