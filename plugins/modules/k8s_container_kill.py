@@ -201,8 +201,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors i
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.many import in_pool
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import signal
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults.signal import FIRST, OTHERS, Victim
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import signals
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults.signals import FIRST, OTHERS, Victim
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import (
     POD_CONSTRAINTS,
@@ -253,12 +253,12 @@ class ContainerKill(KubeAttack):
         pod = self.cluster.get(POD, row["metadata"]["name"], row["metadata"]["namespace"])
         if pod["metadata"]["uid"] != row["metadata"]["uid"]:
             raise AttackError("the pod {}/{} is another one by now".format(row["metadata"]["namespace"], row["metadata"]["name"]))
-        signal.refuse_shared(pod)
-        name = signal.choose_container(pod, self.params["container"])
-        if "running" not in (signal.status_of(pod, name).get("state") or {}):
+        signals.refuse_shared(pod)
+        name = signals.choose_container(pod, self.params["container"])
+        if "running" not in (signals.status_of(pod, name).get("state") or {}):
             raise AttackError("{}/{}: its container {} does not run".format(pod["metadata"]["namespace"], pod["metadata"]["name"], name))
         victim = Victim(pod, name)
-        signal.prepare(self.cluster, victim, self.params["signal"], self.target)
+        signals.prepare(self.cluster, victim, self.params["signal"], self.target)
         return victim
 
     def plan(self, before):
@@ -280,7 +280,7 @@ class ContainerKill(KubeAttack):
         pod = self.cluster.find(POD, victim.pod, victim.namespace)
         if pod is None or pod["metadata"]["uid"] != victim.uid:
             return None  # not the chosen pod any more; ended() reports it
-        return signal.send(self.cluster, victim, self.params["signal"], self.target)
+        return signals.send(self.cluster, victim, self.params["signal"], self.target)
 
     def done(self):
         told = {"signalled": [], "uncertain": []}
@@ -317,7 +317,7 @@ class ContainerKill(KubeAttack):
     def _outcome(self, victim, until):
         """Watch a container until it runs again or the time is over."""
         while True:
-            seen = signal.ended(victim, self.cluster.find(POD, victim.pod, victim.namespace))
+            seen = signals.ended(victim, self.cluster.find(POD, victim.pod, victim.namespace))
             now = time.monotonic()
             if seen is not None and (seen["restarted"] or seen["pod_gone"]) or now >= until:
                 break

@@ -159,7 +159,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster 
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import AUTH_OPTIONS
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE, POD
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import signal
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import signals
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import POD_CONSTRAINTS, POD_OPTIONS, check_pods, respect_budgets, select_pods
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import check_exists
 
@@ -220,8 +220,8 @@ def describe(pod, node, wanted):
 def _chosen_id(pod, containers, wanted):
     running = dict((each["name"], each["id"]) for each in containers if each["running"])
     if wanted is not None:
-        return running.get(signal.choose_container(pod, wanted))
-    default = (pod["metadata"].get("annotations") or {}).get(signal.DEFAULT)
+        return running.get(signals.choose_container(pod, wanted))
+    default = (pod["metadata"].get("annotations") or {}).get(signals.DEFAULT)
     return running.get(default) or next((each["id"] for each in containers if each["running"]), None)
 
 

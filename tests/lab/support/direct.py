@@ -38,9 +38,11 @@ class Reach(Protocol):
 
     scratch: Path
 
-    def run(self, host: str, command: str, check: bool = ..., timeout: float = ...) -> Any: ...
+    def run(self, host: str, command: str, check: bool = ..., timeout: float = ...) -> Any:
+        """See Lab."""
 
-    def send(self, host: str, path: Path, command: str) -> Any: ...
+    def send(self, host: str, path: Path, command: str) -> Any:
+        """See Lab."""
 
 
 def full_name(name: str) -> str:

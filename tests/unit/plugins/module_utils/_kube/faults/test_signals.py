@@ -13,8 +13,8 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import exec as kube_exec
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.exec import NoProgram
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import signal
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults.signal import FIRST, OTHERS, Victim
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import signals
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults.signals import FIRST, OTHERS, Victim
 
 
 def pod(**status: Any) -> dict:
@@ -64,67 +64,67 @@ def image(monkeypatch: pytest.MonkeyPatch):
 )
 def test_the_way_that_an_image_has(image, programs: list[str], sent: list[str]) -> None:
     made, victim = image(*programs), Victim(pod(), "main")
-    signal.prepare(None, victim, "TERM", FIRST)
+    signals.prepare(None, victim, "TERM", FIRST)
     assert all("-0" in argv or "/proc/1/status" in argv for argv in made.calls), "a signal was sent while looking"
-    signal.send(None, victim, "TERM", FIRST)
+    signals.send(None, victim, "TERM", FIRST)
     assert made.calls[-1] == sent
 
 
 def test_an_image_with_nothing_is_refused(image) -> None:
     image("pause")
     with pytest.raises(AttackError, match="shop/web container main: its image has neither kill nor a shell: use process_kill on its node"):
-        signal.prepare(None, Victim(pod(), "main"), "TERM", FIRST)
+        signals.prepare(None, Victim(pod(), "main"), "TERM", FIRST)
 
 
 def test_a_user_that_may_not_is_refused(image) -> None:
     image("kill", allowed=False)
     with pytest.raises(AttackError, match="its user may not send signals to process 1"):
-        signal.prepare(None, Victim(pod(), "main"), "TERM", FIRST)
+        signals.prepare(None, Victim(pod(), "main"), "TERM", FIRST)
 
 
 def test_a_signal_that_process_1_does_not_handle_is_refused(image) -> None:
     image("kill", "cat")
     with pytest.raises(AttackError, match="its process 1 does not handle QUIT, and the kernel drops that; it handles INT, TERM"):
-        signal.prepare(None, Victim(pod(), "main"), "QUIT", FIRST)
-    signal.prepare(None, Victim(pod(), "main"), "QUIT", OTHERS)
+        signals.prepare(None, Victim(pod(), "main"), "QUIT", FIRST)
+    signals.prepare(None, Victim(pod(), "main"), "QUIT", OTHERS)
 
 
 @pytest.mark.parametrize("status", ["", "Name:\tx\n", "SigCgt:\tzz\n"])
 def test_what_process_1_handles_may_be_unknown(image, status: str) -> None:
     image("kill", "cat", status=status)
-    signal.prepare(None, Victim(pod(), "main"), "QUIT", FIRST)
+    signals.prepare(None, Victim(pod(), "main"), "QUIT", FIRST)
 
 
 def test_without_cat_it_is_unknown(image) -> None:
     image("kill")
-    signal.prepare(None, Victim(pod(), "main"), "QUIT", FIRST)
+    signals.prepare(None, Victim(pod(), "main"), "QUIT", FIRST)
 
 
 def test_the_mask_of_handled_signals() -> None:
-    assert signal.handled("Name:\tsh\nSigCgt:\t0000000000014a07\n") == ["HUP", "INT", "QUIT", "TERM", "USR1", "USR2"]
-    assert signal.handled("SigCgt:\t0000000000000000\n") == []
+    assert signals.handled("Name:\tsh\nSigCgt:\t0000000000014a07\n") == ["HUP", "INT", "QUIT", "TERM", "USR1", "USR2"]
+    assert signals.handled("SigCgt:\t0000000000000000\n") == []
 
 
 @pytest.mark.parametrize("field, told", [("hostPID", "could hit the node itself"), ("shareProcessNamespace", "one cannot be hit alone")])
 def test_process_1_of_somebody_else_is_refused(field: str, told: str) -> None:
     found = pod()
-    signal.refuse_shared(found)
+    signals.refuse_shared(found)
     found["spec"][field] = True
     with pytest.raises(AttackError, match=told):
-        signal.refuse_shared(found)
+        signals.refuse_shared(found)
 
 
 def test_which_container() -> None:
     found = pod()
-    assert signal.choose_container(found, None) == "main"
+    assert signals.choose_container(found, None) == "main"
     found["spec"]["containers"].append({"name": "log"})
     with pytest.raises(AttackError, match="pod shop/web has several: choose one of main, log"):
-        signal.choose_container(found, None)
+        signals.choose_container(found, None)
     with pytest.raises(AttackError, match="pod shop/web has no container db, but main, log"):
-        signal.choose_container(found, "db")
+        signals.choose_container(found, "db")
     found["metadata"]["annotations"] = {"kubectl.kubernetes.io/default-container": "log"}
-    assert signal.choose_container(found, None) == "log"
-    assert signal.choose_container(found, "main") == "main"
+    assert signals.choose_container(found, None) == "log"
+    assert signals.choose_container(found, "main") == "main"
 
 
 OLD_END = {"terminated": {"exitCode": 7, "containerID": "containerd://old"}}
@@ -140,18 +140,18 @@ OLD_END = {"terminated": {"exitCode": 7, "containerID": "containerd://old"}}
     ],
 )
 def test_what_proves_that_it_ended(status: dict, restarted: bool, code: int) -> None:
-    told = signal.ended(Victim(pod(), "main"), pod(**status))
+    told = signals.ended(Victim(pod(), "main"), pod(**status))
     assert told is not None and (told["restarted"], told["exit_code"], told["pod_gone"]) == (restarted, code, False)
 
 
 def test_what_proves_nothing() -> None:
     victim = Victim(pod(), "main")
-    assert signal.ended(victim, pod()) is None
-    assert signal.ended(victim, pod(state={"waiting": {}})) is None
+    assert signals.ended(victim, pod()) is None
+    assert signals.ended(victim, pod(state={"waiting": {}})) is None
 
 
 def test_a_pod_that_is_gone_or_another_one() -> None:
     victim, other = Victim(pod(), "main"), pod()
     other["metadata"]["uid"] = "another"
     for found in (None, other):
-        assert signal.ended(victim, found) == {"pod_gone": True, "restarted": False}
+        assert signals.ended(victim, found) == {"pod_gone": True, "restarted": False}
