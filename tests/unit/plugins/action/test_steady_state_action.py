@@ -120,7 +120,15 @@ def test_a_killed_playbook_leaves_nothing_behind(number: signal.Signals, tmp_pat
     collections = next(parent for parent in Path(module.__file__).parents if parent.name == "ansible_collections").parent
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_LOCALHOST_WARNING": "false"}
     command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", str(play)]
-    playbook = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, cwd=tmp_path)
+    playbook = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd=tmp_path,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where the tests run in the background of a shell
+    )
     try:
         wait_until(lambda: len(of_words("sleep", seconds)) >= 2, 90)
         family = descendants(playbook.pid)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import contextlib
 import os
 import shutil
 import signal
@@ -180,8 +181,9 @@ def test_comes_back(bench, shell, tmp_path: Path) -> None:
     directory = bench.publish("a", Undo([Run("x", [sys.executable, "-c", start])], [ComesBack("sleep does not run", "sleep")]))
     assert subprocess.run([*shell, str(directory / "revert.sh")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30, check=False).returncode == 0
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        if path.exists() and path.read_bytes() == b"sleep\x0061\x00":
-            os.kill(int(path.parent.name), signal.SIGKILL)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            if path.read_bytes() == b"sleep\x0061\x00":
+                os.kill(int(path.parent.name), signal.SIGKILL)
 
 
 # --- the injector -------------------------------------------------------------------------------------------------
