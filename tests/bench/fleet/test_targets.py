@@ -54,7 +54,7 @@ ATTACKS: dict[str, tuple[dict[str, Any], bool]] = {
     "pid_exhaustion": ({"count": 5}, False),
     "port_occupy": ({"ports": [47990]}, True),
     "process_freeze": ({"name": "flvictim"}, True),
-    "process_kill": ({"name": "flvictim", "signal": "CONT", "interval": "60s"}, True),
+    "process_kill": ({"name": "flvictim", "signal": "HUP", "interval": "60s"}, True),
     "socket_exhaustion": ({"percent": 1}, False),
 }
 CONTROL: dict[str, dict[str, Any]] = {"attack_info": {}, "revert": {"id": "bench"}, "lease": {"run_id": "bench", "lease": "60s"}}
@@ -91,7 +91,7 @@ class Target:
     def __init__(self, box: Box, root: Path) -> None:
         self.box, self.root = box, root
         box.sh("ip link add spare0 type veth peer name spare1; ip link set spare0 up; ip link set spare1 up; echo text >/mnt/file; cp /bin/sleep /mnt/flvictim")
-        box.sh("/mnt/flvictim 100000 >/dev/null 2>&1 &")
+        box.sh("(trap '' HUP; exec /mnt/flvictim 100000) >/dev/null 2>&1 &")  # outlives process_kill
 
     def payload(self, module: str, options: dict[str, Any], real: bool = False) -> str:
         """What Ansible sends for a task in check mode; with real, the same without check mode."""
