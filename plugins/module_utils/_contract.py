@@ -14,6 +14,7 @@ import json
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._times import SHORTEST
 
 # The options that every attack has. The doc fragments _attack and _kube_attack mirror them.
 OPTIONS = {
@@ -25,7 +26,6 @@ OPTIONS = {
     "lease": {"type": "raw"},
 }
 
-SHORTEST = 1.0  # seconds; the minimum of a duration and of a lease
 _LONGEST_DURATION = 86400.0  # seconds; max_duration cannot raise it
 
 

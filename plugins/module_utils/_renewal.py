@@ -7,11 +7,11 @@
 """The option lease of the modules that renew leases. Pure."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
+from ansible_collections.faultline.chaos.plugins.module_utils._times import SHORTEST
 
-_SHORTEST_LEASE = 1.0  # seconds
 _LONGEST_RENEWAL = 3600.0  # seconds
 
 
 def read_renewal(params: dict) -> float:
     """For how many seconds from now a lease is renewed. Errors: BadOption."""
-    return _units.duration("lease", params["lease"], _SHORTEST_LEASE, _LONGEST_RENEWAL)
+    return _units.duration("lease", params["lease"], SHORTEST, _LONGEST_RENEWAL)

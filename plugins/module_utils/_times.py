@@ -10,6 +10,7 @@ import datetime
 import re
 import time
 
+SHORTEST = 1.0  # seconds; the minimum of a duration and of a lease
 # An attack counts as overdue so many seconds after its deadline; the next attack on its host or namespaces then undoes it first.
 # On a host the timer acts within tenths of a second, and recovery 2 s after the deadline.
 # In a cluster three controllers act one after another (Job, TTL, garbage collection), and the API server gives its time in whole seconds.

@@ -36,8 +36,8 @@ def describe(journal, boot_id, attack_id):
     found["remaining"] = round(remaining(journal, attack_id), 2)
     found["effect"] = journal.effect(attack_id)
     stuck = journal.noted(attack_id, "stuck").strip()
-    if not journal.script_intact(attack_id):
-        found.update(status="damaged", reason="its revert.sh does not match its checksum; the revert module writes it again")
+    if not journal.script_intact(attack_id, record):
+        found.update(status="damaged", reason="its revert.sh does not match its checksum; the revert module writes it again where the record has a copy")
     elif stuck:
         found.update(status="stuck", reason=stuck)
     elif record["boot_id"] != boot_id or found["remaining"] < -OVERDUE_ON_HOST:

@@ -8,8 +8,8 @@
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
 
-# Exit codes of revert.sh and of control.sh revert, as _undo/machinery.py writes them.
-REVERTED, STUCK, DAMAGED, DRIFTED = 0, 4, 5, 6
+# Exit codes of revert.sh and of control.sh revert, as _undo/machinery.py writes them; any other is stuck.
+REVERTED, DAMAGED, DRIFTED = 0, 5, 6
 
 
 class Outcome:
