@@ -223,7 +223,8 @@ class _Lifecycle:
                 if overdue or self.journal.noted(other, "stuck"):
                     raise AttackError(f"{other} is overdue or stuck: revert it first (module faultline.chaos.revert)")
                 self._refuse_unfinished(record)
-                return self._active(record)
+                due, left, effect = deadline(self.journal, record), remaining(self.journal, other), self.journal.effect(other)
+                return _contract.already_active(record, due, left, effect, self._place(other))
             shared = wanted & set(record["resources"])
             if shared:
                 raise AttackError("{} is held by the active attack {}: revert it first".format(", ".join(sorted(shared)), other))
@@ -237,17 +238,11 @@ class _Lifecycle:
         if state == _INTERRUPTED:
             raise AttackError("{} was interrupted while it was applied: revert it first (module faultline.chaos.revert)".format(record["id"]))
 
-    def _active(self, record):
-        attack_id = record["id"]
-        return _contract.already_active(
-            record, deadline(self.journal, record), remaining(self.journal, attack_id), self.journal.effect(attack_id), self._place(attack_id)
-        )
-
     def _place(self, attack_id):
         return {"undo": self.journal.script(attack_id)}
 
     def _commit(self, plan, duration, lease, result):
-        """Publish the journal, arm, inject, verify. Every exit leaves either a working attack or an undone one (or reports a stuck undo)."""
+        """Publish the journal, arm, inject, verify. Every exit leaves a working attack, an undone one, or reports a stuck undo."""
         attack, journal = self.attack, self.journal
         undo = plan.undo
         undo.steps = _with_workers(plan, [(worker.name, worker.pid, worker.start) for worker in plan.workers])
@@ -304,7 +299,7 @@ class _Lifecycle:
         return result
 
     def _show(self, result, plan, undo):
-        """Add the undo as text and, with --diff, the diff. In check mode no worker runs, so placeholders stand for its identity."""
+        """Add the undo as text and, with --diff, the diff. In check mode placeholders stand for a worker's identity."""
         steps = _with_workers(plan, [(worker.name, "PID", "START") for worker in plan.workers]) if self.module.check_mode else undo.steps
         lines = [line for step in steps for line in step.render()] or ["nothing to undo"]
         result["undo_text"] = "\n".join(lines)

@@ -112,7 +112,11 @@ def _timer(host, journal, attack_id, deadline):
         rc, out, err = host.run([host.tool("systemctl"), "is-active", unit + ".timer"], check=False)
     if rc != 0:
         host.run([host.tool("systemctl"), "stop", unit + ".timer"], check=False)
-        raise AttackError("the dead-man timer could not be armed, so nothing was injected: rc %d, %s" % (rc, (err or out).strip() or "no output"))
+        raise _failed("the dead-man timer could not be armed", rc, out, err)
+
+
+def _failed(what, rc, out, err):
+    return AttackError("%s, so nothing was injected: rc %d, %s" % (what, rc, (err or out).strip() or "no output"))
 
 
 def _recovery(host, state):
@@ -128,7 +132,7 @@ def _recovery(host, state):
         sync_dir(os.path.dirname(link))
     rc, out, err = host.run(["/bin/sh", os.path.join(state, "control.sh"), "watch"], check=False)
     if rc != 0:
-        raise AttackError("the recovery timer could not be started, so nothing was injected: rc %d, %s" % (rc, (err or out).strip() or "no output"))
+        raise _failed("the recovery timer could not be started", rc, out, err)
 
 
 def _watchers(journal, attack_id):

@@ -54,7 +54,7 @@ def flock(handle):
 
 
 def busy(directory):
-    """Whether another process holds the lock in a directory: of one attack (during its undo), or of all journals (during an injection)."""
+    """Whether another process holds a directory's lock: of one attack (its undo), or of all journals (an injector)."""
     try:
         handle = os.open(os.path.join(directory, "lock"), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -63,6 +63,18 @@ def busy(directory):
         return not flock(handle)
     finally:
         os.close(handle)
+
+
+def await_lock(directory, free, seconds):
+    """Wait until free(). Errors: AttackError after so many seconds; it names the holder."""
+    until = time.monotonic() + seconds  # time() may be stepped by an attack
+    while not free():
+        if time.monotonic() > until:
+            end = ":%d" % os.stat(directory + "/lock").st_ino
+            with open("/proc/locks") as locks:
+                pids = [words[4] for words in map(str.split, locks) if words[1] == "FLOCK" and words[5].endswith(end)]
+            raise AttackError("another faultline.chaos action (process %s) holds %s/lock; try again" % (", ".join(pids) or "unknown", directory))
+        time.sleep(0.1)
 
 
 class Journal:
@@ -84,12 +96,8 @@ class Journal:
         return True
 
     def await_publishing(self, seconds=60):
-        """Wait while another injector prepares an attack that has no journal yet. Writes nothing. Errors: AttackError after so many seconds."""
-        until = time.monotonic() + seconds
-        while self.check_place() and busy(self.path):
-            if time.monotonic() > until:
-                raise AttackError(f"another faultline.chaos action holds {self.path}/lock; try again")
-            time.sleep(0.1)
+        """Wait while another injector prepares an attack that has no journal yet. Errors: as await_lock()."""
+        await_lock(self.path, lambda: not (self.check_place() and busy(self.path)), seconds)
 
     # --- one attack -----------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ import time
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import checksum, sync_dir, write_file
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import BEGAN, HISTORY_KEPT, Journal, busy, flock, sums, which
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import BEGAN, HISTORY_KEPT, Journal, await_lock, busy, flock, sums, which
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.control_sh import CONTROL
 
 
@@ -63,11 +63,7 @@ class OpenJournal(Journal):
                 sync_dir(os.path.dirname(self.path))
                 self.check_place()
             self._lock = _take(os.path.join(self.path, "lock"))
-            until = time.monotonic() + seconds  # time() may be stepped by an attack
-            while not flock(self._lock):
-                if time.monotonic() > until:
-                    raise AttackError(f"another faultline.chaos action holds {self.path}/lock; try again")
-                time.sleep(0.1)
+            await_lock(self.path, lambda: flock(self._lock), seconds)
         except OSError as error:
             raise self._unwritable(error)
         try:

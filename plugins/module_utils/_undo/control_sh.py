@@ -22,6 +22,10 @@ state=$(cd "$(dirname "$0")" && pwd)
 units=/etc/systemd/system
 effective_uid
 
+systemctl() ( # within 10 s: no attack of this host can begin while we hold the lock
+    limit 10
+    $limiter systemctl "$@" </dev/null 8<&-
+)
 attacks() { # their ids
     for dir in "$state"/*/; do
         dir=${dir%/}
@@ -40,7 +44,7 @@ revert() { # revert ID HOW
     printf 'faultline %s: damaged: its undo does not match its checksum\n' "$1" >&2
     return 5
 }
-each() { # each HOW: every attack at once; a bad one never keeps the others from being undone
+each() { # each HOW: every attack at once; a bad one never stops the others
     undos=
     for id in $(attacks); do
         revert "$id" "$1" &
@@ -48,7 +52,7 @@ each() { # each HOW: every attack at once; a bad one never keeps the others from
     done
     result=0
     for undo in $undos; do
-        wait "$undo" || { rc=$?; [ "$rc" = 3 ] || result=$rc; } # 3: somebody else was faster
+        wait "$undo" || { rc=$?; [ "$rc" = 3 ] || result=$rc; } # 3: gone by now
     done
     return "$result"
 }
@@ -84,7 +88,7 @@ orphans() { # dead-men whose attack is gone, of an undo that was killed at its v
         } >/dev/null 2>&1
     done
 }
-tidy() { # the recovery units go with the last attack, but not while another one is beginning (it holds the lock)
+tidy() { # the recovery units go with the last attack, unless another one is beginning and has the lock
     [ "$state" = /var/lib/faultline ] && [ "$uid" = 0 ] || return 0
     if command -v flock >/dev/null 2>&1 && [ -r "$state/lock" ]; then
         exec 8<"$state/lock"
@@ -94,7 +98,7 @@ tidy() { # the recovery units go with the last attack, but not while another one
             [ "$tries" -lt 5 ] || return 0 # the next sweep does it
             sleep 1
         done
-        # Of an injector that died before it published: nobody writes these while we hold the lock.
+        # Left by an injector that died before it published; the lock keeps others out.
         rm -rf "$state"/.new-* "$state"/control.sh.*.tmp "$state"/history.jsonl.*.tmp
         rm -f "$units"/faultline-recover.service.*.tmp /etc/cron.d/faultline.*.tmp
     fi

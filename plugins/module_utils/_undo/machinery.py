@@ -39,6 +39,12 @@ effective_uid() { # $uid, without a process: under a fault each one may take lon
     uid=
     while read -r key _ uid _; do [ "$key" != Uid: ] || break; done 2>/dev/null </proc/self/status
 }
+limits=
+limit() { # limit [SECONDS]: so that nothing hangs for ever; some old timeout(1) has other words
+    [ -n "$limits" ] || { limits=none; timeout -k 5 60 true >/dev/null 2>&1 && limits=some; }
+    limiter='exec'
+    [ "$limits" = none ] || limiter="exec timeout -k 5 ${1:-60}"
+}
 deadline_of() { # an unreadable deadline is a passed one
     due=0
     read -r due 2>/dev/null <"$1/deadline"
@@ -54,14 +60,8 @@ MACHINERY = (
     + COMMON
     + r"""
 dir=$state/$id
-failed=0 drifted=0 limits=
+failed=0 drifted=0
 effective_uid
-
-limit() { # limit [SECONDS]: so that nothing hangs for ever; some old timeout(1) has other words
-    [ -n "$limits" ] || { limits=none; timeout -k 5 60 true >/dev/null 2>&1 && limits=some; }
-    limiter='exec'
-    [ "$limits" = none ] || limiter="exec timeout -k 5 ${1:-60}"
-}
 
 say() { printf 'faultline %s: %s\n' "$id" "$*"; }
 problem() {

@@ -310,7 +310,10 @@ def test_two_that_make_the_place_at_once(tmp_path: Path) -> None:
 def test_the_lock_excludes_and_ends_with_its_holder(bench) -> None:
     other = OpenJournal(bench.journal.path)
     with bench.journal.locked():
-        with pytest.raises(AttackError, match="another faultline.chaos action holds"), other.locked(seconds=0.2):
+        with (
+            pytest.raises(AttackError, match=rf"another faultline.chaos action \(process {os.getpid()}\) holds .*/lock; try again"),
+            other.locked(seconds=0.2),
+        ):
             pass
         bench.journal.release()
         with other.locked(seconds=0.2):

@@ -224,6 +224,7 @@ def system(bench, tmp_path: Path):
             ("/run/systemd/system", f"{tmp_path}/run"),
             ("PATH=/usr/local/sbin", f"PATH={tools}:/usr/local/sbin"),
             ('"$(id -u)" = 0', "0 = 0"),
+            ("limit 10", "limit 1"),
         ):
             text = text.replace(old, new)
         return text
@@ -262,6 +263,16 @@ def test_tidy_never_takes_recovery_from_an_attack_that_is_beginning(bench, shell
     with bench.journal.locked():
         assert system(shell, "tidy").returncode == 0
         assert all((tmp_path / name).exists() for name in files)
+
+
+def test_a_systemctl_that_hangs_does_not_keep_the_lock_for_ever(bench, shell, system, tmp_path: Path) -> None:
+    (tmp_path / "bin" / "systemctl").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "units").write_text("")
+    bench.publish("a")
+    shutil.rmtree(bench.state / "a")
+    began = time.monotonic()
+    assert system(shell, "tidy").returncode == 0
+    assert time.monotonic() - began < 30
 
 
 def test_sweep_ends_dead_men_whose_attack_is_gone(bench, shell, system, tmp_path: Path) -> None:
