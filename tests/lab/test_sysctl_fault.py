@@ -75,7 +75,8 @@ def test_refusals(lab: Lab, n1: str) -> None:
         ("kernel.core_pattern", "|/bin/sh", "hand core dumps to a program"),
         ("kernel.osrelease", "6", "read-only"),
         ("net.ipv4.conf.all.rp_filter", 1, "SSH to the target could be cut off"),
-        ("net.ipv4.tcp_retries2", "many", "does not take this value"),
+        ("net.ipv4.tcp_retries2", "many", "many is no plain decimal number"),
+        ("net.ipv4.tcp_retries2", "300", "does not take this value"),
     ):
         refused = lab.module(n1, ATTACK, {"sysctls": {name: value}, "duration": "1m"})
         assert refused["failed"] and refused["msg"].startswith("sysctls: ") and words in refused["msg"], refused

@@ -48,7 +48,8 @@ def _one_by_one(lab: Lab, host: str, module: str, begin: list, end: list, measur
             if step[0] == "check":
                 found["after check"] = lab.fingerprint(host)
         time.sleep(settle)
-        found["measured"] = lab.run(host, measure, check=False).out.rstrip("\n") if measure else ""
+        done = lab.run(host, measure, check=False) if measure else None
+        found["measured"], found["measure"] = (done.out.rstrip("\n"), {"stderr": done.err}) if done else ("", {})
         for step in end:
             do(*step)
         found["info"] = lab.module(host, "faultline.chaos.attack_info", {"history": 1})
