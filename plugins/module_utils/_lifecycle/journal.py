@@ -71,8 +71,8 @@ def await_lock(directory, free, seconds):
     while not free():
         if time.monotonic() > until:
             end = ":%d" % os.stat(directory + "/lock").st_ino
-            with open("/proc/locks") as locks:
-                pids = [words[4] for words in map(str.split, locks) if words[1] == "FLOCK" and words[5].endswith(end)]
+            locks = map(str.split, Journal.read("/proc/locks").splitlines())
+            pids = [words[4] for words in locks if words[1] == "FLOCK" and words[5].endswith(end)]
             raise AttackError("another faultline.chaos action (process %s) holds %s/lock; try again" % (", ".join(pids) or "unknown", directory))
         time.sleep(0.1)
 

@@ -22,10 +22,10 @@ state=$(cd "$(dirname "$0")" && pwd)
 units=/etc/systemd/system
 effective_uid
 
-systemctl() ( # within 10 s: no attack of this host can begin while we hold the lock
+systemctl() { # within 10 s: while we hold the lock, no attack can begin
     limit 10
-    $limiter systemctl "$@" </dev/null 8<&-
-)
+    ($limiter systemctl "$@" </dev/null 8<&-)
+}
 attacks() { # their ids
     for dir in "$state"/*/; do
         dir=${dir%/}

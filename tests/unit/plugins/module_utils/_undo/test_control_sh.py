@@ -267,7 +267,6 @@ def test_tidy_never_takes_recovery_from_an_attack_that_is_beginning(bench, shell
 
 def test_a_systemctl_that_hangs_does_not_keep_the_lock_for_ever(bench, shell, system, tmp_path: Path) -> None:
     (tmp_path / "bin" / "systemctl").write_text("#!/bin/sh\nexec sleep 60\n")
-    (tmp_path / "units").write_text("")
     bench.publish("a")
     shutil.rmtree(bench.state / "a")
     began = time.monotonic()
