@@ -43,7 +43,8 @@ class ActionModule(ActionBase):
         except steady_state.Orphaned:
             os._exit(1)  # sending a result would block forever without a reader
         if not result["met"]:
-            result.update(failed=True, msg=f"The steady state is not met {settings.phase} the attack. {result['reason']}")
+            words = "was measured too rarely for a verdict" if result["inconclusive"] else "is not met"
+            result.update(failed=True, msg=f"The steady state {words} {settings.phase} the attack. {result['reason']}")
         return result
 
     def _show(self, line: str, mood: str) -> None:

@@ -131,7 +131,7 @@ passed:
   returned: moment end
   type: bool
 verdict:
-  description: V(held), V(deviated), V(aborted), V(not_reverted), V(refused) or V(failed); V(planned) in check mode.
+  description: V(held), V(deviated), V(inconclusive), V(aborted), V(not_reverted), V(refused) or V(failed); V(planned) in check mode.
   returned: moment end
   type: str
 reason:

@@ -120,6 +120,9 @@ notes:
     more than the scrape interval and the ranges in the query.
   - Samples of probes that ask over the network are taken at their rate even when answers are slow. Host-local probes have one sample
     out at a time, and skip the ticks that fall into a slow one.
+  - A verdict needs at least half of the samples that O(window) and the interval ask for, and at least three if they ask for so many.
+    With fewer the result is inconclusive and the task fails, unless the samples prove that the tolerance is broken, even if all
+    missing ones had been good.
 seealso:
   - module: faultline.chaos.lease
   - module: faultline.chaos.attack_info
@@ -224,7 +227,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 met:
-  description: Whether all tolerances are met.
+  description: Whether all tolerances are met, judged from enough samples.
   returned: always
   type: bool
   sample: false
@@ -238,6 +241,13 @@ reason:
   returned: always
   type: str
   sample: "shop answers: 2 of 14 samples failed of 60 planned, 99% must succeed; last: connection refused"
+inconclusive:
+  description: Which probes took too few samples for a verdict, and how few. RV(met) is V(false) then. Empty when a tolerance is proved to be broken.
+  returned: always
+  type: list
+  elements: str
+  version_added: 0.2.0
+  sample: ["one primary: only 4 of 20 samples could be taken; give the probe a longer interval or a longer window"]
 error:
   description: Why nothing could be measured, for example an option that was refused. None when something was.
   returned: always
@@ -311,6 +321,7 @@ probes:
       description: Why not, or why it was left out in check mode.
       type: str
       sample: "2 of 14 samples failed of 60 planned, 99% must succeed; last: connection refused"
+    inconclusive: {description: Whether it took too few samples for a verdict., type: bool, sample: false, version_added: 0.2.0}
     samples:
       description: How many samples were judged.
       type: int

@@ -141,6 +141,8 @@ class Run:
         self._append(_record.BEFORE, "Baseline", steady, when)
         if not _measured(steady):
             self.stop(_record.FAILED, f"The steady state could not be measured: {outcomes.problem(steady)}")
+        elif steady.get("inconclusive"):
+            self.stop(_record.INCONCLUSIVE, f"Nothing was attacked: the steady state was not measured well enough before. {steady.get('reason') or ''}".strip())
         elif not steady["met"]:
             self.stop(_record.REFUSED, f"Nothing was attacked: the steady state did not hold before. {steady.get('reason') or ''}".strip())
 
@@ -164,7 +166,9 @@ class Run:
     def _append(self, kind: str, name: str, steady: Mapping[str, Any], when: datetime) -> None:
         result = dict(steady) if _measured(steady) else None
         began = steady.get("started") or iso(when)
-        self.record["phases"].append({"kind": kind, "name": name, "started": began, "ended": steady.get("ended") or iso(when), "steady_state": result})
+        phase = {"kind": kind, "name": name, "started": began, "ended": steady.get("ended") or iso(when), "steady_state": result, "inconclusive": []}
+        _record.make_inconclusive(phase, *(result or {}).get("inconclusive") or [])
+        self.record["phases"].append(phase)
 
     def check_progress(self) -> None:
         """Ends the run when the record of a step is missing because its task failed."""
@@ -191,7 +195,7 @@ class Run:
         phase = {key: entry[key] for key in ("step", "round", "rounds", "name", "magnitude", "attack", "options", "duration_s", "blast_radius")}
         phase["attack"] = entry["attack"].removeprefix("faultline.chaos.")
         phase["revert"] = entry["revert"]["module"].removeprefix("faultline.chaos.")
-        phase.update(kind=_record.ATTACK, started=iso(when), ended=None, injected=None, reverted=None, steady_state=None)
+        phase.update(kind=_record.ATTACK, started=iso(when), ended=None, injected=None, reverted=None, steady_state=None, inconclusive=[])
         # Until a host answers, it may be under attack.
         phase["hosts"] = [outcomes.host_entry(host, {}, entry["id"], deadline) for host in entry["blast_radius"]["selected"]]
         self.record["phases"].append(phase)
@@ -275,7 +279,12 @@ class Run:
         if steady.get("lease_lost"):
             hosts = ", ".join(steady["lease_lost"])
             self.stop(_record.ABORTED, f"The lease was lost on {hosts} during {_label(phase)}: they reverted by themselves.")
-        if not steady["met"] and self.plan["safety"]["abort"]:
+        _record.make_inconclusive(phase, *steady.get("inconclusive") or [], *_cut_short(phase, steady))
+        if not self.plan["safety"]["abort"]:
+            return
+        if steady.get("inconclusive"):  # a next round could do harm that the probes do not see
+            self.stop(_record.INCONCLUSIVE, f"{_label(phase)} was not measured well enough. {steady.get('reason') or ''}".strip())
+        elif not steady["met"]:
             self.stop(_record.DEVIATED, f"{_label(phase)} broke the steady state. {steady.get('reason') or ''}".strip())
 
     def swept(self, number: int, results: Mapping[str, Mapping[str, Any]]) -> None:
@@ -327,6 +336,14 @@ class Run:
 def _measured(steady: Mapping[str, Any]) -> bool:
     """Whether a steady_state task measured, whatever its result."""
     return "met" in steady and not steady.get("error")
+
+
+def _cut_short(phase: Mapping[str, Any], steady: Mapping[str, Any]) -> list[str]:
+    """That the observation of a round had less than half of its time, because the attack took long to reach all hosts."""
+    window = steady.get("window_s") or phase["duration_s"]
+    if steady.get("aborted") or 2 * window >= phase["duration_s"]:
+        return []
+    return [f"observed for {human(round(window))} of {human(phase['duration_s'])}; use more forks, select fewer hosts, or raise safety.grace"]
 
 
 def _nothing_left_on_host(one: Mapping[str, Any], hosts: Iterable[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.outcomes import problem
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.round_kinds import CLUSTER
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.verdict import doubts_of
 from ansible_collections.faultline.chaos.plugins.plugin_utils._record import STUCK, Record, passed, troubled, troubled_hosts
 
 Lines = list[tuple[str, bool]]  # a line, and whether it is bad news
@@ -22,6 +23,7 @@ Lines = list[tuple[str, bool]]  # a line, and whether it is bad news
 def experiment(record: Record, reports: Mapping[str, str]) -> Lines:
     good = passed(record["verdict"])
     lines: Lines = [("", False), (f"{record['title']}: {record['verdict'].upper()}", not good), (record["verdict_reason"], not good)]
+    lines += [(f"  inconclusive: {doubt}", True) for doubt in doubts_of(record)]
     for host, entry in sorted(troubled_hosts(record).items()):
         if entry["outcome"] == STUCK:
             lines.append((f"  stuck: {host}, {entry['error']}", True))

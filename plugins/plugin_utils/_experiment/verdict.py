@@ -23,14 +23,18 @@ def judge(record: _record.Record) -> tuple[str, str]:
     stop = record.get("stop")
     if stop and stop["verdict"] in (_record.FAILED, _record.REFUSED):
         return stop["verdict"], stop["reason"]
-    deviation = _deviation(record)
+    deviation, doubts = _deviation(record), listed(doubts_of(record), 3, "; ")
     if stop and stop["verdict"] == _record.ABORTED:
         return _record.ABORTED, stop["reason"] + (f" Before that: {deviation}" if deviation else "")
     if deviation:
-        return _record.DEVIATED, deviation
+        return _record.DEVIATED, deviation + (f" Besides: {doubts}." if doubts else "")
+    if stop and stop["verdict"] == _record.INCONCLUSIVE:
+        return _record.INCONCLUSIVE, stop["reason"]
     after = [phase for phase in record["phases"] if phase["kind"] == _record.AFTER]
     if not after or not (after[-1].get("steady_state") or {}).get("met"):
         return _record.FAILED, "The recovery was not measured, so nothing is known about the steady state after the attacks."
+    if doubts:
+        return _record.INCONCLUSIVE, f"No verdict on the hypothesis: {doubts}."
     count = len([phase for phase in record["phases"] if phase["kind"] == _record.ATTACK])
     attacks = "1 attack" if count == 1 else f"{count} attacks"
     return _record.HELD, f"The steady state held before, during and after {attacks}."
@@ -47,12 +51,19 @@ def _not_reverted(troubled: dict[str, Mapping[str, Any]]) -> str:
 
 def _deviation(record: _record.Record) -> str:
     for phase in record["phases"]:
-        steady = phase.get("steady_state") or {}
-        if phase["kind"] == _record.BEFORE or not steady or steady.get("met", True):
+        if phase["kind"] == _record.BEFORE or not _record.broken(phase):
             continue
-        reason = str(steady.get("reason") or "a tolerance was broken").rstrip(".")
+        reason = str(phase["steady_state"].get("reason") or "a tolerance was broken").rstrip(".")
         if phase["kind"] == _record.AFTER:
             return f"The steady state did not come back after the attacks: {reason}."
-        label = phase["name"] + (f" ({phase['magnitude']})" if phase.get("magnitude") else "")
-        return f"The steady state was broken during {label}: {reason}."
+        return f"The steady state was broken during {_label(phase)}: {reason}."
     return ""
+
+
+def doubts_of(record: _record.Record) -> list[str]:
+    """Why phases of this run prove nothing, each with the phase."""
+    return [f"{_label(phase)}: {reason.rstrip('.')}" for phase in record["phases"] for reason in _record.inconclusive(phase)]
+
+
+def _label(phase: Mapping[str, Any]) -> str:
+    return str(phase["name"]) + (f" ({phase['magnitude']})" if phase.get("magnitude") else "")

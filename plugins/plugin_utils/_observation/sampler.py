@@ -29,6 +29,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sa
 from ansible_collections.faultline.chaos.plugins.plugin_utils._text import error_words
 
 MOST_SAMPLES = 20_000  # per probe and window
+FEWEST_SAMPLES = 3  # a verdict needs this many, or all that the interval gives if those are fewer, and at least half of these
 CLOSING = 5.0  # seconds to wait for the last samples after a window
 STAGGER = 0.05  # seconds between the first samples of two probes, so that they do not disturb one another
 HEARTBEAT = 0.5
@@ -69,15 +70,12 @@ class Track:
         self._early: dict[int, Sample | None] = {}
         self._score = Score(probe.tolerance)
         self._last_chance = Score(probe.tolerance)
-        self._last_chance_seen = 0
 
     def decide(self, index: int, sample: Sample | None) -> None:
         """Takes the sample of one tick; None when the tick was skipped. Samples of later ticks may arrive first."""
         self._early[index] = sample
-        if index >= self.planned - self.per_window:
-            self._last_chance_seen += 1
-            if sample:
-                self._last_chance.add(sample)
+        if sample and index >= self.planned - self.per_window:
+            self._last_chance.add(sample)
         while len(self._samples) in self._early:
             arrived = self._early.pop(len(self._samples))
             self._samples.append(arrived)
@@ -115,9 +113,19 @@ class Track:
     def certain(self) -> str | None:
         """Why the tolerance can no longer hold, not even over the last possible window; None while it can.
 
-        Its bad samples so far are also in every other window that has not ended yet, and all windows have the same size.
+        Its bad samples so far are also in every other window that has not ended yet, and all windows have the same size. A skipped
+        tick counts as a good sample: it does not prove anything.
         """
-        return self._last_chance.breach(self.per_window - self._last_chance_seen)
+        return self._last_chance.breach(self.per_window - self._last_chance.count)
+
+    def too_few(self) -> str | None:
+        """Why the latest window has too few samples for a verdict; None when it has enough, or when its bad samples are proof even so."""
+        taken = self._score.count
+        if taken >= min(FEWEST_SAMPLES, self.per_window) and 2 * taken >= self.per_window:
+            return None
+        if self._score.breach(self.per_window - taken):
+            return None
+        return f"only {taken} of {self.per_window} samples could be taken; give the probe a longer interval or a longer window"
 
     @property
     def series(self) -> list[Sample]:
@@ -251,7 +259,12 @@ class Sampler:
         self._listener.sampled(track, sample, time.monotonic() - self._began)
 
     def _settled(self, now: float) -> bool:
-        if self.plan.settle and self.tracks and now >= self.plan.window and all(track.full and track.breach() is None for track in self.tracks):
+        if (
+            self.plan.settle
+            and self.tracks
+            and now >= self.plan.window
+            and all(track.full and track.breach() is None and track.too_few() is None for track in self.tracks)
+        ):
             self.settled_after = max(0.0, now - self.plan.window)
             return True
         return False

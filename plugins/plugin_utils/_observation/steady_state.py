@@ -229,14 +229,18 @@ class _Watch:
         """The result."""
         plan, settled = self._settings.plan, self._sampler.settled_after
         probes = [_told(track, lost is not None) for track in self._sampler.tracks] + [_told_skipped(probe) for probe in self._skipped]
-        reason = lost or next((f"{probe['name']}: {probe['reason']}" for probe in probes if not probe["met"]), None)
-        verdict = "held" if reason is None else "stopped early" if lost else "not met"
-        self._progress.end(monotonic() - self._began - plan.initial_delay, verdict, reason is None)
+        broken = [probe for probe in probes if not probe["met"] and not probe["inconclusive"]]
+        few = [f"{probe['name']}: {probe['reason']}" for probe in probes if probe["inconclusive"]]
+        reason = lost or next((f"{probe['name']}: {probe['reason']}" for probe in broken), None)
+        verdict = "stopped early" if lost else "not met" if reason else "inconclusive" if few else "held"
+        met = reason is None and not few
+        self._progress.end(monotonic() - self._began - plan.initial_delay, verdict, met)
         return {
             **frame(self._settings.phase),
-            "met": reason is None,
+            "met": met,
             "aborted": lost is not None,
-            "reason": reason,
+            "reason": reason or next(iter(few), None),
+            "inconclusive": [] if reason else few,
             "started": self._started,
             "ended": _now(),
             "window_s": plan.window,
@@ -259,6 +263,7 @@ def frame(phase: t.Any, reason: str | None = None) -> dict[str, t.Any]:
         "met": False,
         "aborted": False,
         "reason": reason,
+        "inconclusive": [],
         "error": reason,
         "phase": str(phase),
         "started": now,
@@ -274,11 +279,14 @@ def frame(phase: t.Any, reason: str | None = None) -> dict[str, t.Any]:
 
 def _told(track: Track, cut_short: bool) -> dict[str, t.Any]:
     """A probe in the result. In a window that was cut short, it failed only if its breach was certain."""
-    reason = track.certain() if cut_short and not track.full else track.breach()
+    unfinished = cut_short and not track.full
+    few = None if unfinished else track.too_few()
+    reason = few or (track.certain() if unfinished else track.breach())
     judged = track.judged
     succeeded = sum(sample.ok for sample in judged)
     return {
         **_told_probe(track.probe, reason),
+        "inconclusive": few is not None,
         "samples": len(judged),
         "succeeded": succeeded,
         "success_percent": round(100.0 * succeeded / len(judged), 3) if judged else 0.0,
@@ -288,7 +296,7 @@ def _told(track: Track, cut_short: bool) -> dict[str, t.Any]:
 
 
 def _told_skipped(probe: Probe) -> dict[str, t.Any]:
-    empty = {"samples": 0, "succeeded": 0, "success_percent": 0.0, "latency_ms": latencies([]), "series": []}
+    empty = {"inconclusive": False, "samples": 0, "succeeded": 0, "success_percent": 0.0, "latency_ms": latencies([]), "series": []}
     return {**_told_probe(probe, None), "reason": _NOT_RUN, **empty}
 
 

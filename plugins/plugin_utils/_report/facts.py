@@ -17,7 +17,18 @@ from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
-from ansible_collections.faultline.chaos.plugins.plugin_utils._record import ATTACK, LEFT_TO_TIMER, STUCK, Record, in_trouble, troubled
+from ansible_collections.faultline.chaos.plugins.plugin_utils._record import (
+    ATTACK,
+    HELD,
+    INCONCLUSIVE,
+    LEFT_TO_TIMER,
+    STUCK,
+    Record,
+    broken,
+    in_trouble,
+    proved,
+    troubled,
+)
 from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample, Tolerance
 
 
@@ -286,9 +297,13 @@ def ramp_sentences(record: Record) -> list[str]:
     sentences = []
     for rounds in steps.values():
         name = str(rounds[0].get("name") or "The attack")
-        held = [str(phase["magnitude"]) for phase in rounds if phase["steady_state"].get("met")]
-        broke = [str(phase["magnitude"]) for phase in rounds if not phase["steady_state"].get("met")]
-        if not broke:
+        held = [str(phase["magnitude"]) for phase in rounds if proved(phase) == HELD]
+        unclear = [str(phase["magnitude"]) for phase in rounds if proved(phase) == INCONCLUSIVE]
+        broke = [str(phase["magnitude"]) for phase in rounds if broken(phase)]
+        if unclear:
+            parts = [f"{words} {', '.join(some)}" for words, some in (("held at", held), ("did not hold at", broke), ("inconclusive at", unclear)) if some]
+            sentences.append(f"{name}: {'; '.join(parts)}.")
+        elif not broke:
             sentences.append(f"{name}: held at every magnitude, up to {held[-1]}.")
         elif not held:
             sentences.append(f"{name}: did not hold at {broke[0]}, the first magnitude that was tried.")

@@ -28,6 +28,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._record import (
     DEVIATED,
     FAILED,
     HELD,
+    INCONCLUSIVE,
     LEFT_TO_TIMER,
     NOT_INJECTED,
     NOT_REVERTED,
@@ -36,6 +37,8 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._record import (
     REVERTED,
     STUCK,
     Record,
+    inconclusive,
+    proved,
 )
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts, plots, svg
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.clean import text
@@ -50,6 +53,7 @@ _MOST_DIFF_LINES = 400
 VERDICT_WORDS = {
     HELD: ("Held", "The hypothesis held"),
     DEVIATED: ("Deviated", "The system left its steady state"),
+    INCONCLUSIVE: ("Inconclusive", "No verdict on the hypothesis"),
     ABORTED: ("Aborted", "The experiment was stopped early"),
     NOT_REVERTED: ("Not reverted", "Not every target is back"),
     REFUSED: ("Refused", "Nothing was attacked"),
@@ -140,8 +144,8 @@ def _phase_views(record: Record, felt: list[facts.Impact]) -> list[dict[str, Any
                 "rounds": phase.get("rounds") or 1,
                 "start": _moment(between[0]) if between else None,
                 "duration": svg.duration(between[1] - between[0]) if between else "-",
-                "state": None if state is None else HELD if state.get("met") else ABORTED if state.get("aborted") else DEVIATED,
-                "reason": (state or {}).get("reason") or "",
+                "state": proved(phase),
+                "reason": "; ".join(inconclusive(phase)) if proved(phase) == INCONCLUSIVE else (state or {}).get("reason") or "",
                 "lease_lost": (state or {}).get("lease_lost") or [],
                 "settled": svg.duration(state["settled_s"]) if state and (state.get("settled_s") or 0) > 0 else "",
                 "impact": impacts.get(index),
@@ -186,6 +190,7 @@ def _probe_views(record: Record, tracks: list[ProbeTrack]) -> list[dict[str, Any
                 {
                     "phase": numbers[segment.phase],
                     "met": segment.met,
+                    "inconclusive": bool(result.get("inconclusive")),
                     "reason": result.get("reason") or "",
                     "samples": result.get("samples") or len(segment.samples),
                     "success": (_percent(result["success_percent"]) if isinstance(result.get("success_percent"), (int, float)) and segment.samples else "-"),
@@ -201,6 +206,7 @@ def _probe_views(record: Record, tracks: list[ProbeTrack]) -> list[dict[str, Any
                 "tolerance": _tolerance_words(track.tolerance),
                 "rows": rows,
                 "met": all(segment.met for segment in track.segments),
+                "inconclusive": all(segment.met or segment.result.get("inconclusive") for segment in track.segments),
                 "sampled": bool(track.samples),
                 "svg": Markup(plots.probe_plot(track, frame, f"probe-{place}")),
             }

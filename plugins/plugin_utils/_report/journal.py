@@ -23,18 +23,22 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._record import (
     DEVIATED,
     FAILED,
     HELD,
+    INCONCLUSIVE,
     NOT_INJECTED,
     NOT_REVERTED,
     REFUSED,
     REVERTED,
     Record,
+    broken,
+    inconclusive,
 )
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts
 
 # The version of chaostoolkit whose journal format this is. Report templates are chosen by it.
 _FORMAT = "1.44.0"
 
-# The meaning in the toolkit: completed, it ran to its end; interrupted, it was refused; aborted, it was stopped; failed, it had an error.
+# The meaning in the toolkit: completed, it ran to its end; interrupted, it was refused; aborted, it was stopped; failed, it had an error
+# or proved nothing.
 VERDICT_STATUS = {
     HELD: "completed",
     DEVIATED: "completed",
@@ -42,6 +46,7 @@ VERDICT_STATUS = {
     NOT_REVERTED: "failed",
     REFUSED: "interrupted",
     FAILED: "failed",
+    INCONCLUSIVE: "failed",
 }
 
 
@@ -125,7 +130,7 @@ def _state(phase: dict[str, Any], activities: dict[str, dict[str, Any]]) -> dict
         run = _run(activities[str(result.get("name") or "unnamed probe")], begin, end, output)
         run["tolerance_met"] = bool(result.get("met"))
         probes.append(run)
-    return {"steady_state_met": bool(state.get("met")), "probes": probes}
+    return {"steady_state_met": bool(state.get("met")), "probes": probes, **({"inconclusive": inconclusive(phase)} if inconclusive(phase) else {})}
 
 
 def _hosts(phase: dict[str, Any]) -> list[str]:
@@ -196,7 +201,6 @@ def journal(record: Record) -> dict[str, Any]:
             }
         ],
     }
-    later = [*states["during"], states[AFTER]]
     return {
         "chaoslib-version": _FORMAT,
         "platform": f"faultline.chaos {controller.get('collection_version') or ''}, ansible-core {controller.get('ansible_version') or ''}",
@@ -204,7 +208,7 @@ def journal(record: Record) -> dict[str, Any]:
         "experiment": experiment,
         "start": _iso(begin),
         "status": VERDICT_STATUS.get(verdict, VERDICT_STATUS[FAILED]),
-        "deviated": verdict == DEVIATED or any(state is not None and not state["steady_state_met"] for state in later),
+        "deviated": verdict == DEVIATED or any(broken(phase) for phase in phases if phase.get("kind") != BEFORE),
         "steady_states": states,
         "run": [run for _activity, run in attacks],
         "rollbacks": [run for _activity, run in rollbacks],

@@ -4,7 +4,9 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""Converts a run record to JUnit XML. The test cases: each check, each probe in each phase, each target's revert, and the hypothesis."""
+"""Converts a run record to JUnit XML. The test cases: each check, each probe in each phase, each target's revert, and the hypothesis.
+
+What is inconclusive is an error: the test could not decide. In each phase it is a test case of its own with all reasons."""
 
 from __future__ import annotations
 
@@ -24,6 +26,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._record import (
     REVERTED,
     STUCK,
     Record,
+    inconclusive,
 )
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.svg import legal
@@ -66,9 +69,15 @@ def _probes(phase: dict[str, Any], name: str) -> list[_Case]:
         if failed:
             words += ["failed samples:", *failed[:20], *([f"and {len(failed) - 20} more"] if len(failed) > 20 else [])]
         title = f"{result.get('name')} [{name}]"
-        outcome = "" if result.get("met") else "failure"
+        outcome = "" if result.get("met") else "error" if result.get("inconclusive") else "failure"
         cases.append(("faultline.probe", title, _seconds(state.get("window_s")), outcome, str(result.get("reason") or "not met"), "\n".join(words)))
     return cases
+
+
+def _evidence(phase: dict[str, Any], name: str) -> list[_Case]:
+    """The test case that says why a phase proves nothing, if so."""
+    reasons = inconclusive(phase)
+    return [("faultline.evidence", f"evidence [{name}]", 0.0, "error", "inconclusive: " + "; ".join(reasons), "\n".join(reasons))] if reasons else []
 
 
 def _reverts(phase: dict[str, Any], name: str) -> list[_Case]:
@@ -140,7 +149,7 @@ def render(record: Record) -> str:
             name = f"{number}: {name}" + (f", {phase['magnitude']}" if phase.get("magnitude") else "")
         between = facts.bounds(phase)
         took = between[1] - between[0] if between else 0.0
-        _suite(root, name, between[0] if between else None, host, took, _probes(phase, name) + _reverts(phase, name))
+        _suite(root, name, between[0] if between else None, host, took, _probes(phase, name) + _evidence(phase, name) + _reverts(phase, name))
     hypothesis = _hypothesis(record)
     _suite(root, "Hypothesis", record.get("started"), host, hypothesis[2], [hypothesis])
     suites = root.findall("testsuite")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 from xml.sax.saxutils import escape
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._record import ATTACK, Record
+from ansible_collections.faultline.chaos.plugins.plugin_utils._record import ATTACK, HELD, INCONCLUSIVE, Record, proved
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts, svg
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.facts import ProbeTrack, Segment
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.svg import Frame, Scale, element, label
@@ -69,7 +69,11 @@ def strip(track: ProbeTrack, frame: Frame, middle: float, height: float) -> str:
     return "".join(parts)
 
 
-def _tick_or_cross(x: float, y: float, good: bool) -> str:
+def _mark(x: float, y: float, result: str | None) -> str:
+    """A tick, a question mark or a cross."""
+    if result == INCONCLUSIVE:
+        return element("path", d=f"M{x - 2.2:.1f} {y - 2.6:.1f}a2.2 2.2 0 1 1 3 2.1q-.8 .4 -.8 1.8m0 2.4v.2", class_="mark-unclear")
+    good = result == HELD
     path = f"M{x - 4:.1f} {y:.1f}l3 3.4l5.4 -6.6" if good else f"M{x - 3.4:.1f} {y - 3.4:.1f}l6.8 6.8m0 -6.8l-6.8 6.8"
     return element("path", d=path, class_="mark-good" if good else "mark-bad")
 
@@ -108,7 +112,7 @@ def _phase_bars(record: Record, frame: Frame, top: float, height: float) -> str:
         state = phase.get("steady_state")
         room = width - 12
         if state is not None and width > 18:
-            parts.append(_tick_or_cross(x1 + 12, top + height / 2, bool(state.get("met"))))
+            parts.append(_mark(x1 + 12, top + height / 2, proved(phase)))
             room = width - 28
         text = svg.shorten(words, room) or (str(number) if attack and room > 8 else "")
         if text:

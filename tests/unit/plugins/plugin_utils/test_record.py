@@ -28,7 +28,7 @@ def record(*rounds: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def test_the_words_of_the_first_release_stay() -> None:
-    assert _record.VERDICTS == ("not_reverted", "failed", "refused", "aborted", "deviated", "held")
+    assert tuple(word for word in _record.VERDICTS if word != "inconclusive") == ("not_reverted", "failed", "refused", "aborted", "deviated", "held")
     assert list(_record.OUTCOMES) == ["stuck", "left_to_timer", "not_injected", "reverted"]
 
 
@@ -62,6 +62,61 @@ def test_verdict_summary_and_report_agree_on_who_is_in_trouble() -> None:
     assert "  stuck: b, no answer" in lines and "  left to its timer: a, until 2026-03-02T11:00:00Z (no answer)" in lines
     assert {host["host"] for host in facts.trouble(found)} == set(hosts)
     assert facts.trouble(found)[0]["outcome"] == "stuck"
+
+
+BROKEN, FEW = {"met": False, "reason": "1 of 9 failed"}, {"met": False, "inconclusive": ["up: only 1 of 9 samples"]}
+
+
+@pytest.mark.parametrize(
+    "phase, wanted",
+    [
+        ({"steady_state": {"met": True}}, "held"),
+        ({"steady_state": {"met": True}, "inconclusive": ["n1: no packet met the rule"]}, "inconclusive"),
+        ({"steady_state": BROKEN}, "deviated"),
+        ({"steady_state": {**BROKEN, "aborted": True}}, "aborted"),
+        ({"steady_state": BROKEN, "inconclusive": ["n1: no packet met the rule"]}, "deviated"),
+        ({"steady_state": FEW, "inconclusive": FEW["inconclusive"]}, "inconclusive"),
+        ({"steady_state": None, "inconclusive": ["n1: taken away"]}, "inconclusive"),
+        ({"steady_state": None}, None),
+        ({}, None),
+    ],
+)
+def test_what_a_phase_proved(phase: dict[str, Any], wanted: str | None) -> None:
+    assert _record.proved(phase) == wanted
+
+
+def test_every_report_shows_why_a_phase_is_inconclusive() -> None:
+    found = report_records.ramp()
+    first, second = [phase for phase in found["phases"] if phase["kind"] == "attack"][:2]
+    _record.make_inconclusive(first, "n1: no packet met the rule", "n1: no packet met the rule")
+    _record.make_inconclusive(second, "n1: <taken> away")
+    assert first["inconclusive"] == ["n1: no packet met the rule"]
+    for phase in found["phases"]:
+        if phase["kind"] != "before":
+            phase["steady_state"]["met"] = True
+    found["verdict"], found["verdict_reason"] = judge(found)
+    assert found["verdict"] == "inconclusive" and not _record.passed(found["verdict"])
+    label = f"{first['name']} ({first['magnitude']})"
+    assert found["verdict_reason"].startswith(f"No verdict on the hypothesis: {label}: n1: no packet met the rule; {second['name']}")
+    assert (f"  inconclusive: {label}: n1: no packet met the rule", True) in summary.experiment(found, {})
+    root = ElementTree.fromstring(junit.render(found).split("\n", 1)[1])
+    cases = root.findall(".//testcase[@classname='faultline.evidence']/error")
+    assert [case.get("message") for case in cases] == ["inconclusive: n1: no packet met the rule", "inconclusive: n1: <taken> away"]
+    written = journal.journal(found)
+    assert (written["status"], written["deviated"]) == ("failed", False)
+    assert [state.get("inconclusive") for state in written["steady_states"]["during"]][:2] == [first["inconclusive"], second["inconclusive"]]
+    page = html.render(found)
+    assert '<body class="v-inconclusive">' in page and page.count('class="mark-unclear"') == 2 and "n1: &lt;taken&gt; away" in page
+    assert f"inconclusive at {first['magnitude']}, {second['magnitude']}" in page
+
+
+def test_a_deviation_outweighs_what_is_inconclusive() -> None:
+    found = report_records.ramp()
+    attacks = [phase for phase in found["phases"] if phase["kind"] == "attack"]
+    _record.make_inconclusive(attacks[0], "n1: no packet met the rule")
+    attacks[-1]["steady_state"].update(BROKEN)
+    verdict, reason = judge(found)
+    assert verdict == "deviated" and reason.endswith(f"Besides: {attacks[0]['name']} ({attacks[0]['magnitude']}): n1: no packet met the rule.")
 
 
 def test_a_record_without_phases_has_nobody_in_trouble() -> None:

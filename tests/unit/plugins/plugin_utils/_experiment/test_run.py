@@ -94,6 +94,8 @@ def test_held() -> None:
     assert passed(run.record["verdict"])
 
 
+FEW = {**MET, "met": False, "inconclusive": ["up: only 2 of 10 samples could be taken"], "reason": "up: only 2 of 10 samples could be taken"}
+
 CASES = [
     # attacks, reverts, during, after: verdict, outcome of n2, words of the reason
     (active(), CLEAN, BROKEN, MET, "deviated", "reverted", "broken during netem: shop answers: 3 of 10 samples"),
@@ -102,6 +104,12 @@ CASES = [
     (active(), CLEAN, {"skipped": True}, MET, "failed", "reverted", "netem was not observed"),
     (active(), CLEAN, MET, BROKE_DOWN, "failed", "reverted", "recovery could not be measured: no such host"),
     (active(), CLEAN, {**MET, "lease_lost": ["n2"]}, MET, "aborted", "reverted", "The lease was lost on n2 during netem"),
+    (active(), CLEAN, FEW, MET, "inconclusive", "reverted", "netem was not measured well enough. up: only 2 of 10 samples"),
+    (active(), CLEAN, MET, FEW, "inconclusive", "reverted", "No verdict on the hypothesis: Recovery: up: only 2 of 10 samples"),
+    (active(), CLEAN, FEW, BROKEN, "deviated", "reverted", "did not come back after the attacks: shop answers: 3 of 10 samples. Besides: netem: up: only"),
+    (active(), STUCK, FEW, MET, "not_reverted", "stuck", "The undo is stuck on n2"),
+    (active(), CLEAN, {**MET, "window_s": 12.0}, MET, "inconclusive", "reverted", "netem: observed for 12s of 30s; use more forks"),
+    (active(), CLEAN, {**MET, "window_s": 15.0}, MET, "held", "reverted", "The steady state held"),
     (active(), STUCK, MET, MET, "not_reverted", "stuck", "The undo is stuck on n2"),
     (active(), CUT, MET, MET, "not_reverted", "left_to_timer", "Left to their timers: n2 (until 2026-03-02T10:01:00Z)"),
     (active(), CRASHED, MET, MET, "not_reverted", "left_to_timer", "Left to their timers: n2"),
@@ -381,3 +389,19 @@ def test_planned_in_check_mode() -> None:
 def test_headline() -> None:
     assert a_run(ramp=[1, 2]).headline() == "t: 2 rounds, at least 80s"
     assert a_run().headline() == "t: 1 round, at least 50s"
+
+
+def test_a_baseline_of_too_few_samples_attacks_nothing() -> None:
+    run = a_run()
+    run.baseline(FEW, later(10))
+    assert run.begin_round(1, later(20)) is None
+    run.finish(later(30))
+    assert run.record["verdict"] == "inconclusive"
+    assert run.record["verdict_reason"].startswith("Nothing was attacked: the steady state was not measured well enough before. up: only 2 of 10")
+
+
+@pytest.mark.parametrize("abort, rounds", [(True, 1), (False, 2)])
+def test_no_round_follows_one_whose_harm_could_not_be_seen(abort: bool, rounds: int) -> None:
+    run = play(a_run(ramp=[1, 2], abort=abort), everywhere(active()), everywhere(CLEAN), FEW)
+    assert (run.record["verdict"], len(run.attacks)) == ("inconclusive", rounds)
+    assert all(phase["inconclusive"] == FEW["inconclusive"] for phase in run.attacks)

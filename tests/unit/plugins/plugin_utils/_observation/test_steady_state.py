@@ -22,8 +22,9 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.stead
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Completed
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.local import ControllerRunner
 
-RESULT = {"met", "aborted", "reason", "error", "phase", "started", "ended", "window_s", "interval_s", "settled_s", "lease_lost", "lease_deadlines", "probes"}
-PROBE = {"name", "type", "target", "tolerance", "limits", "met", "reason", "samples", "succeeded", "success_percent", "latency_ms", "series"}
+TIMES = {"started", "ended", "window_s", "interval_s", "settled_s"}
+RESULT = {"met", "aborted", "reason", "inconclusive", "error", "phase", "lease_lost", "lease_deadlines", "probes", *TIMES}
+PROBE = {"name", "type", "target", "tolerance", "limits", "met", "reason", "inconclusive", "samples", "succeeded", "success_percent", "latency_ms", "series"}
 TRUE = {"name": "yes", "type": "command", "argv": ["true"]}
 FALSE = {"name": "no", "type": "command", "argv": ["false"]}
 
@@ -93,6 +94,35 @@ def test_not_met() -> None:
     result, lines = watched(FALSE, abort=False)
     assert (result["met"], result["aborted"], result["reason"]) == (False, False, "no: 5 of 5 samples failed, 100% must succeed; last: exit status 1")
     assert lines[-1] == "bad before  1s/1s  not met: no 0/5"
+
+
+SLOW = {"name": "slow", "type": "command", "argv": ["sleep", "0.7"], "run_on": "n1"}
+
+
+def test_too_few_samples_are_no_verdict() -> None:
+    """A probe on a host that takes longer than its interval skips ticks: 2 of 5 samples said "held" before."""
+    result, lines = watched(TRUE, SLOW)
+    few = "only 2 of 5 samples could be taken; give the probe a longer interval or a longer window"
+    assert (result["met"], result["aborted"], result["reason"], result["inconclusive"]) == (False, False, f"slow: {few}", [f"slow: {few}"])
+    assert [(probe["met"], probe["inconclusive"], probe["reason"]) for probe in result["probes"]] == [(True, False, None), (False, True, few)]
+    assert lines[-1].startswith("bad before  1s/1s  inconclusive: ")
+
+
+def test_few_bad_samples_are_proof_only_when_the_missing_ones_could_not_make_up_for_them() -> None:
+    result, _lines = watched({**SLOW, "argv": ["sh", "-c", "sleep 0.7; false"]}, abort=False)
+    assert result["inconclusive"] == [] and result["reason"] == "slow: 2 of 2 samples failed, 100% must succeed; last: exit status 1"
+    result, _lines = watched({**SLOW, "argv": ["sh", "-c", "sleep 0.7; false"], "tolerance": {"success": 60}}, abort=False)
+    assert result["inconclusive"] == ["slow: only 2 of 5 samples could be taken; give the probe a longer interval or a longer window"]
+
+
+def test_a_window_for_one_sample_needs_one() -> None:
+    result, _lines = watched({**TRUE, "interval": 1})
+    assert result["met"] and result["probes"][0]["samples"] == 1
+
+
+def test_settling_waits_for_enough_samples() -> None:
+    result, _lines = watched(SLOW, settle=1, phase="after")
+    assert result["settled_s"] is None and result["inconclusive"]
 
 
 def test_phases() -> None:
