@@ -83,6 +83,9 @@ attacks:
     undo:
       description: The script that undoes it.
       type: str
+    reading:
+      description: Of an active attack, whether its effect is still in place and what it met so far. See RV(faultline.chaos.revert#module:readings).
+      type: dict
 residue:
   description: Marks of attacks that no journal accounts for.
   returned: always
@@ -99,7 +102,8 @@ clean:
   type: bool
 history:
   description: The last reverted attacks, newest last, each with C(id), C(module), C(run_id), C(resources),
-    C(started), C(ended), C(by) and C(result). C(ended) and C(by) are none of an undo that was killed at its very end.
+    C(started), C(ended), C(by), C(result) and C(reading) (of its effect, just before the undo).
+    C(ended) and C(by) are none of an undo that was killed at its very end.
   returned: always
   type: list
   elements: dict
@@ -111,6 +115,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import attacks, await_endings, unseen
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.reading import look
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.residue import residue
 
 
@@ -119,6 +124,9 @@ def main():
     host, journal = Host(module), Journal()
     try:
         found = attacks(journal, host.boot_id)
+        for each in found:
+            if each["status"] == "active":
+                each["reading"] = look(host, journal, each["id"])
         left = residue(host, journal)
         left += [unseen(host)] if unseen(host) else []
         await_endings(journal)

@@ -172,7 +172,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.worker impor
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._state import clock, service
 from ansible_collections.faultline.chaos.plugins.module_utils._times import iso
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.clock import SetClock
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.clock import ClockOff, SetClock
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 CLOSE = 0.05  # seconds: tolerance between the requested and the measured offset
@@ -242,6 +242,8 @@ class ClockSkew(Attack):
         undo = Undo([SetClock("set the clock right", before["offset"], before["slow"])])
         for name in stopped:
             self.manager.restart(undo, name)
+        if self.params["mode"] != "strobe":  # of that one its worker is the sign
+            undo.readings.append(ClockOff(before["offset"], before["slow"], self.offset * 1000))
         kind = f", on and off every {_units.human(self.interval)}" if self.params["mode"] == "strobe" else ""
         plan = Plan(
             before="\n".join(["clock as it is"] + [f"{name}  runs" for name in stopped]),

@@ -148,10 +148,12 @@ effect:
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host.figures import Figures
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import cpu as resources_cpu
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 LOOK_BEFORE = 0.4  # seconds over which the load before the attack is measured
 LOOK_AFTER = 1.0  # seconds over which the load is verified
@@ -198,12 +200,14 @@ class CpuStress(Attack):
     def plan(self, before):
         over = [cpu for cpu in self.cpus if before[cpu] >= self.load]
         until = uptime() + self.duration
-        worker = Worker("cpu", lambda: resources_cpu.drive(before, self.load, self.ramp, until))
+        figures = Figures(self.journal, self.id, asked=self.load)
+        worker = Worker("cpu", lambda: resources_cpu.drive(before, self.load, self.ramp, until, figures))
         slowly = f", reached over {_units.human(self.ramp)}" if self.ramp else ""
         plan = Plan(
             before="\n".join("cpu %d  load %.0f %%" % (cpu, before[cpu]) for cpu in self.cpus),
             after="\n".join("cpu %d  load %g %%%s" % (cpu, self.load, slowly) for cpu in self.cpus),
             workers=[worker],
+            undo=Undo(readings=[figures.reading()]),
             notes=[f"CPU {resources_cpu.ranges(over)} is at the load asked for already: nothing is added there until that ends"] if over else [],
         )
         plan.others = before

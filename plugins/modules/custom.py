@@ -165,7 +165,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._crash import cras
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import mounts, program
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Fails, Gone, Run, Succeeds, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Fails, Gone, Part, Run, Succeeds, Undo
 
 PROGRAMS = ("inject", "undo", "check", "undo_check")
 SHOWN = 4096  # characters of the output
@@ -228,6 +228,7 @@ class Custom(Attack):
             undo.checks.append(Gone("what undo_check finds", [Fails(restored)]))
         if "check" in self.argv:
             undo.checks.append(Gone("what check finds", [Succeeds(self.argv["check"])]))
+            undo.readings.append(Part("what check finds", [Succeeds(self.argv["check"])]))
         known = restored or "check" in self.argv
         return Plan(
             before="as it is",

@@ -161,14 +161,14 @@ effect:
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host.figures import Figures
 from ansible_collections.faultline.chaos.plugins.module_utils._host.victims import choose, protected, refuse_protected
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import file_handles, holders, memory
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadline import Deadline
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.limits import HasHeirs, HeirsBack
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import Alive
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, OutputHas, Run, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Alive, Gone, OutputHas, Part, Run, Undo
 
 DEFAULT_PERCENT = 10.0
 MOST = 1 << 40
@@ -268,11 +268,13 @@ class FdExhaustion(Attack):
     def _plan_host(self, table):
         count, end = self.count, Deadline(self.id, self.duration)
         reserve = self.reserve if self.params["give_way"] else None
+        figures = Figures(self.journal, self.id, asked=count)
         line, left = "file handles  %d of %d in use", "stay free" if reserve is not None else "are left to others"
         return Plan(
             before=line % (table.used, table.limit),
             after=(line + ", %d of them held; %d %s") % (table.used + count, table.limit, count, self.reserve, left),
-            workers=[Worker("fd", lambda: file_handles.hold(count, reserve, end.over))],
+            undo=Undo(readings=[figures.reading()]),
+            workers=[Worker("fd", lambda: file_handles.hold(count, reserve, end.over, figures))],
             notes=["processes of root (CAP_SYS_ADMIN) may go beyond fs.file-max: all others are hit"],
         )
 
@@ -290,6 +292,7 @@ class FdExhaustion(Attack):
             undo.steps.append(Run("give pid %d (%s) its limit back" % (victim.pid, victim.name), back, still))
             undo.steps.append(HeirsBack("and what it has started", self.prlimit, victim.pid, victim.start, lowest, soft, hard))
             undo.checks.append(Gone("the lowered limit of pid %d" % victim.pid, still))
+            undo.readings.append(Part("the lowered limit of pid %d (%s)" % (victim.pid, victim.name), still))
             undo.checks.append(Gone("the lowered limit of what pid %d has started" % victim.pid, [HasHeirs(victim.pid, victim.start, lowest, hard)]))
             lines.append(("pid %d  %s  may open files up to number" % (victim.pid, victim.name), soft, lowest))
             self.lowered.append((victim, len(used), soft, lowest))

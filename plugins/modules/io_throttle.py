@@ -182,7 +182,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._resources import 
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups import EmptyCgroup, RemoveCgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import IoController, IsInode
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import HasLine, Put
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, SameBoot, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Part, SameBoot, Undo
 
 LIMITS = {"read_bps": "rbps", "write_bps": "wbps", "read_iops": "riops", "write_iops": "wiops"}
 UNIT = r"^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]*\Z"
@@ -293,6 +293,7 @@ class IoThrottle(Attack):
                 mark = there + [HasLine(change.path, change.after)]
                 undo.steps.append(Put(f"the limit of {number} as it was", change.path, change.restore, mark))
                 undo.checks.append(Gone(f"the limit of {directory}", mark))
+            undo.readings.append(Part(f"the limit in {change.path}", there + [HasLine(change.path, change.after)]))
             if not self.off:  # otherwise the file appears and disappears with the controller
                 undo.same(f"limits of {directory}", ["cat", change.path], self.host.output(["cat", change.path]), there)
         for place in reversed(self.off):
@@ -315,6 +316,7 @@ class IoThrottle(Attack):
         undo.steps.append(EmptyCgroup("the processes of {} go back".format(self.params["service"]), path, self.back, self.own.point, there))
         undo.steps.append(RemoveCgroup("remove the control group of the attack", path, there))
         undo.checks.append(Gone(f"the control group {path}", there))
+        undo.readings += [Part(f"the limit in {change.path}", there + [HasLine(change.path, change.after)]) for change in before]
         who = "%d processes of %s" % (len(self.pids), self.params["service"])
         plan = Plan(
             before=f"{self.back}  {who}",

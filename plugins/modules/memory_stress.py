@@ -176,6 +176,7 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host.figures import Figures
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import memory
@@ -254,10 +255,11 @@ class MemoryStress(Attack):
     def plan(self, before):
         goal, end = self.goal, Deadline(self.id, self.duration)
         self.cgroup = AttackCgroup(self.id, memory=goal.most + goal.most // 50 + memory.WORKER, tasks=8)
-        undo = Undo()
+        figures = Figures(self.journal, self.id, asked=goal.amount if goal.used is None else goal.used)
+        undo = Undo(readings=[figures.reading()])
         self.cgroup.undo(undo)
         # With a control group of its own the worker has no enclosing limit, and the limit of that group must not count.
-        worker = Worker("mem", lambda: memory.hold(goal, before.limited, end.over))
+        worker = Worker("mem", lambda: memory.hold(goal, before.limited, end.over, figures))
         slowly = f", {_sizes.human_size(self.rate)} in a second" if self.rate else ""
         if goal.used is None:
             after = f"memory  {_sizes.human_size(goal.amount)} more in use, held"

@@ -162,6 +162,7 @@ effect:
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host.figures import Figures
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import holders, memory, process_slots
@@ -237,7 +238,8 @@ class PidExhaustion(Attack):
         count, from_top, end = self.count, self.from_top, Deadline(self.id, self.duration)
         reserve = self.reserve if self.params["give_way"] else None
         self.cgroup = AttackCgroup(self.id, memory=self.cap, tasks=count + 16)
-        undo = Undo()
+        figures = Figures(self.journal, self.id, asked=count)
+        undo = Undo(readings=[figures.reading()])
         self.cgroup.undo(undo)
         line = "process slots  %%d of %d in use (%s)%%s" % (before.limit, before.name)
         held = ", %d of them held; %d %s" % (count, self.reserve, "stay free" if reserve is not None else "are left to others")
@@ -245,7 +247,7 @@ class PidExhaustion(Attack):
             before=line % (before.used, ""),
             after=line % (before.used + count, held),
             undo=undo,
-            workers=[Worker("pid", lambda: process_slots.hold(count, reserve, from_top, end.over))],
+            workers=[Worker("pid", lambda: process_slots.hold(count, reserve, from_top, end.over, figures))],
             notes=self.cgroup.notes() if self.host.is_root else ["without root only the programs of the same user are short of processes"],
         )
 

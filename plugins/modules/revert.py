@@ -95,6 +95,15 @@ clean:
   description: Whether nothing that was asked for is left.
   returned: always
   type: bool
+readings:
+  description:
+    - The effect of each attack as it was read again just before its undo, by id; with O(run_id) or O(id) also of attacks that their
+      timer has undone meanwhile. In check mode it is empty.
+    - C(in_place) is V(false) when a part of the attack had gone (C(lost) names it), and C(null) when that could not be read. C(met) counts
+      what the attack acted on. C(asked) and C(measured) have one unit. Keys that an attack cannot tell are left out.
+  returned: always
+  type: dict
+  sample: {cpu_stress-1f2e3d4c5b: {in_place: true, asked: 50.0, measured: 49.7}}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -102,7 +111,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.faultline.chaos.plugins.module_utils._control_options import check_choice
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import HISTORY_KEPT, Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import chosen, unseen
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
 
@@ -111,7 +120,7 @@ def revert(module):
     host, journal, params = Host(module), Journal(), module.params
     check_choice(params, ("id", "run_id", "all"))
     wanted = chosen(journal, params["id"], params["run_id"], params["all"])
-    result = {"changed": bool(wanted), "reverted": [], "already_gone": [], "drifted": [], "stuck": [], "clean": True}
+    result = {"changed": bool(wanted), "reverted": [], "already_gone": [], "drifted": [], "stuck": [], "clean": True, "readings": {}}
     if (params["all"] or not wanted) and unseen(host):
         raise AttackError(unseen(host))
     if module.check_mode:
@@ -119,6 +128,8 @@ def revert(module):
         return result
     for attack_id in _with_the_latest(journal, params, wanted, result["stuck"]):
         outcome = revert_one(host, journal, attack_id, params["accept_drift"])
+        if outcome.reading:
+            result["readings"][attack_id] = outcome.reading
         if not outcome.clean:
             result["stuck"].append({"id": attack_id, "reason": outcome.reason})
         elif not outcome.acted:
@@ -131,6 +142,9 @@ def revert(module):
     if params["id"] is not None and not any(result[name] for name in ("reverted", "already_gone", "stuck")):
         result["already_gone"].append(params["id"])
     result["clean"] = not result["stuck"]
+    for line in reversed(journal.history(HISTORY_KEPT)) if params["run_id"] or params["id"] else ():  # of those that their timers have undone
+        if line.get("reading") and (line.get("run_id") == params["run_id"] if params["run_id"] else line.get("id") == params["id"]):
+            result["readings"].setdefault(line["id"], line["reading"])
     return result
 
 

@@ -164,7 +164,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._state import service
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Fails, Part, Undo
 
 
 class ServiceStop(Attack):
@@ -205,6 +205,8 @@ class ServiceStop(Attack):
             notes=[f"stops as well: {name}" for name in found["triggers"] + found["others"]],
         )
         plan.found = found
+        if self.params["mask"] or not self.params["self_heal"]:  # else the services may come back by themselves
+            undo.readings += [Part(f"the stop of {name}", [Fails(manager.ask(name))]) for name in found["services"]]
         if not self.params["self_heal"]:
             until = uptime() + self.duration
             plan.after += f"\nand stopped again every {_units.human(self.interval)}"

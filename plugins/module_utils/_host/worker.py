@@ -70,11 +70,13 @@ class Worker:
 
     It starts parked, so that the journal has its identity before it does anything; it begins when released, and ends by
     itself when the module dies before that. The kernel's OOM killer takes it first.
+    lasts: the effect is in place only while it runs, so it is missed when it has ended before the undo.
     """
 
-    def __init__(self, name, function):
+    def __init__(self, name, function, lasts=True):
         self.name = name
         self.function = function
+        self.lasts = lasts
         self.pid = None
         self.start = None
         self._gate = None

@@ -25,10 +25,11 @@ from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import 
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import deadline, remaining
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import VERSION
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.publishing import OpenJournal
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.reading import look
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
 from ansible_collections.faultline.chaos.plugins.module_utils._times import OVERDUE_ON_HOST, iso
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import KillGroup, SameBoot, Undo, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Alive, KillGroup, Part, SameBoot, Undo, When
 
 # Mirrors the doc fragment _attack.
 COMMON_OPTIONS = dict(_contract.OPTIONS, control_addresses={"type": "list", "elements": "str", "default": []})
@@ -223,8 +224,11 @@ class _Lifecycle:
                 if overdue or self.journal.noted(other, "stuck"):
                     raise AttackError(f"{other} is overdue or stuck: revert it first (module faultline.chaos.revert)")
                 self._refuse_unfinished(record)
+                reading = look(self.host, self.journal, other)
+                if reading and reading.get("in_place") is False:
+                    raise AttackError("{} is active, but a part of its effect is gone: {}; revert it first".format(other, reading.get("lost")))
                 due, left, effect = deadline(self.journal, record), remaining(self.journal, other), self.journal.effect(other)
-                return _contract.already_active(record, due, left, effect, self._place(other))
+                return dict(_contract.already_active(record, due, left, effect, self._place(other)), reading=reading)
             shared = wanted & set(record["resources"])
             if shared:
                 raise AttackError("{} is held by the active attack {}: revert it first".format(", ".join(sorted(shared)), other))
@@ -246,6 +250,7 @@ class _Lifecycle:
         attack, journal = self.attack, self.journal
         undo = plan.undo
         undo.steps = _with_workers(plan, [(worker.name, worker.pid, worker.start) for worker in plan.workers])
+        undo.readings = [Part(f"the worker {each.name}", [Alive(each.pid, each.start)]) for each in plan.workers if each.lasts] + undo.readings
         first = min(duration, lease) if lease else duration
         started = time.time()
         now = uptime()

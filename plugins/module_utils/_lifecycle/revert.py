@@ -7,19 +7,24 @@
 """Revert from a module: run the same revert.sh as the dead-man timer, and return its outcome."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.reading import parse
 
 # Exit codes of revert.sh and of control.sh revert, as _undo/machinery.py writes them; any other is stuck.
 REVERTED, DAMAGED, DRIFTED = 0, 5, 6
 
 
 class Outcome:
-    """The result of one revert: acted (there was something to undo), clean (nothing is left), drifted, reason when not clean."""
+    """The result of one revert: acted (there was something to undo), clean (nothing is left), drifted, reason when not clean.
 
-    def __init__(self, acted, clean, drifted=False, reason=""):
+    reading: of the effect, before it was undone (see reading.py); None when there is none.
+    """
+
+    def __init__(self, acted, clean, drifted=False, reason="", reading=None):
         self.acted = acted
         self.clean = clean
         self.drifted = drifted
         self.reason = reason
+        self.reading = reading
 
 
 def revert_one(host, journal, attack_id, accept_drift=False, locked=False):
@@ -38,19 +43,20 @@ def revert_one(host, journal, attack_id, accept_drift=False, locked=False):
         rc, out, err = host.run(argv, check=False)
     except AttackError as error:
         return Outcome(acted=False, clean=False, reason=str(error))
+    reading = parse(attack_id, out)
     if rc == REVERTED:
         acted = any(line.endswith((": reverted", ": drifted")) for line in out.splitlines())
         if not acted and attack_id in journal.ids():
             return Outcome(acted=False, clean=False, reason=f"its undo ended without a word: read {journal.script(attack_id)}")
-        return Outcome(acted=acted, clean=True, drifted=acted and out.rstrip().endswith("drifted"))
+        return Outcome(acted=acted, clean=True, drifted=acted and out.rstrip().endswith("drifted"), reading=reading)
     if attack_id not in journal.ids():
         return Outcome(acted=False, clean=True)
     said = "; ".join(line.strip() for line in err.splitlines() if line.strip()) or "rc %d" % rc
     if rc == DRIFTED:
-        return Outcome(True, False, True, f"undone, but the state is not what it was before (somebody else changed it?): {said}")
+        return Outcome(True, False, True, f"undone, but the state is not what it was before (somebody else changed it?): {said}", reading)
     if rc == DAMAGED:
         said = f"its undo does not match its checksum: read {journal.script(attack_id)}"
-    return Outcome(acted=True, clean=False, reason=said)
+    return Outcome(acted=True, clean=False, reason=said, reading=reading)
 
 
 def _write_again(journal, attack_id):

@@ -26,6 +26,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.process impo
 
 TURN = 0.1  # seconds: a burner works, then sleeps
 LOOK = 0.5  # seconds between two looks at /proc/stat
+SETTLING = 2.0  # seconds that the load needs to reach its set point; they do not count in its mean
 GAIN = 0.7  # share of the error that is corrected at each look: a burst of other load is corrected after two looks
 HIGHEST = 8191  # the kernel's own limit of CPU numbers
 _RANGE = r"^(0|[1-9][0-9]{0,4})(?:-(0|[1-9][0-9]{0,4}))?\Z"
@@ -132,8 +133,8 @@ def target(percent, ramp, elapsed):
     return percent if elapsed >= ramp else percent * elapsed / ramp
 
 
-def drive(others, percent, ramp, until):
-    """The leader: start a burner on each CPU of others ({CPU: load before}) and control them. until: in seconds since boot."""
+def drive(others, percent, ramp, until, figures):
+    """The leader: start a burner on each CPU of others ({CPU: load before}) and control them. until: in seconds since boot; figures: keep their load."""
     cpus = sorted(others)
     begun = uptime()
     shares = memoryview(mmap.mmap(-1, 8 * len(cpus))).cast("d")  # shared with the burners
@@ -154,10 +155,15 @@ def drive(others, percent, ramp, until):
         time.sleep(LOOK)
         after = look()
         wanted = target(percent, ramp, uptime() - begun)
+        loads = []
         for index, cpu in enumerate(cpus):
             measured = load(before[cpu], after[cpu]) if cpu in before and cpu in after else None
             if measured is not None:
                 shares[index] = controllers[cpu].step(wanted, measured)
+                loads.append(measured)
+        if uptime() - begun >= ramp + SETTLING:
+            figures.mean(sum(loads) / max(1, len(loads)))
+        figures.keep()
         before = after
 
 

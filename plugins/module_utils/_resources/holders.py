@@ -35,10 +35,11 @@ def shares(count, most):
     return [each + (number < more) for number in range(holders)]
 
 
-def lead(parts, begin, now, over):
+def lead(parts, begin, now, over, figures):
     """The leader: control the holders until over() is true.
 
     begin() makes a holder's store, which has take() (False when the kernel refuses), give() and len(); now(held) returns how many to hold.
+    figures: keep the most that was reached.
     """
     numbers = memoryview(mmap.mmap(-1, 16 * len(parts))).cast("q")  # shared: the wanted number of each holder, then the actual numbers
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a holder killed by the OOM killer is not restarted and leaves no zombie
@@ -54,7 +55,10 @@ def lead(parts, begin, now, over):
             break  # no process left for it; the module reports how many are held
     total = sum(parts)
     while not over():
-        part = now(sum(numbers[len(parts) :]))
+        held = sum(numbers[len(parts) :])
+        figures.best(held)
+        figures.keep()
+        part = now(held)
         for index, share in enumerate(parts):
             numbers[index] = min(share, -(-share * part // max(1, total)))
         time.sleep(LOOK)

@@ -123,28 +123,31 @@ class Hold:
         self._pieces.pop().close()
 
 
-def hold(goal, limited, over):
-    """The worker: control the held amount until over() is true."""
+def hold(goal, limited, over, figures):
+    """The worker: control the held amount until over() is true. figures: where the most that was reached is kept."""
     own = status(os.getpid())["VmSize"] + goal.most + WORKER
     resource.setrlimit(resource.RLIMIT_AS, (own, own))
     pages = Hold(goal.chunk)
     begun = uptime()
     while not over():
-        adjust(pages, goal, limited, uptime() - begun)
+        view = adjust(pages, goal, limited, uptime() - begun)
+        figures.best(pages.held if goal.used is None else view.total - view.available)
+        figures.keep()
         time.sleep(LOOK)
 
 
 def adjust(pages, goal, limited, elapsed):
-    """Take or release chunks until the wanted amount is reached, for at most LOOK seconds before the next measurement."""
-    pause = time.monotonic() + LOOK
-    want = goal.wanted(pages.held, look(limited), elapsed)
+    """Take or release chunks until the wanted amount is reached, for at most LOOK seconds before the next measurement. Returns the View before it."""
+    pause, view = time.monotonic() + LOOK, look(limited)
+    want = goal.wanted(pages.held, view, elapsed)
     while pages.held >= want + pages.chunk:
         pages.shrink()
     while pages.held + pages.chunk <= want and time.monotonic() < pause:
         try:
             pages.grow()
         except (OSError, MemoryError, ValueError):
-            return  # the kernel refuses more for now; the held pages stay
+            break  # the kernel refuses more for now; the held pages stay
+    return view
 
 
 def status(pid):

@@ -25,7 +25,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files
     ValueIs,
 )
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.links import FindLink
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import SameBoot, Undo, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Part, SameBoot, Undo, When
 
 ROOT = "/proc/sys"
 MOST = 32  # keys of one attack
@@ -303,13 +303,18 @@ def undo(host, place, changes):
             checks.append(SameFile(f"sysctl {key.name}", key.file_of_link, name, _there(host, place, key, numbers), enter))
     # After a reboot, or when the network namespace has ended, nothing is left to undo.
     guards = [SameBoot(), *place.guards]
-    return Undo([When(guards, steps)], [When(guards, checks)], before)
+    readings = [Part(f"the value of {change.key.name}", guards + _there(host, place, change.key, numbers) + [_still_ours(change, enter)]) for change in changes]
+    return Undo([When(guards, steps)], [When(guards, checks)], before, readings)
+
+
+def _still_ours(change, enter):
+    return StillOurs(change.key.file_of_link, change.before, change.note, enter)
 
 
 def _back(host, place, change, enter, numbers):
     """The steps that restore one key, then the keys that the kernel does not restore with it. Errors: NotRestorable."""
     key = change.key
-    ours = _there(host, place, key, numbers) + [StillOurs(key.file_of_link, change.before, change.note, enter)]
+    ours = _there(host, place, key, numbers) + [_still_ours(change, enter)]
     if change.before == "0" and key.name in PAIRS:  # the kernel may refuse 0, but sets 0 when the other key of the pair is written
         other = Key(PAIRS[key.name].translate(_SWAP))
         return [Put(f"{other.name} as it was, and with it {key.name}", other.file, change.also[other][0], ours, enter)]

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""The undo step that sets a clock back, and the shell function that measures how long it takes."""
+"""The undo step that sets a clock back, the reading of a clock that is off, and the shell function that measures how long it takes."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, comment
 
@@ -43,6 +43,32 @@ set_clock() { # set_clock OFFSET SLOW: the clock is BOOTTIME + OFFSET again
     clock_near 50000000 || problem "the clock is $((ahead / 1000000)) ms from where it would be"
 }
 """
+
+
+_CLOCK_OFF = r"""
+clock_off() { # clock_off OFFSET SLOW ASKED: $asked and $measured are seconds, how far the clock is off in the direction that ASKED (ms) has
+    same_boot && clock_ahead "$1" "$2" || { looking=unclear; part 1 'the wrong time'; return; }
+    off=$((ahead / 1000000)) want=$3
+    case $want in -*) off=$((0 - off)) want=${want#-} ;; esac
+    [ "$off" -ge 0 ] || off=0
+    asked=$((want / 1000)).$(printf %03d $((want % 1000))) measured=$((off / 1000)).$(printf %03d $((off % 1000)))
+    [ "$((off * 2))" -ge "$want" ]
+    part $? 'the wrong time'
+}
+"""
+
+
+class ClockOff(Typed):
+    """A reading: the clock is still wrong, and by how much. As SetClock; asked_ms: the wanted difference."""
+
+    fields = ("offset_ns", "slow_ns", "asked_ms")
+    functions = CLOCK + _CLOCK_OFF
+
+    def __init__(self, offset_ns, slow_ns, asked_ms):
+        super().__init__(offset_ns=int(offset_ns), slow_ns=int(slow_ns), asked_ms=int(asked_ms))
+
+    def render(self):
+        return ["clock_off %d %d %d" % (self.offset_ns, self.slow_ns, self.asked_ms)]
 
 
 class SetClock(Typed):

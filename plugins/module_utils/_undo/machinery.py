@@ -60,11 +60,12 @@ MACHINERY = (
     + COMMON
     + r"""
 dir=$state/$id
-failed=0 drifted=0
+failed=0 drifted=0 looking=0 reading=
 effective_uid
 
 say() { printf 'faultline %s: %s\n' "$id" "$*"; }
 problem() {
+    [ "$looking" = 0 ] || { looking=unclear; return; }
     failed=1
     say "$*" >&2
     printf '%s\n' "$*" >>"$dir/stuck" 2>/dev/null
@@ -79,7 +80,7 @@ holds() { # holds FILE TEXT: a small file has exactly this text
     [ "$held" = "$2" ]
 }
 ask() { # ask COMMAND...: $said is what a program prints; when it fails, nothing can be concluded from that
-    limit
+    if [ "$looking" = 0 ]; then limit; else limit 5; fi
     said=$($limiter "$@" 2>/dev/null </dev/null 9>&-) && return 0
     problem "rc $? from: $*"
     return 1
@@ -176,6 +177,25 @@ end_injector() { # our own injector hangs past the deadline: end it, and the too
     fi
     kill -s KILL $tools ${injector%% *} 2>/dev/null
 }
+part() { # part RC TITLE: of the guards of one part of the attack's effect; a program that fails proves nothing
+    if [ "$looking" = unclear ]; then [ "$in_place" = false ] || in_place=null
+    elif [ "$1" != 0 ]; then in_place=false lost=${lost:+$lost, }$2
+    else in_place=${in_place:-true}; fi
+    looking=1
+}
+look_again() { # the second reading of the effect, before it is undone: $reading as JSON, kept for the next try. Changes nothing
+    [ -z "$reading" ] && ! read -r reading 2>/dev/null <"$dir/reading" && [ -d "$dir" ] || return 0
+    in_place='' lost='' met='' asked='' measured='' looking=1
+    look
+    looking=0
+    [ -z "$in_place" ] || reading=", \"in_place\": $in_place"
+    [ -z "$lost" ] || reading="$reading, \"lost\": \"$lost\""
+    for figure in "met:$met" "asked:$asked" "measured:$measured"; do
+        case ${figure#*:} in '' | *[!0-9.]* | .* | *. | *.*.*) ;; *) reading="$reading, \"${figure%%:*}\": ${figure#*:}" ;; esac
+    done
+    reading=${reading#, }
+    [ "$how" = look ] || printf '%s\n' "$reading" 2>/dev/null >"$dir/reading"
+}
 lock() { # one undo of this attack at a time, and none while it is being injected
     [ "$locked" = 0 ] || return 0
     now
@@ -218,8 +238,9 @@ finish() { # the record moves to the history
     gone=$state/.gone-$id
     rm -rf "$gone"
     mv "$dir" "$gone" || { problem "undone, but its journal cannot be removed"; return 1; }
-    printf '%s, "ended": "%s", "by": "%s", "result": "%s"}\n' "$(cat "$gone/history")" \
-        "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$how" "$1" 2>/dev/null >>"$state/history.jsonl"
+    [ -z "$reading" ] || reading=", \"reading\": {$reading}"
+    printf '%s, "ended": "%s", "by": "%s", "result": "%s"%s}\n' "$(cat "$gone/history")" \
+        "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$how" "$1" "$reading" 2>/dev/null >>"$state/history.jsonl"
     limit
     ($limiter sync "$state/history.jsonl" >/dev/null 2>&1 9>&-) # after a power cut, an attack without its end would look lost
     disarm "$gone"
@@ -277,13 +298,16 @@ again() { # no process can be started, which ends a shell: so the watcher begins
     while [ "$up" -lt "$patience" ]; do now; done
     exec /bin/sh "$0" timer
 }
-main() { # main [timer|sweep|module|worker|hand] [accept] [locked]: accept a drifted state; our caller holds the lock
+main() { # main [timer|sweep|module|worker|hand|look] [accept] [locked]: accept a drifted state; our caller holds the lock
     how=${1:-hand} accept=0 locked=0 self=$$
     for word; do
         case $word in accept) accept=1 ;; locked) locked=1 ;; esac
     done
     if [ "$how" != timer ]; then
         [ "$how" != sweep ] || due || exit 0
+        [ "$locked" = 1 ] || look_again
+        case $how in look | module) [ -z "$reading" ] || say "reading {$reading}" ;; esac
+        [ "$how" != look ] || exit 0
         relieve
         [ "$how" != sweep ] || give_way
         revert
@@ -293,6 +317,7 @@ main() { # main [timer|sweep|module|worker|hand] [accept] [locked]: accept a dri
     pause=5
     while :; do
         wait_deadline
+        look_again
         relieve
         revert && trap - EXIT && exit 0
         sleep "$pause"

@@ -56,18 +56,6 @@ class LinksTo(Typed):
         return f'[ "$(readlink {quote(self.path)})" = {quote(self.target)} ]'
 
 
-class Alive(Typed):
-    """The process (pid and start time) still runs, in the same boot."""
-
-    fields = ("pid", "start")
-
-    def __init__(self, pid, start):
-        super().__init__(pid=pid, start=start)
-
-    def condition(self):
-        return f"same_boot && alive {quote(str(self.pid))} {quote(str(self.start))}"
-
-
 class Stopped(Typed):
     """The process (pid and start time) is stopped, or its SIGSTOP is pending."""
 

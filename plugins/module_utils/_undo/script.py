@@ -34,6 +34,7 @@ def render(record, undo, state_dir):
     attack_id = record["id"]
     body = [line for step in undo.steps for line in step.render()] or [": # nothing to undo"]
     checks = [line for check in undo.checks for line in check.render()] or [": # nothing to compare"]
+    looks = [line for reading in undo.readings for line in reading.render()] or [": # nothing to read again"]
     head = [
         "#!/bin/sh",
         "# Undo of the faultline.chaos attack {} (id {}), written {}, before anything was changed.".format(record["module"], attack_id, record["started"]),
@@ -50,5 +51,6 @@ def render(record, undo, state_dir):
         "# What undoes the attack, in order.",
         "undo() {",
     ]
-    middle = ["}", "", "# What must be true afterwards.", "check() {"]
-    return "\n".join(head + indent(body) + middle + indent(checks) + ["}", ""]) + "".join(_functions(undo.steps + undo.checks)) + MACHINERY
+    parts = head + indent(body) + ["}", "", "# What must be true afterwards.", "check() {"] + indent(checks)
+    parts += ["}", "", "# Whether the effect is in place, read again before it is undone.", "look() {"] + indent(looks) + ["}", ""]
+    return "\n".join(parts) + "".join(_functions(undo.steps + undo.checks + undo.readings)) + MACHINERY

@@ -4,7 +4,8 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""Typed undo steps: what is done (Run, KillGroup), guards that say when (FileHolds, OutputHas), checks of the state afterwards (Gone, Same).
+"""Typed undo steps: what is done (Run, KillGroup), guards that say when (FileHolds, OutputHas), checks of the state afterwards (Gone, Same),
+readings of the effect (Part).
 
 Only kinds that most attacks use are here, for each attack ships this file. Every word that reaches the script passes through quote().
 """
@@ -81,6 +82,18 @@ class Succeeds(Typed):
         return f"! fails {words(self.argv)}"
 
 
+class Alive(Typed):
+    """The process (pid and start time) still runs, in the same boot."""
+
+    fields = ("pid", "start")
+
+    def __init__(self, pid, start):
+        super().__init__(pid=pid, start=start)
+
+    def condition(self):
+        return f"same_boot && alive {quote(str(self.pid))} {quote(str(self.start))}"
+
+
 # --- steps: what is done ---------------------------------------------------------------------------
 
 
@@ -150,18 +163,36 @@ class Same(Typed):
         return [f"if {all_hold(self.guards)}; then {act}; fi" if self.guards else act]
 
 
-class Undo:
-    """The undo of one attack: steps in order, checks, and the prior state as texts."""
+# --- readings: is the effect still in place when it is undone? They change nothing -------------------
 
-    def __init__(self, steps=(), checks=(), before=None):
+
+class Part(Typed):
+    """One part of the effect: in place while the guards hold. Without processes where the attack takes memory or processes away."""
+
+    fields = ("title", "guards")
+
+    def __init__(self, title, guards):
+        super().__init__(title=title, guards=list(guards))
+
+    def render(self):
+        title = "".join(letter if " " <= letter <= "~" and letter not in '"\\' else "?" for letter in self.title)  # goes into JSON as it is
+        return [f"{all_hold(self.guards)}", f"part $? {quote(title)}"]
+
+
+class Undo:
+    """The undo of one attack: steps in order, checks, the prior state as texts, and the readings of its effect."""
+
+    def __init__(self, steps=(), checks=(), before=None, readings=()):
         self.steps = list(steps)
         self.checks = list(checks)
+        self.readings = list(readings)
         self.before = dict(before or {})  # file name under before/ -> text
 
     def to_dict(self):
         return {
             "steps": [step.to_dict() for step in self.steps],
             "checks": [check.to_dict() for check in self.checks],
+            "readings": [reading.to_dict() for reading in self.readings],
             "before": self.before,
         }
 

@@ -63,6 +63,7 @@ def host_entry(host: str, attack: TaskResult, attack_id: str, deadline: str) -> 
         "deadline": (attack.get("deadline") or deadline) if may_be_injected(attack) else None,
         "deadman": attack.get("deadman"),
         "effect": attack.get("effect") or {},
+        "reading": None,
         "undo": attack.get("undo"),
         "undo_text": attack.get("undo_text"),
         "diff": {"before": diff.get("before", ""), "after": diff.get("after", "")} if isinstance(diff, Mapping) else None,
@@ -75,6 +76,9 @@ def after_revert(entry: dict[str, Any], revert: TaskResult) -> None:
     """Updates the outcome from the result of the revert."""
     if revert.get("skipped"):
         return
+    readings = revert.get("readings")
+    if isinstance(readings, Mapping) and readings.get(entry["id"]):
+        entry["reading"] = readings[entry["id"]]
     entry["notes"] += [f"kept as somebody else left it: {each}" for each in revert.get("drifted") or []]
     stuck = revert.get("stuck") or []
     if stuck:

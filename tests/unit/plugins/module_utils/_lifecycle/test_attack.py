@@ -26,7 +26,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.publish
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
 from ansible_collections.faultline.chaos.plugins.module_utils._times import iso_later
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Run, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Part, Run, Undo
 from ansible_collections.faultline.chaos.plugins.modules.clock_skew import ClockSkew
 from ansible_collections.faultline.chaos.plugins.modules.host_power import HostPower
 from tests.support import crash
@@ -136,6 +136,43 @@ def test_the_same_attack_again_tells_the_renewed_deadline(attack, bench) -> None
     bench.sh(["sh"], bench.state / "control.sh", "renew", "r", "300")
     again = attack(duration="10m", lease="20s")
     assert 297 < again["remaining"] <= 300 and again["deadline"] in (iso_later(first["deadline"], seconds) for seconds in (280, 281, 282))
+
+
+# --- the second reading -------------------------------------------------------------------------------------------
+
+
+class Marked(Touch):
+    """Its effect is in place while the file exists, and its worker runs."""
+
+    worker = True
+
+    def plan(self, before):
+        plan = super().plan(before)
+        plan.undo.readings.append(Part("the mark", [Exists(self.params["path"])]))
+        return plan
+
+
+def test_an_effect_that_was_taken_away_is_not_told_as_active(attack, bench, tmp_path: Path) -> None:
+    first = attack(Marked)
+    assert attack(Marked)["reading"] == {"in_place": True}
+    (tmp_path / "mark").unlink()
+    for check_mode in (False, True):
+        with pytest.raises(AttackError, match=f"{first['id']} is active, but a part of its effect is gone: the mark; revert it first"):
+            attack(Marked, check_mode=check_mode)
+    assert bench.journal.ids() == [first["id"]]
+
+
+def test_the_revert_tells_what_had_gone(attack, bench, tmp_path: Path) -> None:
+    [pid] = [worker for worker in workers_of(bench, attack(Marked)["id"])]
+    os.kill(pid, signal.SIGKILL)
+    while start_time(pid):
+        time.sleep(0.01)
+    outcome = revert_one(bench.host, bench.journal, bench.journal.ids()[0])
+    assert outcome.clean and outcome.reading == {"in_place": False, "lost": "the worker test"}
+
+
+def workers_of(bench, attack_id: str) -> list[int]:
+    return [step["pid"] for step in bench.journal.load(attack_id)["undo"]["steps"] if step["type"] == "KillGroup"]
 
 
 # --- an attack that was begun and never finished ------------------------------------------------------------------

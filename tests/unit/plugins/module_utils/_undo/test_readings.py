@@ -1,0 +1,151 @@
+# Copyright (c) 2026, The faultline.chaos authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The second reading of an effect by revert.sh, run for real under every shell that a target may have as /bin/sh."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.faultline.chaos.plugins.module_utils._host.figures import Figures
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.reading import look, parse
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.power import Rebooted
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Alive, Exists, OutputHas, Part, Run, Undo
+
+OTHER_BOOT = "00000000-0000-4000-8000-000000000000"
+
+
+def undo_of(*readings) -> Undo:
+    return Undo([Run("nothing", ["true"])], readings=readings)
+
+
+def read_again(bench, shell, readings, **values) -> dict | None:
+    """The reading that an undo by the module tells, which must be the one in the history."""
+    done = bench.sh(shell, bench.publish("a", undo_of(*readings), **values) / "revert.sh", "module")
+    assert done.returncode == 0 and not done.stderr, done
+    found = parse("a", done.stdout)
+    assert bench.history()[-1].get("reading") == found
+    return found
+
+
+def test_an_attack_without_readings_tells_none(bench, shell) -> None:
+    assert read_again(bench, shell, []) is None
+
+
+def test_in_place_or_lost_with_what_is_gone(bench, shell, tmp_path: Path) -> None:
+    here, gone = Part("the file here", [Exists(str(tmp_path))]), Part('the "file" \\ that\nwent', [Exists(str(tmp_path / "no"))])
+    assert read_again(bench, shell, [here]) == {"in_place": True}
+    assert read_again(bench, shell, [here, gone, here]) == {"in_place": False, "lost": "the ?file? ? that?went"}
+
+
+def test_a_program_that_fails_proves_nothing_and_breaks_no_undo(bench, shell, tmp_path: Path) -> None:
+    unclear, gone = Part("what it prints", [OutputHas(["false"], "x")]), Part("the file", [Exists(str(tmp_path / "no"))])
+    here = Part("the place", [Exists(str(tmp_path))])
+    assert read_again(bench, shell, [here, unclear, here]) == {"in_place": None}
+    assert read_again(bench, shell, [unclear, gone, unclear]) == {"in_place": False, "lost": "the file"}
+
+
+def test_a_worker_that_was_killed_is_missed(bench, shell) -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    part = Part("the worker", [Alive(child.pid, start_time(child.pid))])
+    assert read_again(bench, shell, [part]) == {"in_place": True}
+    bench.publish("a", undo_of(part))
+    child.kill()
+    child.wait()
+    assert look(bench.host, bench.journal, "a") == {"in_place": False, "lost": "the worker"}
+    assert bench.journal.ids() == ["a"], "a look changes nothing"
+    assert not (bench.state / "a" / "reading").exists()
+
+
+def test_the_reading_of_the_first_try_counts(bench, shell, tmp_path: Path) -> None:
+    """An undo that is stuck and tried again must not read what it has undone itself."""
+    mark, block = tmp_path / "mark", tmp_path / "block"
+    mark.touch()
+    undo = undo_of(Part("the mark", [Exists(str(mark))]))
+    undo.steps = [Run("remove", ["rm", "-f", str(mark)]), Run("fails at first", ["test", "-e", str(block)])]
+    script = bench.publish("a", undo) / "revert.sh"
+    assert bench.sh(shell, script, "module").returncode == 4
+    block.touch()
+    done = bench.sh(shell, script, "timer")
+    assert done.returncode == 0 and bench.history()[-1]["reading"] == {"in_place": True}
+
+
+def test_what_the_timer_undoes_is_read_as_well(bench, shell, tmp_path: Path) -> None:
+    bench.sh(shell, bench.publish("a", undo_of(Part("it", [Exists(str(tmp_path / "no"))])), seconds=0) / "revert.sh", "timer")
+    assert bench.history()[-1]["reading"] == {"in_place": False, "lost": "it"}
+
+
+@pytest.mark.parametrize("boot, expected", [(None, {"in_place": False, "lost": "the reboot"}), (OTHER_BOOT, {"in_place": True})])
+def test_a_reboot_that_was_the_effect(bench, shell, boot: str | None, expected: dict) -> None:
+    values = {"boot_id": boot} if boot else {}
+    assert read_again(bench, shell, [Part("the reboot", [Rebooted()])], **values) == expected
+
+
+# --- figures ------------------------------------------------------------------------------------------------------
+
+
+def figures(bench, asked: float | None = None) -> Figures:
+    return Figures(bench.journal, "a", asked)
+
+
+def read_figures(bench, shell, kept: Figures) -> dict:
+    bench.publish("a", undo_of(kept.reading()))
+    kept.keep(at_once=True)
+    return parse("a", bench.sh(shell, bench.state / "a" / "revert.sh", "module").stdout)
+
+
+def test_figures_of_a_worker(bench, shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = figures(bench, asked=50)
+    kept.met = 12
+    kept.best(20)
+    kept.best(41.25)
+    kept.best(3)
+    assert read_figures(bench, shell, kept) == {"in_place": True, "met": 12, "asked": 50.0, "measured": 41.25}
+
+
+def test_the_mean_counts_time_and_not_looks(bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([100.0, 101.0, 111.0])
+    monkeypatch.setattr("ansible_collections.faultline.chaos.plugins.module_utils._host.figures.uptime", lambda: next(times))
+    kept = figures(bench)
+    for value in (90, 100, 0):  # a worker that was stopped for ten seconds comes back to a load of 0
+        kept.mean(value)
+    assert kept.measured == pytest.approx(100 / 11)
+
+
+def test_figures_that_stand_still_are_no_work(bench, shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = figures(bench, asked=50)
+    kept.best(50)
+    bench.publish("a", undo_of(kept.reading()))
+    kept.keep(at_once=True)
+    text = Path(kept.path).read_text()
+    (at,) = [line for line in text.splitlines() if line.startswith("at ")]
+    Path(kept.path).write_text(text.replace(at, f"at {int(at[3:]) - 1100}"))
+    found = parse("a", bench.sh(shell, bench.state / "a" / "revert.sh", "module").stdout)
+    assert found["in_place"] is False and "stands still" in found["lost"] and found["asked"] == 50
+
+
+@pytest.mark.parametrize("text", ["", "met 3\n", "met x; touch /tmp/x\nasked 1e9\nmeasured .\nat 1\nend\n"])
+def test_no_figures_or_torn_ones_prove_nothing(bench, shell, text: str) -> None:
+    kept = figures(bench)
+    directory = bench.publish("a", undo_of(kept.reading()))
+    if text:
+        (directory / "figures").write_text(text)
+    found = parse("a", bench.sh(shell, directory / "revert.sh", "module").stdout)
+    assert found["in_place"] in (None, False) and not {"asked", "measured"} & set(found), found
+
+
+def test_figures_are_written_once_a_second_and_errors_ignored(bench) -> None:
+    kept = figures(bench)
+    kept.keep()  # there is no such directory
+    bench.publish("a", undo_of(kept.reading()))
+    kept.met = 1
+    kept.keep()
+    assert not os.path.exists(kept.path), "the second one came too soon"
+    kept.keep(at_once=True)
+    assert "met 1\n" in Path(kept.path).read_text()
