@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every kind of step, guard and check: it is rendered, and the shell can read what it brings along."""
+"""Every kind of step, guard, check and reading: it is rendered, and the shell can read what it brings along."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups import EmptyCgroup, RemoveCgroup
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.clock import SetClock
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.clock import ClockOff, SetClock
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.figures import Figures
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, IoController, IsInode, RemoveOwn, Settled
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import (
     LINK,
@@ -32,14 +33,17 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.limits impor
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Feed, Insist, Lacks, Misses, Until
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.links import FindLink
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.network import NetworkNamespace, OnlyOurFilters
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import Alive, ComesBack, Continue, LinksTo, NotRunning, Stopped
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.power import Rebooted
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import ComesBack, Continue, LinksTo, NotRunning, Stopped
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import (
+    Alive,
     Exists,
     Fails,
     FileHolds,
     Gone,
     KillGroup,
     OutputHas,
+    Part,
     Run,
     SameBoot,
     Succeeds,
@@ -68,6 +72,7 @@ def everything() -> Undo:
     undo.steps += [BeginBack("b"), When([BackHasBegun("b"), FindLink(1, "l", f"/l/{LINK}/m", "/ip", ["z"])], [EndBack("b")])]
     undo.checks.append(SameFile("f", f"/g/{LINK}/h", "00", guard, ["z"]))
     undo.same("s", ["t"], "u\nv", guard, ["refcnt"])
+    undo.readings += [Part("t", [*guard, Rebooted()]), Figures(10), ClockOff(1, 2, 3)]
     return undo
 
 
@@ -117,7 +122,7 @@ def test_no_function_that_a_step_brings_along_has_the_name_of_one_of_the_machine
         brought, _line, machinery = bench.record("a", undo)["script"].partition("# --- The machinery")
         found.append([set(re.findall(r"^ *(\w+)\(\) *\{", text, re.MULTILINE)) for text in (brought, machinery)])
     (none, machinery), (brought, _same) = found
-    assert none == {"undo", "check"} and len(machinery) > 20 and len(brought) > 20
+    assert none == {"undo", "check", "look"} and len(machinery) > 20 and len(brought) > 20
     assert not brought & machinery
 
 

@@ -16,8 +16,8 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.network import OnlyOurFilters
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import Alive, NotRunning
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Fails, Gone, KillGroup, OutputHas, Run, SameBoot, Undo, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import NotRunning
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Alive, Exists, Fails, Gone, KillGroup, OutputHas, Run, SameBoot, Undo, When
 
 OTHER_BOOT = "00000000-0000-4000-8000-000000000000"
 
