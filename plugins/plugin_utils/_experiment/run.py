@@ -24,6 +24,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils import _record
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment import outcomes, windows as experiment_windows
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.deadlines import latest, watch_begins, watch_ended
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.plan import planned_seconds
+from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.readings import doubts
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.round_kinds import CLUSTER, HOST, kind_of
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.verdict import judge
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.write import ReportError, write_atomically, write_reports
@@ -300,6 +301,7 @@ class Run:
         for one in phase["hosts"]:
             if one["host"] in results:
                 outcomes.after_revert(one, results[one["host"]])
+        _record.make_inconclusive(phase, *doubts(phase["hosts"]))
 
     def finish(self, when: datetime) -> None:
         self.record["verdict"], self.record["verdict_reason"] = judge(self.record)

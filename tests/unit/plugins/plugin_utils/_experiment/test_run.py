@@ -82,6 +82,27 @@ def everywhere(result: dict[str, Any], **others: dict[str, Any]) -> dict[str, di
     return {host: others.get(host, result) for host in HOSTS}
 
 
+def reading(run: Run, **found: Any) -> dict[str, Any]:
+    """A revert that read the effect again."""
+    return {**CLEAN, "readings": {run.record["schedule"][0]["id"]: found, "another": {"in_place": False}}}
+
+
+@pytest.mark.parametrize(
+    "found, during, verdict, reason",
+    [
+        ({"in_place": True, "met": 4}, MET, "held", "The steady state held"),
+        ({"in_place": True, "met": 0}, MET, "inconclusive", "netem: the attack met nothing"),
+        ({"in_place": False, "lost": "netem on eth0"}, MET, "inconclusive", "not there any more when it was undone: netem on eth0 (on n1, n2, n3)"),
+        ({"in_place": None}, BROKEN, "deviated", "Besides: netem: whether the attack was in place all the time could not be read"),
+    ],
+)
+def test_an_attack_without_its_effect_proves_nothing(found: dict[str, Any], during: dict[str, Any], verdict: str, reason: str) -> None:
+    run = a_run()
+    play(run, everywhere(active()), everywhere(reading(run, **found)), during)
+    assert run.record["verdict"] == verdict and reason in run.record["verdict_reason"]
+    assert run.attacks[0]["hosts"][1]["reading"] == found
+
+
 def test_held() -> None:
     run = play(a_run(ramp=[1, 2]), everywhere(active()), everywhere(CLEAN))
     assert (run.record["verdict"], run.record["verdict_reason"]) == ("held", "The steady state held before, during and after 2 attacks.")
