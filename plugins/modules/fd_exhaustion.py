@@ -268,7 +268,7 @@ class FdExhaustion(Attack):
     def _plan_host(self, table):
         count, end = self.count, Deadline(self.id, self.duration)
         reserve = self.reserve if self.params["give_way"] else None
-        figures = Figures(self.journal, self.id, asked=count)
+        figures = Figures(self.journal, self.id)
         line, left = "file handles  %d of %d in use", "stay free" if reserve is not None else "are left to others"
         return Plan(
             before=line % (table.used, table.limit),

@@ -238,7 +238,7 @@ class PidExhaustion(Attack):
         count, from_top, end = self.count, self.from_top, Deadline(self.id, self.duration)
         reserve = self.reserve if self.params["give_way"] else None
         self.cgroup = AttackCgroup(self.id, memory=self.cap, tasks=count + 16)
-        figures = Figures(self.journal, self.id, asked=count)
+        figures = Figures(self.journal, self.id)
         undo = Undo(readings=[figures.reading()])
         self.cgroup.undo(undo)
         line = "process slots  %%d of %d in use (%s)%%s" % (before.limit, before.name)

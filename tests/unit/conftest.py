@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.faultline.chaos.plugins.module_utils._host.figures import Figures
 from tests.unit.support.bench import SHELLS, Bench
 
 
@@ -56,3 +57,10 @@ def calm_kube(kube, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(deadman, "start_watcher", lambda _cluster, _entry: 1)
     kube.put("/api/v1/namespaces", "shop")
     return kube
+
+
+@pytest.fixture
+def figures(bench: Bench) -> Figures:
+    """The figures that a worker of the attack "a" keeps."""
+    (bench.state / "a").mkdir(parents=True)
+    return Figures(bench.journal, "a")

@@ -228,7 +228,7 @@ class _Lifecycle:
                 if reading and reading.get("in_place") is False:
                     raise AttackError("{} is active, but a part of its effect is gone: {}; revert it first".format(other, reading.get("lost")))
                 due, left, effect = deadline(self.journal, record), remaining(self.journal, other), self.journal.effect(other)
-                return dict(_contract.already_active(record, due, left, effect, self._place(other)), reading=reading)
+                return _contract.already_active(record, due, left, effect, self._place(other))
             shared = wanted & set(record["resources"])
             if shared:
                 raise AttackError("{} is held by the active attack {}: revert it first".format(", ".join(sorted(shared)), other))
@@ -328,6 +328,10 @@ class _Lifecycle:
             raise AttackError(f"{attack_id} is stuck: {outcome.reason}", stuck=[attack_id])
         # Also when a dead-man reverted first: revert.sh ends the workers before it takes the lock, and their watcher may notice that first.
         result["status"] = "reverted"
+        if outcome.reading and outcome.reading.get("in_place") is False:
+            result["notes"].append("a part of its effect was gone before: {}".format(outcome.reading.get("lost")))
+        if outcome.reading and outcome.reading.get("met") == 0:
+            result["notes"].append("it met nothing")
         return result
 
     def _others(self):

@@ -53,7 +53,7 @@ def lead(parts, begin, now, over, figures):
                     os._exit(0)
         except OSError:
             break  # no process left for it; the module reports how many are held
-    total = sum(parts)
+    figures.asked = total = sum(parts)
     while not over():
         held = sum(numbers[len(parts) :])
         figures.best(held)

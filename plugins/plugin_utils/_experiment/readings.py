@@ -20,7 +20,7 @@ def doubts(targets: Iterable[Mapping[str, Any]]) -> list[str]:
     An effect must be in place, and strong enough, on every target. It is enough when one of them met something: not every host of a
     group needs to have traffic.
     """
-    read = {target["host"]: target["reading"] for target in targets if target.get("reading")}
+    read = {target["host"]: target["reading"] for target in sorted(targets, key=lambda target: str(target["host"])) if target.get("reading")}
     reasons: dict[str, list[str]] = {}
     for host, reading in read.items():
         reason = doubt(reading)

@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup, process
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import file_handles, memory, process_slots
 from ansible_collections.faultline.chaos.plugins.modules.fd_exhaustion import FdExhaustion
 from ansible_collections.faultline.chaos.plugins.modules.pid_exhaustion import PidExhaustion
@@ -39,7 +40,7 @@ def target(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def made(cls, params: dict):
     found = cls(params, Host())
-    found.duration, found.id = 30.0, "a"
+    found.duration, found.id, found.journal = 30.0, "a", Journal("/var/lib/faultline")
     found.validate()
     return found
 

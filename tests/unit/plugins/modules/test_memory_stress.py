@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import memory
 from ansible_collections.faultline.chaos.plugins.modules.memory_stress import MemoryStress
 
@@ -33,7 +34,7 @@ def target(monkeypatch: pytest.MonkeyPatch) -> None:
 def attack(**params) -> MemoryStress:
     found = MemoryStress({"amount": None, "percent": None, "of": "total", "reserve": None, "rate": None, **params}, Host())
     found.duration = 30.0
-    found.id = "a"
+    found.id, found.journal = "a", Journal("/var/lib/faultline")
     found.validate()
     return found
 

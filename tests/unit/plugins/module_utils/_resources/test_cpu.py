@@ -120,22 +120,23 @@ def test_loop_follows_a_ramp() -> None:
         assert load == pytest.approx(resources_cpu.target(80, 20, number * resources_cpu.LOOK), abs=5)
 
 
-def test_burners_make_the_load_and_end_with_their_leader() -> None:
+def test_burners_make_the_load_and_end_with_their_leader(figures) -> None:
     cpu = resources_cpu.allowed()[0]
-    worker = Worker("cpu", lambda: resources_cpu.drive({cpu: 0.0}, 95.0, 0.0, uptime() + 20))
+    worker = Worker("cpu", lambda: resources_cpu.drive({cpu: 0.0}, 95.0, 0.0, uptime() + 20, figures))
     worker.park()
     worker.release()
     wait(lambda: len(resources_cpu.burners(worker.pid)) == 1)
     assert sum(resources_cpu.measure([cpu], 2.0).values()) > 70
+    wait(lambda: "measured" in Path(figures.path).read_text())
     scores = [Path(f"/proc/{pid}/oom_score_adj").read_text().strip() for pid in [worker.pid, *resources_cpu.burners(worker.pid)]]
     assert scores == ["1000", "1000"]
     os.kill(worker.pid, 9)
     wait(lambda: resources_cpu.burners(worker.pid) == [])
 
 
-def test_burners_end_at_their_own_deadline() -> None:
+def test_burners_end_at_their_own_deadline(figures) -> None:
     cpu = resources_cpu.allowed()[0]
-    worker = Worker("cpu", lambda: resources_cpu.drive({cpu: 0.0}, 5.0, 0.0, uptime() + 5))
+    worker = Worker("cpu", lambda: resources_cpu.drive({cpu: 0.0}, 5.0, 0.0, uptime() + 5, figures))
     worker.park()
     worker.release()
     wait(lambda: len(resources_cpu.burners(worker.pid)) == 1)

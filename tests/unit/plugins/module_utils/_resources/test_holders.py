@@ -87,32 +87,33 @@ def run(function) -> Worker:
     return worker
 
 
-def test_slots_are_held_by_one_process_group_that_one_signal_ends() -> None:
-    worker = run(lambda: process_slots.hold(60, 0, True, after(20)))
+def test_slots_are_held_by_one_process_group_that_one_signal_ends(figures) -> None:
+    worker = run(lambda: process_slots.hold(60, 0, True, after(20), figures))
     wait(lambda: process_slots.held(worker.pid) == 60)
     assert len(holders.members(worker.pid)) == 2
+    wait(lambda: "asked 58.000\nmeasured 58.000" in Path(figures.path).read_text())
     assert {open(f"/proc/{pid}/oom_score_adj").read().strip() for pid in holders.members(worker.pid)} == {"1000"}
     os.killpg(worker.pid, 9)
     wait(lambda: process_slots.held(worker.pid) == 0)
 
 
-def test_slots_are_given_back_at_the_workers_own_deadline() -> None:
-    worker = run(lambda: process_slots.hold(30, 0, True, after(2)))
+def test_slots_are_given_back_at_the_workers_own_deadline(figures) -> None:
+    worker = run(lambda: process_slots.hold(30, 0, True, after(2), figures))
     wait(lambda: process_slots.held(worker.pid) == 30)
     wait(lambda: holders.members(worker.pid) == [])
 
 
-def test_holders_end_with_their_leader() -> None:
-    worker = run(lambda: process_slots.hold(30, 0, True, after(20)))
+def test_holders_end_with_their_leader(figures) -> None:
+    worker = run(lambda: process_slots.hold(30, 0, True, after(20), figures))
     wait(lambda: process_slots.held(worker.pid) == 30)
     os.kill(worker.pid, 9)
     wait(lambda: holders.members(worker.pid) == [])
 
 
-def test_the_reserve_is_not_touched() -> None:
+def test_the_reserve_is_not_touched(figures) -> None:
     """The reserve is what is free now but 200: the 400 asked for become 200, give or take what others on this machine do."""
     free = process_slots.free(process_slots.tightest(process_slots.pools(True)))
-    worker = run(lambda: process_slots.hold(400, free - 200, True, after(20)))
+    worker = run(lambda: process_slots.hold(400, free - 200, True, after(20), figures))
     wait(lambda: 100 < process_slots.held(worker.pid) < 300)
     os.killpg(worker.pid, 9)
     wait(lambda: process_slots.held(worker.pid) == 0)
@@ -123,8 +124,8 @@ def test_file_nr() -> None:
     assert file_handles.free(file_handles.Table(100, 120)) == 0
 
 
-def test_handles_are_held_and_given_back() -> None:
-    worker = run(lambda: file_handles.hold(50, 0, after(20)))
+def test_handles_are_held_and_given_back(figures) -> None:
+    worker = run(lambda: file_handles.hold(50, 0, after(20), figures))
     wait(lambda: file_handles.held(worker.pid) == 50)
     os.killpg(worker.pid, 9)
     wait(lambda: holders.members(worker.pid) == [])

@@ -114,9 +114,9 @@ def test_what_the_kernel_refuses_is_no_error() -> None:
     assert pages.held == 64 * 1024
 
 
-def test_a_worker_holds_what_was_asked_for_until_its_own_deadline() -> None:
+def test_a_worker_holds_what_was_asked_for_until_its_own_deadline(figures) -> None:
     goal, until = memory.Goal(0, amount=48 * MIB), uptime() + 4
-    worker = Worker("mem", lambda: memory.hold(goal, True, lambda: uptime() >= until))
+    worker = Worker("mem", lambda: memory.hold(goal, True, lambda: uptime() >= until, figures))
     worker.park()
     before = memory.resident(worker.pid)[0]
     worker.release()
