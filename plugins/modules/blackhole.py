@@ -103,7 +103,9 @@ options:
     default: []
 notes:
   - A target that is reached through an agent of its own (Teleport, SSM) instead of sshd, or that others are reached through, needs O(control_addresses).
-  - So does one that is reached through a tunnel which ends on it, such as GRE or IPsec, when O(protocols) has the protocol of the tunnel. Name its other end.
+  - The other end of a VXLAN, GENEVE, GRE, IPIP, SIT, VTI or WireGuard tunnel that the control path comes by passes. Name that of another one (IPsec, OpenVPN)
+    in O(control_addresses).
+  - Packets with a VLAN tag are of the VLAN and not of the O(interface) below it. A note names the VLANs on it.
   - Packets that the host only forwards are not hit. Attack a container by O(container).
   - Packets to an address of the host itself are loopback and pass.
   - What a process sends past the packet filter (raw packet sockets, XDP, DPDK) is not hit.
@@ -221,12 +223,18 @@ effect:
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace
+from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace, placed
 from ansible_collections.faultline.chaos.plugins.module_utils._host.control_path import SshServers
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._network import blackhole, firewall as network_firewall, options as network_options, protocols
+from ansible_collections.faultline.chaos.plugins.module_utils._network import (
+    blackhole,
+    firewall as network_firewall,
+    options as network_options,
+    protocols,
+    way_in,
+)
 from ansible_collections.faultline.chaos.plugins.module_utils._renamed import Renaming, renamed, replaced
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
@@ -235,10 +243,10 @@ _WAYS = {"ingress": ["in"], "egress": ["out"], "both": ["in", "out"]}  # directi
 _LOOPBACK = "loopback always passes: stop the service, or cut it off from its other hosts"
 
 
-class Blackhole(namespace.Placed, Attack):
+class Blackhole(placed.Placed, Attack):
     name = "blackhole"
     options = dict(
-        namespace.OPTIONS,
+        placed.OPTIONS,
         action={"type": "str", "choices": ["drop", "reject"], "default": "drop"},
         direction={"type": "str", "choices": ["egress", "ingress", "both", "out", "in"], "default": "both"},
         interface={"type": "str"},
@@ -251,7 +259,7 @@ class Blackhole(namespace.Placed, Attack):
         exclude=renamed("exclude_cidr", type="list", elements="str", default=[]),
         exclude_ports={"type": "list", "elements": "str", "default": []},
     )
-    constraints = {"mutually_exclusive": namespace.EXCLUSIVE}
+    constraints = {"mutually_exclusive": placed.EXCLUSIVE}
     spellings = {"protocols": protocols.spelled}
     renaming = Renaming({"direction": {"in": "ingress", "out": "egress"}}, {"names": ("peers", network_options.is_name)})
 
@@ -259,7 +267,7 @@ class Blackhole(namespace.Placed, Attack):
         params = self.params
         if not any(params[option] for option in TARGETS):
             raise AttackError("nothing says which packets: give at least one of {}".format(", ".join(TARGETS)), option="peers")
-        namespace.check_options(params)
+        placed.check_options(params)
         if params["interface"] is not None:
             network_options.interface_name("interface", params["interface"])
             if params["interface"] == "lo":
@@ -305,12 +313,15 @@ class Blackhole(namespace.Placed, Attack):
             if all(each.network_address.is_loopback for each in self.addresses[name]):
                 raise AttackError(f"peers: {name} is the target itself: {_LOOPBACK}", option="peers")
         self.passed = network_options.resolve("exclude", params["exclude"])
-        control_ports, self.connections = [], []
+        control_ports, self.connections, self.notes = [], [], []
+        if params["interface"] is not None:
+            self.notes += way_in.vlan_notes(host, place, params["interface"])
         if place is namespace.HERE:
             servers = SshServers()
             control_ports, self.connections = servers.control_ports(), servers.of_this_task()
             network_options.refuse_control_path(servers, "peers", self.networks + resolved, () if params["peers"] else self.ports)
             network_options.refuse_control_path(servers, "peers", [], self.local_ports, "local_ports")
+            self.notes += way_in.spare(host, servers, params, self.networks + resolved, self.passed, params["interface"])
         self.hit = sorted(set(self.networks + resolved), key=lambda each: (each.version, each))
         self.targets = blackhole.Targets(
             params["action"], self._directions, params["interface"], self.ports, self.local_ports, self.protocols, self.passed, self.passed_ports
@@ -339,7 +350,7 @@ class Blackhole(namespace.Placed, Attack):
         )
 
     def _notes(self):
-        notes = []
+        notes = list(self.notes)
         if self.host.check_mode:
             notes.append("check mode does not try the kernel, for that would load modules")
         if self.params["direction"] == "ingress" and self.ports and not self.local_ports:

@@ -124,9 +124,11 @@ effect:
 """
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, NotRestorable
+from ansible_collections.faultline.chaos.plugins.module_utils._host.control_path import SshServers
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._network import links, options as network_options
+from ansible_collections.faultline.chaos.plugins.module_utils._network.way_in import WayIn
 
 
 class InterfaceDown(Attack):
@@ -146,10 +148,11 @@ class InterfaceDown(Attack):
         self.interface = network_options.Interface(self.params["interface"])
         self.interface.check()
         links.refuse_linked(self.interface)
-        needed = links.control_devices(host, self.ip, self.control)
-        self.known = any(needed)
-        if self.interface.name in needed:
-            raise AttackError(f"interface: {self.interface.name} carries the control path: it is {needed[self.interface.name]}", option="interface")
+        way = WayIn(host, SshServers().of_this_task(), self.control)
+        self.known = bool(way.devices)
+        if self.interface.name in way.devices:
+            raise AttackError(f"interface: {self.interface.name} carries the control path: it is {way.devices[self.interface.name]}", option="interface")
+        way.refuse_unclear("interface")
         objects = host.run([self.ip, "nexthop", "show", "dev", self.interface.name], check=False)
         if objects[0] == 0 and objects[1].strip():
             raise NotRestorable(f"interface: {self.interface.name} has next hop objects, which the kernel would forget", option="interface")

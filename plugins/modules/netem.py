@@ -26,7 +26,8 @@ options:
   interface:
     description:
       - The interface to disturb.
-      - The default is the one of the default route, or the only one that is up. V(lo) has to be named; there V(both) hits a round trip four times.
+      - The default is the one of the default route that is used, or the only one that is up. V(lo) has to be named; there V(both) hits a round trip four
+        times. Packets with a VLAN tag are not hit; name the VLAN for those.
     type: str
   direction:
     description:
@@ -260,24 +261,25 @@ effect:
 import hashlib
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace
+from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace, placed
 from ansible_collections.faultline.chaos.plugins.module_utils._host.control_path import SshServers
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._marks import INTERFACE_PREFIX
-from ansible_collections.faultline.chaos.plugins.module_utils._network import netem_kernel, options as network_options, protocols
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import INTERFACE_PREFIX, PREFIX
+from ansible_collections.faultline.chaos.plugins.module_utils._network import netem_kernel, options as network_options, protocols, way_in
 from ansible_collections.faultline.chaos.plugins.module_utils._network.netem import FAULTS, NETEM_HANDLE, Selection, Tree, count, emulation
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import SameBoot, Undo, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK
 
 MAX_FILTERS = 256
 WHICH = ("peers", "exclude", "ports", "local_ports", "exclude_ports", "protocols")  # options that choose packets; lists
 COUNTERS = ("direct_packets_stat", "refcnt")  # of qdiscs; they change without an attack
 
 
-class Netem(namespace.Placed, Attack):
+class Netem(placed.Placed, Attack):
     name = "netem"
     options = {
-        "netns": namespace.OPTIONS["netns"],
-        "container": namespace.OPTIONS["container"],
+        "netns": placed.OPTIONS["netns"],
+        "container": placed.OPTIONS["container"],
         "interface": {"type": "str"},
         "direction": {"type": "str", "choices": ["egress", "ingress", "both"], "default": "egress"},
         "delay": {"type": "str"},
@@ -310,7 +312,7 @@ class Netem(namespace.Placed, Attack):
     spellings = {"protocols": protocols.spelled}
     constraints = {
         "required_one_of": [FAULTS],
-        "mutually_exclusive": [("loss", "gilbert_elliott")] + namespace.EXCLUSIVE,
+        "mutually_exclusive": [("loss", "gilbert_elliott")] + placed.EXCLUSIVE,
         "required_by": {
             "jitter": "delay",
             "correlation": "jitter",
@@ -327,7 +329,7 @@ class Netem(namespace.Placed, Attack):
 
     def validate(self):
         params = self.params
-        namespace.check_options(params)
+        placed.check_options(params)
         if params["interface"] is not None:
             network_options.interface_name("interface", params["interface"])
         self.words = emulation(params)
@@ -361,9 +363,11 @@ class Netem(namespace.Placed, Attack):
         self.hit = network_options.resolve("peers", self.params["peers"])
         self.passed = network_options.resolve("exclude", self.params["exclude"])
         self.passed += [network_options.network("control_addresses", each) for each in self.params["control_addresses"]]
+        self.notes = way_in.vlan_notes(host, place, name)
         if servers:
             network_options.refuse_control_path(servers, "peers", self.hit, self.ports)
             network_options.refuse_control_path(servers, "peers", [], self.local_ports, "local_ports")
+            self.notes += way_in.spare(host, servers, self.params, self.hit, self.passed, name)
         self.selection = Selection(
             servers.control_ports() if servers else [], self.passed, self.hit, self.ports, self.protocols, self.local_ports, self.passed_ports
         )
@@ -374,7 +378,7 @@ class Netem(namespace.Placed, Attack):
                 "peers, exclude, protocols and the ports make %d filters, the most is %d: name networks instead of addresses, and ports in ranges"
                 % (total, MAX_FILTERS)
             )
-        self.mechanism = netem_kernel.mechanism(host, place, self.interface.name, self.directions, self.words)
+        self.mechanism, self.why = netem_kernel.mechanism(host, place, self.interface.name, self.directions, self.words)
 
     def _device(self, direction):
         digest = hashlib.sha256((f"{self.id} {direction}").encode()).hexdigest()
@@ -387,7 +391,7 @@ class Netem(namespace.Placed, Attack):
 
     def plan(self, before):
         name, place = self.interface.name, self.place()
-        tree = Tree((self.tc, self.ip), name, self.interface.guard(), place)
+        tree = Tree((self.tc, self.ip), name, self.interface.number, place, PREFIX + self.id)
         if self.mechanism == "redirect":
             tree.redirect(self.directions, self._device, self.words, self.selection)
         else:
@@ -395,10 +399,10 @@ class Netem(namespace.Placed, Attack):
                 tree.band(self.words, self.selection)
             if "ingress" in self.directions:
                 tree.ingress(self._device("ingress"), self.words, self.selection)
-        guards = list(place.guards)
-        undo = Undo([When(guards, tree.undo)], [When(guards, tree.checks)]) if guards else Undo(tree.undo, tree.checks)
+        guards = [SameBoot(), *place.guards]
+        undo = Undo([When(guards, tree.undo)], [When(guards, tree.checks)])
         for argv, text in before:
-            undo.same(f"{argv[1]} of {name}", place.undo_argv(argv), text, guards + [tree.guard], COUNTERS)
+            undo.same(f"{argv[1]} of {name}", place.undo_argv(argv[:-1] + [LINK]), text, guards + [tree.guard], COUNTERS)
         batch = "".join(" ".join(words) + "\n" for words in tree.add)
         plan = Plan(
             before="\n".join(text for _argv, text in before if text),
@@ -411,13 +415,13 @@ class Netem(namespace.Placed, Attack):
         return plan
 
     def _notes(self):
-        notes = []
+        notes = list(self.notes)
         if self.host.check_mode:
             notes.append("check mode does not try the kernel, for that would load modules")
         if self._interface_name() == "lo":
             notes.append("on lo a round trip is hit in both directions: twice the delay")
         if self.mechanism == "band":
-            notes.append("the default root qdisc is replaced for the time of the attack (no clsact or no ifb in this kernel)")
+            notes.append(f"the default root qdisc is replaced for the time of the attack, because {self.why}")
         return notes
 
     def verify(self, plan):

@@ -138,17 +138,17 @@ effect:
 
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import kernel_files, namespace
+from ansible_collections.faultline.chaos.plugins.module_utils._host import kernel_files, placed
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._state import sysctl, sysctl_rules
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import WRITING, WRITTEN
 
 
-class SysctlFault(namespace.Placed, Attack):
+class SysctlFault(placed.Placed, Attack):
     name = "sysctl_fault"
-    options = dict({"sysctls": {"type": "dict"}}, **namespace.OPTIONS)
+    options = dict({"sysctls": {"type": "dict"}}, **placed.OPTIONS)
     constraints = {
-        "mutually_exclusive": namespace.EXCLUSIVE,
+        "mutually_exclusive": placed.EXCLUSIVE,
         "required_if": [("state", "present", ("sysctls",))],
     }
 
@@ -158,7 +158,7 @@ class SysctlFault(namespace.Placed, Attack):
         self.params = dict(params, sysctls=sysctl.one_spelling(self.given))  # its checksum is the identity, also with state: absent
 
     def validate(self):
-        namespace.check_options(self.params)
+        placed.check_options(self.params)
         given = self.given
         if not 1 <= len(given) <= sysctl.MOST:
             raise BadOption("sysctls", given, "give 1 to %d sysctls" % sysctl.MOST)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host.namespace import Namespace
+from ansible_collections.faultline.chaos.plugins.module_utils._host.placed import AttackedNamespace
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue_net
 from ansible_collections.faultline.chaos.plugins.module_utils._network import blackhole as network_blackhole, firewall as network_firewall, protocols
 from ansible_collections.faultline.chaos.plugins.module_utils._network.firewall import Rule
@@ -61,7 +61,7 @@ def backend(request, host) -> Callable:
     """A back-end by name, made as choose() makes it."""
     kind, suffix = BACKENDS[request.param]
 
-    def make(rules: list[Rule], place: Namespace, attack_id: str = "a"):
+    def make(rules: list[Rule], place: AttackedNamespace, attack_id: str = "a"):
         firewall = kind(host, attack_id, rules, place, suffix)
         assert firewall.try_kernel() is None
         return firewall
@@ -70,8 +70,8 @@ def backend(request, host) -> Callable:
 
 
 @pytest.fixture
-def place(host, lan: Lan) -> Namespace:
-    return Namespace(host, lan.door(TARGET), "the target")
+def place(host, lan: Lan) -> AttackedNamespace:
+    return AttackedNamespace(host, lan.door(TARGET), "the target")
 
 
 @pytest.fixture

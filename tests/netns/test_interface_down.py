@@ -54,7 +54,7 @@ def is_up(box: Box) -> bool:
 
 def test_check_real_again_revert(box: Box, before: str) -> None:
     planned = box.module("interface_down", check_mode=True, interface="v0", duration="5m")
-    assert planned["status"] == "planned" and "link set dev v0 up" in planned["diff"]["after"] and box.sh(SHOW) == before
+    assert planned["status"] == "planned" and 'link set dev "$link" up' in planned["diff"]["after"] and box.sh(SHOW) == before
     result = box.module("interface_down", interface="v0", duration="5m")
     assert result["effect"]["operstate"] == "down" and not is_up(box), result
     print(f"{len(result['effect']['lost'])} lines lost and put back")

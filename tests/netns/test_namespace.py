@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace
+from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace, placed
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.network import NetworkNamespace
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, OutputHas, Run, Undo, When
 
@@ -59,11 +59,12 @@ def processes() -> Iterator[Processes]:
     processes.close()
 
 
-def enter(shell: list[str], number: str, door: str, tmp_path: Path) -> str:
-    """The number of the namespace that the guard opens, or "gone"."""
+def enter(shell: list[str], number: str, door: str, tmp_path: Path, born: str = "") -> str:
+    """The number of the namespace that the guard opens, "gone", or with "stuck" before it what is stuck."""
     script = tmp_path / "guard.sh"
     use = f"nsenter --net={NetworkNamespace.OPEN} stat -L -c %d:%i /proc/self/ns/net"
-    script.write_text(f"same_boot() {{ :; }}\n{NetworkNamespace.functions}\nif {NetworkNamespace(number, door).condition()}; then {use}; else echo gone; fi\n")
+    functions = ["same_boot() { :; }", "problem() { echo stuck: $*; }", 'ask() { said=$("$@"); }', *NetworkNamespace.functions]
+    script.write_text("\n".join([*functions, f"if {NetworkNamespace(number, door, born).condition()}; then {use}; else echo gone; fi\n"]))
     done = subprocess.run([*shell, str(script)], capture_output=True, text=True, check=False)
     assert not done.stderr, done
     return done.stdout.strip()
@@ -96,7 +97,7 @@ def test_a_name_keeps_a_namespace_in_reach(shell: list[str], tmp_path: Path) -> 
 
 def test_an_undo_in_a_namespace(host, undoing, processes: Processes) -> None:
     pid = processes.start("unshare", "--net")
-    place = namespace.find(host, {"netns": str(pid), "container": None})
+    place = placed.find(host, {"netns": str(pid), "container": None})
     there = OutputHas(place.undo_argv(["ip", "rule", "show"]), "lookup 4711")
     steps = [When(place.guards, [Run("remove it", place.undo_argv(["ip", "rule", "del", "lookup", "4711"]), [there])])]
     undo = Undo(steps, [When(place.guards, [Gone("the rule", [there])])])
@@ -111,7 +112,7 @@ def test_an_undo_in_a_namespace(host, undoing, processes: Processes) -> None:
 
 
 def test_after_a_reboot_nothing_is_looked_for(host, undoing, processes: Processes) -> None:
-    place = namespace.find(host, {"netns": str(processes.start("unshare", "--net")), "container": None})
+    place = placed.find(host, {"netns": str(processes.start("unshare", "--net")), "container": None})
     undoing.publish(Undo([When(place.guards, [Run("never", ["false"])])], []), boot_id="another boot")
     assert undoing.run().returncode == 0
 
@@ -122,3 +123,54 @@ def test_every_namespace_has_one_door(processes: Processes) -> None:
     numbers = [namespace.number(door) for door in namespace.doors()]
     assert numbers.count(namespace.number(f"/proc/{pids[0]}/ns/net")) == 1
     assert namespace.number(namespace.OWN) not in numbers
+
+
+def test_a_namespace_that_only_an_open_file_holds(shell: list[str], processes: Processes, tmp_path: Path) -> None:
+    first = processes.start("unshare", "--net")
+    door = f"/proc/{first}/ns/net"
+    number = namespace.number(door)
+    holder = processes.start("sh", "-c", 'exec 7<"$0" && exec sleep 300', door)
+    processes.end(first)
+    assert enter(shell, number, door, tmp_path) == number
+    assert f"/proc/{holder}/fd/7" in namespace.doors()
+    processes.end(holder)
+    assert enter(shell, number, door, tmp_path) == "gone"
+
+
+@pytest.mark.parametrize("name", ["plain", "a b\\c%d"])
+def test_a_namespace_that_only_a_mount_holds(shell: list[str], processes: Processes, tmp_path: Path, name: str) -> None:
+    """In a mount namespace of somebody else, as engines of containers keep them."""
+    first = processes.start("unshare", "--net")
+    door, point = f"/proc/{first}/ns/net", tmp_path / name
+    number = namespace.number(door)
+    point.touch()
+    holder = processes.start("unshare", "--mount", "--propagation", "private", "sh", "-c", 'mount --bind "$0" "$1" && exec sleep 300', door, str(point))
+    processes.end(first)
+    assert enter(shell, number, door, tmp_path) == number
+    processes.end(holder)
+    assert enter(shell, number, door, tmp_path) == "gone"
+
+
+def test_a_later_namespace_with_the_same_number_is_another(host, shell: list[str], processes: Processes, tmp_path: Path) -> None:
+    """The kernel gives a number again at once; here the one that is looked for has another birth."""
+    door = f"/proc/{processes.start('unshare', '--net')}/ns/net"
+    place = placed.AttackedNamespace(host, door, "x")
+    born = place.guards[0].born
+    other = placed.AttackedNamespace(host, f"/proc/{processes.start('unshare', '--net')}/ns/net", "y").guards[0].born
+    assert born.isdigit() and other.isdigit() and born != other
+    assert enter(shell, place.number, door, tmp_path, born) == place.number
+    assert enter(shell, place.number, door, tmp_path, other) == "gone"
+
+
+def test_a_namespace_that_cannot_be_entered_is_stuck(shell: list[str], processes: Processes, tmp_path: Path) -> None:
+    """It is mounted below a place that another mount hides by now."""
+    first = processes.start("unshare", "--net")
+    door, point = f"/proc/{first}/ns/net", tmp_path / "below" / "net"
+    number = namespace.number(door)
+    point.parent.mkdir()
+    point.touch()
+    hide = 'mount --bind "$0" "$1" && mount -t tmpfs x "$2" && exec sleep 300'
+    processes.start("unshare", "--mount", "--propagation", "private", "sh", "-c", hide, door, str(point), str(point.parent))
+    processes.end(first)
+    told = enter(shell, number, door, tmp_path)
+    assert told.startswith(f"stuck: the network namespace net:[{number.partition(':')[2]}] is still there"), told

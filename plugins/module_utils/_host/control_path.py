@@ -8,17 +8,21 @@
 
 import collections
 import os
+import re
 
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import ancestors, read
 from ansible_collections.faultline.chaos.plugins.module_utils._host.tcp import ESTABLISHED, LISTENING, address, socket_inodes, tcp_sockets
 
-SSH_SERVERS = ("sshd", "sshd-session", "dropbear")
+SSH_SERVERS = ("sshd", "sshd-session", "dropbear")  # names of processes; their programs may have more behind, as in sshd.pam and dropbearmulti
+MOST_PORTS = 32
 Connection = collections.namedtuple("Connection", ("address", "port", "peer", "peer_port"))  # address and port: the local end
 
 
 class SshServers:
     """The SSH servers of this network namespace (/proc/net shows no other): their ports and connections.
 
+    Anybody can name a process sshd and listen, so servers are processes of root alone that run the program, and those that this task came through.
     An ancestor process holds the connection of this task: become strips SSH_CONNECTION, but sockets stay. A task with async is detached from
     its ancestors, but keeps SSH_CONNECTION without become. With both, its connection cannot be identified.
     """
@@ -29,8 +33,9 @@ class SshServers:
             self._connected[inode] = Connection(address(local[0]), local[1], address(peer[0]), peer[1])
         listening = dict((inode, local[1]) for local, _peer, inode in tcp_sockets(LISTENING))
         self.ports, held, self._sessions = set(), set(), []
+        own = ancestors()
         for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
-            if is_ssh_server(pid):
+            if is_roots_ssh_server(pid) or pid in own and is_ssh_server(pid):
                 inodes = socket_inodes(pid)
                 held |= inodes
                 heard = set(listening[inode] for inode in inodes if inode in listening)
@@ -60,9 +65,22 @@ class SshServers:
         return self.ours() or self.connections()
 
     def control_ports(self):
-        """Local TCP ports of SSH: those that servers listen on, those of this task's own connections, and 22."""
-        return sorted(set([22]) | self.ports | set(each.port for each in self.ours()))
+        """Local TCP ports of SSH: those that servers listen on, those of this task's own connections, and 22. Errors: AttackError when there are too many."""
+        found = sorted(set([22]) | self.ports | set(each.port for each in self.ours()))
+        if len(found) > MOST_PORTS:
+            raise AttackError("%d ports of the target have SSH servers, the most that can always pass is %d" % (len(found), MOST_PORTS))
+        return found
 
 
 def is_ssh_server(pid):
     return read("/proc/%d/comm" % pid).strip() in SSH_SERVERS
+
+
+def is_roots_ssh_server(pid):
+    """Whether an SSH server is root in every respect, and runs such a program: a program with setuid may hold a socket that its caller opened."""
+    if not is_ssh_server(pid) or not re.search(r"^Uid:\s+0\s+0\s+0\s+0$", read("/proc/%d/status" % pid), re.M):
+        return False
+    try:
+        return os.path.basename(os.readlink("/proc/%d/exe" % pid)).startswith(("sshd", "dropbear"))
+    except OSError:
+        return False  # it ended

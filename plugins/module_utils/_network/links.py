@@ -13,10 +13,12 @@ refused.
 import os
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, NotRestorable
-from ansible_collections.faultline.chaos.plugins.module_utils._host.control_path import SshServers
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Lacks, Misses, Until
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.link_lines import MissesLine, same_lines
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.marked_links import FindMarked, NotFound, OnMarked
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds, Gone, OutputHas, Run, SameBoot, Undo, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK
 
 PATIENCE = 15  # seconds for a carrier, for link-local addresses and for duplicate address detection
 KERNELS_OWN = ("local", "broadcast", "multicast", "anycast")  # types of routes that come and go with an address
@@ -108,7 +110,7 @@ def address_mark(line):
 
 
 def address_argv(ip, line, name):
-    """The command that adds an address again, from its line."""
+    """The command that adds an address again to the interface, whatever its name is then (LINK), from its line."""
     words = line.replace("\\", " ").split()
     kind = "inet" if "inet" in words else "inet6"
     argv = [ip, "-4" if kind == "inet" else "-6", "addr", "add", _value(words, kind)]
@@ -118,52 +120,58 @@ def address_argv(ip, line, name):
     argv += [flag for flag in KEPT_FLAGS if flag in words]
     label = words[words.index("valid_lft") - 1]
     if kind == "inet" and label.startswith(name):
-        argv += ["label", label]
+        argv += ["label", LINK + label[len(name) :]]
     for key in LIFETIMES:
         if _value(words, key) not in ("", "forever"):
             argv += [key, _value(words, key).replace("sec", "")]
-    return argv + ["dev", name]
+    return argv + ["dev", LINK]
 
 
-def route_argv(ip, family, line):
+def route_argv(ip, family, line, name):
     """The command that adds a route again, from its line."""
-    return [ip, "-%d" % family, "route", "add"] + line.replace("\\", " ").split()
+    words = line.replace("\\", " ").split()
+    return [ip, "-%d" % family, "route", "add"] + [LINK if before == "dev" and word == name else word for before, word in zip([""] + words, words)]
 
 
-def neighbour_argv(ip, line, name):
+def neighbour_argv(ip, line):
     """The same for a permanent neighbour: ADDRESS lladdr MAC [router] PERMANENT."""
     words = line.split()
     link = ["lladdr", _value(words, "lladdr")] if "lladdr" in words else []
-    return [ip, "neigh", "replace", words[0]] + link + ["router"] * ("router" in words) + ["dev", name, "nud", "permanent"]
+    return [ip, "neigh", "replace", words[0]] + link + ["router"] * ("router" in words) + ["dev", LINK, "nud", "permanent"]
 
 
 # --- the undo -----------------------------------------------------------------------------------------
 
 
 def undo(host, ip, interface, state, alias, mark):
-    """The Undo that sets an interface up and restores its state. alias: its description before, mark: its description during the attack."""
-    name, asked = interface.name, commands(ip, interface.name)
-    guards = [SameBoot(), interface.guard()]
-    down = Lacks(asked["up"], f": {name}")
-    steps = [Run(f"set {name} up again", [ip, "link", "set", "dev", name, "up"], [down])]
+    """The Undo that sets an interface up and restores its state. alias: its description before, mark: its description during the attack.
+
+    In another network namespace only its description is put back: moving it there took it down and took all its addresses and routes away.
+    """
+    name = interface.name
+    asked = commands(ip, LINK)
+    guards = [SameBoot(), FindMarked(mark, name, interface.number, interface.address)]
+    down = Lacks(asked["up"], ": ")
+    steps = [Run(f"set {name} up again", [ip, "link", "set", "dev", LINK, "up"], [down])]
     steps += _waits(interface, asked, state)
     steps += _addresses(ip, asked, state, name)
     for line in state["neighbours"]:
-        steps.append(Run(f"neighbour {line.split()[0]}, unless it is there", neighbour_argv(ip, line, name), [Misses(asked["neighbours"], line)]))
+        steps.append(Run(f"neighbour {line.split()[0]}, unless it is there", neighbour_argv(ip, line), [Misses(asked["neighbours"], line)]))
     for line in state["proxies"]:
-        argv = [ip, "neigh", "add", "proxy", line.split()[0], "dev", name]
-        steps.append(Run(f"proxy for {line.split()[0]}, unless it is there", argv, [Misses(asked["proxies"], line)]))
+        argv = [ip, "neigh", "add", "proxy", line.split()[0], "dev", LINK]
+        steps.append(Run(f"proxy for {line.split()[0]}, unless it is there", argv, [MissesLine(asked["proxies"], line, name)]))
     steps += _routes(ip, asked, state, name)
     if state["addresses6"]:
         steps.append(Until("wait until it is sure that nobody else has its addresses", PATIENCE, [Lacks(asked["tentative"], "inet6")]))
-    steps.append(Run("its description", [ip, "link", "set", "dev", name, "alias", alias], [FileHolds(interface.path + "/ifalias", mark)]))
-    found = Undo([When(guards, steps)], [When(guards, [Gone(f"{name} is down", [down])])])
-    same = (("addresses4", "IPv4 addresses", LIFETIMES), ("addresses6", "IPv6 addresses", ()), ("neighbours", "permanent neighbours", ()))
-    for part, title, counters in same:
-        found.same(f"{title} of {name}", asked[part], host.output(asked[part], counters), guards, counters)
+    steps.append(Run("its description", [ip, "link", "set", "dev", LINK, "alias", alias], [FileHolds(f"/sys/class/net/{LINK}/ifalias", mark)]))
+    elsewhere = OnMarked(f"its description, where {name} was moved to", mark, ip, ["link", "set", "alias", alias])
+    found = Undo([When(guards, steps), When([guards[0], NotFound()], [elsewhere])], [When(guards, [Gone(f"{name} is down", [down])])])
+    for part, title, counters in (("addresses4", "IPv4 addresses", LIFETIMES), ("addresses6", "IPv6 addresses", ())):
+        same_lines(found, f"{title} of {name}", asked[part], host.output(commands(ip, name)[part]), name, guards, counters)
+    found.same(f"permanent neighbours of {name}", asked["neighbours"], host.output(commands(ip, name)["neighbours"]), guards)
     kept = [(part, line) for part in ("routes4", "routes6", "proxies") for line in state[part]]
     if kept:
-        found.checks.append(When(guards, [Gone(f"missing: {line}", [Misses(asked[part], line)]) for part, line in kept]))
+        found.checks.append(When(guards, [Gone(f"missing: {line}", [MissesLine(asked[part], line, name)]) for part, line in kept]))
     return found
 
 
@@ -171,7 +179,7 @@ def _waits(interface, asked, state):
     """Steps that wait for the carrier and for the addresses that the kernel adds itself."""
     found = []
     if Host.read(interface.path + "/carrier").strip() == "1":
-        found.append(Until("wait for its carrier", PATIENCE, [FileHolds(interface.path + "/carrier", "1")]))
+        found.append(Until("wait for its carrier", PATIENCE, [FileHolds(f"/sys/class/net/{LINK}/carrier", "1")]))
     made = [address_mark(line) for line in state["addresses6"] if " fe80:" in line and "noprefixroute" not in line.split()]
     if made:
         found.append(Until("wait for the addresses that the kernel makes", PATIENCE, [OutputHas(asked["addresses6"], mark) for mark in made]))
@@ -201,7 +209,7 @@ def _routes(ip, asked, state, name):
                     continue  # the kernel restores a multipath route that also uses other interfaces
                 if words[0] == "fe80::/64" and _value(words, "proto") == "kernel":
                     continue
-                found.append(Run(f"route {line}, unless it is there", route_argv(ip, family, line), [Misses(asked[part], line)]))
+                found.append(Run(f"route {line}, unless it is there", route_argv(ip, family, line, name), [MissesLine(asked[part], line, name)]))
     return found
 
 
@@ -219,27 +227,3 @@ def refuse_linked(interface):
     above = sorted(each[len("upper_") :] for each in os.listdir(interface.path) if each.startswith("upper_"))
     if above:
         raise AttackError("interface: {} carries {}: take that down instead".format(name, ", ".join(above)), option="interface")
-
-
-def control_devices(host, ip, networks):
-    """{interface: reason} for interfaces that the control path needs: routes to SSH peers, their local addresses, routes to given networks."""
-    found = {}
-    for each in SshServers().of_this_task():
-        found.setdefault(_way(host, ip, each.peer), f"the way back to {each.peer}")
-        for name in _owners(host, ip, each.address):
-            found.setdefault(name, f"SSH from {each.peer} comes in at its address {each.address}")
-    for network in networks:
-        there = network.network_address if network.num_addresses == 1 else network.network_address + 1
-        found.setdefault(_way(host, ip, there), f"the way to {network} (control_addresses)")
-    return found
-
-
-def _way(host, ip, there):
-    """The device on the route to an address, empty when there is no route."""
-    rc, out, _err = host.run([ip, "-o", "route", "get", str(there)], check=False)
-    return (devices(out) or [""])[0] if rc == 0 else ""
-
-
-def _owners(host, ip, here):
-    out = host.run([ip, "-o", "addr", "show"], check=False)[1]
-    return [line.split()[1] for line in out.splitlines() if f" {here}/" in line or f" {here} peer " in line]

@@ -19,8 +19,11 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.namespace im
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import TC_PREF_FIRST
 from ansible_collections.faultline.chaos.plugins.module_utils._network import protocols
 from ansible_collections.faultline.chaos.plugins.module_utils._network.options import DHCP, ICMPV6, port_masks
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.links import FindLink
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.marked_links import FindMarked, NotFound, OnMarked
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.network import OnlyOurFilters
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, OutputHas, Run, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, OutputHas, Run, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK
 
 FAULTS = ("delay", "loss", "gilbert_elliott", "corrupt", "duplicate", "rate")  # options, one of which is needed
 _PERCENTS = (
@@ -201,14 +204,19 @@ def _port(family, end, value, mask):
 
 
 class Tree:
-    """The commands for one interface: add (for tc -batch), links (ip argvs before them), undo steps and checks."""
+    """The commands for one interface: add (for tc -batch), links (ip argvs before them), undo steps and checks.
 
-    def __init__(self, tools, interface, guard, place=HERE):
+    What is moved to another network namespace loses its qdiscs and filters there. Our own devices keep their mark, and are looked for everywhere.
+    """
+
+    def __init__(self, tools, interface, number, place=HERE, mark=""):
         self.place = place
-        self.tc, self.ip = [place.undo_argv([tool]) for tool in tools]
-        self._link = place.argv([tools[1], "link"])
+        self.tc = place.undo_argv([tools[0]])
+        self._tool, self._link = tools[1], place.argv([tools[1], "link"])
         self.interface = interface
-        self.guard = guard  # true while this interface (not a later one of the same name) exists
+        self.mark = mark  # the description of our own devices
+        self._enter = place.undo_argv([])
+        self.guard = FindLink(number, interface, ip=self._where(), enter=self._enter)  # the interface is LINK then
         self.links, self.add, self.undo, self.checks = [], [], [], []
         self.carriers = []  # devices that carry netem
         self._pref = TC_PREF_FIRST
@@ -236,9 +244,9 @@ class Tree:
         """Undo steps of a hook qdisc: remove it as a whole, so that the control path passes until the attack ends. If it now has
         foreign filters, remove only managed filters: those that attack before those that pass."""
         dev = self.interface
-        there = OutputHas(self.tc + ["qdisc", "show", "dev", dev], f"qdisc {kind} ffff:")
-        ours = [OnlyOurFilters(self.tc + ["filter", "show", "dev", dev] + parent) for parent in parents]
-        whole = Run(f"remove the {kind} hook of {dev}", self.tc + ["qdisc", "del", "dev", dev, kind], ours)
+        there = OutputHas(self.tc + ["qdisc", "show", "dev", LINK], f"qdisc {kind} ffff:")
+        ours = [OnlyOurFilters(self.tc + ["filter", "show", "dev", LINK] + parent) for parent in parents]
+        whole = Run(f"remove the {kind} hook of {dev}", self.tc + ["qdisc", "del", "dev", LINK, kind], ours)
         left = When([there], filters[::-1])
         self.undo[:0] = [When([self.guard, there], [whole, left])]
 
@@ -250,34 +258,34 @@ class Tree:
         for passes, family, match in selection.matches("egress"):
             flow = ["flowid", ROOT_HANDLE + ("1" if passes else "4")]
             self.add.append(["filter", "add", "dev", dev, "parent", ROOT_HANDLE, "protocol", family, "pref", self._next(), "u32"] + match + flow)
-        there = OutputHas(self.tc + ["qdisc", "show", "dev", dev], f"qdisc prio {ROOT_HANDLE} root")
-        self.undo.append(Run(f"remove our root qdisc from {dev}", self.tc + ["qdisc", "del", "dev", dev, "root", "handle", ROOT_HANDLE], [self.guard, there]))
+        there = OutputHas(self.tc + ["qdisc", "show", "dev", LINK], f"qdisc prio {ROOT_HANDLE} root")
+        self.undo.append(Run(f"remove our root qdisc from {dev}", self.tc + ["qdisc", "del", "dev", LINK, "root", "handle", ROOT_HANDLE], [self.guard, there]))
         self.checks.append(Gone(f"our root qdisc on {dev}", [self.guard, there]))
         self.carriers.append(dev)
 
     def _carrier(self, device, netem):
-        self.links += [self._link + ["add", device, "type", "ifb"], self._link + ["set", "dev", device, "up"]]
+        self.links += [self._link + ["add", device, "type", "ifb"], self._link + ["set", "dev", device, "alias", self.mark, "up"]]
         self.add.append(["qdisc", "add", "dev", device, "root", "handle", NETEM_HANDLE, "netem"] + netem)
-        there = self._exists(device)
-        self.undo.append(Run(f"remove the device {device}", self.ip + ["link", "del", "dev", device], [there]))
+        there = FindMarked(self.mark, device, ip=self._where(), enter=self._enter)
+        self.undo.append(Run(f"remove the device {device}", self._enter + [self._tool, "link", "del", "dev", LINK], [there]))
+        self.undo.append(When([NotFound()], [OnMarked(f"or where it was moved to, by its description {self.mark}", self.mark, self._tool, ["link", "del"])]))
         self.checks.append(Gone(f"device {device}", [there]))
         self.carriers.append(device)
 
-    def _exists(self, device):
-        if self.place is HERE:
-            return Exists("/sys/class/net/" + device)
-        return OutputHas(self.ip + ["-o", "link", "show"], f": {device}:")
+    def _where(self):
+        """The program ip, for a guard in another network namespace."""
+        return self._tool if self._enter else None
 
     def _filters(self, direction, parent, selection, device):
         """Add the filters of one direction; returns their undo steps."""
         dev = self.interface
-        shown = self.tc + ["filter", "show", "dev", dev] + parent
+        shown = self.tc + ["filter", "show", "dev", LINK] + parent
         undo = []
         for passes, family, match in selection.matches(direction):
             pref = self._next()
             action = ["action", "pass"] if passes else ["action", "mirred", "egress", "redirect", "dev", device]
             self.add.append(["filter", "add", "dev", dev] + parent + ["protocol", family, "pref", pref, "u32"] + match + action)
-            argv = self.tc + ["filter", "del", "dev", dev] + parent + ["protocol", family, "pref", pref]
+            argv = self.tc + ["filter", "del", "dev", LINK] + parent + ["protocol", family, "pref", pref]
             undo.append(Run(f"remove our {direction} filter {pref}", argv, [OutputHas(shown, f" pref {pref} ")]))
         return undo
 

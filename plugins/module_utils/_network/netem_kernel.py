@@ -38,16 +38,16 @@ def lacks_redirect(host, words):
 
 
 def mechanism(host, place, name, directions, words):
-    """redirect where the kernel and the interface allow it, else band (see netem.py). Errors: AttackError, NotRestorable."""
+    """(redirect, None) where the kernel and the interface allow it, else (band, why); see netem.py. Errors: AttackError, NotRestorable."""
     qdiscs = host.run(place.argv([host.tool("tc"), "qdisc", "show", "dev", name]))[1].splitlines()
     hooked = [line for line in qdiscs if line.startswith(("qdisc clsact", "qdisc ingress"))]
     root = [line.split()[1:3] for line in qdiscs if " root" in line]
     owned = [kind for kind, handle in root if handle != "0:"]
     why = lacks_redirect(host, words)
     if why is None and not hooked:
-        return "redirect"
+        return "redirect", None
     if hooked and (why is not None or "ingress" in directions or owned):
         raise NotRestorable(f"interface: {name} has filters of somebody else at its hooks ({hooked[0].strip()}); their order with ours could not be kept")
     if owned:
         raise NotRestorable(f"interface: {name} has a {owned[0]} root qdisc, and {why}")
-    return "band"
+    return "band", why or f"somebody else has filters at the hooks of {name} ({hooked[0].strip()})"

@@ -15,7 +15,6 @@ from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import made_by_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds, OutputHas
 
 _INTERFACE = r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}\Z"
 _HOST_NAME = r"^(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?\Z"
@@ -48,9 +47,15 @@ class Interface:
             bond = os.path.basename(os.path.realpath(self.path + "/master"))
             raise AttackError(f"interface: {self.name} is a port of the bond {bond}: attack the bond", option="interface")
 
-    def guard(self):
-        """The undo guard for this interface: a later one of the same name has another index."""
-        return FileHolds(self.path + "/ifindex", Host.read(self.path + "/ifindex").strip())
+    @property
+    def number(self):
+        """Its index, which stays when it is renamed, and which no later interface gets."""
+        return Host.read(self.path + "/ifindex").strip()
+
+    @property
+    def address(self):
+        """The hardware address."""
+        return Host.read(self.path + "/address").strip()
 
 
 class ShownInterface:
@@ -59,7 +64,6 @@ class ShownInterface:
     def __init__(self, host, place, name):
         self.name = name
         self._place = place
-        self._show = [host.tool("ip"), "-o", "link", "show"]
         self._lines = links(host, place)
 
     def check(self):
@@ -72,11 +76,9 @@ class ShownInterface:
         if "SLAVE" in flags:
             raise AttackError(f"interface: {self.name} is a port of a bond: attack the bond", option="interface")
 
-    def guard(self):
-        """As Interface.guard(): index and name at the beginning of a line."""
-        number, name = self._lines[self.name].split()[:2]
-        text = f"{number} {name}"
-        return OutputHas(self._place.undo_argv(self._show), text if number == "1:" else "\n" + text)
+    @property
+    def number(self):
+        return self._lines[self.name].partition(":")[0]
 
 
 def links(host, place):
@@ -92,10 +94,15 @@ def _flags(line):
 def default_interface(host, place=None):
     """The interface of the default route (IPv4 before IPv6), else the only interface that is up. Errors: AttackError."""
     for family in ("-4", "-6"):
-        argv = [host.tool("ip"), family, "route", "show", "default"]
-        words = host.run(place.argv(argv) if place else argv, check=False)[1].split()
-        if "dev" in words:
-            return words[words.index("dev") + 1]
+        argv = [host.tool("ip"), "-o", family, "route", "show", "default"]
+        names = default_devices(host.run(place.argv(argv) if place else argv, check=False)[1])
+        if len(names) > 1:
+            raise AttackError(
+                "interface: the default route of the target has several ways, so each carries a part of the traffic: name one of {}".format(", ".join(names)),
+                option="interface",
+            )
+        if names:
+            return names[0]
     if place and place.guards:
         up = [name for name, line in sorted(links(host, place).items()) if "UP" in _flags(line) and "SLAVE" not in _flags(line)]
     else:
@@ -107,6 +114,20 @@ def default_interface(host, place=None):
     raise AttackError(
         "interface: the target has no default route to choose it by: name one of {}".format(", ".join(up or ["(none is up)"])), option="interface"
     )
+
+
+def default_devices(shown):
+    """The interfaces by which default routes lead, as ip -o route shows them: those of the least metric that has any which is not dead."""
+    found = {}
+    for line in shown.splitlines():
+        head, *hops = line.replace("\\", " ").split("nexthop ")
+        metric = re.search(r" metric (\d+)", head)
+        for hop in hops or [head]:
+            device = re.search(r"\bdev (\S+)", hop)
+            if device and not set(hop.split()) & {"dead", "linkdown"}:
+                names = found.setdefault(int(metric.group(1)) if metric else 0, [])
+                names += [device.group(1)] * (device.group(1) not in names)
+    return found[min(found)] if found else []
 
 
 def _is_up(name):

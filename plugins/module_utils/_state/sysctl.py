@@ -15,7 +15,6 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host import trial
 from ansible_collections.faultline.chaos.plugins.module_utils._host.kernel_files import last_line, read_in, same_value, value_of
 from ansible_collections.faultline.chaos.plugins.module_utils._state.sysctl_rules import OPTION, PAIRS
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import (
-    LINK,
     BackHasBegun,
     BeginBack,
     EndBack,
@@ -26,6 +25,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files
 )
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.links import FindLink
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Part, SameBoot, Undo, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK
 
 ROOT = "/proc/sys"
 MOST = 32  # keys of one attack

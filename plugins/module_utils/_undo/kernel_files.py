@@ -12,11 +12,10 @@ The same in Python: _host/kernel_files.py.
 
 from shlex import quote
 
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, all_hold, comment, words
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, all_hold, comment, word, words
 
 # The first line of a note about a value. WRITING: whatever is there is the attack's. WRITTEN: the value on the next line is, as the kernel shows it.
 WRITING, WRITTEN = "writing", "written"
-LINK = "\0link\0"  # in a path: the name of the interface that FindLink of links.py has found; no real path can contain it
 
 _PUT = r"""
 put() { # put TEXT FILE: into a small file of the kernel
@@ -86,11 +85,6 @@ end_back() { [ "$failed" != 0 ] || rm -f "$dir/$1.back"; }
 """
 
 
-def shell_path(path):
-    """A path as a word of the shell, with the name that FindLink has found in the place of LINK."""
-    return '"$link"'.join(quote(part) if part else "" for part in path.split(LINK)) if LINK in path else quote(path)
-
-
 class HasLine(Typed):
     """A small file of the kernel has exactly this line."""
 
@@ -114,7 +108,7 @@ class ValueIs(Typed):
         super().__init__(path=path, text=" ".join(text.split()), enter=list(enter))
 
     def condition(self):
-        return " ".join(["value_is", quote(self.text), shell_path(self.path), *map(quote, self.enter)])
+        return " ".join(["value_is", quote(self.text), word(self.path), *map(quote, self.enter)])
 
 
 class StillOurs(Typed):
@@ -131,7 +125,7 @@ class StillOurs(Typed):
         super().__init__(path=path, before=" ".join(before.split()), note=note, enter=list(enter))
 
     def condition(self):
-        return " ".join(["still_ours", quote(self.before), quote(self.note), shell_path(self.path), *map(quote, self.enter)])
+        return " ".join(["still_ours", quote(self.before), quote(self.note), word(self.path), *map(quote, self.enter)])
 
 
 class BackHasBegun(Typed):
@@ -173,7 +167,7 @@ class Put(Typed):
         super().__init__(title=title, path=path, text=text, guards=list(guards), enter=list(enter))
 
     def render(self):
-        act = f"put_in {quote(self.text)} {shell_path(self.path)} {words(self.enter)}" if self.enter else f"put {quote(self.text)} {shell_path(self.path)}"
+        act = f"put_in {quote(self.text)} {word(self.path)} {words(self.enter)}" if self.enter else f"put {quote(self.text)} {word(self.path)}"
         return [comment(self.title), f"if {all_hold(self.guards)}; then {act}; fi" if self.guards else act]
 
 
@@ -186,5 +180,5 @@ class SameFile(Typed):
         super().__init__(title=title, path=path, file=file, guards=list(guards), enter=list(enter))
 
     def render(self):
-        act = f"same {quote(self.file)} {quote(self.title)} '' {words([*self.enter, 'cat'])} {shell_path(self.path)}"
+        act = f"same {quote(self.file)} {quote(self.title)} '' {words([*self.enter, 'cat'])} {word(self.path)}"
         return [f"if {all_hold(self.guards)}; then {act}; fi" if self.guards else act]

@@ -6,46 +6,55 @@
 
 """An undo guard that finds a network interface by its number: it may have another name by now, and another one may have its name.
 
-Its name then stands for LINK in the paths of the steps and guards after it (see kernel_files.py).
+Its name then stands for LINK in the words of the steps and guards after it (see typed.py). What the kernel drops when an interface is moved to another
+network namespace or removed (queueing disciplines, filters, sysctls, routes) needs no undo there.
 """
 
 from shlex import quote
 
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import LINK
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, words
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK, Typed, words
+
+SHOWN = r"""
+# Run by sh in a network namespace, with IP NUMBER NAME MARK BEFORE AFTER: names of the interfaces that have the number, the name or the mark as
+# their description, and a file BEFORE(name)AFTER. /sys shows the interfaces of the host only.
+shown='links=$("$1" -o link show) || exit
+seen=
+while read -r number name rest; do
+    [ -z "$name" ] || seen=1
+    hit=
+    [ "$number" != "$2:" ] || hit=1
+    [ -z "$3" ] || case $name in "$3:" | "$3@"*) hit=1 ;; esac
+    [ -z "$4" ] || case $rest in *"    alias $4" | *"    alias $4\\"*) hit=1 ;; esac
+    [ -n "$hit" ] || continue
+    name=${name%:}
+    case $name in *@*) # its peer stands behind an @, but both may have one in their names
+        short=${name%@*}
+        until case $("$1" -o link show dev "$short" 2>/dev/null) in "$number "*) ;; *) false ;; esac; do
+            case $short in *@*) short=${short%@*} ;; *) short=$name && break ;; esac
+        done
+        name=$short ;;
+    esac
+    [ -n "$5" ] && [ ! -e "$5$name$6" ] || printf "%s\n" "$name"
+done <<LINKS
+$links
+LINKS
+[ -n "$seen" ]'
+unclear() { problem "cannot tell whether the interface $was (number $number) is still there"; return 1; }
+"""
 
 _FIND_LINK = r"""
 find_link() { # find_link NUMBER NAME BEFORE AFTER [IP ENTER...]: $link is its name by now; fails when it, or its file BEFORE$link$AFTER, is gone
     number=$1 was=$2 head=$3 tail=$4 link=
     shift 4
     if [ $# = 0 ]; then
-        link_here && [ -e "$head$link$tail" ]
+        link_here && { [ -z "$head" ] || [ -e "$head$link$tail" ]; }
         return
     fi
     tool=$1
     shift
-    # /sys shows the interfaces of the host only.
-    if ask "$@" sh -c '
-        links=$("$1" -o link show) || exit
-        name= seen=
-        while read -r number word _; do
-            [ -z "$word" ] || seen=1
-            [ "$number" != "$2:" ] || name=${word%:}
-        done <<LINKS
-$links
-LINKS
-        [ -n "$seen" ] || exit 1
-        case $name in *@*) # its peer stands behind the @, unless the @ is in its name
-            case $("$1" -o link show dev "${name%@*}" 2>/dev/null) in "$2: "*) name=${name%@*} ;; esac ;;
-        esac
-        [ -z "$name" ] || [ ! -e "$3$name$4" ] || printf "%s\n" "$name"
-    ' sh "$tool" "$number" "$head" "$tail"; then
-        link=$said
-        [ -n "$link" ]
-        return
-    fi
-    problem "cannot tell whether the interface $was (number $number) is still there"
-    return 1
+    ask "$@" sh -c "$shown" sh "$tool" "$number" '' '' "$head" "$tail" || { unclear; return; }
+    link=$said
+    [ -n "$link" ]
 }
 link_here() {
     tries=0
@@ -63,8 +72,7 @@ link_here() {
         [ -n "$missed" ] || [ -z "$seen" ] || return 1
         tries=$((tries + 1))
     done
-    problem "cannot tell whether the interface $was (number $number) is still there"
-    return 1
+    unclear
 }
 """
 
@@ -72,16 +80,17 @@ link_here() {
 class FindLink(Typed):
     """The interface with this number still exists in the network, under whatever name, and has the file. It stays unclear: the undo fails.
 
-    name: the one that it had. path: with LINK in it. ip: the program ip, needed in another network namespace only. enter: see kernel_files.py.
+    name: the one that it had. path: with LINK in it, empty for none. ip: the program ip, needed in another network namespace only.
+    enter: see kernel_files.py.
     """
 
     fields = ("number", "name", "path", "ip", "enter")
-    functions = _FIND_LINK
+    functions = (SHOWN, _FIND_LINK)
 
-    def __init__(self, number, name, path, ip=None, enter=()):
+    def __init__(self, number, name, path="", ip=None, enter=()):
         super().__init__(number=str(number), name=name, path=path, ip=ip, enter=list(enter))
 
     def condition(self):
-        head, tail = self.path.split(LINK)
+        head, tail = self.path.split(LINK) if self.path else ("", "")
         inside = f" {words([self.ip])} {words(self.enter)}" if self.enter else ""
         return f"find_link {quote(self.number)} {quote(self.name)} {quote(head)} {quote(tail)}{inside}"

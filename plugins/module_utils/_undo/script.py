@@ -18,7 +18,8 @@ def _functions(things):
     found = []
     for thing in things:
         inner = [item for name in NESTED for item in getattr(thing, name, [])]
-        for text in [thing.functions] + _functions(inner):
+        own = [thing.functions] if isinstance(thing.functions, str) else list(thing.functions)
+        for text in own + _functions(inner):
             if text and text not in found:
                 found.append(text)
     return found

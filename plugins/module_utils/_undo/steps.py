@@ -12,7 +12,7 @@ Only kinds that most attacks use are here, for each attack ships this file. Ever
 
 from shlex import quote
 
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, all_hold, comment, indent, words
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, all_hold, comment, indent, word, words
 
 # --- guards: when does a step apply? -------------------------------------------------------------
 
@@ -33,7 +33,7 @@ class FileHolds(Typed):
         super().__init__(path=path, text=text.rstrip("\n"))
 
     def condition(self):
-        return f"holds {quote(self.path)} {quote(self.text)}"
+        return f"holds {word(self.path)} {quote(self.text)}"
 
 
 class Exists(Typed):

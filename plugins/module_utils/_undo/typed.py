@@ -11,14 +11,20 @@ from shlex import quote
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 
 NESTED = ("guards", "steps")  # fields that hold Typed objects themselves
+LINK = "\0link\0"  # in a word: the name of the interface that links.py or marked_links.py has found
+
+
+def word(text):
+    """A text as one word of the shell."""
+    return '"$link"'.join(quote(part) if part else "" for part in text.split(LINK)) or "''"
 
 
 def words(argv):
     """An argv as quoted words of a shell command. Errors: AttackError for an argv that cannot be run."""
-    told = [str(word) for word in argv]
-    if not told or not told[0] or told[0].startswith("-") or "=" in told[0] or any("\0" in word for word in told):
+    told = [str(each) for each in argv]
+    if not told or not told[0] or told[0].startswith("-") or "=" in told[0] or any("\0" in each.replace(LINK, "") for each in told):
         raise AttackError(f"undo: {told!r} cannot be run: it needs the name of a program first, and no zero bytes")
-    return " ".join(quote(word) for word in told)
+    return " ".join(word(each) for each in told)
 
 
 def comment(title):
@@ -30,7 +36,7 @@ class Typed:
     """An object with named fields that serializes to JSON."""
 
     fields = ()
-    functions = ""  # shell functions that only this kind needs; they are added to the scripts that use it
+    functions = ""  # shell functions that only this kind needs, a text or texts; they are added to the scripts that use it
 
     def __init__(self, **values):
         unknown = set(values) - set(self.fields)

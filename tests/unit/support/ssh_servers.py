@@ -13,7 +13,7 @@ from types import SimpleNamespace
 class Servers:
     """One connection by SSH, to a port of its own. Stands for the SshServers of a target."""
 
-    connected = (SimpleNamespace(port=2222, peer=ipaddress.ip_address("192.0.2.7")),)
+    connected = (SimpleNamespace(address=ipaddress.ip_address("192.0.2.1"), port=2222, peer=ipaddress.ip_address("192.0.2.7")),)
 
     def of_this_task(self):
         return list(self.connected)

@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace
+from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace, placed
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue_net
 from ansible_collections.faultline.chaos.plugins.module_utils._network import options
 from ansible_collections.faultline.chaos.plugins.module_utils._network.netem import Selection, Tree
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds, OutputHas
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import OutputHas
 
 ID = "0123456789abcdef" * 4
 LINKS = "1: lo: <LOOPBACK,UP>\n3: eth0@if7: <BROADCAST,UP,LOWER_UP>\n13: eth01: <BROADCAST>\n14: eth2: <BROADCAST,SLAVE,UP>\n"
@@ -46,26 +47,26 @@ class FakeHost:
 
 @pytest.mark.parametrize("part", [f"docker-{ID}.scope", ID, f"cri-containerd-{ID}.scope", f"crio-{ID}.scope", f"libpod-{ID}.scope", f"cri-containerd:{ID}"])
 def test_control_groups_of_containers(part: str) -> None:
-    assert namespace.is_container(part, ID) and namespace.is_container(part, ID[:12])
-    assert not namespace.is_container(part, ID[:11]) and not namespace.is_container(part, ID[1:13]) and not namespace.is_container(part, "web")
+    assert placed.is_container(part, ID) and placed.is_container(part, ID[:12])
+    assert not placed.is_container(part, ID[:11]) and not placed.is_container(part, ID[1:13]) and not placed.is_container(part, "web")
 
 
 @pytest.mark.parametrize("part", [f"libpod-conmon-{ID}.scope", "system.slice", f"{ID[:-1]}", f"x{ID}"])
 def test_control_groups_of_others(part: str) -> None:
-    assert not namespace.is_container(part, ID[:12]) and not namespace.is_container(part, part)
+    assert not placed.is_container(part, ID[:12]) and not placed.is_container(part, part)
 
 
 def test_containers_with_names() -> None:
-    assert namespace.is_container("lxc.payload.web", "web") and namespace.is_container("machine-web\\x2d1.scope", "web-1")
-    assert not namespace.is_container("machine-web.scope", "we")
+    assert placed.is_container("lxc.payload.web", "web") and placed.is_container("machine-web\\x2d1.scope", "web-1")
+    assert not placed.is_container("machine-web.scope", "we")
 
 
 def test_a_container_is_asked_of_its_engine() -> None:
-    assert namespace.container_pid(FakeHost(), "web") == 4711
+    assert placed.container_pid(FakeHost(), "web") == 4711
     with pytest.raises(AttackError, match="container: web does not run"):
-        namespace.container_pid(FakeHost(pid="0"), "web")
+        placed.container_pid(FakeHost(pid="0"), "web")
     with pytest.raises(AttackError, match="no container other runs"):
-        namespace.container_pid(FakeHost(), "other")
+        placed.container_pid(FakeHost(), "other")
 
 
 @pytest.mark.parametrize(
@@ -79,12 +80,12 @@ def test_a_container_is_asked_of_its_engine() -> None:
 )
 def test_places_that_are_refused(given: dict, words: str) -> None:
     with pytest.raises(AttackError) as error:
-        namespace.find(FakeHost(), {"netns": None, "container": None, **given})
+        placed.find(FakeHost(), {"netns": None, "container": None, **given})
     assert words in str(error.value)
 
 
 def test_no_option_means_here() -> None:
-    place = namespace.find(FakeHost(), {"netns": None, "container": None})
+    place = placed.find(FakeHost(), {"netns": None, "container": None})
     assert place is namespace.HERE and place.argv(["tc"]) == place.undo_argv(["tc"]) == ["tc"] and not place.key
 
 
@@ -92,18 +93,18 @@ def test_no_option_means_here() -> None:
 def test_names_that_no_namespace_has(value: str) -> None:
     for option in ("netns", "container"):
         with pytest.raises(AttackError, match=option):
-            namespace.check_options({"netns": None, "container": None, option: value})
+            placed.check_options({"netns": None, "container": None, option: value})
 
 
 @pytest.fixture
 def place():
-    return namespace.Namespace(FakeHost(), namespace.OWN, "somewhere")
+    return placed.AttackedNamespace(FakeHost(), namespace.OWN, "somewhere")
 
 
 def test_commands_are_prefixed(place) -> None:
     assert place.argv(["tc", "x"]) == ["/sbin/nsenter", "--net=/proc/self/ns/net", "tc", "x"]
     assert place.undo_argv(["tc", "x"]) == ["/sbin/nsenter", "--net=/proc/self/fd/8", "tc", "x"]
-    assert place.guards[0].condition() == f"network_namespace {place.number} /proc/self/ns/net"
+    assert place.guards[0].condition() == f"network_namespace {place.number} /proc/self/ns/net ''"
     place.check()
     place.number = "4:1"
     with pytest.raises(AttackError, match="somewhere is gone"):
@@ -113,8 +114,7 @@ def test_commands_are_prefixed(place) -> None:
 def test_interfaces_elsewhere(place) -> None:
     eth0 = options.ShownInterface(FakeHost(), place, "eth0")
     eth0.check()
-    guard = eth0.guard()
-    assert guard.text == "\n3: eth0@if7:" and guard.text in LINKS and guard.argv[0] == "/sbin/nsenter"
+    assert eth0.number == "3"
     with pytest.raises(AttackError, match="eth01 is down"):
         options.ShownInterface(FakeHost(), place, "eth01").check()
     with pytest.raises(AttackError, match="eth2 is a port of a bond"):
@@ -126,7 +126,7 @@ def test_interfaces_elsewhere(place) -> None:
 
 @pytest.mark.parametrize("mechanism", ["redirect", "band", "ingress"])
 def test_every_command_of_netem_is_prefixed(place, mechanism: str) -> None:
-    tree = Tree(("/sbin/tc", "/sbin/ip"), "eth0", FileHolds("/x", "1"), place)
+    tree = Tree(("/sbin/tc", "/sbin/ip"), "eth0", "3", place, "faultline-x")
     selection = Selection(control_ports=[], passed=[], hit=[], ports=[], protocols=[])
     if mechanism == "redirect":
         tree.redirect(["egress", "ingress"], lambda direction: f"fl{direction}", ["delay", "1ms"], selection)
@@ -137,6 +137,9 @@ def test_every_command_of_netem_is_prefixed(place, mechanism: str) -> None:
     assert all(argv[:2] == ["/sbin/nsenter", "--net=/proc/self/ns/net"] for argv in tree.links)
     for step in tree.undo + tree.checks:
         for line in step.render():
+            if line.strip().startswith("on_marked"):
+                continue  # it enters each namespace by itself
+            line = re.sub(r"find_\w+ .*? /sbin/ip /sbin/nsenter --net=/proc/self/fd/8", "", line)
             assert line.count("/sbin/tc") + line.count("/sbin/ip") == line.count("/sbin/nsenter --net=/proc/self/fd/8 ")
             assert "/sys/class/net" not in line
 

@@ -15,6 +15,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._network import links, options
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Lacks, Misses, Until
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Run, Undo, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK
 from ansible_collections.faultline.chaos.plugins.modules.interface_down import InterfaceDown
 
 TAIL = "\\       valid_lft forever preferred_lft forever"
@@ -35,7 +36,7 @@ TAIL = "\\       valid_lft forever preferred_lft forever"
     ],
 )
 def test_addresses(line: str, argv: str) -> None:
-    assert links.address_argv("ip", line, "eth1") == ["ip", *argv.split()]
+    assert links.address_argv("ip", line, "eth1") == ["ip", *named(argv)]
 
 
 @pytest.mark.parametrize(
@@ -55,12 +56,17 @@ def test_addresses(line: str, argv: str) -> None:
     ],
 )
 def test_routes(family: int, line: str, argv: str) -> None:
-    assert links.route_argv("ip", family, line) == ["ip", *argv.split()]
+    assert links.route_argv("ip", family, line, "eth1") == ["ip", *named(argv)]
 
 
 def test_neighbours() -> None:
-    found = links.neighbour_argv("ip", "2001:db8::77 lladdr 02:00:00:00:00:02 router PERMANENT", "eth1")
-    assert found == "ip neigh replace 2001:db8::77 lladdr 02:00:00:00:00:02 router dev eth1 nud permanent".split()
+    found = links.neighbour_argv("ip", "2001:db8::77 lladdr 02:00:00:00:00:02 router PERMANENT")
+    assert found == "ip neigh replace 2001:db8::77 lladdr 02:00:00:00:00:02 router dev eth1 nud permanent".replace("eth1", LINK).split()
+
+
+def named(argv: str) -> list[str]:
+    """The words, with whatever name the interface has by then."""
+    return argv.replace("eth1", LINK).split()
 
 
 def state(**parts) -> dict[str, list[str]]:

@@ -9,7 +9,6 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._host.tcp import address
 from ansible_collections.faultline.chaos.plugins.module_utils._network import options
 from ansible_collections.faultline.chaos.plugins.module_utils._network.netem import Selection, Tree
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds
 from tests.unit.support.ssh_servers import Servers
 
 
@@ -61,7 +60,7 @@ def test_the_control_path_is_never_aimed_at():
 
 
 def _tree():
-    return Tree(("tc", "ip"), "eth0", FileHolds("/sys/class/net/eth0/ifindex", "2"))
+    return Tree(("tc", "ip"), "eth0", "2")
 
 
 def _selection(**values):
@@ -96,8 +95,8 @@ def test_the_undo_removes_what_hits_before_what_passes_and_devices_last():
     hits = [number for number, line in enumerate(removed) if "pref 47013;" in line or "pref 47014;" in line]
     ssh = next(number for number, line in enumerate(removed) if "pref 47001;" in line)
     assert len(hits) == 2 and max(hits) < ssh
-    whole = next(number for number, line in enumerate(lines) if "qdisc del dev eth0 clsact" in line)
-    devices = [number for number, line in enumerate(lines) if "link del" in line]
+    whole = next(number for number, line in enumerate(lines) if 'qdisc del dev "$link" clsact' in line)
+    devices = [number for number, line in enumerate(lines) if "try ip link del" in line]
     assert whole < min(devices) and len(devices) == 2
     added = [words for words in tree.add if words[0] == "filter"]
     assert len(removed) == len(added)

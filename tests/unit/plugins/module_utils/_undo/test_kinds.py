@@ -19,7 +19,6 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.clock import
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.figures import Figures
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, IoController, IsInode, RemoveOwn, Settled
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import (
-    LINK,
     BackHasBegun,
     BeginBack,
     EndBack,
@@ -31,7 +30,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files
 )
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.limits import HasHeirs, HeirsBack
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Feed, Insist, Lacks, Misses, Until
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.link_lines import MissesLine, same_lines
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.links import FindLink
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.marked_links import FindMarked, NotFound, OnMarked
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.network import NetworkNamespace, OnlyOurFilters
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.power import Rebooted
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import ComesBack, Continue, LinksTo, NotRunning, Stopped
@@ -50,7 +51,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import
     Undo,
     When,
 )
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK, Typed
 from tests.support.paths import PLUGINS
 
 
@@ -70,6 +71,10 @@ def everything() -> Undo:
     undo.steps.append(Put("j", "/k", "l", [IsInode("/m", 5, 6), HasLine("/r", "s"), IoController("/t"), Settled(), *values], ["z"]))
     undo.steps += [RemoveOwn("n", "/o"), FileBack(aside="p", fresh="q", **file), InPlace(how="mode", **file)]
     undo.steps += [BeginBack("b"), When([BackHasBegun("b"), FindLink(1, "l", f"/l/{LINK}/m", "/ip", ["z"])], [EndBack("b")])]
+    undo.steps.append(
+        When([FindMarked("m", "n", 2, "a:b", "/ip", ["z"]), NotFound(), MissesLine(["l"], "dev n", "n")], [OnMarked("o", "m", "/ip", ["p", LINK])])
+    )
+    same_lines(undo, "q", ["r", LINK], "2: n", "n", guard)
     undo.checks.append(SameFile("f", f"/g/{LINK}/h", "00", guard, ["z"]))
     undo.same("s", ["t"], "u\nv", guard, ["refcnt"])
     undo.readings += [Part("t", [*guard, Rebooted()]), Figures(10), ClockOff(1, 2, 3)]

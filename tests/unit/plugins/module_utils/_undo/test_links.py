@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import LINK, Put, SameFile
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import Put, SameFile
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.links import FindLink
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK
 
 STUCK = 4
 LO = "1: lo: <LOOPBACK>\\    link/loopback"
