@@ -70,6 +70,11 @@ def enter(shell: list[str], number: str, door: str, tmp_path: Path, born: str = 
     return done.stdout.strip()
 
 
+def ends(*given) -> bool:
+    """Whether it is gone; somebody else may look into every namespace of this machine just now, and hold it."""
+    return any(enter(*given) == "gone" or time.sleep(0.5) for _each in range(20))
+
+
 def test_the_guard(shell: list[str], processes: Processes, tmp_path: Path) -> None:
     first, other = processes.start("unshare", "--net"), processes.start("unshare", "--net")
     door = f"/proc/{first}/ns/net"
@@ -81,8 +86,8 @@ def test_the_guard(shell: list[str], processes: Processes, tmp_path: Path) -> No
     assert enter(shell, number, f"/proc/{other}/ns/net", tmp_path) == number, "the door leads to a stranger by now"
     processes.end(second)
     time.sleep(0.3)
-    assert enter(shell, number, door, tmp_path) == "gone"
-    assert enter(shell, number, f"/proc/{other}/ns/net", tmp_path) == "gone"
+    assert ends(shell, number, door, tmp_path)
+    assert ends(shell, number, f"/proc/{other}/ns/net", tmp_path)
 
 
 def test_a_name_keeps_a_namespace_in_reach(shell: list[str], tmp_path: Path) -> None:
@@ -92,7 +97,7 @@ def test_a_name_keeps_a_namespace_in_reach(shell: list[str], tmp_path: Path) -> 
         assert enter(shell, number, "/proc/999999999/ns/net", tmp_path) == number
     finally:
         subprocess.run(["ip", "netns", "delete", NAME], check=True)
-    assert enter(shell, number, f"/run/netns/{NAME}", tmp_path) == "gone"
+    assert ends(shell, number, f"/run/netns/{NAME}", tmp_path)
 
 
 def test_an_undo_in_a_namespace(host, undoing, processes: Processes) -> None:
@@ -134,7 +139,7 @@ def test_a_namespace_that_only_an_open_file_holds(shell: list[str], processes: P
     assert enter(shell, number, door, tmp_path) == number
     assert f"/proc/{holder}/fd/7" in namespace.doors()
     processes.end(holder)
-    assert enter(shell, number, door, tmp_path) == "gone"
+    assert ends(shell, number, door, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["plain", "a b\\c%d"])
@@ -148,7 +153,7 @@ def test_a_namespace_that_only_a_mount_holds(shell: list[str], processes: Proces
     processes.end(first)
     assert enter(shell, number, door, tmp_path) == number
     processes.end(holder)
-    assert enter(shell, number, door, tmp_path) == "gone"
+    assert ends(shell, number, door, tmp_path)
 
 
 def test_a_later_namespace_with_the_same_number_is_another(host, shell: list[str], processes: Processes, tmp_path: Path) -> None:
@@ -159,7 +164,7 @@ def test_a_later_namespace_with_the_same_number_is_another(host, shell: list[str
     other = placed.AttackedNamespace(host, f"/proc/{processes.start('unshare', '--net')}/ns/net", "y").guards[0].born
     assert born.isdigit() and other.isdigit() and born != other
     assert enter(shell, place.number, door, tmp_path, born) == place.number
-    assert enter(shell, place.number, door, tmp_path, other) == "gone"
+    assert ends(shell, place.number, door, tmp_path, other)
 
 
 def test_a_namespace_that_cannot_be_entered_is_stuck(shell: list[str], processes: Processes, tmp_path: Path) -> None:

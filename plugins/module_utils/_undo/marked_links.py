@@ -78,8 +78,9 @@ on_each_marked() {
         every_network || return 1
         while read -r inode door; do
             case $looked in *" $inode "*) continue ;; esac
-            if open_network "$door" && opened=$(stat -L -c %d:%i /proc/self/fd/8 2>/dev/null) && [ "${opened#*:}" = "$inode" ]; then
-                [ "$opened" = "$(stat -L -c %d /proc/self/ns/net):$inode" ] || continue # a file of another kind
+            if open_network "$door"; then
+                # Another file: its name is no namespace, or a mount on top hides the namespace, which nobody can enter then.
+                [ "$(stat -L -c %d:%i /proc/self/fd/8 2>/dev/null)" = "$(stat -L -c %d /proc/self/ns/net):$inode" ] || continue
                 looked="$looked$inode "
                 ask nsenter --net=/proc/self/fd/8 sh -c "$shown" sh "$tool" '' '' "$mark" '' '' || continue
                 while IFS= read -r each; do
