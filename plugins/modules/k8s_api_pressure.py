@@ -203,10 +203,7 @@ class ApiPressure(KubeAttack):
 
     def inject(self, plan):
         """Fork the sender, which soon reports its results through a pipe."""
-        place = (self.namespaces() or [self.params["journal_namespace"]])[0]
-        entry = Journal(self.cluster).find(place, self.id)
-        if entry is None:
-            raise AttackError("it was reverted while it was being applied")
+        entry = self.entry
         read_end, write_end = os.pipe()
         try:
             self.pid = kube_deadman.detach_with_certificates(self.cluster.settings, lambda: self._send(entry, write_end), "kube-api", write_end)
@@ -234,7 +231,7 @@ class ApiPressure(KubeAttack):
                 return until  # the server is overloaded, as intended
             if found is None or found.uid != entry.uid:
                 return None
-            return time.monotonic() + found.deadline - cluster.now()
+            return time.monotonic() + min(found.deadline, entry.limit) - cluster.now()
 
         surge.run(time.monotonic() + entry.deadline - cluster.now(), still_wanted)
 

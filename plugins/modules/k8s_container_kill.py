@@ -200,16 +200,16 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Unreachable, may_be_done
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.many import in_pool
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.pool import in_pool
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import signals
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults.signals import FIRST, OTHERS, Victim
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.budgets import respect_budgets
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import (
     POD_CONSTRAINTS,
     POD_OPTIONS,
     check_pods,
     describe_pods,
-    respect_budgets,
     select_pods,
 )
 

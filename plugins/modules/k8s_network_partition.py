@@ -178,7 +178,7 @@ import ipaddress
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NETWORK_POLICY, POD
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import matches, to_selector
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import matches
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import reach
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, NAMESPACE_OPTION, KubeAttack, KubePlan, run_kube_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import Create
@@ -210,12 +210,12 @@ class NetworkPartition(KubeAttack):
         params = self.params
         if params["label_selector"] is None and not params["all"]:
             raise BadOption("label_selector", None, "say which pods, for example app=web; or set all: true for every pod of the namespace")
-        self.selector = {} if params["all"] else to_selector("label_selector", params["label_selector"])
+        self.selector = {} if params["all"] else reach.to_selector("label_selector", params["label_selector"])
         self.peers = []
         if params["exclude_pods"] is not None:
-            self.peers.append({"podSelector": to_selector("exclude_pods", params["exclude_pods"])})
+            self.peers.append({"podSelector": reach.to_selector("exclude_pods", params["exclude_pods"])})
         if params["exclude_namespaces"] is not None:
-            self.peers.append({"namespaceSelector": to_selector("exclude_namespaces", params["exclude_namespaces"])})
+            self.peers.append({"namespaceSelector": reach.to_selector("exclude_namespaces", params["exclude_namespaces"])})
         for cidr in params["exclude"]:
             try:
                 network = ipaddress.ip_network(cidr)

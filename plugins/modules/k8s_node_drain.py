@@ -213,8 +213,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds im
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_label_selector, check_namespace
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import KubeAttack, KubePlan, run_kube_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import cordon
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import drain
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.drain import named
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import drain, evict
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.evict import named
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.nodes import (
     NODE_CONSTRAINTS,
     NODE_OPTIONS,
@@ -224,7 +224,6 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.node
     schedulable_elsewhere,
     take_nodes,
 )
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import namespaces_out
 
 
 class NodeDrain(KubeAttack):
@@ -250,7 +249,7 @@ class NodeDrain(KubeAttack):
             check_namespace("namespaces", namespace, params["protected"])
         if params["pod_selector"] is not None:
             check_label_selector("pod_selector", params["pod_selector"])
-        self.grace = drain.grace_seconds(params["grace"])
+        self.grace = evict.grace_seconds(params["grace"])
         self.timeout = _units.duration("timeout", params["timeout"], 1.0, 1800.0)
 
     def namespaces(self):
@@ -266,7 +265,7 @@ class NodeDrain(KubeAttack):
 
     def snapshot(self):
         self.selection, nodes = take_nodes(self.cluster, self.params, self.id)
-        self.is_out = namespaces_out(self.cluster)
+        self.is_out = drain.namespaces_out(self.cluster)
         self.has_daemon_set = drain.daemon_sets(self.cluster)
         return [(node, self._sorted_out(node)) for node in nodes]
 
@@ -300,9 +299,9 @@ class NodeDrain(KubeAttack):
         # List the pods again, because new ones could be scheduled here until the cordon.
         found = [self._sorted_out(node) for node in self.nodes]
         self.stay = dict(pair for pods in found for pair in pods.stay.items())
-        self.eviction = drain.Eviction()
-        drain.evict(self.cluster, [pod for pods in found for pod in pods.go], self.grace, until, self._check, self.eviction)
-        self.left = drain.wait_gone(self.cluster, self.eviction.evicted, [node["metadata"]["name"] for node in self.nodes], until)
+        self.eviction = evict.Eviction()
+        evict.evict(self.cluster, [pod for pods in found for pod in pods.go], self.grace, until, self._check, self.eviction)
+        self.left = evict.wait_gone(self.cluster, self.eviction.evicted, [node["metadata"]["name"] for node in self.nodes], until)
         self.seconds = time.monotonic() - began
 
     def done(self):

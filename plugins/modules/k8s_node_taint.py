@@ -183,8 +183,10 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import KubeAttack, KubePlan, run_kube_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import AddTaint
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import drain
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.drain import named
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.trust import MANAGED_TAINTS
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import drain, evict
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.budgets import respect_budgets
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.evict import named
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.nodes import (
     NODE_CONSTRAINTS,
     NODE_OPTIONS,
@@ -193,13 +195,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.node
     describe_nodes,
     take_nodes,
 )
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import respect_budgets
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import namespaces_out
 
 _KEY = re.compile(r"^(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
 _VALUE = re.compile(r"^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
-# The controllers of these taints remove foreign ones, or treat them as their own.
-_MANAGED = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/", "node-role.kubernetes.io/")
 
 
 class NodeTaint(KubeAttack):
@@ -222,7 +220,7 @@ class NodeTaint(KubeAttack):
         check_nodes(params)
         if not _KEY.match(params["key"]):
             raise BadOption("key", params["key"], "write a key such as maintenance or example.com/maintenance")
-        if params["key"].startswith(_MANAGED):
+        if params["key"].startswith(MANAGED_TAINTS):
             raise BadOption("key", params["key"], "the cluster manages this taint itself; to be like it, stop the kubelet (service_stop) or cut the node off")
         if params["value"] is not None and not _VALUE.match(params["value"]):
             raise BadOption("value", params["value"], "write 1 to 63 of letters, digits, -, _ and ., beginning and ending with a letter or digit")
@@ -239,7 +237,7 @@ class NodeTaint(KubeAttack):
 
     def _going(self, nodes):
         """The pods that the cluster will evict. Errors: AttackError when one of them must not be evicted."""
-        going, is_out = [], namespaces_out(self.cluster)
+        going, is_out = [], drain.namespaces_out(self.cluster)
         for node in nodes:
             name = node["metadata"]["name"]
             pods = drain.for_taint(drain.on_node(self.cluster, name), self.params, self.taint, is_out)
@@ -272,7 +270,7 @@ class NodeTaint(KubeAttack):
     def done(self):
         """The pods that NoExecute affects: the cluster evicts them without reporting which."""
         names = [node["metadata"]["name"] for node in self.tainted]
-        return drain.lost("ended", [], [pod for pod in self.going if pod["spec"].get("nodeName") in names])
+        return evict.lost("ended", [], [pod for pod in self.going if pod["spec"].get("nodeName") in names])
 
     def verify(self, plan):
         names = [node["metadata"]["name"] for node in self.nodes]
@@ -282,7 +280,7 @@ class NodeTaint(KubeAttack):
         told = dict(describe(self.selection), taint=self.taint, going=sorted(named(pod) for pod in self.going), not_gone=[], seconds=None)
         if self.going:
             wait = min(self.wait, self.first / 2)
-            left = drain.wait_gone(self.cluster, self.going, names, time.monotonic() + wait)
+            left = evict.wait_gone(self.cluster, self.going, names, time.monotonic() + wait)
             told["not_gone"] = sorted(named(pod) for pod in left)
             if not left:
                 told["seconds"] = round(time.monotonic() - self.began, 2)

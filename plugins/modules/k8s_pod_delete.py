@@ -183,14 +183,14 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import many
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import may_be_done
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.drain import grace_seconds, lost, named
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.budgets import respect_budgets
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.evict import grace_seconds, lost, named
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.recovery import Recovery
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import (
     POD_CONSTRAINTS,
     POD_OPTIONS,
     check_pods,
     describe_pods,
-    respect_budgets,
     select_pods,
 )
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import owner_of

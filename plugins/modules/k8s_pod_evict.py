@@ -187,8 +187,8 @@ import time
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import drain
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.drain import named
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import evict
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.evict import named
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.recovery import Recovery
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import POD_CONSTRAINTS, POD_OPTIONS, check_pods, describe_pods, select_pods
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import owner_of
@@ -213,7 +213,7 @@ class PodEvict(KubeAttack):
         check_pods(params)
         if params["ignore_pdb"]:
             raise BadOption("ignore_pdb", True, "an eviction respects every budget; use k8s_pod_delete to get around them")
-        self.grace = drain.grace_seconds(params["grace"])
+        self.grace = evict.grace_seconds(params["grace"])
         self.timeout = _units.duration("timeout", params["timeout"], 0.0, 1800.0)
         self.patience = _units.duration("recovery_timeout", params["recovery_timeout"], 0.0, 1800.0)
 
@@ -243,8 +243,8 @@ class PodEvict(KubeAttack):
 
     def inject(self, plan):
         self.began = time.monotonic()
-        self.eviction = drain.Eviction()
-        drain.evict(self.cluster, self.selection.rows, self.grace, self.began + self.timeout, self.goes_on, self.eviction)
+        self.eviction = evict.Eviction()
+        evict.evict(self.cluster, self.selection.rows, self.grace, self.began + self.timeout, self.goes_on, self.eviction)
 
     def done(self):
         return self.eviction.done() if self.eviction else {}

@@ -160,7 +160,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connecti
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE, POD
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import signals
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import POD_CONSTRAINTS, POD_OPTIONS, check_pods, respect_budgets, select_pods
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.budgets import respect_budgets
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import POD_CONSTRAINTS, POD_OPTIONS, check_pods, select_pods
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import check_exists
 
 OWN_OPTIONS = {

@@ -164,16 +164,15 @@ from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _un
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_name
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.many import in_pool
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.pool import in_pool
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import stress
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, WATCHER, KubeAttack, KubePlan, run_kube_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import CLUSTER, KubeAttack, KubePlan, run_kube_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.budgets import respect_budgets
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import (
     POD_CONSTRAINTS,
     POD_OPTIONS,
     check_pods,
     describe_pods,
-    respect_budgets,
     select_pods,
 )
 
@@ -182,6 +181,7 @@ _LOOK = 2.0  # seconds between two looks, long enough to measure a share of CPU
 
 class PodStress(KubeAttack):
     name = "k8s_pod_stress"
+    deadman = CLUSTER  # with a lease the watcher ends the programs earlier
     options = dict(
         POD_OPTIONS,
         container={"type": "str"},
@@ -208,8 +208,6 @@ class PodStress(KubeAttack):
             raise BadOption("cpus", params["cpus"], "ask for something: cpus, memory or memory_percent")
         self.wishes = wishes
         self.wait = _units.duration("wait", params["wait"], 1.0, 300.0)
-        # The programs know only the end of the duration, so with a lease the watcher has to end them earlier.
-        self.deadman = WATCHER if params["lease"] is not None else CLUSTER
 
     def resources(self):
         return ["stress:" + describe_pods(self.params)]
@@ -248,12 +246,8 @@ class PodStress(KubeAttack):
         return " and ".join(told)
 
     def inject(self, plan):
-        place = self.namespaces()[0] if len(self.namespaces()) == 1 else self.params["journal_namespace"]
-        entry = Journal(self.cluster).find(place, self.id)
-        if entry is None:
-            raise AttackError("it was reverted while it was being applied")
         # The clock of the server is known to within a second; the programs end before the deadline, never after it.
-        self.wishes["ends"] = time.monotonic() + entry.limit - self.cluster.now() - 1.0
+        self.wishes["ends"] = time.monotonic() + self.entry.limit - self.cluster.now() - 1.0
         for _step, answer in in_pool(lambda step: step.apply(self.cluster, self.making), plan.steps):
             if isinstance(answer, AttackError):
                 raise answer

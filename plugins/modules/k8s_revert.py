@@ -13,8 +13,12 @@ description:
   - Finds the journals of attacks in the cluster by their label, undoes each, and deletes its journal. Works from any machine that has access.
   - An attack that cannot be reverted never keeps the others from being reverted. It is reported as stuck and its journal stays.
   - Fields that somebody else changed since are kept, and reported as drifted. Objects that are gone, or were made anew, are left alone.
-  - With O(all=true) also deletes what attacks left behind without a journal, as M(faultline.chaos.k8s_attack_info) lists it. What an attack made whose
-    journal is still there, because it is stuck, damaged or began meanwhile, is kept.
+  - A journal is run only if it fits the marks on the objects, which bind its uid and a hash of its undo. One that was forged, rewritten or made anew is
+    reported as stuck, and so is an object that is as the attack set it but does not bear its mark any more.
+  - Where a journal was deleted, and with O(all=true) everywhere, also deletes what the attacks made and left behind, as
+    M(faultline.chaos.k8s_attack_info) lists it. What they changed is reported as stuck, for nothing says any more how it was before. What an attack made
+    whose journal is still there, because it is stuck, damaged or began meanwhile, is kept.
+  - Programs of M(faultline.chaos.k8s_pod_stress) in other namespaces than that of their journal are ended only if O(namespaces) names both.
 extends_documentation_fragment:
   - faultline.chaos._kube
   - faultline.chaos._attributes
@@ -118,9 +122,11 @@ from ansible_collections.faultline.chaos.plugins.module_utils._control_options i
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import Cluster
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import AUTH_OPTIONS
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import residue
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import residue, undo_stress
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import chosen, revert_entry
+
+assert undo_stress.StopStress  # with it, journals may have this step
 
 
 def revert(module):
@@ -130,25 +136,25 @@ def revert(module):
     journal = Journal(cluster)
     wanted = chosen(journal, params)
     result = {"changed": bool(wanted), "reverted": [], "already_gone": [], "drifted": [], "removed": [], "stuck": [], "not_looked_at": [], "clean": True}
-    if params["id"] is not None and not wanted:
-        result["already_gone"].append(params["id"])
     if module.check_mode:
         result.update(reverted=[entry.id for entry in wanted])
     else:
         for entry in wanted:
-            _revert_one(cluster, journal, entry, result)
-    if params["all"]:
-        _remove_residue(cluster, journal, params["namespaces"], module.check_mode, result)
-        if result["not_looked_at"]:  # no error: credentials for a single attack may list only its kinds
-            told = ", ".join(result["not_looked_at"])
-            module.warn(f"What was left behind was not looked for where these credentials may not list: {told}.")
-        result["changed"] = result["changed"] or bool(result["removed"])
+            _revert_one(cluster, journal, entry, params["namespaces"], result)
+    # Whatever was found: a journal may have been deleted, and another one forged.
+    _remove_residue(cluster, journal, params, module.check_mode, result)
+    result["changed"] = result["changed"] or bool(result["removed"])
+    if params["all"] and result["not_looked_at"]:  # no error: credentials for a single attack may list only its kinds
+        told = ", ".join(result["not_looked_at"])
+        module.warn(f"What was left behind was not looked for where these credentials may not list: {told}.")
+    if params["id"] is not None and not wanted and not result["removed"] and not result["stuck"]:
+        result["already_gone"].append(params["id"])
     result["clean"] = not (module.check_mode and result["changed"]) and not result["stuck"]
     return result
 
 
-def _revert_one(cluster, journal, entry, result):
-    outcome = revert_entry(cluster, journal, entry)
+def _revert_one(cluster, journal, entry, namespaces, result):
+    outcome = revert_entry(cluster, journal, entry, namespaces)
     result["drifted"] += outcome.drifted
     if not outcome.clean:
         result["stuck"].append({"id": entry.id, "reason": outcome.reason})
@@ -156,16 +162,16 @@ def _revert_one(cluster, journal, entry, result):
         result["reverted" if outcome.acted or outcome.drifted else "already_gone"].append(entry.id)
 
 
-def _remove_residue(cluster, journal, namespaces, check_mode, result):
-    """Remove residue; a failure does not prevent the removal of the rest."""
+def _remove_residue(cluster, journal, params, check_mode, result):
+    """Remove what attacks made; what they changed is stuck, for nothing says how it was. A failure does not prevent the removal of the rest."""
     try:
-        left = residue.find(cluster, journal, namespaces, result["not_looked_at"])
+        left = residue.find(cluster, journal, params["namespaces"], result["not_looked_at"], params["id"], params["run_id"])
     except AttackError as error:
         left = []
         result["stuck"].append({"id": "residue", "reason": f"what was left behind cannot be looked for: {error}"})
     for each in left:
         try:
-            if not check_mode:
+            if each.marked or not check_mode:
                 each.remove(cluster)
             result["removed"].append(str(each))
         except AttackError as error:

@@ -50,8 +50,8 @@ def asked(module: str, namespace: str, node: str = "") -> dict[str, Any]:
     return yaml.safe_load(text)
 
 
-def account(cluster: Cluster, namespace: str, module: str, scratch: Path, granted: bool) -> Account:
-    found = Account(cluster, namespace, f"{module}.yml", scratch)
+def account(cluster: Cluster, namespace: str, module: str, scratch: Path, granted: bool, *layers: str) -> Account:
+    found = Account(cluster, namespace, f"{module}.yml", scratch, *(f"layer_{each}.yml" for each in layers))
     if not granted:
         found.documents = []
     return found
@@ -95,9 +95,9 @@ def test_on_nodes(cluster, nodes, namespace, other, deployment, tmp_path: Path, 
 
 def test_a_halt(cluster, namespace, other, deployment, tmp_path: Path) -> None:
     deployment(2)
-    deployment(0, name="marked")
-    mark = {"metadata": {"annotations": {"faultline.chaos/attack": "gone"}}}
-    cluster.request("PATCH", f"/apis/apps/v1/namespaces/{namespace}/deployments/marked", mark, content="application/merge-patch+json")
+    other_path = f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies"
+    ours = {"app.kubernetes.io/managed-by": "faultline.chaos", "faultline.chaos/id": "gone", "faultline.chaos/part": "object"}
+    cluster.request("POST", other_path, {"metadata": {"name": "left", "labels": ours}, "spec": {"podSelector": {"matchLabels": {"no": "pod"}}}})
     # All pods are under stress, for the next attack takes one of them away; the quota would refuse pods of Jobs.
     made = [cluster.module("k8s_pod_stress", {**asked("k8s_pod_stress", namespace), "all": True})]
     made += [cluster.module(name, asked(name, namespace)) for name in ("k8s_scale", "k8s_resource_quota")]
@@ -107,8 +107,12 @@ def test_a_halt(cluster, namespace, other, deployment, tmp_path: Path) -> None:
     with account(cluster, other, "k8s_revert", tmp_path, granted=False) as poor:
         refused = cluster.module("k8s_revert", {**halt, **poor})
     assert refused["failed"] and ONE_SENTENCE.fullmatch(refused["msg"].rstrip(".")), refused["msg"]
-    with account(cluster, namespace, "k8s_revert", tmp_path, granted=True) as enough:
+    with account(cluster, namespace, "k8s_revert", tmp_path, granted=True) as base:
+        found = cluster.module("k8s_revert", {**halt, **base})
+        assert [each["id"] for each in found["stuck"]] == [made[0]["id"]] and "may not" in found["stuck"][0]["reason"], found
+        assert sorted(found["reverted"]) == sorted(each["id"] for each in made[1:]), found
+    assert f"NetworkPolicy {namespace}/left" in found["removed"], found
+    with account(cluster, namespace, "k8s_revert", tmp_path, True, "exec") as enough:
         found = cluster.module("k8s_revert", {**halt, **enough})
-    assert found.get("clean") and sorted(found["reverted"]) == sorted(each["id"] for each in made), found
-    assert f"the mark of gone on Deployment {namespace}/marked" in found["removed"], found
+    assert found.get("clean") and found["reverted"] == [made[0]["id"]], found
     assert cluster.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/web")["spec"]["replicas"] == 2

@@ -50,11 +50,11 @@ def calm_kube(kube, monkeypatch: pytest.MonkeyPatch):
     """The small API server with its namespace shop, for attacks on pods and nodes: no pauses, and a watcher that only says it runs."""
     from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import cluster
     from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman
-    from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import drain
+    from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import evict
 
     monkeypatch.setattr(cluster, "_WAIT", 0.001)
-    monkeypatch.setattr(drain, "_AGAIN", (0.01, 0.02))
-    monkeypatch.setattr(deadman, "start_watcher", lambda _cluster, _entry: 1)
+    monkeypatch.setattr(evict, "_AGAIN", (0.01, 0.02))
+    monkeypatch.setattr(deadman, "start_watcher", lambda *_memory: None)
     kube.put("/api/v1/namespaces", "shop")
     return kube
 

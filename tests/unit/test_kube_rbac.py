@@ -30,11 +30,38 @@ def right(kind: Kind, verb: str) -> tuple[str, str, str]:
     return kind.api_version.rpartition("/")[0], kind.plural, verb
 
 
-def test_a_halt_may_revert_and_remove_everything() -> None:
+RBAC = CHECKOUT / "docs/rbac"
+LAYERS = {word: RBAC / f"layer_{word}.yml" for word in ("secrets", "exec", "nodes")}
+OPT_IN = {("", "secrets"), ("", "pods/exec"), ("", "nodes")}  # never in the base
+
+
+def test_a_halt_may_revert_and_remove_everything_with_all_layers() -> None:
     wanted = {right(kind, verb) for kind in residue._OURS for verb in ("get", "list", "delete")}
     wanted |= {right(kind, verb) for kind in residue._MARKED for verb in ("get", "list", "patch")}
     wanted |= {("", "pods/exec", "get"), ("", "pods/exec", "create")}  # ending the programs of k8s_pod_stress
-    assert wanted - granted(CHECKOUT / "docs/rbac/k8s_revert.yml") == set()
+    assert wanted - set.union(granted(RBAC / "k8s_revert.yml"), *map(granted, LAYERS.values())) == set()
+
+
+def test_the_base_is_without_secrets_exec_and_nodes() -> None:
+    base = granted(RBAC / "k8s_revert.yml")
+    assert {(group, resource) for group, resource, _verb in base} & OPT_IN == set() and not {"create", "*"} & {verb for *_where, verb in base}
+    for word, path in LAYERS.items():
+        assert {resource for _group, resource, _verb in granted(path)} == {"exec": {"pods/exec"}}.get(word, {word})
+
+
+@pytest.mark.parametrize("name", ["k8s_config_fault", "k8s_network_partition"])
+def test_secrets_and_exec_of_an_attack_are_a_role_of_their_own(name: str) -> None:
+    base, more = yaml.safe_load((RBAC / f"{name}.yml").read_text())["items"]
+    resources = [{resource for rule in role["rules"] for resource in rule["resources"]} for role in (base, more)]
+    assert not resources[0] & {"secrets", "pods/exec"} and len(resources[1]) == 1 and resources[1] < {"secrets", "pods/exec"}
+
+
+@pytest.mark.parametrize("path", [path for path in MANIFESTS if path.stem != "k8s_pod_location_info"], ids=lambda path: path.stem)
+def test_what_may_be_made_or_changed_may_be_listed(path: Path) -> None:
+    """So that what an attack left is found though its journal was deleted or rewritten."""
+    found, kinds = granted(path), {right(kind, "list")[:2] for kind in residue._OURS + residue._MARKED}
+    touched = {(group, resource) for group, resource, verb in found if verb in ("create", "patch", "delete") and (group, resource) in kinds}
+    assert {(*where, "list") for where in touched} - found == set()
 
 
 @pytest.mark.parametrize("path", CHOOSE_PODS, ids=lambda path: path.stem)

@@ -49,7 +49,10 @@ class ClusterKind(RoundKind):
 
     def reverting(self, run_id: str, options: Mapping[str, Any]) -> dict[str, Any]:
         connection = {name: options[name] for name in CONNECTION if options.get(name) is not None}
-        return {"module": self.revert, "options": {"run_id": run_id, **connection}}
+        # Only where the step names several may its undo act in others than that of the journal.
+        named = options.get("namespaces")
+        several = {"namespaces": list(named)} if isinstance(named, list) and len(named) > 1 else {}
+        return {"module": self.revert, "options": {"run_id": run_id, **several, **connection}}
 
 
 HOST = RoundKind("round.yml", "sweep.yml", f"{COLLECTION}.revert")

@@ -314,7 +314,8 @@ class Run:
             result = results.get(host) or {}
             if outcomes.is_planned(result):
                 if result.get("journal"):
-                    entry["revert"]["options"]["namespaces"] = [result["journal"].partition("/")[0]]
+                    named = entry["revert"]["options"].get("namespaces", [])  # those that the step attacks
+                    entry["revert"]["options"]["namespaces"] = sorted({result["journal"].partition("/")[0], *named})
             else:
                 where = "" if len(entry["blast_radius"]["selected"]) == 1 else f" on {host}"
                 self.stop(_record.REFUSED, f"Nothing was attacked: {_label(entry)} would be refused{where}: {outcomes.problem(result)}.")

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import secrets
 from pathlib import Path
 
 import yaml
@@ -21,23 +22,25 @@ _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 class Account:
     """Context manager that yields the module options to act as this account. It removes cluster-scoped objects at the end."""
 
-    def __init__(self, cluster: Cluster, namespace: str, manifest: str, scratch: Path) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, manifest: str, scratch: Path, *more: str) -> None:
+        """more: further manifests."""
         self.cluster = cluster
         self.namespace = namespace
-        found = yaml.safe_load((REPO / "docs" / "rbac" / manifest).read_text())
-        self.documents = found["items"] if found["kind"] == "List" else [found]
+        self.name = f"faultline-{secrets.token_hex(3)}"
+        found = [yaml.safe_load((REPO / "docs" / "rbac" / each).read_text()) for each in (manifest, *more)]
+        self.documents = [document for each in found for document in (each["items"] if each["kind"] == "List" else [each])]
         self.scratch = scratch
         self.made: list[str] = []
 
     def __enter__(self) -> dict[str, str]:
-        account = {"kind": "ServiceAccount", "name": "faultline", "namespace": self.namespace}
-        self.cluster.request("POST", f"/api/v1/namespaces/{self.namespace}/serviceaccounts", {"metadata": {"name": "faultline"}})
+        account = {"kind": "ServiceAccount", "name": self.name, "namespace": self.namespace}
+        self.cluster.request("POST", f"/api/v1/namespaces/{self.namespace}/serviceaccounts", {"metadata": {"name": self.name}})
         for document in self.documents:
             name, cluster_wide = document["metadata"]["name"], document["kind"] == "ClusterRole"
             where = _RBAC if cluster_wide else f"{_RBAC}/namespaces/{self.namespace}"
             roles, bindings = ("clusterroles", "clusterrolebindings") if cluster_wide else ("roles", "rolebindings")
             binding = {
-                "metadata": {"name": name},
+                "metadata": {"name": name if cluster_wide else f"{name}-{self.name}"},
                 "subjects": [account],
                 "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": document["kind"], "name": name},
             }
@@ -47,11 +50,11 @@ class Account:
                     self.made.append(f"{where}/{plural}/{name}")
                 self.cluster.request("POST", f"{where}/{plural}", body)
         token = {
-            "metadata": {"name": "faultline-token", "annotations": {"kubernetes.io/service-account.name": "faultline"}},
+            "metadata": {"name": f"{self.name}-token", "annotations": {"kubernetes.io/service-account.name": self.name}},
             "type": "kubernetes.io/service-account-token",
         }
         self.cluster.request("POST", f"/api/v1/namespaces/{self.namespace}/secrets", token)
-        path = f"/api/v1/namespaces/{self.namespace}/secrets/faultline-token"
+        path = f"/api/v1/namespaces/{self.namespace}/secrets/{self.name}-token"
         wait_until(lambda: (self.cluster.get(path) or {}).get("data", {}).get("token"), 30, "the account has its token", 0.1)
         data = {key: base64.b64decode(value).decode() for key, value in self.cluster.get(path)["data"].items()}
         authority = self.scratch / "authority.crt"

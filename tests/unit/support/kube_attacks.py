@@ -18,9 +18,9 @@ MAPS = "/api/v1/namespaces/shop/configmaps"
 
 
 class Write(KubeAttack):
-    """Changes a ConfigMap."""
+    """Changes a ConfigMap, as k8s_config_fault does."""
 
-    name = "k8s_write"
+    name = "k8s_config_fault"
     options = dict(NAMESPACE_OPTION, value={"type": "str"}, wait={"type": "raw", "default": "30s"})
     secret = False
 
@@ -35,9 +35,9 @@ class Write(KubeAttack):
 
 
 class Wall(Write):
-    """Creates a NetworkPolicy."""
+    """Creates a NetworkPolicy, as k8s_network_partition does."""
 
-    name = "k8s_wall"
+    name = "k8s_network_partition"
     deadman = CLUSTER
 
     def plan(self, before):
@@ -47,8 +47,15 @@ class Wall(Write):
 def prepare(kube, monkeypatch):
     monkeypatch.setattr(cluster, "_WAIT", 0.001)
     started = []
-    monkeypatch.setattr(kube_deadman, "start_watcher", lambda _cluster, entry: started.append(entry.id))
-    kube.watchers = started
+    memories = {}
+
+    def start(_cluster, entry, undo, seal):
+        started.append(entry.id)
+        memories[entry.id] = (entry, undo, seal)
+        return None
+
+    monkeypatch.setattr(kube_deadman, "start_watcher", start)
+    kube.watchers, kube.memories = started, memories
     kube.put("/api/v1/namespaces", "shop")
     kube.put(MAPS, "theirs", data={"a": "1"})
     return kube

@@ -21,6 +21,7 @@ except ImportError:
     kubernetes = None  # _kube/api/connection.py reports it
 
 _CONNECT = 10.0  # minimum seconds to wait for the connection
+LARGEST = 1024 * 1024  # characters of output
 _ERROR_CHANNEL = 3  # the channel of the protocol that carries the exit status
 _NO_PROGRAM = ("executable file not found", "no such file or directory", "not found in $PATH")
 
@@ -33,15 +34,18 @@ def run(cluster, namespace, pod, container, argv, timeout=30.0, enough=None):
     """(exit status, standard output, standard error). The status is None when the program had not ended in time.
 
     enough: a function of the output so far; once it returns true, run() stops waiting and the status is None.
-    Errors: NoProgram, AttackError. A program that has not ended keeps running in the container, so it must end by itself.
+    Errors: NoProgram, AttackError, also for more output than LARGEST. A program that has not ended keeps running in the container, so it must end by itself.
     """
     stream = _opened(cluster, namespace, pod, container, argv, timeout)
-    output, errors, until = [], [], time.monotonic() + timeout
+    output, errors, size, until = [], [], 0, time.monotonic() + timeout
     try:
         while stream.is_open() and time.monotonic() < until and not (enough and enough("".join(output))):
             stream.update(timeout=min(1.0, max(0.05, until - time.monotonic())))
             output.append(stream.read_stdout(timeout=0) if stream.peek_stdout() else "")
             errors.append(stream.read_stderr(timeout=0) if stream.peek_stderr() else "")
+            size += len(output[-1]) + len(errors[-1])
+            if size > LARGEST:
+                raise AttackError(f"{argv[0]} in {namespace}/{pod} wrote more than {LARGEST} characters, which is the limit")
         status = None if stream.is_open() else _status(cluster, stream, argv)
     except AttackError:
         raise

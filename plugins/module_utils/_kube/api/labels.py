@@ -84,26 +84,3 @@ def matches(selector, labels):
         if not good.get(each["operator"], False):
             return False
     return True
-
-
-def to_selector(option, value):
-    """A selector of an object (matchLabels, matchExpressions) from the text of an option. Errors: BadOption."""
-    check_label_selector(option, value)
-    labels, expressions = {}, []
-    for part in selector_parts(value):
-        listed = re.match(r"^(\S+) (in|notin) ?\(([^)]*)\)\Z", part)
-        if listed:
-            values = [each.strip() for each in listed.group(3).split(",")]
-            expressions.append({"key": listed.group(1), "operator": "In" if listed.group(2) == "in" else "NotIn", "values": values})
-        elif "!=" in part:
-            key, _sign, wanted = part.partition("!=")
-            expressions.append({"key": key.strip(), "operator": "NotIn", "values": [wanted.strip()]})
-        elif "=" in part:
-            key, _sign, wanted = part.replace("==", "=").partition("=")
-            labels[key.strip()] = wanted.strip()
-        else:
-            expressions.append({"key": part.lstrip("!"), "operator": "DoesNotExist" if part.startswith("!") else "Exists"})
-    selector = {"matchLabels": labels} if labels else {}
-    if expressions:
-        selector["matchExpressions"] = expressions
-    return selector

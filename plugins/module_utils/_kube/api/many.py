@@ -4,15 +4,13 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""Delete, evict or query many objects of a cluster in parallel."""
-
-from multiprocessing.pool import ThreadPool
+"""Delete or evict many objects of a cluster in parallel."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import is_other_object
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import POOL
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, NotFound
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD, path
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.pool import in_pool
 
 
 def delete_all(cluster, rows, grace=None, kind=POD):
@@ -61,23 +59,3 @@ def _evict(cluster, row, version, grace):
             raise
         return "already gone"
     return "evicted"
-
-
-def in_pool(function, items):
-    """Call a function for many items. Returns [(item, its result or the AttackError it raised)], in the order of the items."""
-
-    def guarded(item):
-        try:
-            return item, function(item)
-        except AttackError as error:
-            return item, error
-
-    items = list(items)
-    if not items:
-        return []
-    pool = ThreadPool(min(POOL, len(items)))
-    try:
-        return pool.map(guarded, items)
-    finally:
-        pool.close()
-        pool.join()

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import quantity
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.many import in_pool
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.pool import in_pool
 
 RESOURCES = ("cpu", "memory")
 _BLOCKING = ("NoSchedule", "NoExecute")

@@ -7,12 +7,13 @@
 """Test whether one pod reaches another, from inside, with a program of its own image."""
 
 import ipaddress
+import re
 import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import exec as kube_exec
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import matches
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_label_selector, matches, selector_parts
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.recovery import is_ready
 
 _PATIENCE = 4.0  # seconds for one attempt
@@ -117,3 +118,26 @@ def _port(pod):
             if port.get("protocol", "TCP") == "TCP":
                 return port["containerPort"]
     return None
+
+
+def to_selector(option, value):
+    """A selector of an object (matchLabels, matchExpressions) from the text of an option. Errors: BadOption."""
+    check_label_selector(option, value)
+    labels, expressions = {}, []
+    for part in selector_parts(value):
+        listed = re.match(r"^(\S+) (in|notin) ?\(([^)]*)\)\Z", part)
+        if listed:
+            values = [each.strip() for each in listed.group(3).split(",")]
+            expressions.append({"key": listed.group(1), "operator": "In" if listed.group(2) == "in" else "NotIn", "values": values})
+        elif "!=" in part:
+            key, _sign, wanted = part.partition("!=")
+            expressions.append({"key": key.strip(), "operator": "NotIn", "values": [wanted.strip()]})
+        elif "=" in part:
+            key, _sign, wanted = part.replace("==", "=").partition("=")
+            labels[key.strip()] = wanted.strip()
+        else:
+            expressions.append({"key": part.lstrip("!"), "operator": "DoesNotExist" if part.startswith("!") else "Exists"})
+    selector = {"matchLabels": labels} if labels else {}
+    if expressions:
+        selector["matchExpressions"] = expressions
+    return selector

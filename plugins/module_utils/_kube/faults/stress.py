@@ -12,7 +12,7 @@ import time
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import exec as kube_exec, quantity
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import stress_sh
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import StopStress, running_id
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo_stress import StopStress, running_id
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
 
 MIB = 1024 * 1024

@@ -24,11 +24,12 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster 
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import AUTH_OPTIONS
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, Unsure
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_namespace
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman as kube_deadman
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman as kube_deadman, residue
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.deadman import CLUSTER, WATCHER
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import VERSION, Journal, labels
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import Outcome, reason_of, remaining, revert_entry, undo_all
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import Making
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.making import Making
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import Outcome, reason_of, remaining, revert_entry
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.seal import seal_of
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import check_exists
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import object_name
 from ansible_collections.faultline.chaos.plugins.module_utils._times import OVERDUE_IN_CLUSTER, iso
@@ -206,7 +207,7 @@ class Lifecycle:
                 self.passed_over.add(entry.uid)
                 notes.append(f"{entry.id} is overdue, and would be undone first")
             else:
-                outcome = revert_entry(self.cluster, self.journal, entry)
+                outcome = revert_entry(self.cluster, self.journal, entry, self.attack.namespaces())
                 notes.append("{} was overdue: {}".format(entry.id, "undone now" if outcome.clean else "stuck: " + outcome.reason))
         return notes
 
@@ -280,51 +281,51 @@ class Lifecycle:
         """Publish, arm, inject and verify. Leaves either a working attack or none."""
         attack, place, entry = self.attack, self._place(), None
         first = attack.first
-        job = self._arm_cluster(place, duration, making)
+        bound = {"id": attack.id, "module": attack.name, "namespaces": attack.namespaces(), "nonce": making.nonce, "run_id": self.params["run_id"]}
+        job = None
+        if attack.deadman == CLUSTER:
+            owned = undo + [kube_deadman.undo_of_job(place, attack.id, making.nonce)]
+            making.seal = seal_of(bound, _told(owned)).before_journal()
+            job = self._arm_cluster(place, duration, making)
+            undo = owned if job is not None else undo
         # Only the watcher can serve a lease, because the deadline of a Job cannot be moved. The Job then enforces the end of the duration.
         watched = job is None or lease is not None
         result["deadman"] = WATCHER if watched else CLUSTER
         try:
             crash_point("owned")
-            if job is not None:
-                undo = undo + [kube_deadman.undo_of_job(place, attack.id, making.nonce)]
             started = self.cluster.now()
-            record = {
-                "version": VERSION,
-                "id": attack.id,
-                "module": attack.name,
-                "run_id": self.params["run_id"],
-                "identity": self._identities()[0],
-                "resources": attack.resources(),
-                "namespaces": attack.namespaces(),
-                "nonce": making.nonce,
-                "started": iso(started),
-                "deadman": result["deadman"],
-                "injector": "%s pid %d" % (socket.gethostname(), os.getpid()),
-                "undo": [step.to_dict() for step in undo],
-            }
+            record = dict(
+                bound,
+                version=VERSION,
+                identity=self._identities()[0],
+                resources=attack.resources(),
+                started=iso(started),
+                deadman=result["deadman"],
+                injector="%s pid %d" % (socket.gethostname(), os.getpid()),
+                undo=_told(undo),
+            )
             entry = self._publish(place, record, started + first, started + duration, result["undo_text"], making.owner, plan.secret)
             crash_point("journalled")
+            making.seal = seal_of(bound, _told(undo), entry.uid, entry.born[0], f"{entry.namespace}/{entry.name}")
             self._overlap(entry)
-            if watched:
-                kube_deadman.start_watcher(self.cluster, entry)
+            begin = kube_deadman.start_watcher(self.cluster, entry, undo, making.seal) if watched else None
             crash_point("armed")
             attack.entry, attack.making = entry, making
+            if begin is not None:
+                begin()
             attack.inject(plan)
             crash_point("injected")
             result["effect"] = attack.verify(plan)
             attack.goes_on()  # otherwise objects created after the revert must be removed, too
             self.journal.note(entry, "effect", json.dumps(result["effect"]))
         except Exception as error:  # any error: restore the cluster first
-            self._withdraw(entry, undo, job, error)
+            self._withdraw(entry, (undo, making.seal), job, error)
         crash_point("verified")
         result.update(status="active", deadline=iso(entry.deadline), remaining=round(remaining(self.cluster, entry), 2))
         return result
 
     def _arm_cluster(self, place, duration, making):
-        """Create the owner Job. Returns None when the attack cannot have one or the cluster does not delete finished Jobs."""
-        if self.attack.deadman != CLUSTER:
-            return None
+        """Create the owner Job. Returns None when the cluster does not delete finished Jobs."""
         try:
             job = kube_deadman.make_job(self.cluster, place, self.attack.id, duration, making)
         except Conflict:
@@ -339,7 +340,7 @@ class Lifecycle:
         except Conflict:
             raise AttackError(f"id: {self.attack.id} is being applied by somebody else: wait, or choose another id")
 
-    def _withdraw(self, entry, undo, job, error):
+    def _withdraw(self, entry, own, job, error):
         """Undo at once after an error, then raise it as an AttackError."""
         details = dict(getattr(error, "details", {}))
         told = reason_of(error)
@@ -353,17 +354,8 @@ class Lifecycle:
             except Exception as again:
                 outcome.failed.append(reason_of(again))
         else:
-            # Use the undo in memory, because the journal may have been deleted while objects were still being created.
-            outcome = undo_all(self.cluster, undo)
-            try:
-                found = self.journal.find(entry.namespace, entry.id)
-                if found is not None and found.uid == entry.uid:
-                    if outcome.clean:
-                        outcome = revert_entry(self.cluster, self.journal, found)
-                    else:
-                        self.journal.note(found, "stuck", outcome.reason)
-            except Exception as again:
-                outcome.failed.append(reason_of(again))
+            # From memory, because the journal may have been deleted or rewritten while objects were still being created.
+            outcome = revert_entry(self.cluster, self.journal, entry, own=own)
         done, left = self.attack.done(), "nothing is left"
         if done:
             details.update(effect=done, injected=True)
@@ -390,6 +382,10 @@ class Lifecycle:
         # Only attacks with the cluster as dead-man have a Job; other credentials may not be allowed to read Jobs.
         may_have_job = entry is None and self.attack.deadman == CLUSTER
         job = kube_deadman.orphan(self.cluster, self._place(), self.attack.id) if may_have_job else None
+        left = self._unaccounted(job) if entry is None else []
+        if left:
+            told = "; ".join(f"{each}. {each.help()}" for each in left)
+            raise AttackError(f"{self.attack.id} has no journal any more, and left {told}", stuck=[self.attack.id])
         if entry is None and job is None:
             return result
         result["changed"] = True
@@ -398,8 +394,19 @@ class Lifecycle:
         if entry is None:
             kube_deadman.drop_job(self.cluster, job)
             return result
-        outcome = revert_entry(self.cluster, self.journal, entry)
+        outcome = revert_entry(self.cluster, self.journal, entry, self.attack.namespaces())
         if not outcome.clean:
             raise AttackError(f"{entry.id} is stuck: {outcome.reason}", stuck=[entry.id])
         result.update(status="reverted" if outcome.acted else "absent", notes=outcome.drifted)
         return result
+
+    def _unaccounted(self, job):
+        """What bears the marks of this attack though no journal is that of it. job: its Job, which is dealt with, and what it owns."""
+        places = sorted(set(self.attack.namespaces() + [self._place()]))
+        found = [each for name in self._ids() for each in residue.find(self.cluster, self.journal, places, attack_id=name)]
+        uid = job and job["metadata"]["uid"]
+        return [each for each in found if uid not in [each.meta["uid"]] + [owner.get("uid") for owner in each.meta.get("ownerReferences") or []]]
+
+
+def _told(steps):
+    return [step.to_dict() for step in steps]

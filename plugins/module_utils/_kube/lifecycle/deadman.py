@@ -15,8 +15,8 @@ The watcher, for changes to foreign objects and for leases: a detached process o
 """
 
 import math
-import os
 import shutil
+import socket
 import tempfile
 import time
 
@@ -120,21 +120,30 @@ def undo_of_job(namespace, attack_id, nonce):
 # --- the watcher --------------------------------------------------------------------------------
 
 
-def start_watcher(cluster, entry):
-    """Start a detached process that reverts at the deadline. Returns its pid after it has read the journal.
+def start_watcher(cluster, entry, undo, seal):
+    """Start a detached process that reverts at the deadline, by the steps and the seal that it got. Returns a function: call it before the first change.
 
     It is a fork of this process, so that no credentials appear in a command line or in the environment of another program.
     """
-    read_end, write_end = os.pipe()
+    here, there = socket.socketpair()
     try:
-        pid = detach_with_certificates(cluster.settings, lambda: _watch(cluster, entry, write_end), CLUSTER_WATCHER, write_end)
+        detach_with_certificates(cluster.settings, lambda: _watch(cluster, entry, (undo, seal), there), CLUSTER_WATCHER, there.fileno())
     finally:
-        os.close(write_end)
-    with os.fdopen(read_end) as stream:
-        told = stream.read()
-    if told != "armed":
-        raise AttackError("the dead-man could not be armed: the watcher %s" % (told or "ended at once"))
-    return pid
+        there.close()
+    told = b""
+    while True:
+        part = here.recv(4096)
+        if not part:
+            break
+        told += part
+    if told != b"armed":
+        raise AttackError("the dead-man could not be armed: the watcher %s" % (told.decode("utf-8") or "ended at once"))
+
+    def begin():
+        here.sendall(b"b")
+        here.close()
+
+    return begin
 
 
 def detach_with_certificates(settings, function, name, write_end):
@@ -168,7 +177,7 @@ def copy_certificates(settings):
     return kept
 
 
-def _watch(cluster, entry, write_end):
+def _watch(cluster, entry, own, parent):
     """Main function of the watcher process."""
     mine = Cluster(cluster.params, cluster.settings)  # the connections of the parent must not be shared
     journal = Journal(mine)
@@ -177,24 +186,41 @@ def _watch(cluster, entry, write_end):
         told = "armed" if found is not None and found.uid == entry.uid else "finds no journal"
     except AttackError as error:
         told = str(error)
-    os.write(write_end, told.encode("utf-8"))
-    os.close(write_end)
+    parent.sendall(told.encode("utf-8"))
+    parent.shutdown(socket.SHUT_WR)
     if told == "armed":
-        _wait_and_revert(mine, journal, found)
+        _wait_and_revert(mine, journal, entry, own, parent)
 
 
-def _wait_and_revert(cluster, journal, entry):
-    """Read the journal periodically, because a renewed lease moves the deadline. Ends when the journal is gone."""
-    while entry.deadline - cluster.now() > -_GIVE_UP:
-        time.sleep(max(0.0, min(entry.deadline - cluster.now() + 0.05, _LOOK)))
+def _wait_and_revert(cluster, journal, entry, own, parent):
+    """Revert at the deadline, by what this process knows itself. The journal is read only because a renewed lease moves the deadline, up to our limit.
+
+    Where the journal is gone, the attack was reverted, or nobody else can revert it any more: so it is reverted at once.
+    """
+    deadline = entry.deadline
+    while deadline - cluster.now() > -_GIVE_UP:
+        time.sleep(max(0.0, min(deadline - cluster.now() + 0.05, _LOOK)))
+        gone = False
         try:
             found = journal.find(entry.namespace, entry.id)
-            if found is None or found.uid != entry.uid:
-                return
-            entry = entry if found.damage else found
+            gone = found is None or found.uid != entry.uid
+            if not gone and not found.damage:
+                deadline = min(found.deadline, entry.limit)
         except AttackError:
-            time.sleep(0.5)  # the API is unreachable; the last entry read stays valid
-        if entry.deadline - cluster.now() <= 0:
-            if revert_entry(cluster, journal, entry).clean:
+            time.sleep(0.5)  # the API is unreachable; the last deadline stays valid
+        if gone or deadline - cluster.now() <= 0:
+            _remember(own[0], parent)
+            if revert_entry(cluster, journal, entry, own=own).clean:
                 return
             time.sleep(_AGAIN)
+
+
+def _remember(undo, parent):
+    """Mark the steps as applied, once the parent has begun with them. A later call finds the end of the stream, and changes nothing."""
+    parent.setblocking(False)
+    try:
+        begun = parent.recv(1) == b"b"
+    except OSError:  # nothing was sent yet
+        begun = False
+    for step in undo if begun else ():
+        step.mine = True

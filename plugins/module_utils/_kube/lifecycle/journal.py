@@ -12,12 +12,14 @@ deletes its journal, so the cluster keeps no record; the result is returned to t
 
 import base64
 import json
+import math
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, KubeError, Unsure
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import CONFIG_MAP, SECRET
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import trust
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.create import create_ours
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.seal import Seal, seal_of
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import from_dict
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import (
     ATTACK_LABEL,
@@ -31,7 +33,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._marks import (
     object_name,
 )
 
-VERSION = 1
+VERSION = 2  # 1: its objects bear the id alone, see seal.py; such attacks may be active during an upgrade
 LARGEST = 900000  # bytes; the API server refuses objects of 1 MiB and more
 _NEEDED = ("version", "id", "module", "run_id", "identity", "resources", "namespaces", "nonce", "started", "deadman", "undo")
 
@@ -64,8 +66,10 @@ class Entry:
         try:
             self.record = _record(data)
             self.effect = json.loads(data.get("effect") or "{}")
-            self.deadline = min(float(data["deadline"]), float(data["limit"]))
-            self.limit = float(data["limit"])
+            deadline, self.limit = float(data["deadline"]), float(data["limit"])
+            if not math.isfinite(deadline) or not math.isfinite(self.limit):
+                raise ValueError("its deadline {} with the limit {} is no time".format(data["deadline"], data["limit"]))
+            self.deadline = min(deadline, self.limit)
         except (KeyError, TypeError, ValueError) as error:
             self.damage = f"its journal {self.namespace}/{self.name} cannot be read: {error}"
 
@@ -80,9 +84,9 @@ def _record(data):
     lacks = [key for key in _NEEDED if key not in record]
     if lacks:
         raise ValueError("it lacks {}".format(", ".join(lacks)))
-    if record["version"] != VERSION:
+    if record["version"] not in (1, VERSION):
         raise ValueError("it is of version {!r}, made by another version of faultline.chaos".format(record["version"]))
-    for key in ("id", "nonce"):
+    for key in ("id", "nonce", "module"):
         if not isinstance(record[key], str) or not record[key]:
             raise ValueError(f"its {key} is {record[key]!r}")
     for key in ("resources", "namespaces"):
@@ -158,18 +162,20 @@ class Journal:
             found = [each for namespace in namespaces for each in self.cluster.whole(CONFIG_MAP, namespace, selector)]
         return sorted((Entry(each) for each in found), key=lambda entry: entry.born)
 
-    def steps(self, entry):
-        """The undo steps of an entry, checked by trust.check(). Errors: JournalDamaged."""
+    def undo(self, entry, named=()):
+        """(undo steps, seal) of an entry; the steps are checked by trust.check(), the seal is for the caller to compare. Errors: JournalDamaged."""
         entry.check()
-        if entry.record["id"] != entry.id or entry.name != object_name(entry.id):
-            raise JournalDamaged("{}: its journal {}/{} is that of {}".format(entry.id, entry.namespace, entry.name, entry.record["id"]))
-        told = entry.record["undo"]
+        record, place = entry.record, (entry.namespace, entry.name)
+        if record["id"] != entry.id or entry.name != object_name(entry.id):
+            raise JournalDamaged("{}: its journal {}/{} is that of {}".format(entry.id, entry.namespace, entry.name, record["id"]))
+        told = record["undo"]
         if isinstance(told, dict):
             told = self._from_secret(entry, told.get("secret"))
         steps = [from_dict(each) for each in told]
         for step in steps:
-            trust.check(step, entry.record, entry.namespace, entry.name)
-        return steps
+            trust.check(step, record, place, named)
+        where = "/".join(place)
+        return steps, seal_of(record, told, entry.uid, entry.born[0], where) if record["version"] > 1 else Seal(entry.id, born=entry.born[0], place=where)
 
     def _from_secret(self, entry, name):
         try:

@@ -6,9 +6,10 @@
 
 """Revert attacks in a cluster and describe active ones. Shared by the lifecycle, the watcher and the control modules."""
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import KubeError, NotFound
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import DONE, DRIFTED
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import NotFound
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import residue
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import DONE, DRIFTED, NotHere
 from ansible_collections.faultline.chaos.plugins.module_utils._times import OVERDUE_IN_CLUSTER, iso
 
 
@@ -35,14 +36,14 @@ def reason_of(error):
     return str(error) if isinstance(error, AttackError) else f"{type(error).__name__}: {error}"
 
 
-def undo_all(cluster, steps):
+def undo_all(cluster, steps, seal):
     """Run undo steps. After a failure the remaining steps still run, except one that would delete the journal, too."""
     outcome = Outcome()
     for step in steps:
         if outcome.failed and not step.after_failure:
             continue
         try:
-            verdict, told = step.run(cluster)
+            verdict, told = step.run(cluster, seal)
         except Exception as error:  # any error: run the remaining steps first
             outcome.failed.append(reason_of(error))
             continue
@@ -54,28 +55,62 @@ def undo_all(cluster, steps):
     return outcome
 
 
-def revert_entry(cluster, journal, entry):
+def revert_entry(cluster, journal, entry, named=(), own=None):
     """Undo one attack and close its journal. Never raises: failures are in the outcome, so that the undo of other attacks can go on.
 
-    A journal that is gone afterwards was closed by a concurrent revert of the same attack, so this is no failure.
+    named: see trust.check(). own: (steps, seal) of who has the attack in memory, and so believes nothing that is in the cluster.
     """
+    steps = []
     try:
-        outcome = undo_all(cluster, journal.steps(entry))
+        steps, seal = own or journal.undo(entry, named)
+        proved = own is not None or _proved(cluster, steps, seal)
+        outcome = undo_all(cluster, steps, seal)
+        if outcome.clean and not proved:
+            outcome.failed = _left(cluster, journal, entry)
     except Exception as error:
         outcome = Outcome()
         outcome.failed.append(reason_of(error))
+        if isinstance(error, NotHere):  # another module can
+            return outcome
     try:
         if outcome.clean:
             journal.close(entry)
-        elif journal.holds(entry):
-            journal.note(entry, "stuck", outcome.reason)
-        else:
-            outcome.failed = []
-    except NotFound:
-        outcome.failed = []
+        elif not _noted(journal, entry, outcome) and own is None:
+            # Somebody else has reverted it meanwhile, or has only deleted the journal.
+            outcome.failed = (undo_all(cluster, steps, seal).failed if steps else []) + _left(cluster, journal, entry)
     except Exception as error:
         outcome.failed.append(reason_of(error))
     return outcome
+
+
+def _proved(cluster, steps, seal):
+    """Whether an object bears the mark, so that the journal is what the attack wrote. Errors: JournalDamaged when one bears that of another."""
+    found = False
+    for step in steps:
+        try:
+            found = step.sealed(cluster, seal) or found
+        except JournalDamaged:
+            raise
+        except AttackError:
+            pass  # its run() looks again
+    return found
+
+
+def _noted(journal, entry, outcome):
+    """Note in the journal why the undo is stuck. False when this journal is gone."""
+    try:
+        if journal.holds(entry):
+            journal.note(entry, "stuck", outcome.reason)
+            return True
+    except NotFound:
+        pass
+    return False
+
+
+def _left(cluster, journal, entry):
+    """What bears the marks of the attack after an undo without proof: its journal was forged or rewritten then."""
+    left = residue.find(cluster, journal, [entry.namespace], attack_id=entry.id, but=entry.uid)
+    return [f"{each} is left, and the journal {entry.namespace}/{entry.name} does not say so: it was rewritten or made anew. {each.help()}" for each in left]
 
 
 def remaining(cluster, entry):
@@ -108,7 +143,3 @@ def chosen(journal, params):
     namespaces = params["namespaces"]
     entries = journal.entries(namespaces, params["run_id"], params["id"])
     return [entry for entry in entries if not namespaces or entry.namespace in namespaces]
-
-
-def is_forbidden(error):
-    return isinstance(error, KubeError) and error.status == 403

@@ -6,39 +6,38 @@
 
 """Typed steps of attacks on objects of a cluster. Each step creates its undo before it is applied."""
 
-import copy
-
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE, label, path
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.pointer import ABSENT, escape, joined, operations, read
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.create import create_ours
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.seal import mark_on, parts
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import DeleteCreated, RemoveTaint, RestoreFields, guards
-from ansible_collections.faultline.chaos.plugins.module_utils._marks import MARK, NONCE, PART_LABEL
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import MARK
 
 _TRIES = 10
 
 
-class Making:
-    """The attack of a step: its id, and the marks of the objects that it creates."""
+class _Change:
+    """A step that remembers its undo, so that this knows whether the step was applied."""
 
-    def __init__(self, attack_id, nonce, labels, owner=None):
-        self.id = attack_id
-        self.nonce = nonce
-        self.labels = labels
-        self.owner = owner  # the ownerReference of the dead-man's Job, or None
+    _undo = None
 
-    def marked(self, metadata, part="object"):
-        """Add the marks of the attack to metadata. Existing labels of the same name win: an attack may need a label for itself."""
-        meta = copy.deepcopy(metadata)
-        meta["labels"] = dict(dict(self.labels, **{PART_LABEL: part}), **(meta.get("labels") or {}))
-        meta["annotations"] = dict(meta.get("annotations") or {}, **{NONCE: self.nonce})
-        if self.owner is not None:
-            meta["ownerReferences"] = [self.owner]
-        return meta
+    def prepare(self, cluster):
+        """Learn from the server what the step needs. Changes nothing."""
+
+    def _undone_by(self, undo):
+        undo.mine = False
+        self._undo = undo
+        return undo
+
+    def _applied(self, found):
+        if self._undo is not None:
+            self._undo.mine = True
+        return found
 
 
-class Create:
+class Create(_Change):
     """Create an object. body has metadata.name, and metadata.namespace when its kind is namespaced."""
 
     def __init__(self, kind, body):
@@ -47,19 +46,16 @@ class Create:
         self.name = body["metadata"]["name"]
         self.namespace = body["metadata"].get("namespace")
 
-    def prepare(self, cluster):
-        """Nothing to learn before."""
-
     def undo(self, making):
-        return DeleteCreated(self.kind, self.namespace, self.name, making.nonce)
+        return self._undone_by(DeleteCreated(self.kind, self.namespace, self.name, making.nonce))
 
     def apply(self, cluster, making):
         """Create it. Returns the object as the server stored it."""
         body = dict(self.body, metadata=making.marked(self.body["metadata"]))
-        return create_ours(cluster, self.kind, body, self.namespace)
+        return self._applied(create_ours(cluster, self.kind, body, self.namespace))
 
 
-class SetFields:
+class SetFields(_Change):
     """Change fields of a foreign object. found: the object as read; changes: {pointer: value or ABSENT}.
 
     together: the fields are valid only in combination, so the undo restores all or none of them.
@@ -91,7 +87,7 @@ class SetFields:
             each.update({} if before is ABSENT else {"before": before})
             each.update({} if after is ABSENT else {"after": after})
             told.append(each)
-        return RestoreFields(self.kind, self.meta.get("namespace"), self.meta["name"], self.meta["uid"], told, making.id, self.together)
+        return self._undone_by(RestoreFields(self.kind, self.meta.get("namespace"), self.meta["name"], self.meta["uid"], told, making.id, self.together))
 
     def apply(self, cluster, making):
         def edit(found):
@@ -99,15 +95,15 @@ class SetFields:
                 if read(found, at) != before:
                     raise AttackError(f"{self._label()}: {at} was changed while the attack was planned")
             wanted = [each for at, _before, after in self.changes for each in operations(found, at, after)]
-            return wanted + _marking(found, making.id)
+            return wanted + _marking(found, making.seal)
 
-        return _edit(cluster, self.kind, self.meta, edit)
+        return self._applied(_edit(cluster, self.kind, self.meta, edit))
 
     def _label(self):
         return label(self.kind, self.meta.get("namespace"), self.meta["name"])
 
 
-class AddTaint:
+class AddTaint(_Change):
     """Add a taint to a node. node: the object as read; taint: key, effect and optionally value."""
 
     def __init__(self, node, taint):
@@ -117,20 +113,17 @@ class AddTaint:
             if each.get("key") == taint["key"] and each.get("effect") == taint["effect"]:
                 raise NotRestorable("Node {} has a taint {}:{} already".format(self.meta["name"], taint["key"], taint["effect"]))
 
-    def prepare(self, cluster):
-        """Nothing to learn before."""
-
     def undo(self, making):
-        return RemoveTaint(self.meta["name"], self.meta["uid"], self.taint, making.id)
+        return self._undone_by(RemoveTaint(self.meta["name"], self.meta["uid"], self.taint, making.id))
 
     def apply(self, cluster, making):
         def edit(found):
             taints = (found.get("spec") or {}).get("taints") or []
             if any(each.get("key") == self.taint["key"] and each.get("effect") == self.taint["effect"] for each in taints):
                 raise AttackError("Node {} was tainted while the attack was planned".format(self.meta["name"]))
-            return operations(found, "/spec/taints", taints + [self.taint]) + _marking(found, making.id)
+            return operations(found, "/spec/taints", taints + [self.taint]) + _marking(found, making.seal)
 
-        return _edit(cluster, NODE, self.meta, edit)
+        return self._applied(_edit(cluster, NODE, self.meta, edit))
 
 
 def cordon(node):
@@ -152,8 +145,8 @@ def _edit(cluster, kind, meta, edit):
     raise AttackError("{} changes too fast to be attacked".format(label(kind, meta.get("namespace"), meta["name"])))
 
 
-def _marking(found, attack_id):
-    other = read(found, "/metadata/annotations/" + escape(MARK))
-    if other not in (ABSENT, attack_id):
-        raise AttackError("{} bears the mark of the attack {}: revert that first".format(found["metadata"]["name"], other))
-    return operations(found, "/metadata/annotations/" + escape(MARK), attack_id)
+def _marking(found, seal):
+    other = mark_on(found["metadata"])
+    if other not in (None, seal.mark):
+        raise AttackError("{} bears the mark of the attack {}: revert that first".format(found["metadata"]["name"], parts(other)[0]))
+    return operations(found, "/metadata/annotations/" + escape(MARK), seal.mark)

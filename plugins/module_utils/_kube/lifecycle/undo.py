@@ -6,18 +6,17 @@
 
 """Typed undo steps for objects of a cluster. They are serialized in the journal; run() is idempotent.
 
-run() reports DONE, GONE (nothing is left to undo) or DRIFTED (the object was changed by others since; their change is kept).
+run() reports DONE, GONE (proved: nothing is left to undo) or DRIFTED (the object was changed by others since; their change is kept).
 """
 
 from abc import ABC, abstractmethod
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import exec as kube_exec
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict, NotFound
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import POD, Kind, label
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Conflict
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE, Kind, label
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.pointer import ABSENT, escape, joined, operations, read
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import stress_sh
-from ansible_collections.faultline.chaos.plugins.module_utils._marks import MARK, NONCE
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.seal import mark_on
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import ID_LABEL, MARK, NONCE
 
 DONE = "done"
 GONE = "already gone"
@@ -30,6 +29,7 @@ class Step(ABC):
 
     fields = ()
     after_failure = True  # whether to run it after an earlier step failed
+    mine = None  # in the memory of who attacks: whether this was applied. None: known from a journal only, so the marks must prove it
 
     def to_dict(self):
         told = dict((key, getattr(self, key)) for key in self.fields)
@@ -40,8 +40,12 @@ class Step(ABC):
     def render(self):
         """Describe the step for people."""
 
+    def sealed(self, cluster, seal):
+        """Whether its object bears the mark, which proves that the undo is as the attack wrote it. Errors: see Seal.borne()."""
+        return False
+
     @abstractmethod
-    def run(self, cluster):
+    def run(self, cluster, seal):
         """Return (DONE | GONE | DRIFTED, a sentence). Errors: AttackError; the step is then retried later."""
 
 
@@ -59,24 +63,47 @@ class DeleteCreated(Step):
     def render(self):
         return f"delete {label(Kind(*self.kind), self.namespace, self.name)}, if it is ours"
 
-    def run(self, cluster):
-        kind = Kind(*self.kind)
-        named = label(kind, self.namespace, self.name)
+    def sealed(self, cluster, seal):
+        found = cluster.find(Kind(*self.kind), self.name, self.namespace)
+        return found is not None and self._is_ours(found["metadata"]) and self._seal(seal).borne(found["metadata"], self._named())
+
+    def run(self, cluster, seal):
+        kind, named = Kind(*self.kind), self._named()
         found = cluster.find(kind, self.name, self.namespace)
         if found is None:
             return GONE, f"{named} is gone"
         meta = found["metadata"]
-        if not self.nonce or (meta.get("annotations") or {}).get(NONCE) != self.nonce:
-            return GONE, f"{named} is not the one that was made"
+        theirs = f"Delete it, then delete the journal: {seal.delete()}"
+        if not self._is_ours(meta):
+            ours = (meta.get("labels") or {}).get(ID_LABEL) == seal.id
+            if self.mine is False or not ours and meta.get("creationTimestamp", "") < seal.born:
+                return GONE, f"{named} is not the one that was made"
+            raise AttackError(f"{named} is there and does not bear the nonce of {seal.id}: somebody changed it, or made it anew. {theirs}")
+        if seal.checksum and not self._seal(seal).borne(meta, named) and self.mine is None:
+            raise AttackError(f"{named} does not bear the mark of {seal.id} any more: somebody took it off. {theirs}")
         if not cluster.delete(kind, self.name, self.namespace, meta["uid"], grace=0):
             return GONE, f"{named} is gone"
         return DONE, f"{named} deleted"
+
+    def _named(self):
+        return label(Kind(*self.kind), self.namespace, self.name)
+
+    def _is_ours(self, meta):
+        return bool(self.nonce) and (meta.get("annotations") or {}).get(NONCE) == self.nonce
+
+    @staticmethod
+    def _seal(seal):
+        return seal
 
 
 class DeleteOwner(DeleteCreated):
     """Delete the dead-man's Job. The cluster then deletes all that it owns, the journal too, so it does not run after a failed step."""
 
     after_failure = False
+
+    @staticmethod
+    def _seal(seal):
+        return seal.before_journal()
 
 
 class RestoreFields(Step):
@@ -101,7 +128,10 @@ class RestoreFields(Step):
         named = label(Kind(*self.kind), self.namespace, self.name)
         return "\n".join("{} {}: back to {!r}".format(named, each["at"], each.get("before", ABSENT)) for each in self.changes)
 
-    def run(self, cluster):
+    def sealed(self, cluster, seal):
+        return _bears(cluster, Kind(*self.kind), self, self.namespace, seal)
+
+    def run(self, cluster, seal):
         kind = Kind(*self.kind)
 
         def edit(found):
@@ -119,10 +149,9 @@ class RestoreFields(Step):
             if self.together and drifted and told:
                 drifted.append("{}, which must fit to that, is kept as the attack set it".format(", ".join(told)))
                 wanted, told = [], []
-            wanted += unmark(found, self.mark)
             return wanted, told, drifted
 
-        return change(cluster, kind, self.namespace, self.name, self.uid, edit, self.mark)
+        return _change(cluster, kind, self, self.namespace, edit, seal)
 
 
 class RemoveTaint(Step):
@@ -139,80 +168,55 @@ class RemoveTaint(Step):
     def render(self):
         return "Node {}: remove the taint {}:{}".format(self.name, self.taint["key"], self.taint["effect"])
 
-    def run(self, cluster):
+    def sealed(self, cluster, seal):
+        return _bears(cluster, NODE, self, None, seal)
+
+    def run(self, cluster, seal):
         key, effect, value = self.taint["key"], self.taint["effect"], self.taint.get("value") or ""
 
         def edit(found):
             taints = (found.get("spec") or {}).get("taints") or []
             mine = [each for each in taints if each.get("key") == key and each.get("effect") == effect]
             if not mine:
-                return unmark(found, self.mark), [], []
+                return [], [], []
             if (mine[0].get("value") or "") != value:
-                return unmark(found, self.mark), [], ["the taint {} has the value {!r} by now, and is kept".format(key, mine[0].get("value"))]
+                return [], [], ["the taint {} has the value {!r} by now, and is kept".format(key, mine[0].get("value"))]
             left = [each for each in taints if each is not mine[0]]
             put = {"op": "replace", "path": "/spec/taints", "value": left} if left else {"op": "remove", "path": "/spec/taints"}
-            return [put] + unmark(found, self.mark), [f"the taint {key}"], []
+            return [put], [f"the taint {key}"], []
 
-        return change(cluster, Kind("v1", "Node", "nodes", False), None, self.name, self.uid, edit, self.mark)
-
-
-class StopStress(Step):
-    """Stop the stress programs in a container: those with the word in their command line, only in the container with this id."""
-
-    fields = ("namespace", "pod", "uid", "container", "container_id", "word")
-
-    def __init__(self, namespace, pod, uid, container, container_id, word):
-        self.namespace = namespace
-        self.pod = pod
-        self.uid = uid
-        self.container = container
-        self.container_id = container_id
-        self.word = word
-
-    def render(self):
-        return f"Pod {self.namespace}/{self.pod}, container {self.container}: end the programs {self.word}"
-
-    def run(self, cluster):
-        named = f"container {self.container} of Pod {self.namespace}/{self.pod}"
-        found = cluster.find(POD, self.pod, self.namespace)
-        if found is None or found["metadata"]["uid"] != self.uid:
-            return GONE, f"{named} is gone"
-        if running_id(found, self.container) != self.container_id:
-            return GONE, f"{named} ended or was started anew since"
-        try:
-            status, output, errors = kube_exec.run(cluster, self.namespace, self.pod, self.container, stress_sh.stop(self.word))
-        except NotFound:
-            return GONE, f"{named} is gone"
-        if status != 0:
-            raise AttackError("the programs in the {} do not end: {}".format(named, (output + errors).strip()[:200] or "no answer"))
-        return (DONE, f"{named}: our programs ended") if output.strip() != "0" else (GONE, f"{named}: nothing of ours runs")
+        return _change(cluster, NODE, self, None, edit, seal)
 
 
-def running_id(pod, container):
-    """The id of a running container of a pod, or None."""
-    for each in (pod.get("status") or {}).get("containerStatuses") or []:
-        if each["name"] == container and (each.get("state") or {}).get("running") is not None:
-            return each.get("containerID")
-    return None
+def _bears(cluster, kind, step, namespace, seal):
+    found = cluster.find(kind, step.name, namespace)
+    return found is not None and found["metadata"]["uid"] == step.uid and seal.borne(found["metadata"], label(kind, namespace, step.name))
 
 
-def change(cluster, kind, namespace, name, uid, edit, mark=None):
-    """Edit the object with this uid atomically; retry when it was changed concurrently.
+def _change(cluster, kind, step, namespace, edit, seal):
+    """Edit the object of a step atomically; retry when it was changed concurrently.
 
-    edit(object) returns (JSON patch operations, what they restore, what drifted).
-    mark: set and removed in the same patch as the change. An object without it was never changed by the attack, even if a value is equal.
+    edit(object) returns (JSON patch operations, what they restore, what drifted). The mark was set in the same patch as the change, and goes with it.
+    Without the mark, equal values may be those of somebody else, so only who has the attack in memory puts them back.
     """
-    named = label(kind, namespace, name)
+    named = label(kind, namespace, step.name)
     for _attempt in range(_TRIES):
-        found = cluster.find(kind, name, namespace)
-        if found is None or found["metadata"]["uid"] != uid:
+        found = cluster.find(kind, step.name, namespace)
+        if found is None or found["metadata"]["uid"] != step.uid:
             return GONE, "{} is gone{}".format(named, "" if found is None else "; that one was made anew")
-        if mark is not None and (found["metadata"].get("annotations") or {}).get(MARK) != mark:
-            return GONE, f"{named} does not bear the mark of {mark}: nothing there is of this attack"
+        borne, other = seal.borne(found["metadata"], named), mark_on(found["metadata"])
         wanted, told, drifted = edit(found)
+        if told and not borne and step.mine is False:
+            return GONE, f"{named} does not bear the mark of {seal.id}: nothing there is of this attack"
+        if told and not borne and (step.mine is None or other is not None):
+            raise AttackError(
+                "{} is as {} set it ({}), but bears {}: somebody took its mark off. Put it right by hand (undo.txt in the journal says how), "
+                "then delete the journal: {}".format(named, seal.id, ", ".join(told), f"the mark {other!r}" if other else "no mark", seal.delete())
+            )
+        wanted += _unmark(found) if borne else []
         if wanted:
             try:
-                cluster.replace_fields(kind, name, namespace, guards(found) + joined(wanted))
+                cluster.replace_fields(kind, step.name, namespace, guards(found) + joined(wanted))
             except Conflict:
                 continue
         if drifted:
@@ -230,23 +234,27 @@ def guards(found):
     ]
 
 
-def unmark(found, mark):
-    """JSON patch operations that remove the mark of the attack."""
-    annotations = found["metadata"].get("annotations") or {}
-    if mark is None or annotations.get(MARK) != mark:
-        return []
-    if len(annotations) == 1:
+def _unmark(found):
+    """JSON patch operations that remove the mark."""
+    if len(found["metadata"]["annotations"]) == 1:
         return [{"op": "remove", "path": "/metadata/annotations"}]
     return [{"op": "remove", "path": "/metadata/annotations/" + escape(MARK)}]
 
 
-_STEPS = dict((each.__name__, each) for each in (DeleteCreated, DeleteOwner, RestoreFields, RemoveTaint, StopStress))
+# The steps that a journal may have, by name. StopStress adds itself where it is shipped.
+STEPS = dict((each.__name__, each) for each in (DeleteCreated, DeleteOwner, RestoreFields, RemoveTaint))
+
+
+class NotHere(JournalDamaged):
+    """A step that only some modules know."""
 
 
 def from_dict(told):
-    """Deserialize a step. Errors: JournalDamaged."""
+    """Deserialize a step. Errors: JournalDamaged; NotHere for a step that k8s_revert knows."""
     try:
-        made = _STEPS[told["step"]]
+        if told["step"] == "StopStress" and told["step"] not in STEPS:
+            raise NotHere("programs in containers are ended by the module faultline.chaos.k8s_revert only")
+        made = STEPS[told["step"]]
         return made(**dict((key, told[key]) for key in made.fields))
     except (KeyError, TypeError):  # do not show the content: it may come from a Secret
         raise JournalDamaged("an undo step of the journal is not known here: {!r}".format(told.get("step") if isinstance(told, dict) else type(told).__name__))

@@ -4,15 +4,26 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""Options and checks that attacks on nodes share. The draw is in _kube/targets/select.py."""
+"""Options and checks that attacks on nodes share, and which nodes they hit."""
 
+import random
 import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import LABEL_VALUE, check_label_selector, check_name
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import HOW_MANY_OPTIONS, ZONES, check_how_many, select_nodes
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.choose import (
+    HOW_MANY_OPTIONS,
+    ZONES,
+    Candidate,
+    Selection,
+    check_how_many,
+    choose,
+    reasons,
+    zone_of,
+)
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import spared
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import MARK
 
 # Mirrors the doc fragment _kube_nodes.
@@ -59,6 +70,31 @@ def describe(selection):
     return dict(selection.describe(), selected=sorted(row["metadata"]["name"] for row in selection.rows))
 
 
+def select_nodes(cluster, params):
+    """Select nodes by names, label_selector, zone, max_per_zone and HOW_MANY_OPTIONS, as metadata rows. Errors: AttackError, BadOption."""
+    seed = params["seed"] if params["seed"] is not None else f"{random.SystemRandom().getrandbits(32):08x}"
+    found, passed = [], {}
+    for row in cluster.rows(NODE, labels=params.get("label_selector")):
+        meta = row["metadata"]
+        zone = zone_of(meta.get("labels"))
+        if params.get("names") and meta["name"] not in params["names"] or params.get("zone") and zone != params["zone"]:
+            continue
+        why = spared(row, False)
+        if why is not None:
+            passed[meta["name"]] = why
+            continue
+        found.append(Candidate(row, {"zone": zone}))
+    missing = set(params.get("names") or []) - set(each.name for each in found)
+    if missing:
+        raise BadOption("names", sorted(missing)[0], "no such node may be attacked")
+    if not found:
+        raise AttackError("no node matches%s" % (" but %d that are spared: %s" % (len(passed), reasons(passed)) if passed else ""))
+    percent = None if params["percent"] is None else _units.percent("percent", params["percent"])
+    everything = params["all"] or bool(params.get("names")) and params["count"] is None and percent is None
+    taken = choose(found, seed, params["count"], percent, everything, {"zone": params.get("max_per_zone")})
+    return Selection([each.row for each in taken], seed, len(found), passed)
+
+
 def take_nodes(cluster, params, attack_id):
     """Return (selection, whole nodes). Errors: AttackError, BadOption."""
     selection = select_nodes(cluster, params)
@@ -76,7 +112,7 @@ def refuse_node(meta, control_plane, attack_id):
             ),
             option="control_plane",
         )
-    other = (meta.get("annotations") or {}).get(MARK)
+    other = (meta.get("annotations") or {}).get(MARK, "").partition(":")[0] or None
     if other not in (None, attack_id):
         raise AttackError("the node {} bears the mark of the attack {}: revert that first".format(meta["name"], other))
 

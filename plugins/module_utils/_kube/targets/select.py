@@ -4,34 +4,33 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""Select the pods, nodes or other objects that an attack hits. choose() is pure; the rest fetches only the fields that it needs."""
+"""Select the pods that an attack hits. Fetches only the fields that it needs."""
 
 import random
 import re
 
-from ansible_collections.faultline.chaos.plugins.module_utils import _draw, _units
-from ansible_collections.faultline.chaos.plugins.module_utils._draw import rank, share
+from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE, OWNERS, POD, POD_DISRUPTION_BUDGETS
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE, OWNERS, POD
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import (
     LABEL_VALUE,
     check_field_selector,
     check_label_selector,
     check_name,
     check_namespace,
-    matches,
+)
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.choose import (
+    HOW_MANY_OPTIONS,
+    ZONES,
+    Candidate,
+    Selection,
+    check_how_many,
+    choose,
+    reasons,
+    zone_of,
 )
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.spare import created, owner_of, spared
 
-ZONES = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
-
-# How many objects: shared by attacks on pods and on nodes.
-HOW_MANY_OPTIONS = {
-    "count": {"type": "int"},
-    "percent": {"type": "raw"},
-    "all": {"type": "bool", "default": False},
-    "seed": {"type": "str"},
-}
 # Mirrors the doc fragment _kube_pods.
 POD_OPTIONS = dict(
     HOW_MANY_OPTIONS,
@@ -52,64 +51,6 @@ POD_OPTIONS = dict(
     ignore_pdb={"type": "bool", "default": False},
 )
 POD_CONSTRAINTS = {"mutually_exclusive": [("count", "percent", "all")], "required_by": {"owner_name": ["owner_kind"]}}
-
-
-class Candidate:
-    """An object that may be selected: its row, and the groups to which caps apply."""
-
-    def __init__(self, row, groups):
-        self.row = row
-        self.groups = groups  # {"owner": "ReplicaSet web-1", "node": "a", "namespace": "shop"}
-        meta = row["metadata"]
-        self.name = "{}/{}".format(meta["namespace"], meta["name"]) if meta.get("namespace") else meta["name"]
-
-
-# --- pure ---------------------------------------------------------------------------------------
-
-
-def choose(candidates, seed, count=None, percent=None, everything=False, caps=None, option="count"):
-    """Draw candidates by the seed, within the caps. caps: {group: largest number per value}. Errors: BadOption."""
-    caps = dict((key, value) for key, value in (caps or {}).items() if value is not None)
-    by_name = dict((each.name, each) for each in candidates)
-    if everything:
-        wanted = len(by_name)
-    elif percent is not None:
-        wanted = max(1, share(percent, len(by_name))) if by_name else 0
-    else:
-        wanted = 1 if count is None else count
-        if wanted > len(by_name):
-            raise BadOption(option, wanted, "only %d match%s" % (len(by_name), "" if len(by_name) != 1 else "es"))
-    taken, used = [], {}
-    for name in rank(seed, by_name):
-        candidate = by_name[name]
-        keys = [(group, candidate.groups.get(group)) for group in caps]
-        if len(taken) >= wanted or any(used.get(key, 0) >= caps[key[0]] for key in keys):
-            continue
-        for key in keys:
-            used[key] = used.get(key, 0) + 1
-        taken.append(candidate)
-    if count is not None and len(taken) < count:
-        told = ", ".join("max_per_%s %d" % pair for pair in sorted(caps.items()))
-        raise BadOption(option, count, "only %d can be taken with %s" % (len(taken), told))
-    return taken
-
-
-def zone_of(labels):
-    for key in ZONES:
-        if (labels or {}).get(key):
-            return labels[key]
-    return None
-
-
-def check_how_many(params):
-    """Errors: BadOption."""
-    if params["count"] is not None:
-        _units.integer("count", params["count"], 1, 100000)
-    if params["percent"] is not None:
-        if _units.percent("percent", params["percent"], 0, 100) == 0:
-            raise BadOption("percent", params["percent"], "write a percentage above 0")
-    if params["seed"] is not None:
-        _draw.seed("seed", params["seed"])
 
 
 def check_pods(params):
@@ -148,27 +89,6 @@ def describe_pods(params):
     return "pods:{}:{}".format("+".join(sorted(params["namespaces"])), ";".join(told) or "all")
 
 
-# --- fetching -----------------------------------------------------------------------------------
-
-
-class Selection:
-    """The selected rows, and how they were selected."""
-
-    def __init__(self, rows, seed, matched, spared_rows):
-        self.rows = rows
-        self.seed = seed
-        self.matched = matched
-        self.spared = spared_rows
-
-    def describe(self):
-        return {
-            "seed": self.seed,
-            "matched": self.matched,
-            "selected": sorted("{}/{}".format(row["metadata"].get("namespace", ""), row["metadata"]["name"]) for row in self.rows),
-            "spared": self.spared,
-        }
-
-
 def select_pods(cluster, params):
     """Select pods by POD_OPTIONS, as metadata rows. Errors: AttackError, BadOption."""
     seed = params["seed"] if params["seed"] is not None else f"{random.SystemRandom().getrandbits(32):08x}"
@@ -195,55 +115,12 @@ def select_pods(cluster, params):
     if missing:
         raise BadOption("names", sorted(missing)[0], "no such pod may be attacked in {}".format(", ".join(params["namespaces"])))
     if not found:
-        raise AttackError("no pod matches%s" % (" but %d that are spared: %s" % (len(passed), _reasons(passed)) if passed else ""))
+        raise AttackError("no pod matches%s" % (" but %d that are spared: %s" % (len(passed), reasons(passed)) if passed else ""))
     percent = None if params["percent"] is None else _units.percent("percent", params["percent"])
     everything = params["all"] or bool(params["names"]) and params["count"] is None and percent is None
     caps = dict((group, params["max_per_" + group]) for group in ("owner", "node", "namespace"))
     taken = choose(found, seed, params["count"], percent, everything, caps)
     return Selection([each.row for each in taken], seed, len(found), passed)
-
-
-def select_nodes(cluster, params):
-    """Select nodes by names, label_selector, zone, max_per_zone and HOW_MANY_OPTIONS, as metadata rows. Errors: AttackError, BadOption."""
-    seed = params["seed"] if params["seed"] is not None else f"{random.SystemRandom().getrandbits(32):08x}"
-    found, passed = [], {}
-    for row in cluster.rows(NODE, labels=params.get("label_selector")):
-        meta = row["metadata"]
-        zone = zone_of(meta.get("labels"))
-        if params.get("names") and meta["name"] not in params["names"] or params.get("zone") and zone != params["zone"]:
-            continue
-        why = spared(row, False)
-        if why is not None:
-            passed[meta["name"]] = why
-            continue
-        found.append(Candidate(row, {"zone": zone}))
-    missing = set(params.get("names") or []) - set(each.name for each in found)
-    if missing:
-        raise BadOption("names", sorted(missing)[0], "no such node may be attacked")
-    if not found:
-        raise AttackError("no node matches%s" % (" but %d that are spared: %s" % (len(passed), _reasons(passed)) if passed else ""))
-    percent = None if params["percent"] is None else _units.percent("percent", params["percent"])
-    everything = params["all"] or bool(params.get("names")) and params["count"] is None and percent is None
-    taken = choose(found, seed, params["count"], percent, everything, {"zone": params.get("max_per_zone")})
-    return Selection([each.row for each in taken], seed, len(found), passed)
-
-
-def respect_budgets(cluster, rows):
-    """Refuse a selection that exceeds a disruption budget. Errors: AttackError that names the budget."""
-    kind = cluster.serving(POD_DISRUPTION_BUDGETS)
-    by_namespace = {}
-    for row in rows:
-        by_namespace.setdefault(row["metadata"]["namespace"], []).append(row)
-    for namespace, mine in sorted(by_namespace.items()) if kind else []:
-        for budget in cluster.whole(kind, namespace):
-            hit = [row for row in mine if matches(budget["spec"].get("selector"), row["metadata"].get("labels") or {})]
-            allowed = (budget.get("status") or {}).get("disruptionsAllowed", 0)
-            if len(hit) > allowed:
-                raise AttackError(
-                    "the disruption budget %s/%s allows %d disruption(s) now and %d would be made: take fewer, or set ignore_pdb: true"
-                    % (namespace, budget["metadata"]["name"], allowed, len(hit)),
-                    option="ignore_pdb",
-                )
 
 
 def _pods(cluster, namespace, params, with_node):
@@ -283,7 +160,3 @@ def _owner_uids(cluster, namespace, params):
     if name is not None and not found:
         raise BadOption("owner_name", name, f"there is no {kind} of this name in namespace {namespace}")
     return found
-
-
-def _reasons(passed):
-    return ", ".join(sorted(set(passed.values())))

@@ -49,27 +49,14 @@ def owner_of(row):
 
 def check_exists(cluster, option, namespace):
     """Errors: BadOption for a namespace that does not exist or is spared. Accepts it when the credentials may not read namespaces."""
-    may_look, found = _namespace(cluster, namespace)
+    may_look, found = read_namespace(cluster, namespace)
     if may_look and found is None:
         raise BadOption(option, namespace, "there is no such namespace")
     if found is not None and spared(found, False) is not None:
         raise BadOption(option, namespace, f"this namespace is spared: {spared(found, False)}")
 
 
-def namespaces_out(cluster):
-    """Return a function that tells whether a namespace opted out. Answers are cached; False when the credentials may not read namespaces."""
-    known = {}
-
-    def out(namespace):
-        if namespace not in known:
-            found = _namespace(cluster, namespace)[1]
-            known[namespace] = found is not None and opted_out(found)
-        return known[namespace]
-
-    return out
-
-
-def _namespace(cluster, name):
+def read_namespace(cluster, name):
     """(whether the credentials may read it, the namespace or None)."""
     try:
         return True, cluster.find(NAMESPACE, name)

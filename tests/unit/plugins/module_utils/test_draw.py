@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.filter.blast_radius import blast_radius
 from ansible_collections.faultline.chaos.plugins.module_utils import _draw
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import check_how_many
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.choose import check_how_many
 
 ABSURD = ["", " ", " a", "a ", "a\nb", "a\0b", "x" * 65]
 

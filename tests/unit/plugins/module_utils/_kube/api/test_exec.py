@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import exec as kube_exec
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import Cluster
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import Unreachable
@@ -95,3 +96,12 @@ def test_a_connection_that_is_never_answered(kubelet, monkeypatch: pytest.Monkey
 
 def test_a_program_that_goes_on(kubelet) -> None:
     assert run(kubelet(frame(1, "out"), hang=True), timeout=0.4) == (None, "out", "")
+
+
+@pytest.mark.parametrize("channel", [1, 2])
+def test_output_without_end_is_not_read_further(kubelet, monkeypatch: pytest.MonkeyPatch, channel: int) -> None:
+    """Case 21 of the adversaries: a program of a tenant's image in the place of ours wrote 384 MiB in 2 s."""
+    monkeypatch.setattr(kube_exec, "LARGEST", 1000)
+    with pytest.raises(AttackError, match="true in shop/web wrote more than 1000 characters, which is the limit"):
+        run(kubelet(frame(channel, "x" * 100) * 50, hang=True))
+    assert run(kubelet(frame(channel, "x" * 100) * 10 + SUCCESS + CLOSE))[0] == 0

@@ -16,7 +16,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds im
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.pointer import ABSENT, joined, operations, read
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults.config import FAULTS, POD, changes_of, check
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import Lifecycle
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import Making, SetFields
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.making import Making
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import SetFields
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import from_dict
 from ansible_collections.faultline.chaos.plugins.modules.k8s_config_fault import ConfigFault
 
@@ -97,7 +98,7 @@ def test_its_undo_leaves_what_was_there(kube, fault: str, more: dict, found: dic
     step.prepare(kube.cluster)
     step.apply(kube.cluster, making)
     assert kube.objects["/apis/apps/v1/namespaces/shop/deployments/web"]["spec"] != before["spec"]
-    verdict, told = from_dict(step.undo(making).to_dict()).run(kube.cluster)
+    verdict, told = from_dict(step.undo(making).to_dict()).run(kube.cluster, making.seal)
     assert verdict == "done", told
     assert kube.objects["/apis/apps/v1/namespaces/shop/deployments/web"]["spec"] == before["spec"]
 

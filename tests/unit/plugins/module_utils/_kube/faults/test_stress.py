@@ -15,8 +15,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import e
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import NotFound
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults import stress as kube_stress
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults.stress import MIB, Container, choose_container, how_much, memory_limit
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import undo as kube_undo
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import Making
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import undo_stress as kube_undo
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.making import Making
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import from_dict
 from ansible_collections.faultline.chaos.plugins.modules.k8s_pod_stress import PodStress
 
 PODS = "/api/v1/namespaces/shop/pods"
@@ -47,13 +48,6 @@ def test_options_that_are_refused(option: str, value: object) -> None:
 def test_something_must_be_asked_for() -> None:
     with pytest.raises(BadOption, match="^cpus: .*ask for something"):
         stress().validate()
-
-
-@pytest.mark.parametrize(("lease", "deadman"), [(None, "cluster"), ("30s", "watcher")])
-def test_a_lease_needs_a_watcher(lease: str | None, deadman: str) -> None:
-    attack = stress(cpus=1, lease=lease)
-    attack.validate()
-    assert attack.deadman == deadman
 
 
 def wishes(memory: int | None = None, percent: float | None = None, reserve: int = 16) -> dict:
@@ -169,21 +163,21 @@ def test_programs_that_do_not_start(monkeypatch: pytest.MonkeyPatch, answer: obj
 
 def undo() -> kube_undo.StopStress:
     step = kube_undo.StopStress("shop", "web-1", "u", "main", "containerd://1", "faultline-n")
-    return kube_undo.from_dict(step.to_dict())
+    return from_dict(step.to_dict())
 
 
 @pytest.mark.parametrize(("answer", "verdict"), [((0, "2\n", ""), "done"), ((0, "0\n", ""), "already gone"), (NotFound("x"), "already gone")])
 def test_the_undo(kube, monkeypatch: pytest.MonkeyPatch, answer: object, verdict: str) -> None:
     Exec(monkeypatch, answer)
     kube.put(PODS, "web-1", **{key: value for key, value in pod().items() if key != "metadata"}, metadata={"uid": "u"})
-    assert undo().run(kube.cluster)[0] == verdict
+    assert undo().run(kube.cluster, None)[0] == verdict
 
 
 def test_an_undo_that_does_not_succeed_is_tried_again(kube, monkeypatch: pytest.MonkeyPatch) -> None:
     Exec(monkeypatch, (1, "1 still run\n", ""))
     kube.put(PODS, "web-1", **{key: value for key, value in pod().items() if key != "metadata"}, metadata={"uid": "u"})
     with pytest.raises(AttackError, match="do not end: 1 still run"):
-        undo().run(kube.cluster)
+        undo().run(kube.cluster, None)
 
 
 @pytest.mark.parametrize("change", ["no pod", "another uid", "another container", "ended"])
@@ -196,4 +190,4 @@ def test_strangers_are_not_touched(kube, monkeypatch: pytest.MonkeyPatch, change
         found["status"]["containerStatuses"][0]["state"] = {"terminated": {}}
     if change != "no pod":
         kube.put(PODS, "web-1", spec=found["spec"], status=found["status"], metadata={"uid": "v" if change == "another uid" else "u"})
-    assert undo().run(kube.cluster)[0] == "already gone" and not seen
+    assert undo().run(kube.cluster, None)[0] == "already gone" and not seen

@@ -126,7 +126,7 @@ def test_whatever_is_refused_leaves_nothing(kube, where: str) -> None:
 def test_without_a_dead_man_nothing_is_injected(kube, monkeypatch: pytest.MonkeyPatch) -> None:
     before = content(kube)
 
-    def refuse(_cluster, _entry):
+    def refuse(*_memory):
         raise AttackError("no more processes")
 
     monkeypatch.setattr(deadman, "start_watcher", refuse)

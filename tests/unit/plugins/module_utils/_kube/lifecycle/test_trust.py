@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import time
 from types import SimpleNamespace
 
@@ -24,9 +25,12 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds im
     POD,
     SECRET,
 )
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import VERSION, labels
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import DeleteCreated, DeleteOwner, RemoveTaint, RestoreFields, StopStress
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import trust, undo
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import labels
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import DeleteCreated, DeleteOwner, RemoveTaint, RestoreFields
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo_stress import StopStress
 from ansible_collections.faultline.chaos.plugins.modules.k8s_revert import revert
+from tests.support.paths import CHECKOUT
 
 SHOP = "/api/v1/namespaces/shop"
 POLICIES = "/apis/networking.k8s.io/v1/namespaces"
@@ -52,8 +56,19 @@ def objects(kube, monkeypatch: pytest.MonkeyPatch) -> None:
         kube.put(f"/apis/batch/v1/namespaces/{namespace}/jobs", "nightly", metadata=copy.deepcopy(ours))
 
 
+MODULES = {"DeleteCreated": "k8s_network_partition", "RemoveTaint": "k8s_node_taint", "StopStress": "k8s_pod_stress"}
+
+
+def module_of(step: object) -> str:
+    """The module that writes such a step."""
+    if not isinstance(step, dict) or step["step"] != "RestoreFields":
+        return MODULES.get(step["step"] if isinstance(step, dict) else "", "k8s_network_partition")
+    return {"Node": "k8s_node_drain", "Deployment": "k8s_scale"}.get(step.get("kind", ["", ""])[1], "k8s_config_fault")
+
+
 def journal(kube, *steps: dict, namespace: str = "shop", attack_id: str = "w", **record) -> None:
-    told = {"version": VERSION, "id": "w", "module": "k8s_x", "run_id": None, "identity": "i", "resources": [], "namespaces": [namespace], "nonce": "n"}
+    """Of version 1: the marks do not bind it, so only what is checked of every journal protects."""
+    told = {"version": 1, "id": "w", "module": module_of(steps[0]), "run_id": None, "identity": "i", "resources": [], "namespaces": [namespace], "nonce": "n"}
     told |= {"started": "", "deadman": "watcher", "undo": list(steps), **record}
     meta = {"labels": {**labels(attack_id, "k8s_x", None), "faultline.chaos/part": "journal"}}
     late = str(time.time() - 60)
@@ -62,9 +77,9 @@ def journal(kube, *steps: dict, namespace: str = "shop", attack_id: str = "w", *
     )
 
 
-def halt(kube) -> dict:
+def halt(kube, namespaces=()) -> dict:
     """Of this journal only: what no journal accounts for is another matter."""
-    given = {"host": kube.url, "id": "w", "run_id": None, "all": False, "namespaces": []}
+    given = {"host": kube.url, "id": "w", "run_id": None, "all": False, "namespaces": list(namespaces)}
     return revert(SimpleNamespace(params=given, check_mode=False))
 
 
@@ -100,6 +115,18 @@ FORGED = {
     "a change elsewhere": (restored(namespace="other"), {}),
     "a change in a protected namespace": (restored(namespace="kube-system"), {"namespaces": ["shop", "kube-system"]}),
     "a change of metadata": (restored(changes=[{"at": "/metadata/annotations", "after": {"faultline.chaos/attack": "w"}}]), {}),
+    "what no fault changes of a workload": (restored(DEPLOYMENT, changes=[{"at": "/spec/template/spec/hostPID", "before": True, "after": False}]), {}),
+    "what another module changes": (restored(DEPLOYMENT, changes=[{"at": "/spec/template/spec/dnsPolicy", "after": "None"}]), {"module": "k8s_scale"}),
+    "a module without an undo": (restored(), {"module": "k8s_pod_delete"}),
+    "no module": (restored(), {"module": "k8s_x"}),
+    "more than a pointer": (restored(changes=[{"at": "/data/a/b", "after": "2"}]), {}),
+    "no change at all": (restored(changes=[]), {}),
+    "what another module makes": (created(), {"module": "k8s_capacity"}),
+    "a taint of the cluster": (told(RemoveTaint("n1", "u", {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}, "w")), {}),
+    "programs in another namespace that the record names": (
+        told(StopStress("other", "p", "u", "c", "i", "faultline-n")),
+        {"namespaces": ["shop", "other"]},
+    ),
     "changes that are none": (restored(changes={"at": "/data/a"}), {}),
     "a change of a pod": (restored(POD), {}),
     "other things of a node": (restored(NODE, None, "n1", changes=[{"at": "/spec/taints", "after": [TAINT]}]), {}),
@@ -148,7 +175,7 @@ GENUINE = {
     "cordoned": (restored(NODE, None, "n1", changes=CORDON), {"namespaces": []}),
     "tainted": (told(RemoveTaint("n1", "u", TAINT, "w")), {"namespaces": []}),
     "stressed": (told(StopStress("shop", "p", "u", "c", "i", "faultline-n")), {}),
-    "stressed in several": (told(StopStress("other", "p", "u", "c", "i", "faultline-n")), {"namespaces": ["other", "third"]}),
+    "stressed in several": (told(StopStress("other", "p", "u", "c", "i", "faultline-n")), {"namespaces": ["other", "third"]}),  # named by who halts
     "of a workload": (restored(DEPLOYMENT, name="gone", changes=[{"at": "/spec/replicas", "before": 1, "after": 0}]), {}),
     "of a secret": (restored(SECRET, name="gone"), {}),
 }
@@ -156,6 +183,24 @@ GENUINE = {
 
 @pytest.mark.parametrize(("step", "record"), GENUINE.values(), ids=GENUINE)
 def test_what_attacks_write_is_run(kube, step: dict, record: dict) -> None:
+    for path, found in kube.objects.items():
+        if not path.startswith((f"{SHOP}/configmaps", "/api/v1/nodes")) or found["metadata"]["name"] != step.get("name"):
+            found["metadata"].get("annotations", {}).pop("faultline.chaos/attack", None)
     journal(kube, step, **record)
-    result = halt(kube)
+    result = halt(kube, ["shop", *record.get("namespaces", [])])
     assert result["clean"] and result["stuck"] == [] and SHOP + "/configmaps/faultline-w" not in kube.objects
+
+
+def test_a_module_that_cannot_exec_leaves_programs_to_k8s_revert(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(undo.STEPS, "StopStress")
+    with pytest.raises(undo.NotHere, match="by the module faultline.chaos.k8s_revert only"):
+        undo.from_dict(told(StopStress("shop", "p", "u", "c", "i", "faultline-n")))
+
+
+def test_every_module_with_an_undo_is_in_the_tables() -> None:
+    """Of a new attack: what it makes or changes, or nothing of it could be reverted from its journal."""
+    undoing = set()
+    for path in (CHECKOUT / "plugins/modules").glob("k8s_*.py"):
+        text = path.read_text()
+        undoing |= {path.stem} if re.search(r"\b(Create|SetFields|AddTaint|cordon)\(|stress\.Container\(", text) else set()
+    assert undoing == set(trust._MADE) | set(trust._PLACES) | {"k8s_node_taint", "k8s_pod_stress"}

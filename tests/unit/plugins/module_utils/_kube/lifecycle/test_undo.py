@@ -13,7 +13,9 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import CONFIG_MAP, DEPLOYMENT, NETWORK_POLICY, NODE
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.pointer import ABSENT, operations, read
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import AddTaint, Create, Making, SetFields, cordon
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.making import Making
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.seal import Seal
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import AddTaint, Create, SetFields, cordon
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import DONE, DRIFTED, GONE, from_dict
 
 WEB = "/apis/apps/v1/namespaces/shop/deployments"
@@ -53,8 +55,8 @@ def test_fields_are_set_and_put_back(kube) -> None:
     assert read(now, image) == "w:broken" and now["spec"]["replicas"] == 0 and now["metadata"]["labels"] == {"a/b": "c"}
     assert now["metadata"]["annotations"] == {"faultline.chaos/attack": "scale-1"}
     undo = undo_of(step)
-    assert undo.run(kube.cluster)[0] == DONE
-    assert undo.run(kube.cluster)[0] == GONE
+    assert undo.run(kube.cluster, MAKING.seal)[0] == DONE
+    assert undo.run(kube.cluster, MAKING.seal)[0] == GONE
     after = content(kube)[WEB + "/web"]
     after["metadata"].pop("labels")  # an empty map here; a real server leaves it out
     assert after["spec"]["template"]["spec"].pop("nodeSelector") == {}
@@ -66,7 +68,7 @@ def test_a_foreign_edit_is_kept_and_reported(kube) -> None:
     step = SetFields(DEPLOYMENT, kube.cluster.get(DEPLOYMENT, "web", "shop"), {"/spec/replicas": 0, "/spec/paused": True})
     step.apply(kube.cluster, MAKING)
     kube.objects[WEB + "/web"]["spec"]["replicas"] = 7
-    verdict, told = undo_of(step).run(kube.cluster)
+    verdict, told = undo_of(step).run(kube.cluster, MAKING.seal)
     assert verdict == DRIFTED and "/spec/replicas is 7 by now, and kept" in told
     assert kube.objects[WEB + "/web"]["spec"]["replicas"] == 7 and "paused" not in kube.objects[WEB + "/web"]["spec"]
     assert "annotations" not in kube.objects[WEB + "/web"]["metadata"]
@@ -82,7 +84,7 @@ def test_fields_that_belong_together_are_kept_together(kube) -> None:
     step.apply(kube.cluster, MAKING)
     now = kube.objects[WEB + "/web"]["spec"]["template"]["spec"]["containers"][1]["resources"]
     now["limits"]["cpu"] = "1"
-    verdict, told = undo_of(step).run(kube.cluster)
+    verdict, told = undo_of(step).run(kube.cluster, MAKING.seal)
     assert verdict == DRIFTED and "limits/cpu is '1' by now, and kept" in told and "requests/cpu, which must fit to that, is kept" in told
     assert read(kube.objects[WEB + "/web"], resources) == {"requests": {"cpu": "1m"}, "limits": {"cpu": "1"}}
     assert "annotations" not in kube.objects[WEB + "/web"]["metadata"]
@@ -93,7 +95,7 @@ def test_of_fields_that_belong_together_one_may_be_back_already(kube) -> None:
     step = SetFields(DEPLOYMENT, kube.cluster.get(DEPLOYMENT, "web", "shop"), {"/spec/replicas": 0, "/spec/paused": True}, together=True)
     step.apply(kube.cluster, MAKING)
     kube.objects[WEB + "/web"]["spec"]["replicas"] = 3
-    assert undo_of(step).run(kube.cluster)[0] == DONE
+    assert undo_of(step).run(kube.cluster, MAKING.seal)[0] == DONE
     assert "paused" not in kube.objects[WEB + "/web"]["spec"]
 
 
@@ -110,8 +112,11 @@ def test_an_equal_change_of_somebody_else_is_kept(kube, marks: dict) -> None:
     for path in (WEB + "/web", "/api/v1/nodes/n"):
         kube.objects[path]["metadata"]["annotations"] = dict(marks)
     theirs = copy.deepcopy(kube.objects)
-    for step in steps:
-        verdict, told = undo_of(step).run(kube.cluster)
+    for step in steps:  # from a journal: not known which of the two
+        with pytest.raises(AttackError, match="is as scale-1 set it .*, but bears (no mark|the mark 'another-1'): somebody took its mark off"):
+            undo_of(step).run(kube.cluster, MAKING.seal)
+    for step in steps:  # in the memory of who died before the change
+        verdict, told = step.undo(MAKING).run(kube.cluster, MAKING.seal)
         assert verdict == GONE and "does not bear the mark of scale-1" in told
     assert kube.objects == theirs
 
@@ -126,7 +131,7 @@ def test_the_mark_comes_and_goes_with_the_change(kube) -> None:
     steps.append(AddTaint(kube.cluster.get(NODE, "n"), {"key": "chaos", "effect": "NoSchedule"}))
     for step in steps:
         step.apply(kube.cluster, MAKING)
-        undo_of(step).run(kube.cluster)
+        undo_of(step).run(kube.cluster, MAKING.seal)
     assert len(bodies) == 4
     for body in bodies:
         paths = {each["path"] for each in body if each["op"] != "test"}
@@ -138,11 +143,11 @@ def test_an_object_made_anew_is_left_alone(kube) -> None:
     step = SetFields(DEPLOYMENT, kube.cluster.get(DEPLOYMENT, "web", "shop"), {"/spec/replicas": 0})
     step.apply(kube.cluster, MAKING)
     kube.put(WEB, "web", spec={"replicas": 0})
-    verdict, told = undo_of(step).run(kube.cluster)
+    verdict, told = undo_of(step).run(kube.cluster, MAKING.seal)
     assert verdict == GONE and "made anew" in told
     assert kube.objects[WEB + "/web"]["spec"]["replicas"] == 0
     del kube.objects[WEB + "/web"]
-    assert undo_of(step).run(kube.cluster)[0] == GONE
+    assert undo_of(step).run(kube.cluster, MAKING.seal)[0] == GONE
 
 
 def test_somebody_faster_makes_it_look_again(kube) -> None:
@@ -174,12 +179,15 @@ def test_only_what_we_made_is_deleted(kube) -> None:
     step = Create(NETWORK_POLICY, {"metadata": {"name": "p", "namespace": "shop"}, "spec": {}})
     made = step.apply(kube.cluster, MAKING)
     assert made["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "faultline.chaos"
-    undo = undo_of(step)
-    kube.objects["/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/p"]["metadata"]["annotations"]["faultline.chaos/nonce"] = "x"
-    assert undo.run(kube.cluster)[0] == GONE and kube.names("networkpolicies") == ["p"]
-    kube.objects["/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/p"]["metadata"]["annotations"]["faultline.chaos/nonce"] = "nonce-1"
-    assert undo.run(kube.cluster)[0] == DONE and kube.names("networkpolicies") == []
-    assert undo.run(kube.cluster)[0] == GONE
+    undo, found = undo_of(step), kube.objects["/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/p"]["metadata"]
+    found["annotations"]["faultline.chaos/nonce"] = "x"
+    journal = Seal("scale-1", "j", "hash", born="2999-01-01T00:00:00Z", place="shop/faultline-scale-1")
+    assert undo.run(kube.cluster, journal)[0] == GONE and kube.names("networkpolicies") == ["p"]  # it was there before the journal
+    with pytest.raises(AttackError, match="does not bear the nonce of scale-1: .*delete configmap faultline-scale-1"):
+        undo.run(kube.cluster, Seal("scale-1", "j", "hash", born="2026-01-01T00:00:00Z", place="shop/faultline-scale-1"))
+    found["annotations"]["faultline.chaos/nonce"] = "nonce-1"
+    assert undo.run(kube.cluster, MAKING.seal)[0] == DONE and kube.names("networkpolicies") == []
+    assert undo.run(kube.cluster, MAKING.seal)[0] == GONE
 
 
 def test_a_taint_comes_and_goes_among_others(kube) -> None:
@@ -190,9 +198,9 @@ def test_a_taint_comes_and_goes_among_others(kube) -> None:
     taints = kube.objects["/api/v1/nodes/n"]["spec"]["taints"]
     assert len(taints) == 2
     taints[1]["timeAdded"] = "2026-01-01T00:00:00Z"  # the server adds this
-    assert undo_of(step).run(kube.cluster)[0] == DONE
+    assert undo_of(step).run(kube.cluster, MAKING.seal)[0] == DONE
     assert kube.objects["/api/v1/nodes/n"]["spec"]["taints"] == theirs
-    assert undo_of(step).run(kube.cluster)[0] == GONE
+    assert undo_of(step).run(kube.cluster, MAKING.seal)[0] == GONE
 
 
 def test_a_taint_that_is_there_or_was_changed(kube) -> None:
@@ -203,7 +211,7 @@ def test_a_taint_that_is_there_or_was_changed(kube) -> None:
     with pytest.raises(NotRestorable):
         AddTaint(kube.cluster.get(NODE, "n"), taint)
     kube.objects["/api/v1/nodes/n"]["spec"]["taints"][0]["value"] = "2"
-    assert undo_of(step).run(kube.cluster)[0] == DRIFTED
+    assert undo_of(step).run(kube.cluster, MAKING.seal)[0] == DRIFTED
     assert kube.objects["/api/v1/nodes/n"]["spec"]["taints"][0]["value"] == "2"
 
 
@@ -212,7 +220,7 @@ def test_a_node_that_is_cordoned_stays_so(kube) -> None:
     (step,) = cordon(kube.put("/api/v1/nodes", "b", spec={}))
     step.apply(kube.cluster, MAKING)
     assert kube.objects["/api/v1/nodes/b"]["spec"] == {"unschedulable": True}
-    assert undo_of(step).run(kube.cluster)[0] == DONE
+    assert undo_of(step).run(kube.cluster, MAKING.seal)[0] == DONE
     assert kube.objects["/api/v1/nodes/b"]["spec"] == {}
 
 

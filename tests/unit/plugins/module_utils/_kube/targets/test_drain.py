@@ -17,7 +17,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle im
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import Lifecycle
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import revert_entry
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import drain
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import drain, evict
 from ansible_collections.faultline.chaos.plugins.modules.k8s_node_drain import NodeDrain
 from ansible_collections.faultline.chaos.plugins.modules.k8s_node_taint import NodeTaint
 from ansible_collections.faultline.chaos.plugins.modules.k8s_pod_evict import PodEvict
@@ -140,27 +140,27 @@ class Budgets:
     def _one(self, name: str) -> Any:
         left = self.refusals.get(name, 0)
         self.refusals[name] = left - 1
-        return drain.Refused("no", 429, "", BUDGET) if left > 0 else "already gone" if left < 0 else "evicted"
+        return evict.Refused("no", 429, "", BUDGET) if left > 0 else "already gone" if left < 0 else "evicted"
 
 
 def test_a_budget_is_asked_again_until_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drain, "_AGAIN", (0.01, 0.02))
-    monkeypatch.setattr(drain.many, "evict_all", lambda cluster, rows, grace: cluster.evict_all(rows, grace))
+    monkeypatch.setattr(evict, "_AGAIN", (0.01, 0.02))
+    monkeypatch.setattr(evict.many, "evict_all", lambda cluster, rows, grace: cluster.evict_all(rows, grace))
     rows, looks = [pod("a"), pod("b"), pod("c")], []
-    told = drain.evict(Budgets(b=2, c=10**6), rows, None, time.monotonic() + 0.2, lambda: looks.append(1))
+    told = evict.evict(Budgets(b=2, c=10**6), rows, None, time.monotonic() + 0.2, lambda: looks.append(1))
     assert names(told.evicted) == ["a", "b"] and len(looks) > 2
     assert [(row["metadata"]["name"], why) for row, why in told.refused] == [("c", BUDGET)]
 
 
 def test_an_eviction_that_fails_otherwise_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drain.many, "evict_all", lambda cluster, rows, grace: cluster.evict_all(rows, grace))
+    monkeypatch.setattr(evict.many, "evict_all", lambda cluster, rows, grace: cluster.evict_all(rows, grace))
 
     class Broken(Budgets):
         def _one(self, name: str) -> Any:
             return AttackError("forbidden")
 
     with pytest.raises(AttackError, match="forbidden"):
-        drain.evict(Broken(), [pod("a")], None, time.monotonic() + 1)
+        evict.evict(Broken(), [pod("a")], None, time.monotonic() + 1)
 
 
 # --- on the small API server --------------------------------------------------------------------
@@ -262,14 +262,14 @@ def test_a_busy_server_is_asked_again(cluster) -> None:
 
 def test_nobody_is_evicted_after_somebody_uncordoned(cluster) -> None:
     refuse_evictions(cluster, 2)
-    original = drain.evict
+    original = evict.evict
 
     def revert_first(*words: Any) -> Any:
         spec(cluster).pop("unschedulable")
         return original(*words)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(drain, "evict", revert_first)
+        patch.setattr(evict, "evict", revert_first)
         with pytest.raises(AttackError, match="n1 was uncordoned while it was being drained"):
             call(cluster, NodeDrain)
     assert len(cluster.names("pods")) == 2
@@ -290,7 +290,7 @@ def test_a_pod_made_anew_under_the_name_is_kept(cluster) -> None:
     from tests.unit.support.kube_server import Answer
 
     cluster.fail(1, Answer(409, "Conflict", "Precondition failed: UID in precondition: another"), "POST", "/eviction")
-    told = drain.evict(cluster.cluster, [row], None, time.monotonic() + 1)
+    told = evict.evict(cluster.cluster, [row], None, time.monotonic() + 1)
     assert names(told.already_gone) == ["web-1"] and "web-1" in cluster.names("pods")
 
 

@@ -12,16 +12,13 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _draw
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_label_selector, matches, to_selector
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.labels import check_label_selector, matches
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.faults.reach import to_selector
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets import select
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import (
-    Candidate,
-    check_pods,
-    choose,
-    respect_budgets,
-    select_nodes,
-    select_pods,
-)
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.budgets import respect_budgets
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.choose import Candidate, choose
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.nodes import select_nodes
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.targets.select import check_pods, select_pods
 from ansible_collections.faultline.chaos.plugins.plugin_utils._selection import blast_radius
 
 PODS = "/api/v1/namespaces/shop/pods"
