@@ -15,7 +15,8 @@ description:
   - The space is allocated in steps with C(fallocate), which takes seconds, and looks at what is available before each of them. Where the file system
     does not support that, random bytes are written; RV(effect.method) says which.
   - The files are in a directory of the attack beneath O(path), which only root can enter and whose random name begins with C(.faultline-). The
-    undo ends the filling process, waits for its end, and removes the directory only if device and inode are those that were noted.
+    undo ends the filling process, waits for its end, and removes the directory only if device and inode are those that were noted. Directory and files are
+    found by them wherever they were moved to on the file system; while that is not mounted, the attack is stuck.
   - The undo needs no space. What it writes itself has a reserve beside the journal, which it frees first.
 extends_documentation_fragment:
   - faultline.chaos._attack
@@ -192,7 +193,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.worker impor
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import disk_fill
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.own_files import OwnFiles
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import RemoveOwn
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.own_directory import RemoveOwn
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Undo
 
 AMOUNTS = ("percent", "size", "leave_free")
@@ -290,7 +291,7 @@ class DiskFill(OwnFiles, Attack):
         plan = Plan(
             before=self._line(mount, before),
             after=f"{self._line(mount, after)}\n{directory.path} holds {self._human(self.add)}",
-            undo=Undo([RemoveOwn(f"remove what fills {mount.point}", directory.path, **holds)], [Gone(directory.path, [Exists(directory.path)])]),
+            undo=Undo([RemoveOwn(f"remove what fills {mount.point}", directory.path, mount.home(), **holds)], [Gone(directory.path, [Exists(directory.path)])]),
             workers=[worker],
         )
         if mount.kind in mounts.NETWORK:

@@ -18,8 +18,9 @@ description:
   - Where the file has other names (hard links, bind mounts), its own bytes are changed instead (RV(effect.method=in_place)), so that all names see it. The undo
     writes the saved bytes and attributes into the same inode. O(method) chooses one or the other.
   - A file that somebody else edits during the attack is not overwritten by the undo. It is reported, and stays as it is until
-    M(faultline.chaos.revert) is run with C(accept_drift=true), which overwrites it. What is another file by then keeps its own mode, and when
-    the directory is gone, C(accept_drift=true) gives the file up.
+    M(faultline.chaos.revert) is run with C(accept_drift=true), which overwrites it. What is another file by then keeps its own mode.
+  - A file or directory that was moved on its file system is found by its inode. The file is put back where it is now, and that is reported as a
+    difference. So is what the attack made of it, when somebody moved or linked that. When the directory is gone, C(accept_drift=true) gives the file up.
 extends_documentation_fragment:
   - faultline.chaos._attack
   - faultline.chaos._attributes
@@ -199,7 +200,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._state import file as state_file
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, Settled
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, IsFile, Settled
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Fails, Gone, SameBoot, Undo, When
 
 # The operations that use an option.
@@ -302,26 +303,28 @@ class FileFault(Attack):
         file = self.file
         if self.op == "chmod":  # the content may change meanwhile
             return [["stat", "-c", "%i %a %u %g", file.path]]
-        return [["stat", "-c", "%i %h %a %u %g %s %.9Y", file.path], ["sha256sum", file.path]]
+        return [["stat", "-c", "%i %h %a %u %g %s %.9Y", file.path]]
 
     def plan(self, before):
         file = self.file
         after = "absent" if self.op == "remove" else state_file.checksum(self.after)
-        told = {"path": file.parent, "parent": file.parent_id, "name": file.name, "file": file.id}
+        told = {"path": file.parent, "parent": file.parent_id, "name": file.name, "file": file.id, "home": file.mount.home()}
         undo = Undo()
         aside, fresh = (filesystem.own_name(self.id, suffix) for suffix in (".old", ".new"))
         if self.op == "chmod":
-            undo.steps.append(InPlace(title=f"the mode of {file.path}", how="mode", before=file.mode, after=self.mode, **told))
+            undo.steps.append(InPlace(title=f"the mode of {file.path}", how="mode", before=file.mode, after=self.mode, content=file.sum, **told))
         elif self.method == "in_place":
             undo.steps.append(InPlace(title=f"the bytes of {file.path}", how="bytes", before=file.sum, after=after, **told))
         else:
-            undo.steps.append(FileBack(title=f"{file.path} itself", aside=aside, fresh=fresh, before=file.sum, after=after, **told))
+            undo.steps.append(FileBack(title=f"{file.path} itself", aside=aside, fresh=fresh, before=file.sum, after=after, names=file.stat.st_nlink, **told))
             for name in (aside, fresh):
                 hidden = os.path.join(file.parent, name)
                 undo.checks.append(Gone(hidden, [Exists(hidden), Settled()]))
         undo.checks.append(Gone(f"no {file.path}", [Fails(["test", "-e", file.path]), Settled()]))
         for argv in before:
             undo.same(f"{argv[0]} of {file.path}", argv, self.host.output(argv), [Exists(file.path)])
+        if self.op != "chmod":  # from the open file: a program would wait for a pipe that takes its place
+            undo.same(f"the bytes of {file.path}", ["sha256sum", file.path], file.sum_line(), [IsFile(file.path)])
         if file.mount.in_memory:  # a reboot removes it, with or without the attack
             undo.steps, undo.checks = [When([SameBoot()], undo.steps)], [When([SameBoot()], undo.checks)]
         plan = Plan(
@@ -359,8 +362,7 @@ class FileFault(Attack):
         file = self.file
         after = {}
         if os.path.lexists(file.path):
-            with open(file.path, "rb") as stream:
-                content, found = stream.read(), os.fstat(stream.fileno())
+            content, found = state_file.look(file.path, len(self.after))
             after = {"size": found.st_size, "mode": f"{stat.S_IMODE(found.st_mode):o}", "sha256": state_file.checksum(content), "inode": found.st_ino}
         expected = {} if self.op == "remove" else {"mode": self.mode, "sha256": state_file.checksum(self.after)}
         if any(after.get(key) != value for key, value in expected.items()) or bool(after) != bool(expected):

@@ -14,7 +14,8 @@ description:
   - The page cache is passed by (C(O_DIRECT)) where the file system can do that. Where it cannot, every write is followed by C(fdatasync), and what was read is
     dropped from the cache. RV(effect.direct) says which.
   - The files are in a directory of the attack beneath O(path), which only root can enter and whose random name begins with C(.faultline-). The
-    undo ends the processes, waits for their end, and removes the directory only if device and inode are those that were noted.
+    undo ends the processes, waits for their end, and removes the directory only if device and inode are those that were noted. Directory and files are
+    found by them wherever they were moved to on the file system; while that is not mounted, the attack is stuck.
   - Needs no tool on the target. The processes are the first that the kernel ends when memory runs out, and each ends by itself after O(duration).
 extends_documentation_fragment:
   - faultline.chaos._attack
@@ -200,7 +201,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.worker impor
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import disk_io
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.own_files import OwnFiles
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import RemoveOwn
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.own_directory import RemoveOwn
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Undo
 
 PAGE = 4096  # alignment that is sufficient for O_DIRECT on every device
@@ -259,7 +260,7 @@ class IoStress(OwnFiles, Attack):
             self.params["mode"], self.params["pattern"] == "random", self.block_size, self.file_size, each, self.params["fsync"], uptime() + self.duration
         )
         limit = "" if self.rate is None else f", at most {_sizes.human_size(self.rate)}/s"
-        remove = RemoveOwn("remove the data files", directory.path, size=self.workers * self.file_size)
+        remove = RemoveOwn("remove the data files", directory.path, mount.home(), size=self.workers * self.file_size)
         plan = Plan(
             before=f"{mount.point}  {mount.source}  no stress of ours",
             after="%s  %s  %s, %s, %d workers, %s blocks of files of %s in %s%s"

@@ -180,7 +180,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host import files
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import io_limits
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups import EmptyCgroup, RemoveCgroup
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import IoController, IsInode
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.inodes import IsInode
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.io_controller import IoController
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import HasLine, Put
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Part, SameBoot, Undo
 

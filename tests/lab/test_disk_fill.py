@@ -147,14 +147,14 @@ def test_a_read_only_remount_is_loud_and_ends(lab: Lab, n1: str, place: str) -> 
 
 
 def test_what_is_not_ours_stays(lab: Lab, n1: str, place: str) -> None:
-    """A directory in the place of ours has another inode: it is left alone, and said."""
+    """A directory in the place of ours has another inode: it is left alone, and said. Ours is removed where it is now."""
     result = lab.module(n1, "faultline.chaos.disk_fill", {"path": place, "duration": "10m", "percent": 40})
     ours = lab.run(n1, f"ls -dA {place}/.faultline*").out.strip()
     lab.run(n1, f"mv {ours} {place}/moved; mkdir -p {ours}/data; echo precious >{ours}/data/file")
     stuck = lab.module(n1, "faultline.chaos.revert", {"all": True})
     assert stuck["failed"] and "not what was made" in str(stuck["stuck"]), stuck
     assert lab.run(n1, f"cat {ours}/data/file").out == "precious\n"
-    lab.run(n1, f"rm -rf {ours}; mv {place}/moved {ours}")
+    lab.run(n1, f"test ! -e {place}/moved && rm -r {ours}")
     assert lab.module(n1, "faultline.chaos.revert", {"all": True})["reverted"] == [result["id"]]
 
 

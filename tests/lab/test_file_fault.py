@@ -139,7 +139,7 @@ def test_what_somebody_edits_meanwhile_stays(lab: Lab, n1: str, file: str, op: s
 
 
 def test_a_user_swaps_the_directory_for_a_link(lab: Lab, n1: str) -> None:
-    """Root's undo must not follow it: what the link leads to stays as it is."""
+    """Root's undo must not follow it: what the link leads to stays as it is. The file is put back where it is now, and that is said."""
     lab.run(n1, "rm -rf /home/ops/app /etc/flapp; mkdir /etc/flapp; echo precious >/etc/flapp/passwd")
     lab.run(n1, "su ops -c 'mkdir /home/ops/app; echo mine >/home/ops/app/passwd'")
     try:
@@ -148,7 +148,8 @@ def test_a_user_swaps_the_directory_for_a_link(lab: Lab, n1: str) -> None:
         assert result["status"] == "active", result
         lab.run(n1, "su ops -c 'mv /home/ops/app /home/ops/moved; ln -s /etc/flapp /home/ops/app'")
         stuck = lab.module(n1, "faultline.chaos.revert", {"all": True})
-        assert stuck["failed"] and "not the directory" in str(stuck["stuck"]), stuck
+        assert stuck["failed"] and "not where it was: /home/ops/moved/passwd" in str(stuck["stuck"]), stuck
+        assert lab.read(n1, "/home/ops/moved/passwd") == "mine\n"
         assert lab.read(n1, "/etc/flapp/passwd") == "precious\n"
         lab.run(n1, "rm /home/ops/app; mv /home/ops/moved /home/ops/app")
         assert lab.module(n1, "faultline.chaos.revert", {"all": True})["reverted"] == [result["id"]]

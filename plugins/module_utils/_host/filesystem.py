@@ -6,6 +6,7 @@
 
 """File systems of the target: paths that may be attacked, their free space, and the attacks' own directories in them."""
 
+import errno
 import os
 import re
 import stat
@@ -153,23 +154,31 @@ def own_name(attack_id, suffix=""):
 
 
 class OwnDirectory:
-    """An attack's own directory in a foreign one, accessible to its owner only. RemoveOwn in _undo/files.py removes it.
+    """An attack's own directory in a foreign one, accessible to its owner only. RemoveOwn in _undo/files.py removes it, wherever it was moved to.
 
-    The journal notes its device and inode before anything is written into it; until then the undo removes it only when it is empty.
+    The journal notes its device and inode before anything is written into it; until then the undo removes it only when it is empty. data has the files.
+    keep has a second name of each, so that the undo knows them also when they are taken out of data: by their inodes, which nobody else can get meanwhile.
     """
 
     def __init__(self, parent, attack_id):
-        self.path = os.path.join(parent, own_name(attack_id))
+        name = own_name(attack_id)
+        self.path = os.path.join(parent, name)
         self.data = os.path.join(self.path, "data")
+        self.keep = os.path.join(self.path, "keep")
+        self.mark = name[1:]  # in keep: only this very directory has it
 
     def make(self, journal, attack_id):
         """Create it. Errors: AttackError."""
         try:
             reserve(journal, attack_id)
             os.mkdir(self.path, 0o700)
-            found = os.lstat(self.path)
-            journal.note(attack_id, "made", "%d %d\n" % (found.st_dev, found.st_ino))
+            found, above = os.lstat(self.path), os.lstat(os.path.dirname(self.path))
+            made = "%d %d %d" % (found.st_dev, found.st_ino, above.st_ino)
+            journal.note(attack_id, "made", made + "\n")
+            os.mkdir(self.keep, 0o700)
+            os.close(os.open(os.path.join(self.keep, self.mark), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
             os.mkdir(self.data, 0o700)
+            journal.note(attack_id, "made", "%s %d\n" % (made, os.lstat(self.data).st_ino))
         except OSError as error:
             raise AttackError(f"{self.path} cannot be made: {error.strerror or error}")
 
@@ -181,6 +190,23 @@ class OwnDirectory:
             raise OSError(f"{self.data} is not ours any more")
         os.fchdir(handle)
         os.close(handle)
+
+    @staticmethod
+    def keep_too(name):
+        """For a worker that has entered: the second name of a new file. Errors: OSError."""
+        _link(name, os.path.join("..", "keep", name))
+
+    def mark_too(self, place):
+        """For a worker that has entered: mark a directory in it, instead of each of its files. Errors: OSError."""
+        _link(os.path.join("..", "keep", self.mark), os.path.join(place, "mark"))
+
+
+def _link(name, second):
+    try:
+        os.link(name, second, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise  # the others: there are no hard links here, so nobody else can make one
 
 
 def reserve(journal, attack_id):

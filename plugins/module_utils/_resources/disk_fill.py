@@ -63,7 +63,7 @@ def fill(directory, goal, inodes, until, progress):
     """The worker. It ends when the goal is reached; its files stay until the undo removes them."""
     try:
         directory.enter()
-        (_add_files if inodes else _add_bytes)(goal, until, progress)
+        (_add_files if inodes else _add_bytes)(directory, goal, until, progress)
     except OSError as error:
         progress.error = error.errno or 0
         progress.phase = STOPPED if error.errno in FULL else FAILED
@@ -80,12 +80,14 @@ def can_allocate(handle):
         return False
 
 
-def _add_bytes(goal, until, progress):
+def _add_bytes(directory, goal, until, progress):
     number = 0
     while progress.phase == FILLING:
-        handle = os.open("fill.%d" % number, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        name = "fill.%d" % number
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         number += 1
         try:
+            directory.keep_too(name)
             if progress.how == 0:
                 progress.how = 1 if can_allocate(handle) else 2
             if not _fill_file(handle, goal, until, progress):
@@ -127,7 +129,7 @@ def _fill_file(handle, goal, until, progress):
     return False
 
 
-def _add_files(goal, until, progress):
+def _add_files(directory, goal, until, progress):
     progress.how = 3
     while uptime() < until:
         left = goal.left(progress.added, space(".", inodes=True))
@@ -138,6 +140,7 @@ def _add_files(goal, until, progress):
             place, number = "d%06d" % (progress.added // FILES_PER_DIRECTORY), progress.added % FILES_PER_DIRECTORY
             if number == 0:
                 os.mkdir(place, 0o700)
+                directory.mark_too(place)
             os.close(os.open("%s/f%03d" % (place, number), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             progress.added += 1
         progress.tell()

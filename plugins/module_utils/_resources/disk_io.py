@@ -67,7 +67,7 @@ def drive(directory, job, counts):
         child = os.fork()
         if child == 0:
             try:
-                _work(number, leader, job, counts)
+                _work(directory, number, leader, job, counts)
             finally:
                 os._exit(0)
         children.append(child)
@@ -75,10 +75,12 @@ def drive(directory, job, counts):
         os.waitpid(child, 0)
 
 
-def _work(number, leader, job, counts):
+def _work(directory, number, leader, job, counts):
     direct, totals = 0, [0, 0, 0]
     try:
-        handle, direct = _open("io.%d" % number)
+        name = "io.%d" % number
+        handle, direct = _open(name)
+        directory.keep_too(name)
         buffer = mmap.mmap(-1, max(job.block_size, LAYOUT_BLOCK))  # page-aligned, as O_DIRECT requires
         buffer.write(os.urandom(len(buffer)))
         if job.mode == "write":

@@ -116,6 +116,14 @@ def change(op, content, told):
     return content
 
 
+def look(place, most):
+    """(content, stat) of a plain file, of at most so many bytes and one. Errors: OSError."""
+    handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as stream:
+        found = os.fstat(handle)
+        return stream.read(most + 1) if stat.S_ISREG(found.st_mode) else b"", found
+
+
 class File:
     """A regular file as it is before the attack. Errors: AttackError when it is not a regular file, or must not be changed."""
 
@@ -150,7 +158,7 @@ class File:
         with os.fdopen(handle, "rb") as stream:
             self._refuse_flags(stream.fileno())
             self._same(stream.fileno())
-            return stream.read()
+            return stream.read(self.stat.st_size)
 
     def _refuse_flags(self, handle):
         word = bytearray(struct.calcsize("l"))
@@ -166,6 +174,11 @@ class File:
         now = os.fstat(handle)
         if any(getattr(now, key) != getattr(self.stat, key) for key in ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_mode", "st_uid")):
             raise AttackError(f"{self.path} is being changed by somebody else at this moment")
+
+    def sum_line(self):
+        """What sha256sum prints for it."""
+        strange = "\\" in self.path
+        return "{}{}  {}".format("\\" * strange, self.sum, self.path.replace("\\", "\\\\"))
 
     @property
     def mode(self):
@@ -203,13 +216,16 @@ class File:
         """Replace the file by a changed copy, or remove its name when content is None."""
         above = self._enter()
         try:
+            copy = ""
             if content is not None:
                 self._copy(fresh, above, content, self.stat.st_mtime_ns if keep_time else None)
+                found = os.lstat(fresh, dir_fd=above)
+                copy = "%d %d" % (found.st_dev, found.st_ino)
             crash_point("inject:1")
             handle = os.open(self.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
             self._same(handle)
             os.close(handle)
-            journal.note(attack_id, "swapped", "\n")
+            journal.note(attack_id, "swapped", copy + "\n")
             if content is None:
                 os.rename(self.name, aside, src_dir_fd=above, dst_dir_fd=above)
             else:

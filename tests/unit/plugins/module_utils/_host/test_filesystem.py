@@ -194,6 +194,8 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> filesystem.Own
     directory = filesystem.OwnDirectory(str(tmp_path), "a")
     os.mkdir(directory.path, 0o700)
     os.mkdir(directory.data, 0o700)
+    os.mkdir(directory.keep, 0o700)
+    Path(directory.keep, directory.mark).touch()
     return directory
 
 
@@ -230,7 +232,8 @@ def test_where_nothing_can_be_allocated_it_is_written(directory, monkeypatch: py
 def test_so_many_files_are_made(directory) -> None:
     progress = run(directory, disk_fill.Goal(2345, 0, 0), inodes=True)
     assert (progress.phase, progress.added, disk_fill.HOW[progress.how]) == (disk_fill.REACHED, 2345, "files")
-    assert sum(len(list(each.iterdir())) for each in Path(directory.data).iterdir()) == 2345
+    assert sum(len(list(each.glob("f*"))) for each in Path(directory.data).iterdir()) == 2345
+    assert Path(directory.keep, directory.mark).stat().st_nlink == 1 + 3  # one for each directory
 
 
 def test_less_than_the_file_system_says_is_there(directory, monkeypatch: pytest.MonkeyPatch) -> None:

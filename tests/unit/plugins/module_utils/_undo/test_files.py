@@ -7,19 +7,30 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host.filesystem import OwnDirectory
 from ansible_collections.faultline.chaos.plugins.module_utils._state import file as state_file
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, IoController, RemoveOwn, Settled
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, Settled
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.io_controller import IoController
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import Put
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Undo
+from tests.unit.support.disks import as_root, disk, mounted
 
 DRIFTED, STUCK = 6, 4
 BEFORE, AFTER = b"one\ntwo\n", b"changed\n"
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    with disk(tmp_path / "disk") as point:
+        yield point
 
 
 def revert(bench, shell: list[str], *words: str):
@@ -29,81 +40,6 @@ def revert(bench, shell: list[str], *words: str):
 def attributes(path: Path) -> tuple:
     found = path.stat()
     return found.st_ino, found.st_nlink, found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns, path.read_bytes()
-
-
-# --- a directory of ours -----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def own(bench, tmp_path: Path) -> OwnDirectory:
-    directory = OwnDirectory(str(tmp_path), "a")
-    bench.publish("a", Undo([RemoveOwn("ours", directory.path)], [Gone("ours", [Exists(directory.path)])]))
-    return directory
-
-
-def fill(directory: OwnDirectory) -> None:
-    for number in range(3):
-        Path(directory.data, f"d{number}").mkdir()
-        Path(directory.data, f"d{number}", "f").write_text("x")
-
-
-def test_removing_much_may_take_longer() -> None:
-    assert [RemoveOwn("", "/x", **holds).seconds for holds in ({}, {"size": 50 << 30}, {"files": 100000}, {"size": 1 << 50}, {"seconds": 5})] == [
-        60, 2620, 560, 3600, 5,
-    ]  # fmt: skip
-    step = RemoveOwn("", "/x", size=50 << 30)
-    assert step.render()[1] == "remove_own /x 2620"
-
-
-def test_our_directory_goes_with_all_in_it(bench, shell, own: OwnDirectory) -> None:
-    own.make(bench.journal, "a")
-    fill(own)
-    assert stat.S_IMODE(os.stat(own.path).st_mode) == 0o700 and (bench.state / "a" / "reserve").stat().st_size == 256 << 10
-    assert revert(bench, shell).returncode == 0
-    assert not os.path.exists(own.path) and not (bench.state / "a").exists()
-
-
-def test_there_is_nothing_to_remove_yet(bench, shell, own: OwnDirectory) -> None:
-    assert revert(bench, shell).returncode == 0
-
-
-def test_it_was_made_but_not_noted(bench, shell, own: OwnDirectory) -> None:
-    os.mkdir(own.path, 0o700)
-    assert revert(bench, shell).returncode == 0
-    assert not os.path.exists(own.path)
-
-
-@pytest.mark.parametrize("noted", [True, False])
-def test_another_directory_of_that_name_stays(bench, shell, own: OwnDirectory, tmp_path: Path, noted: bool) -> None:
-    if noted:
-        own.make(bench.journal, "a")
-        os.rename(own.path, tmp_path / "moved")
-    Path(own.data).mkdir(parents=True)
-    Path(own.data, "file").write_text("precious")
-    done = revert(bench, shell)
-    assert done.returncode == STUCK and "not what was made" in done.stderr
-    assert Path(own.data, "file").read_text() == "precious"
-
-
-def test_a_link_in_its_place_is_not_followed(bench, shell, own: OwnDirectory, tmp_path: Path) -> None:
-    own.make(bench.journal, "a")
-    os.rename(own.path, tmp_path / "moved")
-    (tmp_path / "theirs" / "data").mkdir(parents=True)
-    (tmp_path / "theirs" / "data" / "file").write_text("precious")
-    os.symlink(tmp_path / "theirs", own.path)
-    assert revert(bench, shell).returncode == STUCK
-    assert (tmp_path / "theirs" / "data" / "file").read_text() == "precious"
-
-
-def test_after_a_reboot_its_device_may_have_another_number(bench, shell, tmp_path: Path) -> None:
-    directory = OwnDirectory(str(tmp_path), "a")
-    undo = Undo([RemoveOwn("ours", directory.path)])
-    bench.publish("a", undo, boot_id="00000000-0000-4000-8000-000000000000")
-    directory.make(bench.journal, "a")
-    bench.journal.note("a", "made", f"{os.stat(directory.path).st_dev + 1} {os.stat(directory.path).st_ino}\n")
-    fill(directory)
-    assert revert(bench, shell).returncode == 0
-    assert not os.path.exists(directory.path)
 
 
 # --- a file of theirs --------------------------------------------------------------------------------
@@ -125,7 +61,8 @@ class Victim:
         self.file = state_file.File("path", str(self.path), str(self.path), 1 << 20)
         told = {"path": self.file.parent, "parent": self.file.parent_id, "name": self.file.name, "file": self.file.id, "title": "it", "before": self.file.sum}
         told["after"] = "absent" if after is None else state_file.checksum(after)
-        step = InPlace(how="bytes", **told) if in_place else FileBack(aside=self.aside, fresh=self.fresh, **told)
+        told["home"] = self.file.mount.home()
+        step = InPlace(how="bytes", **told) if in_place else FileBack(aside=self.aside, fresh=self.fresh, names=1, **told)
         undo = Undo([step], [Gone(name, [Exists(str(directory / name)), Settled()]) for name in (self.aside, self.fresh)])
         argv = ["stat", "-c", "%i %a %u %g %s %Y", str(self.path)]
         undo.same("it", argv, bench.host.output(argv), [Exists(str(self.path))])
@@ -214,7 +151,7 @@ def test_what_somebody_replaces_by_another_file_stays(bench, shell, victim: Vict
 def test_what_somebody_removes_stays_away_until_that_is_accepted(bench, shell, tmp_path: Path) -> None:
     victim = Victim(bench, tmp_path, AFTER, in_place=True)
     victim.attack()
-    victim.path.rename(tmp_path / "elsewhere")  # not removed, or its inode could be given to the next file
+    victim.path.unlink()
     assert revert(bench, shell).returncode in (DRIFTED, STUCK) and not victim.path.exists()
     done = revert(bench, shell, "hand", "accept")
     assert done.returncode == 0 and "drifted" in done.stdout, done
@@ -223,9 +160,9 @@ def test_what_somebody_removes_stays_away_until_that_is_accepted(bench, shell, t
 
 def test_a_directory_that_is_gone_is_given_up_when_that_is_accepted(bench, shell, victim: Victim) -> None:
     victim.attack()
-    victim.path.parent.rename(victim.path.parent.with_name("moved"))
+    shutil.rmtree(victim.path.parent)
     done = revert(bench, shell)
-    assert done.returncode == STUCK and "not the directory" in done.stderr
+    assert done.returncode == STUCK and f"the directory {victim.path.parent} (device" in done.stderr and "not there any more" in done.stderr, done
     done = revert(bench, shell, "hand", "accept")
     assert done.returncode == 0 and "drifted" in done.stdout, done
 
@@ -251,7 +188,7 @@ def test_another_directory_in_place_of_its_own(bench, shell, victim: Victim) -> 
     (other / victim.path.name).write_bytes(AFTER)
     directory.symlink_to(other)
     done = revert(bench, shell)
-    assert done.returncode == STUCK and "not the directory" in done.stderr
+    assert done.returncode == DRIFTED and str(directory.with_name("moved")) in done.stderr, done
     assert (other / victim.path.name).read_bytes() == AFTER
     directory.unlink()
     directory.with_name("moved").rename(directory)
@@ -266,7 +203,7 @@ def test_what_was_put_aside_is_gone(bench, shell, tmp_path: Path, after: bytes |
     directory.mkdir()
     victim = Victim(bench, directory, after)
     victim.attack()
-    (directory / victim.aside).rename(tmp_path / "elsewhere")  # not removed, or its inode could be given to the next file
+    (directory / victim.aside).unlink()
     done = revert(bench, shell)
     assert done.returncode == DRIFTED, done
     assert attributes(victim.path)[1:] == victim.was[1:] and os.getxattr(victim.path, "user.note") == b"kept"
@@ -296,7 +233,7 @@ def test_a_mode(bench, shell, tmp_path: Path, now: str, code: int, end: int) -> 
     path.write_text("x")
     path.chmod(0o640)
     file = state_file.File("path", str(path), str(path), 1 << 20)
-    told = {"path": file.parent, "parent": file.parent_id, "name": file.name, "file": file.id}
+    told = {"path": file.parent, "parent": file.parent_id, "name": file.name, "file": file.id, "home": file.mount.home(), "content": file.sum}
     bench.publish("a", Undo([InPlace(title="mode", how="mode", before=file.mode, after="0", **told)]))
     path.chmod(int(now, 8))
     assert revert(bench, shell).returncode == code
@@ -311,15 +248,142 @@ def test_a_mode_of_what_is_another_file_by_now(bench, shell, tmp_path: Path, oth
         each.write_text("x")
         each.chmod(0o640)
     file = state_file.File("path", str(path), str(path), 1 << 20)
-    told = {"path": file.parent, "parent": file.parent_id, "name": file.name, "file": file.id}
+    told = {"path": file.parent, "parent": file.parent_id, "name": file.name, "file": file.id, "home": file.mount.home(), "content": file.sum}
     bench.publish("a", Undo([InPlace(title="mode", how="mode", before=file.mode, after="0", **told)]))
     precious.chmod(0)
-    path.rename(tmp_path / "old")
+    path.unlink()
     {"file": path.touch, "fifo": lambda: os.mkfifo(path), "link": lambda: path.symlink_to(precious), "none": lambda: None}[other]()
     done = revert(bench, shell)
     assert done.returncode == DRIFTED and "another file now" in done.stderr, done
     assert stat.S_IMODE(precious.stat().st_mode) == 0
     assert revert(bench, shell, "hand", "accept").returncode == 0
+
+
+# --- moved, linked, mounted over ---------------------------------------------------------------------
+
+
+def accepted(bench, shell) -> None:
+    done = revert(bench, shell, "hand", "accept")
+    assert done.returncode == 0 and "drifted" in done.stdout, done
+
+
+@pytest.mark.parametrize("name", ["moved", "odd\n= whole", "* [a]"])
+def test_its_directory_was_moved(bench, shell, victim: Victim, name: str) -> None:
+    """Before: stuck, and given up once that was accepted; the file stayed changed."""
+    victim.attack()
+    new = victim.path.parent.rename(victim.path.parent.with_name(name))
+    for _time in range(2):  # the dead-man tries again
+        done = revert(bench, shell)
+        assert done.returncode == DRIFTED, done
+        victim.path = new / victim.path.name
+        victim.as_before()
+    accepted(bench, shell)
+
+
+@pytest.mark.parametrize("after", [AFTER, None])
+@pytest.mark.parametrize("name", ["x", "y z\n"])
+def test_what_was_put_aside_was_moved(bench, shell, tmp_path: Path, after: bytes | None, name: str) -> None:
+    """Before: another inode with the saved bytes came back, and the file itself stayed elsewhere."""
+    (tmp_path / "d").mkdir()
+    victim = Victim(bench, tmp_path / "d", after)
+    victim.attack()
+    victim.path.with_name(victim.aside).rename(tmp_path / name)
+    done = revert(bench, shell)
+    assert done.returncode == 0, done
+    victim.as_before()
+    assert not (tmp_path / name).exists()
+
+
+def test_what_was_put_aside_was_moved_and_edited(bench, shell, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    victim = Victim(bench, tmp_path / "d", AFTER)
+    victim.attack()
+    moved = victim.path.with_name(victim.aside).rename(tmp_path / "x")
+    moved.write_bytes(b"edited")
+    done = revert(bench, shell)
+    assert done.returncode == STUCK and str(moved) in done.stderr, done
+    accepted(bench, shell)
+    assert victim.path.read_bytes() == BEFORE and moved.read_bytes() == b"edited"
+
+
+SPREAD: dict[str, Callable[[Path, Path], object]] = {
+    "renamed": lambda path, to: path.rename(to),
+    "linked": lambda path, to: os.link(path, to),
+    "rotated": lambda path, to: (path.rename(to), path.write_bytes(AFTER)),
+}
+
+
+@pytest.mark.parametrize("how", list(SPREAD))
+def test_what_the_attack_made_of_it_is_elsewhere(bench, shell, tmp_path: Path, how: str) -> None:
+    """Before: reverted and clean, and the changed bytes stayed under the other name."""
+    (tmp_path / "d").mkdir()
+    victim = Victim(bench, tmp_path / "d", AFTER)
+    victim.attack()
+    SPREAD[how](victim.path, tmp_path / "old")
+    for _time in range(2):
+        done = revert(bench, shell)
+        assert done.returncode == DRIFTED and str(tmp_path / "old") in done.stderr, done
+        victim.as_before()
+    (tmp_path / "old").unlink()
+    assert revert(bench, shell).returncode == 0
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_bytes_come_back_where_the_file_is_now(bench, shell, tmp_path: Path, replaced: bool) -> None:
+    """Before: only "somebody else changed it", and the changed inode stayed."""
+    (tmp_path / "d").mkdir()
+    victim = Victim(bench, tmp_path / "d", AFTER, in_place=True)
+    victim.attack()
+    old = victim.path
+    victim.path = old.rename(tmp_path / "x")
+    if replaced:
+        old.write_bytes(b"another one")
+    done = revert(bench, shell)
+    assert done.returncode == DRIFTED and str(victim.path) in done.stderr, done
+    assert attributes(victim.path) == victim.was
+    assert not replaced or old.read_bytes() == b"another one"
+    accepted(bench, shell)
+    assert attributes(victim.path) == victim.was
+
+
+@pytest.mark.parametrize(("content", "end"), [("x", 0o640), ("another's", 0)])
+def test_a_mode_comes_back_where_the_file_is_now(bench, shell, tmp_path: Path, content: str, end: int) -> None:
+    """Before: "another file now", and it stayed locked away. A file with other bytes may be another one with its inode number."""
+    path = tmp_path / "file"
+    path.write_text("x")
+    path.chmod(0o640)
+    file = state_file.File("path", str(path), str(path), 1 << 20)
+    told = {"path": file.parent, "parent": file.parent_id, "name": file.name, "file": file.id, "home": file.mount.home(), "content": file.sum}
+    bench.publish("a", Undo([InPlace(title="mode", how="mode", before=file.mode, after="0", **told)]))
+    path.write_text(content)
+    path.chmod(0)
+    path.rename(tmp_path / "file.1")
+    done = revert(bench, shell)
+    assert done.returncode == DRIFTED and str(tmp_path / "file.1") in done.stderr, done
+    assert stat.S_IMODE((tmp_path / "file.1").stat().st_mode) == end
+
+
+@as_root
+def test_its_directory_is_mounted_over(bench, shell, victim: Victim) -> None:
+    victim.attack()
+    if not mounted("-t", "tmpfs", "tmpfs", str(victim.path.parent)):
+        pytest.skip("no mounts here")
+    try:
+        assert revert(bench, shell).returncode == DRIFTED
+    finally:
+        subprocess.run(["umount", str(victim.path.parent)], check=True)
+    victim.as_before()
+    assert revert(bench, shell).returncode == 0
+
+
+def test_a_pipe_takes_its_place(bench, shell, victim: Victim) -> None:
+    """Before: an undo that opens it waits for ever."""
+    victim.attack()
+    victim.path.unlink(missing_ok=True)
+    os.mkfifo(victim.path)
+    began = time.monotonic()
+    assert revert(bench, shell).returncode == DRIFTED
+    assert time.monotonic() - began < 20
 
 
 # --- the io controller -----------------------------------------------------------------------

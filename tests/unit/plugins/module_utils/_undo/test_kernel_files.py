@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import IsInode
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.inodes import IsInode
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import HasLine, Put, StillOurs, ValueIs
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import SameBoot, Undo
 

@@ -17,7 +17,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups import EmptyCgroup, RemoveCgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.clock import ClockOff, SetClock
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.figures import Figures
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, IoController, IsInode, RemoveOwn, Settled
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, IsFile, Settled
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.inodes import IsInode
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.io_controller import IoController
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import (
     BackHasBegun,
     BeginBack,
@@ -34,6 +36,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.link_lines i
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.links import FindLink
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.marked_links import FindMarked, NotFound, OnMarked
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.network import NetworkNamespace, OnlyOurFilters
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.own_directory import RemoveOwn
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.power import Rebooted
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import ComesBack, Continue, LinksTo, NotRunning, Stopped
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import (
@@ -66,10 +69,10 @@ def everything() -> Undo:
     undo.steps.append(Until("k", 5, [Misses(["l"], "m"), Lacks(["n"], "o"), NetworkNamespace("4:5", "/p")]))
     undo.steps += [Feed("o", ["p"], "q\nr", 2), Insist("i", ["j", "k"], guard)]
     undo.steps.append(When([HasHeirs(11, 12, 13, 14)], [HeirsBack("p", "/q", 15, 16, 17, 18, 19)]))
-    file = {"title": "f", "path": "/f", "parent": [1, 2], "name": "g", "file": [3, 4], "before": "h", "after": "i"}
+    file = {"title": "f", "path": "/f", "parent": [1, 2], "name": "g", "file": [3, 4], "before": "h", "after": "i", "home": ["1:2", "3", "/p", "q", 0, 0]}
     values = [ValueIs("/u", "v"), StillOurs("/w", "x", "y", ["z"])]
-    undo.steps.append(Put("j", "/k", "l", [IsInode("/m", 5, 6), HasLine("/r", "s"), IoController("/t"), Settled(), *values], ["z"]))
-    undo.steps += [RemoveOwn("n", "/o"), FileBack(aside="p", fresh="q", **file), InPlace(how="mode", **file)]
+    undo.steps.append(Put("j", "/k", "l", [IsInode("/m", 5, 6), HasLine("/r", "s"), IoController("/t"), Settled(), IsFile("/n"), *values], ["z"]))
+    undo.steps += [RemoveOwn("n", "/o", file["home"]), FileBack(aside="p", fresh="q", names=1, **file), InPlace(how="mode", **file)]
     undo.steps += [BeginBack("b"), When([BackHasBegun("b"), FindLink(1, "l", f"/l/{LINK}/m", "/ip", ["z"])], [EndBack("b")])]
     undo.steps.append(
         When([FindMarked("m", "n", 2, "a:b", "/ip", ["z"]), NotFound(), MissesLine(["l"], "dev n", "n")], [OnMarked("o", "m", "/ip", ["p", LINK])])
