@@ -12,7 +12,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption, visible
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation import steady_state
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.host_shell import HostShells
 from ansible_collections.faultline.chaos.plugins.plugin_utils._text import BAD, GOOD
@@ -38,15 +38,15 @@ class ActionModule(ActionBase):
             renewals = steady_state.bind(settings, shells, check_mode)
             result.update(steady_state.observe(settings, renewals, self._show, check_mode))
         except (BadOption, AnsibleError) as error:
-            result.update(steady_state.frame(args.get("phase", "before"), str(error)), failed=True, msg=str(error))
+            result.update(steady_state.frame(args.get("phase", "before"), str(error)), failed=True, msg=visible(str(error)))
             return result
         except steady_state.Orphaned:
             os._exit(1)  # sending a result would block forever without a reader
         if not result["met"]:
             words = "was measured too rarely for a verdict" if result["inconclusive"] else "is not met"
-            result.update(failed=True, msg=f"The steady state {words} {settings.phase} the attack. {result['reason']}")
+            result.update(failed=True, msg=visible(f"The steady state {words} {settings.phase} the attack. {result['reason']}"))
         return result
 
     def _show(self, line: str, mood: str) -> None:
         if not self._task.no_log:
-            display.display(line, color={GOOD: C.COLOR_OK, BAD: C.COLOR_ERROR}.get(mood))
+            display.display(visible(line), color={GOOD: C.COLOR_OK, BAD: C.COLOR_ERROR}.get(mood))

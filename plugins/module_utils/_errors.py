@@ -4,16 +4,24 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""The errors that attacks raise; the lifecycle catches them in one place."""
+"""The errors that attacks raise; the lifecycle catches them in one place. They may quote foreign names, so their text is made visible here."""
 
 from typing import Any
+
+
+def visible(text: str, longest: int = 2000, keep: str = "") -> str:
+    """Bounded text for people: what a terminal would obey, what reorders a line and what cannot be seen become escapes."""
+    cut = text[:longest]
+    if not cut.isprintable():
+        cut = "".join(each if each.isprintable() or each in keep else ascii(each)[1:-1] for each in cut)
+    return cut if len(cut) <= longest and len(text) <= longest else cut[: longest - 3] + "..."
 
 
 class AttackError(Exception):
     """An error with a sentence for the operator; details become further keys of the result."""
 
     def __init__(self, message: str, **details: Any) -> None:
-        super().__init__(message)
+        super().__init__(visible(message))
         self.details = details
 
 
@@ -21,7 +29,7 @@ class BadOption(AttackError):
     """A refused value; the message names the option, the value and the fix."""
 
     def __init__(self, option: str, value: object, fix: str) -> None:
-        super().__init__(f"{option}: {value!r} is refused: {fix}", option=option)
+        super().__init__(f"{option}: {visible(repr(value), 300)} is refused: {fix}", option=option)
 
 
 class NotRestorable(AttackError):

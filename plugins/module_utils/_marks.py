@@ -20,6 +20,7 @@ WORKER_NAME = PREFIX + "%s"  # of a process, as in /proc/PID/comm
 CLUSTER_WATCHER = "kube"  # the worker that is the dead-man timer of an attack on a cluster; its journal is in the cluster
 
 ROOT_STATE = "/var/lib/faultline"  # the journals of root
+USER_STATE = ".local/state/faultline"  # those of another user, in the home
 BOOT_UNIT = PREFIX + "recover.service"
 BOOT_UNIT_FILE = "/etc/systemd/system/" + BOOT_UNIT
 SWEEP_TIMER, SWEEP_SERVICE = PREFIX + "sweep.timer", PREFIX + "sweep.service"

@@ -87,15 +87,56 @@ attacks:
       description: Of an active attack, whether its effect is still in place and what it met so far. See RV(faultline.chaos.revert#module:readings).
       type: dict
 residue:
-  description: Marks of attacks that no journal accounts for.
+  description:
+    - Marks of attacks that no journal accounts for, each with the command that removes it where there is one. Files and processes are named
+      with the uid of their owner. Those of other users are in RV(foreign).
   returned: always
   type: list
   elements: str
   sample:
-    - interface fl0123456789ab
+    - "interface fl0123456789ab: ip link del fl0123456789ab"
     - >-
       attack netem-1f2e3d4c5b (netem) began at 2026-11-22T14:03:20Z, its journal is gone: look at net:eth0, then remove its line from
       /var/lib/faultline/history.jsonl
+foreign:
+  description:
+    - Things of other users that have names as attacks give them, such as a process C(faultline-x). Anybody can make these, so they say
+      nothing about attacks of root, and RV(clean) does not depend on them.
+  returned: always
+  type: list
+  elements: str
+  sample: ["file of uid 5000: /var/tmp/.faultline-x"]
+others:
+  description:
+    - To root, attacks that other users have made without C(become). They are in the directories of these users, so they are named and
+      neither trusted nor reverted, and RV(clean) does not depend on them. Homes of which the network has no answer are in RV(not_looked_at).
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The attack.
+      type: str
+    user:
+      description: Who made it.
+      type: str
+    uid:
+      description: The same as a number.
+      type: int
+    status:
+      description: V(active), or V(overdue) when its dead-man should have reverted it.
+      type: str
+    deadline:
+      description: When the target reverts it, in UTC.
+      type: str
+    command:
+      description: What reverts all attacks of that user, as that user.
+      type: str
+not_looked_at:
+  description: What could not be searched; none of it is of root.
+  returned: always
+  type: list
+  elements: str
 clean:
   description: Whether nothing is active and nothing is left.
   returned: always
@@ -114,9 +155,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.others import others
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import attacks, await_endings, unseen
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.reading import look
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.residue import residue
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.residue import search
 
 
 def main():
@@ -127,8 +169,9 @@ def main():
         for each in found:
             if each["status"] == "active":
                 each["reading"] = look(host, journal, each["id"])
-        left = residue(host, journal)
-        left += [unseen(host)] if unseen(host) else []
+        marks = search(host, journal)
+        left = marks.residue + ([unseen(host)] if unseen(host) else [])
+        of_others, unasked = others(host.boot_id)
         await_endings(journal)
     except AttackError as error:
         module.fail_json(msg=str(error), **error.details)
@@ -136,6 +179,9 @@ def main():
         changed=False,
         attacks=found,
         residue=left,
+        foreign=marks.foreign,
+        others=of_others,
+        not_looked_at=marks.unseen + unasked,
         clean=not found and not left,
         history=journal.history(max(0, module.params["history"])),
     )

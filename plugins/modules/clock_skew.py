@@ -262,7 +262,7 @@ class ClockSkew(Attack):
 
     def inject(self, plan):
         for argv, _stdin in plan.steps:
-            self.host.run(argv)
+            self.host.run(argv, seconds=0)
         clock.set_offset(plan.right + int(self.offset * 1e9))
         for worker in plan.workers:
             worker.release()

@@ -239,7 +239,7 @@ class Custom(Attack):
 
     def inject(self, plan):
         crash_point("inject:0")
-        rc, out, err = self.host.run(self.argv["inject"], check=False)
+        rc, out, err = self.host.run(self.argv["inject"], check=False, seconds=0)
         if rc != 0:
             raise AttackError("inject failed with rc %d: %s" % (rc, (err or out).strip()[:SHOWN]), rc=rc)
         plan.done = {"rc": rc, "stdout": out[:SHOWN], "stderr": err[:SHOWN]}

@@ -91,6 +91,17 @@ stuck:
     reason:
       description: What stands in the way.
       type: str
+others:
+  description: With O(all), to root, attacks that other users have made without C(become). They are not reverted; M(faultline.chaos.attack_info)
+    describes their keys.
+  returned: always
+  type: list
+  elements: dict
+not_looked_at:
+  description: Where attacks of other users may be, because it could not be read.
+  returned: always
+  type: list
+  elements: str
 clean:
   description: Whether nothing that was asked for is left.
   returned: always
@@ -109,9 +120,10 @@ readings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.faultline.chaos.plugins.module_utils._control_options import check_choice
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, visible
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import HISTORY_KEPT, Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.others import others
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import chosen, unseen
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
 
@@ -119,8 +131,10 @@ from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert 
 def revert(module):
     host, journal, params = Host(module), Journal(), module.params
     check_choice(params, ("id", "run_id", "all"))
+    of_others, unasked = others(host.boot_id) if params["all"] else ([], [])
     wanted = chosen(journal, params["id"], params["run_id"], params["all"])
     result = {"changed": bool(wanted), "reverted": [], "already_gone": [], "drifted": [], "stuck": [], "clean": True, "readings": {}}
+    result.update(others=of_others, not_looked_at=unasked)
     if (params["all"] or not wanted) and unseen(host):
         raise AttackError(unseen(host))
     if module.check_mode:
@@ -177,7 +191,7 @@ def main():
     except AttackError as error:
         module.fail_json(msg=str(error), **error.details)
     if result["stuck"]:
-        module.fail_json(msg="not reverted: {}".format("; ".join("{}: {}".format(each["id"], each["reason"]) for each in result["stuck"])), **result)
+        module.fail_json(msg=visible("not reverted: {}".format("; ".join("{}: {}".format(each["id"], each["reason"]) for each in result["stuck"]))), **result)
     module.exit_json(**result)
 
 

@@ -220,7 +220,7 @@ class ServiceStop(Attack):
             try:
                 back = [name for name in found["services"] if self.manager.running(name)]
                 for argv, _stdin in self.manager.stop(found["triggers"] + back) if back else []:
-                    self.host.run(argv, check=False)
+                    self.host.run(argv, check=False, seconds=0)
             except AttackError:
                 continue
 

@@ -170,7 +170,7 @@ def test_a_room_without_a_record_is_residue(lab: Lab, n1: str) -> None:
     lab.run(n1, "mkdir /sys/fs/cgroup/faultline-lost")
     try:
         info = lab.module(n1, "faultline.chaos.attack_info", {"history": 1})
-        assert not info["clean"] and "control group /sys/fs/cgroup/faultline-lost" in info["residue"], info
+        assert not info["clean"] and "control group /sys/fs/cgroup/faultline-lost: rmdir /sys/fs/cgroup/faultline-lost" in info["residue"], info
     finally:
         lab.run(n1, "rmdir /sys/fs/cgroup/faultline-lost")
 

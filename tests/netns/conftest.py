@@ -13,7 +13,7 @@ import itertools
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,8 @@ from tests.netns.support.lan import Lan
 
 NO_PROCESS = itertools.count(2**22 + 1)  # the injector of a record; nobody has such a number
 
+PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+
 
 class Module:
     """As much of an AnsibleModule as Host uses."""
@@ -38,9 +40,18 @@ class Module:
     def get_bin_path(self, name: str) -> str | None:
         return shutil.which(name) or shutil.which(name, path=self.more)
 
-    def run_command(self, argv: list[str], data: str | None = None, environ_update: dict | None = None, handle_exceptions: bool = True) -> tuple[int, str, str]:
-        done = subprocess.run(argv, input=data, capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout, done.stderr
+    def run_command(
+        self,
+        argv: list[str],
+        data: str | None = None,
+        environ_update: dict | None = None,
+        handle_exceptions: bool = True,
+        before_communicate_callback: Callable[[subprocess.Popen], None] = lambda _child: None,
+    ) -> tuple[int, str, str]:
+        child = subprocess.Popen(argv, text=True, errors="surrogateescape", **PIPES)
+        before_communicate_callback(child)
+        out, err = child.communicate(data)
+        return child.returncode, out, err
 
 
 class Undoing:

@@ -103,7 +103,7 @@ def test_another_interface_of_that_name_is_left_alone(box: Box) -> None:
 def test_it_is_found_without_its_journal(box: Box) -> None:
     box.module("interface_down", interface="v0", duration="5m", id="lost")
     box.sh("rm -rf /var/lib/faultline/lost")
-    assert "interface v0 has the description faultline-lost" in box.module("attack_info")["residue"]
+    assert "interface v0 has the description faultline-lost: ip link set dev v0 alias ''" in box.module("attack_info")["residue"]
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ def box() -> Iterator[Box]:
 
 
 def left(box: Box) -> list[str]:
-    """What attack_info tells of this box: it sees the named namespaces of the machine as well."""
-    return [mark for mark in box.module("attack_info")["residue"] if "(in the network namespace of" not in mark]
+    """What attack_info tells of this box, without the commands that help: it sees the named namespaces of the machine as well."""
+    return [mark.partition(":")[0] for mark in box.module("attack_info")["residue"] if "(in the network namespace of" not in mark]
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,32 @@ def test_rules(box: Box, program: str, where: str) -> None:
         assert before == []
         box.sh(f"{where}{make}")
         inside = " (in the network namespace of /run/netns/flresidue)" if where else ""
-        assert box.module("attack_info")["residue"] == [named + inside]
+        (found,) = box.module("attack_info")["residue"]
+        helps = {"nft": f": {'nsenter --net=/run/netns/flresidue ' if where else ''}nft delete table inet {TABLE}"}.get(program, "")
+        assert found == named + inside + helps
     finally:
         undo = f"nft delete table inet {TABLE}" if program == "nft" else f"{program} -X {CHAIN}"
         box.sh(f"{where}{undo}", check=False)
         box.sh("ip netns del flresidue; umount /run/netns", check=False)
+
+
+@pytest.mark.parametrize("where", ["", "ip netns exec flresidue "], ids=["here", "elsewhere"])
+def test_what_an_attack_left_on_interfaces(box: Box, where: str) -> None:
+    """Filters whose ifb is gone and whose interface has another name by now, and the description of an interface that was taken down."""
+    inside = " (in the network namespace of /run/netns/flresidue)" if where else ""
+    box.sh("mkdir -p /run/netns; mount -t tmpfs box /run/netns; ip netns add flresidue")
+    try:
+        box.sh(f"{where}ip link add wa type veth peer name wb")
+        box.sh(f"{where}tc qdisc add dev wa clsact; {where}tc filter add dev wa egress protocol ip pref {PREF} u32 match u32 0 0 flowid 1:1")
+        box.sh(f"{where}ip link set wa name wz; {where}ip link set wb alias faultline-lost")
+        found = sorted(box.module("attack_info")["residue"])
+        assert [each.partition(":")[0] for each in found] == [
+            f"interface wb has the description faultline-lost{inside}",
+            f"tc filters on wz egress{inside}",
+        ]
+        helps = found[1].partition(": ")[2]
+        assert helps.endswith(f"tc filter del dev wz egress pref {PREF}")
+        box.sh(helps)
+        assert len(box.module("attack_info")["residue"]) == 1
+    finally:
+        box.sh("ip link del wa; ip link del wz; ip netns del flresidue; umount /run/netns", check=False)

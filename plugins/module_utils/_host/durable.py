@@ -11,14 +11,14 @@ import os
 import pwd
 
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
-from ansible_collections.faultline.chaos.plugins.module_utils._marks import ROOT_STATE
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import ROOT_STATE, USER_STATE
 
 
 def state_dir():
     """The directory of the journals: a fixed one for root, the XDG state directory for any other user."""
     if os.geteuid() == 0:
         return ROOT_STATE
-    return os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, ".local", "state", "faultline")
+    return os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, USER_STATE)
 
 
 def write_file(path, text, mode=0o600):

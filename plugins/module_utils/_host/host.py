@@ -8,6 +8,8 @@
 
 import os
 import re
+import signal
+from contextlib import contextmanager
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import read, uptime
@@ -28,6 +30,32 @@ PACKAGES = {
     "systemd-run": ("systemd", "systemd"),
     "date": ("coreutils", "coreutils"),
 }
+
+
+@contextmanager
+def within(seconds, what):
+    """Errors: AttackError when the block takes longer (0: no limit), also while the kernel lets it wait. An alarm, since timeout(1) is a process more."""
+
+    def late(_number, _frame):
+        raise AttackError("%s does not end: %d seconds were not enough" % (what, seconds))
+
+    former = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
+
+
+def _end(pid):
+    """Kill a process and those it started."""
+    for child in read("/proc/%d/task/%d/children" % (pid, pid)).split():
+        _end(int(child))
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        pass  # it has just ended
 
 
 class Host:
@@ -64,23 +92,30 @@ class Host:
     def has_tool(self, name):
         return self._module.get_bin_path(name) is not None
 
-    def run(self, argv, check=True, data=None):
-        """Run argv, never a shell. Returns (rc, stdout, stderr). Errors: AttackError when it cannot be started, and with check for rc not 0."""
+    def run(self, argv, check=True, data=None, seconds=60):
+        """Run argv, never a shell. Returns (rc, stdout, stderr). seconds: its limit, because the caller may hold a lock; 0 for none.
+
+        Errors: AttackError when it cannot be started or takes longer, and with check for rc not 0.
+        """
+        began, words = [], " ".join(argv)
         try:
-            rc, out, err = self._module.run_command(list(argv), data=data, environ_update={"LC_ALL": "C", "LANG": "C"}, handle_exceptions=False)
+            with within(seconds, words):
+                rc, out, err = self._module.run_command(
+                    list(argv), data=data, environ_update={"LC_ALL": "C", "LANG": "C"}, handle_exceptions=False, before_communicate_callback=began.append
+                )
         except OSError as error:  # no process, memory or file left; the undo must still run
             raise AttackError(f"{argv[0]} cannot be run: {error}")
+        except AttackError:
+            if began and began[0].poll() is None:
+                _end(began[0].pid)
+            raise
         if check and rc != 0:
-            raise AttackError("%s failed with rc %d: %s" % (" ".join(argv), rc, (err or out).strip()), rc=rc)
+            raise AttackError("%s failed with rc %d: %s" % (words, rc, (err or out).strip()), rc=rc)
         return rc, out, err
 
     def ask(self, argv, seconds=60):
-        """As run() without check, with a time limit: the program may hang while the caller holds a lock. Errors: AttackError when it takes too long."""
-        limited = [self.tool("timeout"), "-k", "5", "%d" % seconds] if self.has_tool("timeout") else []
-        rc, out, err = self.run(limited + list(argv), check=False)
-        if limited and rc in (124, 137):
-            raise AttackError("%s does not end: %d seconds were not enough" % (" ".join(argv), seconds))
-        return rc, out, err
+        """As run(), for what only its exit status and output tell."""
+        return self.run(argv, check=False, seconds=seconds)
 
     def output(self, argv, counters=()):
         """Stdout of argv, lines sorted, without "COUNTER number": the form in which states are compared (see Same in _undo/steps.py)."""

@@ -57,7 +57,7 @@ _PROTECTED = frozenset(
         "openconnect",
     )
 )
-_PROTECTED_BEGINNINGS = ("systemd", "(sd-", PREFIX)
+_PROTECTED_BEGINNINGS = ("systemd", "(sd-")
 
 # The options that choose processes: the criteria, how many, and in which order.
 CRITERIA = ("name", "command_line", "pid_file", "user", "port")
@@ -108,9 +108,9 @@ def choose(name=None, command_line=None, pid_file=None, user=None, port=None):
     return programs
 
 
-def protected(name):
-    """Whether no process of this name may be a victim."""
-    return name in _PROTECTED or name.startswith(_PROTECTED_BEGINNINGS)
+def protected(name, uid=None):
+    """Whether no process of this name may be a victim. uid: its user, since anybody may give a process the name of our workers."""
+    return name in _PROTECTED or name.startswith(_PROTECTED_BEGINNINGS) or name.startswith(PREFIX) and uid in (0, os.geteuid())
 
 
 def check_selection(params):
@@ -147,7 +147,7 @@ def refuse_protected(victims):
     """Errors: AttackError when a victim keeps the host, the control path or an undo alive."""
     ours = set(ancestors())
     for process in victims:
-        if process.pid == 1 or protected(process.name):
+        if process.pid == 1 or protected(process.name, process.uid):
             raise AttackError("%s (pid %d) is protected: it keeps the host or its control path alive" % (process.name, process.pid))
         if process.pid in ours:
             raise AttackError("%s (pid %d) is a parent of this very attack" % (process.name, process.pid))

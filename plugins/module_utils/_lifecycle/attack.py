@@ -91,7 +91,7 @@ class Attack:
     def inject(self, plan):
         """Apply the plan: by default its steps, then its workers."""
         for number, (argv, stdin) in enumerate(plan.steps):
-            self.host.run(argv, data=stdin)
+            self.host.run(argv, data=stdin, seconds=0)
             crash_point("inject:%d" % number)
         for worker in plan.workers:
             worker.release()

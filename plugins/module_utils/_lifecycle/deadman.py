@@ -83,7 +83,7 @@ def _cron_runs():
 
 def tidy(host, journal):
     """Remove recovery unless an attack is active."""
-    host.run(["/bin/sh", os.path.join(journal.path, "control.sh"), "tidy"], check=False)
+    host.run(["/bin/sh", os.path.join(journal.path, "control.sh"), "tidy"], check=False, seconds=0)
 
 
 def _timer(host, journal, attack_id, deadline):
@@ -130,7 +130,7 @@ def _recovery(host, state):
         os.makedirs(os.path.dirname(link), 0o755, exist_ok=True)
         os.symlink(path, link)
         sync_dir(os.path.dirname(link))
-    rc, out, err = host.run(["/bin/sh", os.path.join(state, "control.sh"), "watch"], check=False)
+    rc, out, err = host.run(["/bin/sh", os.path.join(state, "control.sh"), "watch"], check=False, seconds=0)
     if rc != 0:
         raise _failed("the recovery timer could not be started", rc, out, err)
 

@@ -8,10 +8,12 @@
 
 import os
 
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import visible
 from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup, mounts
-from ansible_collections.faultline.chaos.plugins.module_utils._host.process import processes
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue_net
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import HISTORY_KEPT
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.others import deadman_place, names, start_of
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import lost
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import (
     BOOT_UNIT,
@@ -22,120 +24,99 @@ from ansible_collections.faultline.chaos.plugins.module_utils._marks import (
     PREFIX,
     SWEEP_SERVICE,
     SWEEP_TIMER,
-    TC_PREF_FIRST,
-    TC_PREF_LAST,
     WORKER_NAME,
-    made_by_attack,
 )
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import words
 
-# Root qdiscs without classes: the kernel adds them by itself, and attacks never put a filter on one.
 _USUAL_PLACES = ("/tmp", "/var/tmp", "/var/log", "/var/lib", "/srv", "/opt", "/home", "/root", "/etc")
-_WITHOUT_FILTERS = ("noop", "noqueue", "mq", "pfifo_fast", "pfifo", "bfifo", "fq", "fq_codel")
+_SHOWN = 5  # foreign marks of a kind and a user
 
 
-def residue(host, journal):
-    """Descriptions of marks that no journal accounts for."""
-    active = journal.ids()
-    claimed = " ".join(journal.noted(each, "record.json") for each in active)
-    found = []
-    for finder in _AS_ROOT if host.is_root else _AS_ANYBODY:
-        found += finder(host, journal, active, claimed)
-    return found
+class Search:
+    """What a search for marks found that no journal accounts for.
 
-
-def _interfaces(_host, _journal, _active, claimed):
-    try:
-        names = sorted(os.listdir("/sys/class/net"))
-    except OSError:
-        return []
-    return [f"interface {name}" for name in names if made_by_attack(name) and name not in claimed]
-
-
-def _described(host, _journal, active, _claimed):
-    """Interfaces that an attack took down, identified by the description (ifalias) that it set."""
-    names = sorted(os.listdir("/sys/class/net")) if os.path.isdir("/sys/class/net") else []
-    marks = [(name, host.read(f"/sys/class/net/{name}/ifalias").strip()) for name in names]
-    return ["interface {} has the description {}".format(*each) for each in marks if each[1].startswith(PREFIX) and each[1][len(PREFIX) :] not in active]
-
-
-def _hooks(host, _journal, _active, claimed):
-    """Managed tc filters on interfaces that no active attack names."""
-    if not host.has_tool("tc"):
-        return []
-    found = []
-    for name, parents in sorted(_parents(host).items()):
-        if f'"{name}"' in claimed:
-            continue
-        for parent in parents:
-            hook = [] if parent == "root" else [parent]  # without a hook tc shows the root qdisc; by the word root it shows nothing
-            out = host.run([host.tool("tc"), "filter", "show", "dev", name] + hook, check=False)[1]
-            for line in out.splitlines():
-                words = line.split()
-                if "pref" in words and TC_PREF_FIRST <= int(words[words.index("pref") + 1]) <= TC_PREF_LAST:
-                    found.append(f"tc filters on {name} {parent}")
-                    break
-    return found
-
-
-def _parents(host):
-    """The hooks of every interface that may hold filters. One tc call lists all qdiscs, which is faster than three calls per interface.
-
-    A filter disappears with its qdisc, and netem adds filters only to clsact or to a qdisc with classes (see _network/netem.py).
+    residue: of root, of this user, or of an attack that has not ended. foreign: of other users, who may give anything such a name.
+    unseen: where nobody could look. All are text for people.
     """
-    found = dict((name, set()) for name in os.listdir("/sys/class/net"))
-    rc, out, _err = host.run([host.tool("tc"), "qdisc", "show"], check=False)
-    if rc != 0:
-        return dict((name, ("egress", "ingress", "root")) for name in found)
-    for line in out.splitlines():
-        words = line.split()
-        if words[:1] != ["qdisc"] or "dev" not in words:
-            continue
-        parents = found.setdefault(words[words.index("dev") + 1], set())
-        if words[1] == "clsact":
-            parents.update(("egress", "ingress"))
-        elif words[1] == "ingress":
-            parents.add("ingress")
-        elif "root" in words and words[1] not in _WITHOUT_FILTERS:
-            parents.add("root")
-    return dict((name, sorted(parents)) for name, parents in found.items())
+
+    def __init__(self, host, journal):
+        self.host = host
+        self.journal = journal
+        self.active = journal.ids()
+        self.claimed = " ".join(journal.noted(each, "record.json") for each in self.active)
+        unended = journal.unended()
+        self.unended = set(each["id"] for each in unended)
+        self.resources = [str(held) for each in journal.history(HISTORY_KEPT) + unended for held in each.get("resources") or []]
+        self.residue, self.unseen = [], []
+        self._foreign = {}
+
+    def add(self, kind, name, uid=0, attack_id=None, more="", helps=()):
+        """A mark. uid: of who made it. attack_id: that it names. helps: the command that removes it."""
+        if uid in (0, os.geteuid()) or attack_id in self.unended:
+            owner = " of uid %d" % uid if kind in ("file", "process") or uid else ""
+            self.residue.append(visible("%s %s%s%s%s" % (kind, name, more, owner, ": " + words(helps) if helps else "")))
+        else:
+            names_of = self._foreign.setdefault((uid, kind), [0, []])
+            names_of[0] += 1
+            names_of[1] += [name + more] if len(names_of[1]) < _SHOWN else []
+
+    @property
+    def foreign(self):
+        return [
+            visible("%s of uid %d: %s%s" % (kind, uid, ", ".join(shown), " and %d more" % (count - len(shown)) if count > len(shown) else ""))
+            for (uid, kind), (count, shown) in sorted(self._foreign.items())
+        ]
 
 
-def _units(host, _journal, active, _claimed):
+def search(host, journal):
+    """Looks for every kind of mark."""
+    found = Search(host, journal)
+    for finder in _AS_ROOT if host.is_root else _AS_ANYBODY:
+        finder(found)
+    return found
+
+
+def _units(found):
+    host, active = found.host, found.active
     if not host.has_systemd:
-        return []
+        return
     out = host.run([host.tool("systemctl"), "list-units", "--all", "--plain", "--no-legend", PREFIX + "*"], check=False)[1]
-    names = [word for line in out.splitlines() for word in line.split()[:2] if word.startswith(PREFIX)]
     ours = set(f"{PREFIX}{each}{kind}" for each in active for kind in (".timer", ".service"))
     if active:
         ours.update((SWEEP_TIMER, SWEEP_SERVICE, BOOT_UNIT))
-    left = [f"unit {name}" for name in names if name not in ours]
+    for name in [word for line in out.splitlines() for word in line.split()[:2] if word.startswith(PREFIX)]:
+        if name not in ours:
+            found.add("unit", name, helps=["systemctl", "stop", name])
     if not active and os.path.exists(BOOT_UNIT_FILE):
-        left.append(f"file {BOOT_UNIT_FILE}")
-    return left
+        found.add("file", BOOT_UNIT_FILE, helps=["rm", BOOT_UNIT_FILE])
 
 
-def _workers(_host, journal, active, claimed):
-    found = []
-    for process in processes():
-        if process.name == WORKER_NAME % CLUSTER_WATCHER or _in_a_container(process.pid):
-            continue
-        if process.name.startswith(PREFIX) and f'"start": {process.start}' not in claimed:
-            leader = _leader(process.pid)
-            if leader == process.pid or '"pid": %d' % leader not in claimed:
-                found.append("process %d %s" % (process.pid, process.name))
-        elif process.argv[-1:] == ["timer"] and process.argv[1:2] and process.argv[1].startswith(journal.path):
-            attack_id = os.path.basename(os.path.dirname(process.argv[1]))
-            if attack_id not in active:
-                found.append("process %d dead-man of %s" % (process.pid, attack_id))
-    return found
+def _workers(found):
+    ours, here = (0, os.geteuid()), _pid_namespace("self")
+    for pid, name in names():
+        place = deadman_place(pid, name)
+        if not place and (not name.startswith(PREFIX) or name == WORKER_NAME % CLUSTER_WATCHER) or _pid_namespace(pid) not in (here, None):
+            continue  # of a container, whose own audit tells it
+        uid = _uid(pid)
+        if place:
+            attack_id = os.path.basename(place)
+            if os.path.dirname(place) == found.journal.path and attack_id not in found.active:
+                found.add("process", "%d dead-man of %s" % (pid, attack_id), uid, helps=["kill", str(pid)])
+        elif uid not in ours or _unclaimed(found, pid):
+            found.add("process", "%d %s" % (pid, name), uid, helps=["kill", "-9", str(pid)])
 
 
-def _in_a_container(pid):
-    """Whether a process is in a pid namespace below this one; an audit of the container reports attacks in it."""
+def _unclaimed(found, pid):
+    """Whether a process runs that is neither the worker of an active attack nor in the group of one."""
+    start, leader = start_time(pid), _leader(pid)
+    return start is not None and f'"start": {start}' not in found.claimed and (leader == pid or '"pid": %d' % leader not in found.claimed)
+
+
+def _pid_namespace(pid):
     try:
-        return os.readlink("/proc/%d/ns/pid" % pid) != os.readlink("/proc/self/ns/pid")
+        return os.readlink(f"/proc/{pid}/ns/pid")
     except OSError:
-        return False
+        return None
 
 
 def _leader(pid):
@@ -146,44 +127,65 @@ def _leader(pid):
         return pid
 
 
-def _cron(_host, _journal, active, _claimed):
-    return [f"file {CRON}"] if not active and os.path.exists(CRON) else []
+def _uid(pid):
+    """The real uid: a program of root that another user starts under such a name has only the effective one."""
+    for line in start_of("/proc/%d/status" % pid, 4096).splitlines():
+        if line.startswith(b"Uid:"):
+            return int(line.split()[1])
+    return 0  # it ended
 
 
-def _control_groups(_host, _journal, _active, claimed):
-    return [f"control group {path}" for path in cgroup.attack_cgroups() if f'"{path}"' not in claimed]
+def _cron(found):
+    if not found.active and os.path.exists(CRON):
+        found.add("file", CRON, helps=["rm", CRON])
 
 
-def _files(_host, journal, _active, claimed):
+def _control_groups(found):
+    for path in cgroup.attack_cgroups():
+        if f'"{path}"' not in found.claimed:
+            found.add("control group", path, _owner(path), os.path.basename(path)[len(PREFIX) :], helps=["rmdir", path])
+
+
+def _files(found):
     """Marked files and directories in mount points, in usual places, and where the attacks in the history acted. Nowhere else is searched."""
     places = set(_USUAL_PLACES)
-    places.update(each.point for each in mounts.mounts() if each.kind not in mounts.PSEUDO | mounts.NETWORK)
-    for attack in journal.history(HISTORY_KEPT) + journal.unended():
-        held = [resource.partition(":")[2] for resource in attack.get("resources", [])]
-        places.update(place for path in held if path.startswith("/") for place in (path, os.path.dirname(path)))
-    return [f"file {path}" for path in _marked(places) if os.path.basename(path) not in claimed]
+    foreign = mounts.PSEUDO | mounts.NETWORK
+    places.update(each.point for each in mounts.mounts() if each.kind not in foreign and not each.kind.startswith("fuse."))
+    held = [resource.partition(":")[2] for resource in found.resources]
+    places.update(place for path in held if path.startswith("/") for place in (path, os.path.dirname(path)))
+    for path in _marked(places):
+        name = os.path.basename(path)
+        if name not in found.claimed:
+            found.add("file", path, _owner(path), name[len(HIDDEN_PREFIX) :].partition(".")[0], helps=["rm", "-r", path])
+
+
+def _owner(path):
+    try:
+        return os.lstat(path).st_uid
+    except OSError:
+        return 0
 
 
 def _marked(places):
-    """Paths with the mark of attacks in these directories, sorted; unreadable directories are skipped."""
+    """Paths with the mark of attacks in these directories, sorted; unreadable directories are skipped. A directory may have any number of names."""
     found = set()
     for place in places:
         try:
-            found.update(os.path.join(place, name) for name in os.listdir(place) if name.startswith(HIDDEN_PREFIX))
+            with os.scandir(place) as entries:
+                found.update(os.path.join(place, each.name) for each in entries if each.name.startswith(HIDDEN_PREFIX))
         except OSError:
             continue
     return sorted(found)
 
 
-def _lost(_host, journal, _active, _claimed):
+def _lost(found):
     """Attacks that began and have neither an end nor a journal; an operator checks the target and removes the line."""
     line = "attack %s (%s) began at %s, its journal is gone: look at %s, then remove its line from %s/history.jsonl"
-    return [
-        line % (each["id"], each.get("module"), each.get("started"), ", ".join(each.get("resources") or []) or "the host", journal.path)
-        for each in lost(journal)
-    ]
+    for each in lost(found.journal):
+        where = ", ".join(each.get("resources") or []) or "the host"
+        found.residue.append(visible(line % (each["id"], each.get("module"), each.get("started"), where, found.journal.path)))
 
 
-# A new kind of mark is one finder: finder(host, journal, active ids, text of all their records) -> list of str.
-_AS_ANYBODY = (_lost, _interfaces, _described, _workers)
-_AS_ROOT = _AS_ANYBODY + (residue_net.rules, residue_net.elsewhere, _hooks, _units, _cron, _control_groups, _files)
+# A new kind of mark is one finder: finder(Search), which calls its add().
+_AS_ANYBODY = (_lost, residue_net.here, _workers)
+_AS_ROOT = _AS_ANYBODY + (residue_net.elsewhere, _units, _cron, _control_groups, _files)

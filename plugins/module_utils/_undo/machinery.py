@@ -63,7 +63,11 @@ dir=$state/$id
 failed=0 drifted=0 looking=0 reading=
 effective_uid
 
-say() { printf 'faultline %s: %s\n' "$id" "$*"; }
+say() { # a name may hold what a terminal would obey
+    told=$*
+    case $told in *[[:cntrl:]]*) told=$(printf %s "$told" | tr '[:cntrl:]' '?') ;; esac
+    printf 'faultline %s: %s\n' "$id" "$told"
+}
 problem() {
     [ "$looking" = 0 ] || { looking=unclear; return; }
     failed=1

@@ -25,7 +25,7 @@ from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as ansible_version
 from ansible.utils.display import Display
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, visible
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.clean import clean
 from ansible_collections.faultline.chaos.plugins.plugin_utils._text import BAD, GOOD, PLAIN
 
@@ -55,9 +55,9 @@ class ControllerAction(ActionBase):
             given = self.validate_argument_spec(self.arguments)[1]
             result.update(self.work(given, task_vars or {}))
         except (AttackError, AnsibleError, OSError) as error:
-            result.update(failed=True, msg=str(error))
+            result.update(failed=True, msg=visible(str(error)))
         except Exception as error:
-            result.update(failed=True, msg=f"{type(error).__name__}: {error}", exception=traceback.format_exc())
+            result.update(failed=True, msg=visible(f"{type(error).__name__}: {error}"), exception=traceback.format_exc())
         return result
 
     @abstractmethod
@@ -66,11 +66,11 @@ class ControllerAction(ActionBase):
 
     def say(self, line: str, mood: str = PLAIN) -> None:
         """Prints a line, with every stdout callback."""
-        display.display(line, color=_COLORS[mood])
+        display.display(visible(line), color=_COLORS[mood])
 
     def warn(self, text: str | None) -> None:
         if text:
-            display.warning(text)
+            display.warning(visible(text))
 
     @property
     def check_mode(self) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import visible
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.outcomes import problem
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.round_kinds import CLUSTER
 from ansible_collections.faultline.chaos.plugins.plugin_utils._experiment.verdict import doubts_of
@@ -54,7 +55,7 @@ class Fleet:
     ok: bool = True
 
     def put(self, label: str, text: str, ok: bool) -> None:
-        self.lists.setdefault(label, []).append(text)
+        self.lists.setdefault(label, []).append(visible(text))  # the result of the task is shown, too
         self.ok = self.ok and ok
 
 
@@ -62,9 +63,16 @@ class Fleet:
 KEPT_LIST, REMOVED_LIST = "kept as somebody else left it", "removed, no journal knew of it"
 REVERTED_LIST, CLEAN_LIST, GONE_LIST, STUCK_LIST = "reverted", "clean, nothing was there", "already gone", "STUCK"
 UNREACHABLE_LIST, FAILED_LIST, WOULD_LIST = "UNREACHABLE, left to their timers", "FAILED", "would be reverted"
+OTHERS_LIST, FOREIGN_LIST = "attacks of other users, left to them", "like marks of attacks, but of other users"
 ACTIVE_LIST, RESIDUE_LIST, UNKNOWN_LIST = "attacks found", "residue", "UNREACHABLE, nothing is known"
 UNSEEN_LIST = "not looked at"
-_BAD_LISTS = (UNSEEN_LIST, STUCK_LIST, UNREACHABLE_LIST, FAILED_LIST, ACTIVE_LIST, RESIDUE_LIST, UNKNOWN_LIST)
+# What helps, where the entries themselves do not say it.
+_HELP = {
+    ACTIVE_LIST: "revert with: ansible-playbook faultline.chaos.halt, or cluster_halt for clusters",
+    STUCK_LIST: "mend what the reason names, then run halt again; to close one that only differs: faultline.chaos.revert with id and accept_drift",
+    UNREACHABLE_LIST: "look again with: ansible-playbook faultline.chaos.audit",
+}
+_BAD_LISTS = (UNSEEN_LIST, OTHERS_LIST, STUCK_LIST, UNREACHABLE_LIST, FAILED_LIST, ACTIVE_LIST, RESIDUE_LIST, UNKNOWN_LIST)
 
 
 def halt(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]], check_mode: bool) -> Fleet:
@@ -73,6 +81,7 @@ def halt(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]], check
     for host in hosts:
         result = results.get(host) or {"msg": "no answer"}
         reverted = ", ".join(result.get("reverted") or [])
+        _beside(fleet, host, result)
         for each in result.get("drifted") or []:
             fleet.put(KEPT_LIST, f"{host}: {each}", True)
         for each in result.get("removed") or []:
@@ -92,7 +101,7 @@ def halt(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]], check
             fleet.put(REVERTED_LIST, f"{host}: {reverted}", True)
         elif result.get("already_gone"):
             fleet.put(GONE_LIST, f"{host}: {', '.join(result['already_gone'])}", True)
-        elif not result.get("removed"):
+        elif not result.get("removed") and not result.get("others"):
             fleet.put(CLEAN_LIST, host, True)
     return fleet
 
@@ -112,13 +121,24 @@ def audit(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]]) -> F
             fleet.put(ACTIVE_LIST, f"{host}: {_found(attack)}", False)
         for left in result.get("residue") or []:
             fleet.put(RESIDUE_LIST, f"{host}: {left}", False)
-        for each in result.get("not_looked_at") or []:
-            fleet.put(UNSEEN_LIST, f"{host}: {each}", True)
+        _beside(fleet, host, result)
         if result["clean"] and not result.get("attacks") and not result.get("residue"):
-            fleet.put(CLEAN_LIST, host, True)
+            if not result.get("others"):
+                fleet.put(CLEAN_LIST, host, True)
         elif not result.get("attacks") and not result.get("residue"):
             fleet.put(FAILED_LIST, f"{host}: it says that it is not clean", False)
     return fleet
+
+
+def _beside(fleet: Fleet, host: str, result: Mapping[str, Any]) -> None:
+    """What is named and does not count: anybody on the host can make it."""
+    for each in result.get("others") or []:
+        text = "{id} of user {user} (uid {uid}) is {status}, deadline {deadline}: {command}".format(**each)
+        fleet.put(OTHERS_LIST, f"{host}: {text}", True)
+    for each in result.get("foreign") or []:
+        fleet.put(FOREIGN_LIST, f"{host}: {each}", True)
+    for each in result.get("not_looked_at") or []:
+        fleet.put(UNSEEN_LIST, f"{host}: {each}", True)
 
 
 def _found(attack: Mapping[str, Any]) -> str:
@@ -142,5 +162,8 @@ def fleet_lines(title: str, fleet: Fleet, total: int) -> Lines:
             continue
         lines.append((f"{label}: {len(entries)}", bad))
         lines += [(f"  {entry}", bad) for entry in entries]
-    lines.append((f"{title}: {'all ' + str(total) + ' clean' if fleet.ok else 'NOT CLEAN'}", not fleet.ok))
+        if label in _HELP:
+            lines.append((f"  {_HELP[label]}", bad))
+    clean = f"all {total} clean" + (", but for attacks of other users" if OTHERS_LIST in fleet.lists else "")
+    lines.append((f"{title}: {clean if fleet.ok else 'NOT CLEAN'}", not fleet.ok))
     return lines

@@ -12,12 +12,14 @@ The data comes from Ansible: strings may be tagged subclasses, numbers may be Na
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
 MASK = "********"
+_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
 
 _SECRET_KEY = re.compile(
     r"(^|[_.-])(pass|passwd|password|passphrase|token|secret|credentials?|authorization|cookie|api[_-]?key|access[_-]?key|private[_-]?key|key[_-]data)$",
@@ -34,6 +36,12 @@ def text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     return str.__str__(value).encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else text(str(value))
+
+
+def as_json(value: Any, indent: int) -> str:
+    """JSON that can be shown on a terminal: what visible() would escape is escaped as JSON does it, so that the data stay exact."""
+    written = json.dumps(value, indent=indent, ensure_ascii=False)
+    return _UNSEEN.sub(lambda found: json.dumps(found.group())[1:-1], written) + "\n"
 
 
 def _masked_text(value: str) -> str:

@@ -22,6 +22,7 @@ import yaml
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader, Undefined
 from markupsafe import Markup, escape
 
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import visible
 from ansible_collections.faultline.chaos.plugins.plugin_utils._record import (
     ABORTED,
     ATTACK,
@@ -228,7 +229,7 @@ def _points(record: Record, tracks: list[ProbeTrack]) -> Markup:
                     round(sample.t - frame.start, 2),
                     int(sample.ok),
                     sample.ms if sample.ms is None else round(sample.ms, 1),
-                    "" if sample.value is None else str(sample.value)[:60],
+                    "" if sample.value is None else visible(str(sample.value), 60),
                 ]
                 for sample in kept
             ]
@@ -307,7 +308,7 @@ def _yaml(plan: Any) -> Markup:
     """The plan as YAML with highlighted keys."""
     written = yaml.safe_dump(plan or {}, sort_keys=False, allow_unicode=True, width=110, default_flow_style=False)
     lines = []
-    for line in written.splitlines():
+    for line in svg.legal(written).splitlines():
         found = re.match(r"^(\s*(?:- )*)([A-Za-z_][\w ./-]*)(:)(?=\s|$)(.*)$", line)
         lines.append(Markup('{}<span class="key">{}</span>{}{}').format(*found.groups()) if found else escape(line))
     return Markup("\n").join(lines)

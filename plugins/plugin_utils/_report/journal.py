@@ -33,6 +33,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._record import (
     inconclusive,
 )
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts
+from ansible_collections.faultline.chaos.plugins.plugin_utils._report.clean import as_json
 
 # The version of chaostoolkit whose journal format this is. Report templates are chosen by it.
 _FORMAT = "1.44.0"
@@ -218,4 +219,4 @@ def journal(record: Record) -> dict[str, Any]:
 
 
 def render(record: Record) -> str:
-    return json.dumps(journal(record), indent=2, ensure_ascii=False) + "\n"
+    return as_json(journal(record), 2)

@@ -12,23 +12,24 @@ Colours come from the style sheet of the page through classes, so one drawing se
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from xml.sax.saxutils import escape, quoteattr
 
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import visible
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.facts import AttackWindow
 
 WIDTH = 1040
 CHARACTER = 6.4  # the usual width of a character at 12 px
-_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff]")
+_KEPT = "\n\t\r\xa0\u2009\u202f"  # line ends, and blanks of the report itself
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 
 
 def legal(value: object) -> str:
-    """Text that is legal in XML: control characters become visible escapes."""
-    return _ILLEGAL.sub(lambda found: f"\\x{ord(found.group()):02x}", str(value))
+    """Text for a page, which is legal in XML: what visible() escapes is escaped here, but for line ends. Its length is not bounded."""
+    text = str(value)
+    return visible(text, 10 * len(text) + 3, _KEPT)
 
 
 def element(name: str, content: str = "", /, **attributes: object) -> str:

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tempfile
@@ -18,7 +17,7 @@ from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._record import FORMATS, Record
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import html, journal, junit
-from ansible_collections.faultline.chaos.plugins.plugin_utils._report.clean import clean
+from ansible_collections.faultline.chaos.plugins.plugin_utils._report.clean import as_json, clean
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -68,7 +67,7 @@ def write_reports(record: dict[str, Any], directory: str | os.PathLike[str], for
     place.parent.mkdir(parents=True, exist_ok=True)
     place.mkdir(mode=0o700, exist_ok=True)
     writers: dict[str, tuple[str, Callable[[Record], str]]] = {
-        "record": ("record.json", lambda plain: json.dumps(plain, indent=1, ensure_ascii=False) + "\n"),
+        "record": ("record.json", lambda plain: as_json(plain, 1)),
         **{name: WRITERS[name] for name in wanted},
     }
     paths: dict[str, str] = {}

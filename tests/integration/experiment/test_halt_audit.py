@@ -66,6 +66,14 @@ def test_audit(fleet: Fleet) -> None:
     assert fleet.active() == ["n2"]
 
 
+def test_an_audit_prints_no_name_that_a_terminal_would_obey(fleet: Fleet) -> None:
+    (fleet.root / "n3" / "hostile").touch()
+    result = fleet.play(AUDIT, "-e", "audit_hosts=web")
+    assert result.rc != 0
+    assert r"  n3: file \x1b]0;owned\x07\u202e\u200b\nn9: clean" in result.output
+    assert not set(result.output) & set("\x07\u202e\u200b") and not [line for line in result.output.splitlines() if line.strip().startswith("n9")]
+
+
 @pytest.mark.parametrize("playbook, variable", [(HALT, "halt_hosts"), (AUDIT, "audit_hosts")])
 @pytest.mark.parametrize("args, words", [([], "no host or group wbe"), (["--limit", "away"], "--limit away leaves none")])
 def test_hosts_that_do_not_exist_are_an_error(fleet: Fleet, playbook: str, variable: str, args: list[str], words: str) -> None:

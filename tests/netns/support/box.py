@@ -90,7 +90,7 @@ class Box:
     def sh(self, line: str, check: bool = True) -> str:
         return self.run(["sh", "-c", line], check=check)
 
-    def module(self, name: str, check_mode: bool = False, crash: str = "", **options) -> dict:
+    def module(self, name: str, /, check_mode: bool = False, crash: str = "", **options) -> dict:
         """Run a module; returns its result, {} when it was killed before it returned one."""
         args = {**options, "_ansible_check_mode": check_mode, "_ansible_diff": True}
         self.run(["sh", "-c", "cat >/mnt/args"], json.dumps({"ANSIBLE_MODULE_ARGS": args}))

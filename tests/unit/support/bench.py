@@ -23,6 +23,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import
 SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
 NO_PROCESS = itertools.count(2**22 + 1)  # above the largest pid of the kernel, so that no real process is taken for an injector and killed
 
+PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+
 
 class Module:
     """The part of AnsibleModule that Host uses."""
@@ -35,12 +37,19 @@ class Module:
     def get_bin_path(self, name: str) -> str | None:
         return shutil.which(name, path=os.environ["PATH"])
 
-    def run_command(self, argv: list[str], data: str | None = None, environ_update: dict | None = None, handle_exceptions: bool = True) -> tuple[int, str, str]:
+    def run_command(
+        self,
+        argv: list[str],
+        data: str | None = None,
+        environ_update: dict | None = None,
+        handle_exceptions: bool = True,
+        before_communicate_callback: Callable[[subprocess.Popen], None] = lambda _child: None,
+    ) -> tuple[int, str, str]:
         self.commands.append(argv)
-        done = subprocess.run(
-            argv, input=data, env={**os.environ, **(environ_update or {})}, capture_output=True, text=True, errors="surrogateescape", check=False
-        )
-        return done.returncode, done.stdout, done.stderr
+        child = subprocess.Popen(argv, env={**os.environ, **(environ_update or {})}, text=True, errors="surrogateescape", **PIPES)
+        before_communicate_callback(child)
+        out, err = child.communicate(data)
+        return child.returncode, out, err
 
 
 class Bench:

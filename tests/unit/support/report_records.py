@@ -369,7 +369,7 @@ def many_probes(count: int = 20) -> dict[str, Any]:
 
 def hostile() -> dict[str, Any]:
     """A record with names that try to break the page, the XML and the JSON."""
-    bad = "<script>alert(1)</script> & \"quotes\" 'too' \u65e5\u672c\u8a9e \U0001f525 \x1b[31mred\x00"
+    bad = "<script>alert(1)</script> & \"quotes\" 'too' \u65e5\u672c\u8a9e \U0001f525 \x1b[31mred\x00\u202egnp\u2066\u200b\x9b"
     probe = {
         **HTTP,
         "name": bad,
@@ -377,7 +377,7 @@ def hostile() -> dict[str, Any]:
         "tolerance": {"success": "99%"},
     }
     story = Story(bad, probes=[probe], hypothesis=bad + "</svg></style>", tags=[bad], description="]]> --> {{ 7 * 7 }}\udcff")
-    story.quiet("before", 5, {bad: lambda _t: (True, None, "</script><b>")})
+    story.quiet("before", 5, {bad: lambda _t: (True, None, "</script><b>\u202e")})
     story.attack(
         "x" * 300,
         [bad, "h" * 200],

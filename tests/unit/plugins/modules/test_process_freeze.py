@@ -122,7 +122,7 @@ VPNS = ["openvpn", "wireguard-go", "boringtun", "charon", "charon-systemd", "sta
 ADDRESSES = ["NetworkManager", "systemd-networkd", "dhclient", "dhcpcd", "udhcpc"]
 
 
-@pytest.mark.parametrize("name", ["systemd", "systemd-userdbd", "systemd-oomd", "(sd-pam)", "sshd", "faultline-cpu", *ADDRESSES, *VPNS])
+@pytest.mark.parametrize("name", ["systemd", "systemd-userdbd", "systemd-oomd", "(sd-pam)", "sshd", *ADDRESSES, *VPNS])
 def test_what_keeps_the_host_alive_is_protected(name: str) -> None:
     assert protected(name)
     selection = {"name": name, "command_line": None, "user": None, "pid_file": None, "port": None, "count": 1}

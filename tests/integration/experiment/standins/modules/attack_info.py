@@ -18,6 +18,7 @@ def main():
         if name.startswith("active.")
     ]
     residue = ["file residue"] if "residue" in names else []
+    residue += ["file \x1b]0;owned\x07\u202e\u200b\nn9: clean"] if "hostile" in names else []
     module.exit_json(changed=False, attacks=attacks, residue=residue, clean=not attacks and not residue, history=[])
 
 

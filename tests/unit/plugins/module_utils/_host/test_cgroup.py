@@ -127,6 +127,9 @@ def test_the_undo_names_the_room_and_asks_whether_it_is_there(tree) -> None:
     assert undo.checks[0].render() == [f"if [ -e {top}/faultline-a ]; then left 'the control group {top}/faultline-a'; fi"]
 
 
-def test_residue_is_a_room_that_no_record_names(tree) -> None:
+def test_residue_is_a_room_that_no_record_names(tree, bench) -> None:
     top = tree(NEW, "0::/\n", {"faultline-a/cgroup.procs": "", "faultline-b/cgroup.procs": "", "system.slice/cgroup.procs": ""})
-    assert residue._control_groups(None, None, ["a"], f'"path": "{top}/faultline-a"') == [f"control group {top}/faultline-b"]
+    (bench.publish("a") / "record.json").write_text(f'"path": "{top}/faultline-a"')
+    found = residue.Search(bench.host, bench.journal)
+    residue._control_groups(found)
+    assert found.residue == [f"control group {top}/faultline-b: rmdir {top}/faultline-b"]

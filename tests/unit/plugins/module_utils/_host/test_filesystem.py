@@ -167,9 +167,14 @@ def test_residue_where_the_attacks_of_the_history_were(bench, tmp_path: Path) ->
     bench.publish("a", resources=["space:/", f"disk_fill:{place}", f"file:{tmp_path}/deep/app.conf", "cpu:0"])
     (place / ".faultline-a.1").mkdir()
     bench.sh(["sh"], bench.state / "a" / "revert.sh")
-    found = [each for each in residue._files(bench.host, bench.journal, [], "") if str(tmp_path) in each]
-    assert found == [f"file {tmp_path}/deep/.faultline-f.2.old", f"file {place}/.faultline-a.1"]
-    assert not [each for each in residue._files(bench.host, bench.journal, [], ".faultline-f.2.old .faultline-a.1") if str(tmp_path) in each]
+    found = residue.Search(bench.host, bench.journal)
+    residue._files(found)
+    paths, owner = [f"{tmp_path}/deep/.faultline-f.2.old", f"{place}/.faultline-a.1"], os.geteuid()
+    assert [each for each in found.residue if str(tmp_path) in each] == [f"file {path} of uid {owner}: rm -r {path}" for path in paths]
+    found = residue.Search(bench.host, bench.journal)
+    found.claimed = ".faultline-f.2.old .faultline-a.1"
+    residue._files(found)
+    assert not [each for each in found.residue if str(tmp_path) in each]
 
 
 def test_a_worker_only_enters_what_is_for_root_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,18 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+import re
+import signal
+import time
+
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import parent
+from ansible_collections.faultline.chaos.plugins.module_utils._host.process import processes
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
 
 
@@ -22,7 +31,20 @@ def test_a_program_that_cannot_be_started_is_an_error_like_others(bench, monkeyp
     assert (outcome.clean, outcome.reason) == (False, "no process left")
 
 
-def test_a_program_that_hangs_is_not_waited_for_for_ever(bench) -> None:
+@pytest.mark.parametrize("argv", [["sleep", "61"], ["sh", "-c", "trap : TERM; sleep 61 & wait; sleep 61"]], ids=["program", "script"])
+def test_a_program_that_hangs_is_one_error_that_names_it(bench, argv: list[str]) -> None:
+    """With all that it started, and no process more while it runs: an alarm, not timeout(1)."""
     assert bench.host.ask(["sh", "-c", "exit 3"])[0] == 3
-    with pytest.raises(AttackError, match="sleep 60 does not end"):
-        bench.host.ask(["sleep", "60"], seconds=1)
+    for run in (bench.host.run, bench.host.ask):
+        began = time.monotonic()
+        with pytest.raises(AttackError, match=f"^{re.escape(' '.join(argv))} does not end: 1 seconds were not enough$"):
+            run(argv, seconds=1)
+        assert time.monotonic() - began < 5
+    assert all(command[0] in ("sh", argv[0]) for command in bench.host._module.commands)
+    time.sleep(0.2)
+    assert not [each for each in processes() if each.argv[-1] == "61" and parent(each.pid) in (1, os.getpid())]
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0) and signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+
+
+def test_every_program_of_guard_and_snapshot_has_the_limit() -> None:
+    assert inspect.signature(Host.run).parameters["seconds"].default == 60

@@ -11,7 +11,6 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host import namespace, placed
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue_net
 from ansible_collections.faultline.chaos.plugins.module_utils._network import options
 from ansible_collections.faultline.chaos.plugins.module_utils._network.netem import Selection, Tree
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import OutputHas
@@ -142,27 +141,6 @@ def test_every_command_of_netem_is_prefixed(place, mechanism: str) -> None:
             line = re.sub(r"find_\w+ .*? /sbin/ip /sbin/nsenter --net=/proc/self/fd/8", "", line)
             assert line.count("/sbin/tc") + line.count("/sbin/ip") == line.count("/sbin/nsenter --net=/proc/self/fd/8 ")
             assert "/sys/class/net" not in line
-
-
-def test_marks_in_what_nft_and_iptables_print() -> None:
-    class Host(FakeHost):
-        def run(self, argv, check=True, data=None):
-            if "chains" in argv:
-                chains = "table inet faultline_0123456789ab {\n\tchain filter_out {\n\t}\n}\ntable ip filter {\n\tchain FL0123456789acO {\n\t}\n}\n"
-                return 0, chains + "table inet firewalld {\n\tchain FLOWS {\n\t}\n}\n", ""
-            return (0, "-P INPUT ACCEPT\n-N FLOWS\n-N FL0123456789abI\n-A INPUT -j FL0123456789abI\n", "") if "filter" in argv else (0, "", "")
-
-        @staticmethod
-        def read(path, default=""):
-            return "filter\nnat\nmangle\n" if path.endswith("/ip_tables_names") else default
-
-    host = Host(("nft", "iptables"))
-    assert residue_net.rules(host, None, [], "") == [
-        "rules in chain FL0123456789abI of iptables",
-        "rules in chain FL0123456789acO of iptables-nft",
-        "rules in table inet faultline_0123456789ab",
-    ]
-    assert residue_net.rules(host, None, [], "faultline_0123456789ab") == ["rules in chain FL0123456789acO of iptables-nft"]
 
 
 def test_an_output_guard_may_have_a_line_break() -> None:

@@ -11,7 +11,7 @@ import os
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.residue import residue
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.residue import search
 from tests.support import crash
 
 
@@ -35,7 +35,7 @@ def test_a_death_before_the_rename(bench, monkeypatch: pytest.MonkeyPatch, point
     dies(bench, monkeypatch, point)
     left = set(os.listdir(bench.state)) - {"control.sh", "lock"}
     assert len(left) == 1 and left.pop().startswith("control.sh." if point.endswith("control.sh") else ".new-a"), left
-    assert bench.journal.ids() == [] and not [mark for mark in residue(bench.host, bench.journal) if str(bench.state) in mark]
+    assert bench.journal.ids() == [] and not [mark for mark in search(bench.host, bench.journal).residue if str(bench.state) in mark]
     bench.publish("b")
     assert bench.journal.ids() == ["b"] and set(os.listdir(bench.state)) == {"control.sh", "history.jsonl", "lock", "b"}
 

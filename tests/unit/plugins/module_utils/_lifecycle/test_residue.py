@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -24,7 +23,11 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.worker impor
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import CLUSTER_WATCHER
 
-JOURNAL = SimpleNamespace(path="/nonexistent")
+
+def found_by(bench, finder) -> residue.Search:
+    found = residue.Search(bench.host, bench.journal)
+    finder(found)
+    return found
 
 
 @pytest.fixture
@@ -36,20 +39,20 @@ def detached() -> Iterator[dict[str, int]]:
         os.kill(pid, signal.SIGKILL)
 
 
-def test_a_worker_is_residue_and_the_watcher_of_a_cluster_is_not(detached: dict[str, int]) -> None:
-    found = residue._workers(None, JOURNAL, [], "")
-    assert f"process {detached['test']} faultline-test" in found
+def test_a_worker_is_residue_and_the_watcher_of_a_cluster_is_not(bench, detached: dict[str, int]) -> None:
+    found = found_by(bench, residue._workers).residue
+    assert f"process {detached['test']} faultline-test of uid {os.geteuid()}: kill -9 {detached['test']}" in found
     assert not [line for line in found if line.startswith(f"process {detached[CLUSTER_WATCHER]} ")]
 
 
-def test_a_worker_in_a_container_is_told_by_its_own_audit() -> None:
+def test_a_worker_in_a_container_is_told_by_its_own_audit(bench) -> None:
     """Its journal is in there too: it may well be active."""
     program = "import time; open('/proc/self/comm', 'w').write('faultline-test'); print(flush=True); time.sleep(60)"
     apart = ["unshare", *(["--user", "--map-root-user"] if os.geteuid() else []), "--pid", "--fork", "--kill-child"]
     with subprocess.Popen([*apart, sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"\n"
         inside = [each.pid for each in host_process.processes() if each.name == "faultline-test" and parent(each.pid) == process.pid]
-        found = residue._workers(None, JOURNAL, [], "")
+        found = found_by(bench, residue._workers).residue
         process.kill()
     assert len(inside) == 1
     assert not [line for line in found if line.startswith(f"process {inside[0]} ")]
@@ -58,17 +61,28 @@ def test_a_worker_in_a_container_is_told_by_its_own_audit() -> None:
 def test_an_attack_whose_journal_was_deleted_is_residue_until_its_line_is_removed(bench) -> None:
     shutil.rmtree(bench.publish("a", resources=["net:eth0", "clock"]))
     bench.publish("b")
-    found = residue._lost(bench.host, bench.journal, ["b"], "")
+    found = found_by(bench, residue._lost).residue
     assert found == [
         f"attack a (test) began at 2026-01-01T00:00:00Z, its journal is gone: look at net:eth0, clock, then remove its line from {bench.state}/history.jsonl"
     ]
-    assert found[0] in residue.residue(bench.host, bench.journal)
+    assert found[0] in residue.search(bench.host, bench.journal).residue
     history = bench.state / "history.jsonl"
     history.write_text("".join(line for line in history.read_text().splitlines(True) if '"a"' not in line))
-    assert residue._lost(bench.host, bench.journal, ["b"], "") == []
+    assert found_by(bench, residue._lost).residue == []
 
 
 def test_files_of_a_lost_attack_are_looked_for_where_it_was(bench, tmp_path: Path) -> None:
     shutil.rmtree(bench.publish("a", resources=[f"disk_fill:{tmp_path}"]))
     (tmp_path / ".faultline-a.00").touch()
-    assert f"file {tmp_path}/.faultline-a.00" in residue._files(bench.host, bench.journal, [], "")
+    path = f"{tmp_path}/.faultline-a.00"
+    assert f"file {path} of uid {os.geteuid()}: rm -r {path}" in found_by(bench, residue._files).residue
+
+
+def test_a_dead_man_whose_attack_is_gone_is_residue(bench) -> None:
+    directory = bench.publish("a", seconds=60)
+    child = bench.start(["/bin/sh", directory / "revert.sh", "timer"])
+    time.sleep(0.3)
+    assert found_by(bench, residue._workers).residue == []
+    shutil.move(directory, bench.state / ".moved")
+    assert f"process {child.pid} dead-man of a of uid {os.geteuid()}: kill {child.pid}" in found_by(bench, residue._workers).residue
+    child.kill()

@@ -348,3 +348,9 @@ def test_a_state_directory_that_went_read_only(bench, shell, tmp_path: Path) -> 
     assert (tmp_path / "n").read_text() == "x", "undone all the same"
     assert "its journal cannot be removed" in done.stderr
     assert bench.sh(shell, directory / "revert.sh").returncode == 0
+
+
+def test_names_that_a_terminal_would_obey_are_not_printed(bench, shell, tmp_path: Path) -> None:
+    directory = bench.publish("a", Undo([], [Gone("x\x1b]0;owned\x07\nhost: clean größe", [Exists(str(tmp_path))])]))
+    done = bench.sh(shell, directory / "revert.sh")
+    assert done.returncode == 4 and done.stderr == "faultline a: still there: x?]0;owned??host: clean größe\n"

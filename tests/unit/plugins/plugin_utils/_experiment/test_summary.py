@@ -72,6 +72,30 @@ def test_an_audit_of_a_cluster_says_what_it_did_not_look_at() -> None:
     assert ("  localhost: nodes: forbidden", True) in summary.fleet_lines("Audit", fleet, 1)
 
 
+OTHERS = [{"id": "cpu-1", "user": "eve", "uid": 5000, "status": "active", "deadline": "2026-03-02T10:00:00Z", "command": "sudo -u eve sh x revert-all"}]
+
+
+def test_attacks_of_other_users_are_named_and_their_host_is_not_called_clean() -> None:
+    told = "n1: cpu-1 of user eve (uid 5000) is active, deadline 2026-03-02T10:00:00Z: sudo -u eve sh x revert-all"
+    for fleet, title in (
+        (summary.audit(["n1"], {"n1": {"attacks": [], "residue": [], "clean": True, "others": OTHERS}}), "Audit"),
+        (summary.halt(["n1"], {"n1": {**CLEAN, "others": OTHERS}}, False), "Halt"),
+    ):
+        assert fleet.ok and fleet.lists == {summary.OTHERS_LIST: [told]}
+        lines = summary.fleet_lines(title, fleet, 1)
+        assert (f"  {told}", True) in lines and lines[-1] == (f"{title}: all 1 clean, but for attacks of other users", False)
+
+
+def test_marks_of_other_users_are_named_and_count_for_nothing() -> None:
+    fleet = summary.audit(["n1"], {"n1": {"attacks": [], "residue": [], "clean": True, "foreign": ["file of uid 5000: /tmp/.faultline-x"]}})
+    assert fleet.ok and fleet.lists == {summary.FOREIGN_LIST: ["n1: file of uid 5000: /tmp/.faultline-x"], summary.CLEAN_LIST: ["n1"]}
+
+
+def test_what_is_not_clean_comes_with_the_command_that_helps() -> None:
+    text = "\n".join(line for line, _bad in summary.fleet_lines("Audit", summary.audit(["n1"], {"n1": {"attacks": [ATTACK], "clean": False}}), 1))
+    assert "ansible-playbook faultline.chaos.halt" in text
+
+
 @pytest.mark.parametrize("revert, words, others", [("revert", "chaos.audit", "cluster_"), ("k8s_revert", "chaos.cluster_audit", "chaos.audit")])
 def test_trouble_names_the_playbooks_that_look_there(revert: str, words: str, others: str) -> None:
     host = {"host": "n1", "outcome": "stuck", "error": "x: rc 2", "deadline": None}
@@ -84,7 +108,7 @@ def test_trouble_names_the_playbooks_that_look_there(revert: str, words: str, ot
 
 def test_the_bad_news_come_last() -> None:
     fleet = summary.halt(["n1", "n2", "n3"], {"n1": AWAY, "n2": CLEAN, "n3": {**CLEAN, "reverted": ["a"]}}, check_mode=False)
-    assert [bad for _line, bad in summary.fleet_lines("Halt", fleet, 3)] == [False, False, False, False, True, True, True]
+    assert [bad for _line, bad in summary.fleet_lines("Halt", fleet, 3)] == [False, False, False, False, True, True, True, True]
 
 
 @pytest.mark.parametrize(
