@@ -12,9 +12,11 @@ export NAME
 ARGS ?=
 SAMPLE ?=
 SEED ?=
+EXAMPLES ?=
+SECONDS ?=
 sample = FAULTLINE_SAMPLE="$(SAMPLE)" FAULTLINE_SEED="$(SEED)"
 
-.PHONY: help setup test lint sanity unit integration netns-test lab-test legacy-test fault-test smoke cluster-test demo bench build clean new-attack
+.PHONY: help setup test lint sanity unit fuzz integration netns-test lab-test legacy-test fault-test smoke cluster-test demo bench build clean new-attack
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' Makefile | while read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -22,7 +24,7 @@ help: ## this list
 setup: ## make the virtual environment of the tools, outside of the checkout
 	@scripts/venv.sh
 
-test: lint sanity unit smoke ## what CI runs: these four; integration, netns-test, lab-test, fault-test and cluster-test go further
+test: lint sanity unit fuzz smoke ## what CI runs: these five; integration, netns-test, lab-test, fault-test and cluster-test go further
 
 lint: ## ruff, mypy, common keys of RETURN, yamllint, ansible-lint, changelog, docs, trial build
 	@scripts/sanity.sh lint
@@ -36,6 +38,15 @@ unit: ## unit tests, and their coverage (CORE=2.16 or another ansible-core; ARGS
 	export COVERAGE_FILE=$(CURDIR)/tests/output/coverage
 	python -m pytest -n 4 --cov=plugins --cov-report= $(if $(filter tests/% ./tests/% $(CURDIR)/tests/%,$(ARGS)),,tests/unit) $(ARGS)
 	echo "coverage of plugins/ by these tests: $$(python -m coverage report --format=total) %"
+
+fuzz: ## texts of any kind against all that reads or writes them: a minute, or EXAMPLES=5000 for each test, or SECONDS=3600 (ARGS for pytest)
+	@PATH=$$(scripts/venv.sh):$$PATH
+	export FAULTLINE_FUZZ_EXAMPLES=$(or $(EXAMPLES),$(if $(SECONDS),500))
+	end=$$(($$(date +%s) + $(or $(SECONDS),0)))
+	while python -m pytest -n 2 $(if $(filter tests/%,$(ARGS)),,tests/fuzz) $(ARGS); do
+		[ "$$(date +%s)" -lt "$$end" ] || exit 0
+	done
+	exit 1
 
 integration: ## tests of the role, the playbooks and steady_state on this machine (CORE and ARGS as above)
 	@status=0

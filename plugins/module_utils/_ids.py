@@ -18,8 +18,8 @@ class IdRule:
         self._pattern = pattern
         self._fix = fix
 
-    def allows(self, name: str) -> bool:
-        return re.match(self._pattern, name) is not None
+    def allows(self, name) -> bool:
+        return isinstance(name, str) and re.match(self._pattern, name) is not None
 
     def check(self, option: str, name) -> None:
         """None passes. Errors: BadOption."""

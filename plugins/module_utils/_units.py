@@ -15,7 +15,8 @@ from typing import Optional
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 
-NUMBER = r"((?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"  # no leading zero: YAML takes 010 for 8
+_WHOLE = r"(?:0|[1-9][0-9]{0,17})"  # no leading zero: YAML takes 010 for 8; few enough digits for int() and float()
+NUMBER = r"(" + _WHOLE + r"(?:\.[0-9]+)?)"
 _DURATION = r"^" + NUMBER + r" ?(us|ms|s|m|h)?\Z"
 _DURATION_FACTOR = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PERCENT = r"^" + NUMBER + r"%?\Z"
@@ -56,7 +57,7 @@ def human(seconds: float) -> str:
     for size, name in ((3600, "h"), (60, "m")):
         if seconds >= 2 * size and seconds % size == 0 or seconds == size == 3600:
             return "%d%s" % (seconds // size, name)
-    return f"{round(seconds, 3):g}s"
+    return f"{text_of(round(seconds, 3))}s"
 
 
 def percent(option: str, value: object, minimum: float = 0.0, maximum: float = 100.0) -> float:
@@ -74,7 +75,7 @@ def percent(option: str, value: object, minimum: float = 0.0, maximum: float = 1
 def integer(option: str, value: object, minimum: int, maximum: int) -> int:
     """A whole number in a range; refuses booleans, floats with a fraction and octal-looking text (010)."""
     text = text_of(value)
-    if text is None or not re.match(r"^(0|[1-9][0-9]*)\Z", text) or not minimum <= int(text) <= maximum:
+    if text is None or not re.match(_WHOLE + r"\Z", text) or not minimum <= int(text) <= maximum:
         raise BadOption(option, value, "write a whole number from %d to %d" % (minimum, maximum))
     return int(text)
 

@@ -47,9 +47,9 @@ def hierarchies(mountinfo=None, controllers=CONTROLLERS):
     """{controller: Hierarchy} of the mounted ones; a controller of version 1 is never in version 2 as well."""
     text = Host.read("/proc/self/mountinfo") if mountinfo is None else mountinfo
     found, unified = {}, None
-    for line in text.splitlines():
+    for line in text.split("\n"):
         left, _dash, right = line.partition(" - ")
-        fields, kind = left.split(), right.split()
+        fields, kind = left.split(" "), right.split(" ")
         if len(fields) < 5 or len(kind) < 3:
             continue
         if kind[0] == "cgroup2" and unified is None:
@@ -66,9 +66,10 @@ def hierarchies(mountinfo=None, controllers=CONTROLLERS):
 def membership(text=None):
     """{controller: group} of this process; the key of version 2 is ""."""
     found = {}
-    for line in (Host.read("/proc/self/cgroup") if text is None else text).splitlines():
-        _number, controllers, path = line.split(":", 2)
-        for controller in controllers.split(","):
+    for line in (Host.read("/proc/self/cgroup") if text is None else text).split("\n"):
+        _number, _colon, rest = line.partition(":")
+        controllers, colon, path = rest.partition(":")
+        for controller in controllers.split(",") if colon else ():
             found[controller] = path
     return found
 

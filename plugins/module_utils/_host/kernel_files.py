@@ -56,26 +56,31 @@ def read_in(host, place, path):
 
 def value_of(text):
     """A value normalised for comparison: its words separated by one space."""
-    return " ".join(str(text).split())
+    return " ".join(_words(text))
+
+
+def _words(text):
+    """As the shell of the undo splits it: at other spaces than these the kernel does not, either."""
+    return re.findall(r"[^ \t\n]+", str(text))
 
 
 def same_value(one, other):
     """Whether two spellings mean the same to the kernel: words, numbers (0x10 is 16), lists of numbers (1,2,3 is 1-3)."""
-    return [_meaning(word) for word in str(one).split()] == [_meaning(word) for word in str(other).split()]
+    return [_meaning(word) for word in _words(one)] == [_meaning(word) for word in _words(other)]
 
 
 def last_line(text):
     """The last line of a program's output, without the shell's prefix."""
-    return (text.strip().splitlines() or ["it failed"])[-1].rpartition(": ")[2]
+    return (text.strip() or "it failed").split("\n")[-1].rpartition(": ")[2]
 
 
 def _meaning(word):
     """A number, the sorted ranges of a list of numbers (never the numbers themselves: 0-4294967295 is short to write), or the word itself."""
-    if re.match(r"-[1-9][0-9]*\Z|0[xX][0-9a-fA-F]+\Z", word):
+    if re.match(r"-[1-9][0-9]{0,30}\Z|0[xX][0-9a-fA-F]{1,30}\Z", word):
         word = str(int(word, 0))
     found = []
     for part in word.split(","):
-        if not re.match(r"[0-9]+(-[0-9]+)?\Z", part):
+        if not re.match(r"[0-9]{1,30}(-[0-9]{1,30})?\Z", part):
             return word
         first, _dash, last = part.partition("-")
         found.append((int(first), int(last or first)))

@@ -55,7 +55,7 @@ class Mount:
 def mounts(text=None):
     """All mounts, in the order in which they were made; text is that of /proc/self/mountinfo."""
     found = []
-    for line in (read("/proc/self/mountinfo") if text is None else text).splitlines():
+    for line in (read("/proc/self/mountinfo") if text is None else text).split("\n"):
         left, _dash, right = line.partition(" - ")
         fields, last = left.split(" "), right.split(" ")
         if len(fields) >= 6 and len(last) >= 2:

@@ -29,6 +29,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._ids import HOST_I
 
 VERSION = 1
 HISTORY_KEPT = 1000  # lines
+UNREADABLE = (ValueError, KeyError, TypeError, RecursionError)  # of damaged JSON, which may be nested too deeply
 BEGAN = "began"  # the event of a line that records a start; all other lines record an end
 
 
@@ -132,12 +133,13 @@ class Journal:
         path = os.path.join(self.directory(attack_id), "record.json")
         try:
             found = json.loads(self.read(path))
-            record, expected = found["record"], found["sum"]
-        except (ValueError, KeyError, TypeError):
+            record = found["record"]
+            intact = isinstance(record, dict) and checksum(json.dumps(record, indent=1, sort_keys=True)) == found["sum"]
+        except UNREADABLE:
             if not os.path.isdir(self.directory(attack_id)):
                 raise JournalGone(f"{attack_id} is not active any more")
             raise JournalDamaged(f"the record of {attack_id} is not readable: {path}")
-        if checksum(json.dumps(record, indent=1, sort_keys=True)) != expected:
+        if not intact:
             raise JournalDamaged(f"the record of {attack_id} does not match its checksum: {path}")
         if record.get("version") != VERSION:
             raise JournalDamaged(
@@ -155,14 +157,14 @@ class Journal:
 
     def number(self, attack_id, name):
         """A noted whole number; None when it is not one."""
-        text = self.noted(attack_id, name).strip()
+        text = self.noted(attack_id, name).partition("\n")[0].strip(" \t")  # as read of the shell takes it
         return int(text) if re.match(r"[0-9]{1,15}\Z", text) else None
 
     def effect(self, attack_id):
         """What the attack measured when it began; {} when that is not readable."""
         try:
-            return json.loads(self.noted(attack_id, "effect") or "{}")
-        except ValueError:
+            return dict(json.loads(self.noted(attack_id, "effect") or "{}"))
+        except UNREADABLE:
             return {}
 
     def script_intact(self, attack_id, record=None):
@@ -189,7 +191,7 @@ class Journal:
         """The start lines of attacks that have no end line in the history."""
         lines = self._lines()
         ended = [which(each) for each in lines if each.get("event") != BEGAN]
-        return [each for each in lines if each.get("event") == BEGAN and HOST_ID.allows(str(each.get("id"))) and which(each) not in ended]
+        return [each for each in lines if each.get("event") == BEGAN and HOST_ID.allows(each.get("id")) and which(each) not in ended]
 
     def _lines(self):
         """All lines of the history; unreadable lines are skipped."""
@@ -197,7 +199,7 @@ class Journal:
         for line in self.read(os.path.join(self.path, "history.jsonl")).splitlines():
             try:
                 found.append(json.loads(line.lstrip("\0")))  # on ext4 a power cut leaves zero bytes of the line before
-            except ValueError:
+            except UNREADABLE:
                 continue
         return [each for each in found if isinstance(each, dict)]
 

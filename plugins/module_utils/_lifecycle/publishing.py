@@ -148,7 +148,7 @@ class OpenJournal(Journal):
         try:
             if line and which(json.loads(line + "}")) in [which(each) for each in self.unended()]:
                 self._add_to_history(line + ', "ended": null, "by": null, "result": "reverted"}\n')
-        except ValueError:
+        except (ValueError, RecursionError):
             pass  # torn
         shutil.rmtree(path, ignore_errors=True)
 

@@ -56,9 +56,9 @@ class Domains:
 
 
 class Query:
-    """The question of a message."""
+    """The question of a message. room: the longest answer by UDP that its client takes."""
 
-    __slots__ = ("id", "flags", "name", "kind", "end", "edns")
+    __slots__ = ("id", "flags", "name", "kind", "end", "edns", "room")
 
     def __init__(self, data):
         """Errors: ValueError when the message is not a standard query."""
@@ -73,12 +73,14 @@ class Query:
                 raise ValueError("a compressed name in a question")
             labels.append(data[at + 1 : at + 1 + data[at]].decode("latin-1").lower())
             at += 1 + data[at]
-        if at + 5 > len(data):
-            raise ValueError("the question ends too early")
+        if at + 5 > len(data) or at > 12 + 254:
+            raise ValueError("the question ends too early, or its name is too long")
         self.name = ".".join(labels)
         self.kind = struct.unpack_from("!H", data, at + 1)[0]
         self.end = at + 5
         self.edns = data[self.end : self.end + 3] == b"\0" + struct.pack("!H", OPT)
+        size = struct.unpack_from("!H", data, self.end + 3)[0] if self.edns and len(data) > self.end + 4 else 0
+        self.room = max(512, size)
 
 
 def parse(data):
@@ -89,17 +91,24 @@ def parse(data):
         return None
 
 
-def answer(data, query, rcode, addresses=()):
-    """The answer to a query: an rcode, or addresses of the requested type. It is not cached: its TTL is 0, and it has no SOA."""
+def answer(data, query, rcode, addresses=(), room=65535):
+    """The answer to a query: an rcode, or addresses of the requested type. It is not cached: its TTL is 0, and it has no SOA.
+
+    One that is longer than room has only the first addresses, and says that it is cut, so that its client asks again by TCP.
+    """
     records = b""
     count = 0
+    flags = _RESPONSE | query.flags & 0x7900 | 0x0080 | rcode  # opcode and RD as asked, RA
+    additional = struct.pack("!BHHIH", 0, OPT, 1232, 0, 0) if query.edns else b""
     for each in addresses:
         kind = A if each.version == 4 else AAAA
         if query.kind in (kind, ANY):
-            records += struct.pack("!HHHIH", 0xC00C, kind, 1, 0, len(each.packed)) + each.packed
+            record = struct.pack("!HHHIH", 0xC00C, kind, 1, 0, len(each.packed)) + each.packed
+            if query.end + len(records) + len(record) + len(additional) > room:
+                flags |= 0x0200  # TC
+                break
+            records += record
             count += 1
-    flags = _RESPONSE | query.flags & 0x7900 | 0x0080 | rcode  # opcode and RD as asked, RA
-    additional = struct.pack("!BHHIH", 0, OPT, 1232, 0, 0) if query.edns else b""
     return struct.pack("!6H", query.id, flags, 1, count, 0, 1 if query.edns else 0) + data[12 : query.end] + records + additional
 
 
@@ -162,7 +171,7 @@ def addresses_of(data):
             at = _past_name(data, at)
             kind, _class, _ttl, size = struct.unpack_from("!HHIH", data, at)
             at += 10
-            if (kind, size) in ((A, 4), (AAAA, 16)):
+            if (kind, size) in ((A, 4), (AAAA, 16)) and at + size <= len(data):  # else 4 bytes of an AAAA would be an A
                 found.append(ipaddress.ip_address(data[at : at + size]))
             at += size
     except (struct.error, IndexError, ValueError):

@@ -45,11 +45,11 @@ class Fault:
     def hits(self, query):
         return query is not None and query.name in self.domains
 
-    def answer(self, data, query):
-        """The answer in bytes, or None for no answer."""
+    def answer(self, data, query, room=65535):
+        """The answer in bytes, no longer than room, or None for no answer."""
         if self.mode == "timeout":
             return None
-        return dns.answer(data, query, dns.RCODES.get(self.mode, 0), self.addresses)
+        return dns.answer(data, query, dns.RCODES.get(self.mode, 0), self.addresses, room)
 
 
 class Endpoint:
@@ -172,7 +172,7 @@ class Server:
             self.number += 1
             heapq.heappush(self.later, (time.monotonic() + self.fault.delay, self.number, endpoint, data, client))
         else:
-            told = self.fault.answer(data, query)
+            told = self.fault.answer(data, query, query.room)
             if told is not None:
                 sock.sendto(told, client)
 

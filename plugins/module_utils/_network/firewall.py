@@ -416,8 +416,8 @@ class Iptables(_Firewall):
                 if asked:
                     ours = CHAIN_PREFIX + self.key + end
                     text = self.host.run(self.place.argv(self._command(family, hook[0]) + ["-n", "-v", "-x", "-L", ours]))[1]
-                    lines = [line.split() for line in text.splitlines()[2:]]
-                    yield "%s IPv%d" % (ours, family), [(words[2], int(words[0])) for words in lines], asked
+                    shown = re.findall(r"^ *([0-9]+) +[0-9]+ +(\S+) ", text, re.M)
+                    yield "%s IPv%d" % (ours, family), [(verdict, int(packets)) for packets, verdict in shown], asked
 
 
 def _families(rules, host):

@@ -83,8 +83,8 @@ class ShownInterface:
 
 def links(host, place):
     """{name: line of ip -o link} in a namespace."""
-    lines = host.run(place.argv([host.tool("ip"), "-o", "link", "show"]))[1].splitlines()
-    return dict((line.split()[1].rstrip(":").partition("@")[0], line) for line in lines)
+    lines = host.run(place.argv([host.tool("ip"), "-o", "link", "show"]))[1].split("\n")
+    return dict((line.split(" ")[1].rstrip(":").partition("@")[0], line) for line in lines if line)
 
 
 def _flags(line):

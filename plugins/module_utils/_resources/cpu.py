@@ -66,7 +66,7 @@ def usage(text):
     Busy is all time except idle and I/O wait, as top and monitoring count it; stolen time is busy, because no process can use it.
     """
     found = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         fields = line.split()
         if fields and re.match(r"cpu[0-9]+\Z", fields[0]):
             ticks = [int(field) for field in fields[1:9]]  # the later fields, guest time, are already part of user time

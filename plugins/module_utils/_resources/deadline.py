@@ -24,8 +24,8 @@ class Deadline:
         if now >= self.until:
             return True
         try:
-            with open(self._file) as handle:
+            with open(self._file, errors="replace") as handle:
                 text = handle.read().strip()
         except OSError:
             return not os.path.lexists(self._file)  # else: no file handle is free just now
-        return text.isdigit() and now * 100 >= int(text)
+        return text.isdecimal() and len(text) < 16 and now * 100 >= int(text)

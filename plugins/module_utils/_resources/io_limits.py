@@ -29,12 +29,12 @@ NONE = {2: "max", 1: "0"}
 def hierarchy(text=None):
     """(mount point, version) of the control group hierarchy that can limit I/O. Errors: AttackError."""
     unified = None
-    for line in (Host.read("/proc/self/mountinfo") if text is None else text).splitlines():
+    for line in (Host.read("/proc/self/mountinfo") if text is None else text).split("\n"):
         left, _dash, right = line.partition(" - ")
-        fields, kind = left.split(), right.split()
-        if len(kind) > 2 and kind[0] == "cgroup" and "blkio" in kind[2].split(","):
+        fields, kind = left.split(" "), right.split(" ")
+        if len(fields) > 4 and len(kind) > 2 and kind[0] == "cgroup" and "blkio" in kind[2].split(","):
             return fields[4], 1
-        if kind[:1] == ["cgroup2"] and unified is None:
+        if len(fields) > 4 and kind[:1] == ["cgroup2"] and unified is None:
             unified = fields[4]
     if unified is None:
         raise AttackError("control groups are not mounted on the target")
@@ -156,7 +156,7 @@ def _source(path):
 
 
 def device_name(number):
-    for line in Host.read(f"/sys/dev/block/{number}/uevent").splitlines():
+    for line in Host.read(f"/sys/dev/block/{number}/uevent").split("\n"):
         if line.startswith("DEVNAME="):
             return "/dev/" + line[8:]
     return number
@@ -175,7 +175,7 @@ class Change:
 
 def line_of(text, number):
     """The line of a device in a limit file, or None."""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.split(" ")[0] == number:
             return line.rstrip()
     return None

@@ -34,10 +34,10 @@ View = collections.namedtuple("View", "total available limited")
 def meminfo(text=None):
     """{field of /proc/meminfo: bytes}."""
     found = {}
-    for line in (Host.read("/proc/meminfo") if text is None else text).splitlines():
+    for line in (Host.read("/proc/meminfo") if text is None else text).split("\n"):
         name, _colon, value = line.partition(":")
         words = value.split()
-        if words and words[0].isdigit():
+        if words and words[0].isdecimal():
             found[name] = int(words[0]) * (1024 if words[1:] == ["kB"] else 1)
     return found
 

@@ -267,7 +267,7 @@ class _Part:
 def _parts(out):
     """The parts that _TRY prints, in order."""
     found, refused, locked = [], set(), set()
-    for line in out.splitlines():
+    for line in out.rstrip("\n").split("\n"):
         word, _colon, rest = line.partition(":")
         if word == "refused":
             refused.add(rest)
@@ -284,7 +284,7 @@ def _parts(out):
 def _values(host, place):
     """{path: value} of all readable sysctls below net."""
     out = host.run(place.argv(["grep", "-rs", "", ROOT + "/net"]), check=False)[1]
-    return _parts("part:now\n" + "\n".join(line[len(ROOT) + 1 :] for line in out.splitlines()))[0].values
+    return _parts("part:now\n" + "\n".join(line[len(ROOT) + 1 :] for line in out.rstrip("\n").split("\n")))[0].values
 
 
 # --- the undo -------------------------------------------------------------------------------------------

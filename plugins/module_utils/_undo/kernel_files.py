@@ -10,6 +10,7 @@ enter: the command prefix that enters a network namespace (place.undo_argv([]), 
 The same in Python: _host/kernel_files.py.
 """
 
+import re
 from shlex import quote
 
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, all_hold, comment, word, words
@@ -85,6 +86,11 @@ end_back() { [ "$failed" != 0 ] || rm -f "$dir/$1.back"; }
 """
 
 
+def _value(text):
+    """As value_of of the shell: the words, which end only at these spaces, apart by one space."""
+    return " ".join(re.findall(r"[^ \t\n]+", text))
+
+
 class HasLine(Typed):
     """A small file of the kernel has exactly this line."""
 
@@ -105,7 +111,7 @@ class ValueIs(Typed):
     functions = _VALUE
 
     def __init__(self, path, text, enter=()):
-        super().__init__(path=path, text=" ".join(text.split()), enter=list(enter))
+        super().__init__(path=path, text=_value(text), enter=list(enter))
 
     def condition(self):
         return " ".join(["value_is", quote(self.text), word(self.path), *map(quote, self.enter)])
@@ -122,7 +128,7 @@ class StillOurs(Typed):
     functions = _VALUE
 
     def __init__(self, path, before, note, enter=()):
-        super().__init__(path=path, before=" ".join(before.split()), note=note, enter=list(enter))
+        super().__init__(path=path, before=_value(before), note=note, enter=list(enter))
 
     def condition(self):
         return " ".join(["still_ours", quote(self.before), quote(self.note), word(self.path), *map(quote, self.enter)])

@@ -59,7 +59,7 @@ def plan(playbook: str, given: Mapping[str, Any], hosts_of: Callable[[str, Any],
         step["select"] = _draw(answers)
         safety["protected"] = answers.words("fault_protected")
     return {
-        "title": fault.title,
+        "title": _line(fault.title, 200),
         **present(hypothesis=fault.hypothesis),
         "tags": fault.tags,
         "steady_state": _probes(survey, answers, hosts_of),
@@ -76,15 +76,23 @@ _VARIABLES = {
     "method[0].select.percent": "fault_percent", "method[0].select.seed": "fault_seed", "safety.lease": "fault_lease",
     "safety.window": "fault_window", "safety.protected": "fault_protected", "observe.settle": "fault_settle", "report.dir": "fault_report_dir",
 }  # fmt: skip
-_VARIABLES_OF_PROBES = {"url": "fault_url", "host": "fault_tcp", "port": "fault_tcp", "tolerance: success": "fault_success"}
+_VARIABLES_OF_PROBES = {
+    "url": "fault_url", "host": "fault_tcp", "port": "fault_tcp", "tolerance: success": "fault_success", "kubeconfig": "fault_kubeconfig",
+    "context": "fault_context", "no cluster is given": "fault_kubeconfig", "namespace": "fault_workload", "kind": "fault_workload",
+    "object": "fault_workload", "expect: ready_min": "fault_ready",
+}  # fmt: skip
+_OF_PROBE = r"""(?:steady_state: probe (?:'.*?'|".*?"|\d+): )?"""
+_OPTION = r"experiment_plan\." + _OF_PROBE + r"((?:tolerance|expect): \w+|no cluster is given|[\w.]+(?:\[0\][\w.]+)?)(?:\[\d+\])?: "
 
 
 def named(playbook: str, given: Mapping[str, Any], refusal: str) -> str:
     """The refusal of a plan, with the variable that the value comes from in the place of the option: who fills in a survey wrote no plan."""
-    found = re.match(r"experiment_plan\.(?:steady_state: probe '.*?': )?(tolerance: success|[\w.\[\]]+): ", refusal)
+    found = re.match(_OPTION, refusal, re.DOTALL)
     variable = {**_VARIABLES, **_VARIABLES_OF_PROBES}.get(found[1]) if found else None
-    if found is None or variable is None or (_survey(playbook).kube and variable == "fault_hosts"):
+    if found is None or variable is None:
         return refusal
+    if _survey(playbook).kube and variable == "fault_hosts":
+        variable = "fault_from"
     return f"{Answers(given, variables(playbook), _survey(playbook).aliases).shown(variable)}: {refusal[found.end() :]}"
 
 
@@ -103,7 +111,7 @@ def _kube_options(survey: Survey, answers: Answers) -> dict[str, Any]:
     options = present(protected=answers.words("fault_protected"), kubeconfig=answers["fault_kubeconfig"], context=answers["fault_context"])
     if survey.draws:
         draw = _draw(answers)
-        if str(draw.get("count", "")).isdecimal():
+        if re.fullmatch("[0-9]{1,9}", str(draw.get("count", ""))):
             draw["count"] = int(draw["count"])
         if "seed" in draw:
             draw["seed"] = str(draw["seed"])
@@ -121,13 +129,19 @@ def _probes(survey: Survey, answers: Answers, hosts_of: Callable[[str, Any], lis
     if given:
         # resource_stress has had its own name and timeout here since its first version.
         special = {"name": "the service answers", "timeout": "5s"} if survey.own_probes else {}
-        return [{"name": answers[given[0]], "tolerance": tolerance, **_PROBES[given[0]](answers), **special}]
+        name = _line(str(answers[given[0]]), 100).strip() or given[0]
+        return [{"name": name, "tolerance": tolerance, **_PROBES[given[0]](answers), **special}]
     if not survey.own_probes:
         raise AttackError(f"one of {listed} is required: name what must go on working, for example fault_url=http://shop.example.com/")
     return [
         {"name": f"{host} runs programs", "type": "command", "argv": ["true"], "run_on": host, "timeout": "10s", "interval": "2s"}
         for host in hosts_of(answers.shown("fault_hosts"), answers["fault_hosts"])
     ]
+
+
+def _line(text: str, most: int) -> str:
+    """As a name takes it. What makes it up is judged where it counts, and so that the refusal names its variable."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:most]
 
 
 def _http(answers: Answers) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def _number(value: t.Any) -> float | None:
         return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 
@@ -148,7 +148,7 @@ class PrometheusProbe(Probe):
             if document["status"] != "success":
                 return Measurement(False, None, f"refused: {document.get('errorType')}: {document.get('error')}"[:300])
             found = _read(document["data"], self._range is not None)
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError):
             status = "" if answer.status == 200 else f"status {answer.status}, "
             return Measurement(False, None, f"{status}not an answer of Prometheus; url must be its own address")
         if isinstance(found, str):
@@ -204,11 +204,14 @@ def _read(data: t.Mapping[str, t.Any], ranged: bool) -> list[tuple[str, list[Poi
         if any("values" not in series for series in result):
             return "a histogram is no number: use histogram_quantile() or the like"
         return [(_labels(series["metric"]), [_point(pair) for pair in series["values"]]) for series in result]
-    return f"a {kind} is no number"
+    return f"a {str(kind)[:_LONGEST_LABELS]} is no number"
 
 
 def _point(pair: t.Sequence[t.Any]) -> Point:
-    return float(pair[0]), float(pair[1])
+    when = float(pair[0])
+    if not math.isfinite(when):
+        raise ValueError("no time")
+    return when, float(pair[1])
 
 
 def _labels(metric: t.Mapping[str, str]) -> str:

@@ -27,7 +27,7 @@ class RegexRule:
         pattern = options.text(name, REQUIRED, "write a regular expression")
         try:
             self._pattern = re.compile(pattern)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise options.refusal(name, pattern, f"not a regular expression of Python: {error}") from error
 
     def problem(self, text: str, subject: str) -> str | None:
@@ -51,10 +51,10 @@ class JsonRule:
             raise options.refusal(name, expression, fix) from error
         try:
             self._compiled = jmespath.compile(expression)
-        except jmespath.exceptions.JMESPathError as error:
+        except (jmespath.exceptions.JMESPathError, RecursionError) as error:
             reason = str(error).partition("\n")[0]
             raise options.refusal(name, expression, f"not a JMESPath expression: {reason}. Example: queue.depth < `100`") from error
-        self._errors = (jmespath.exceptions.JMESPathError, TypeError)
+        self._errors = (jmespath.exceptions.JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError)
         self._part: t.Any = jmespath.parser.ParsedResult
         self.expression = expression
 
@@ -62,7 +62,7 @@ class JsonRule:
         """Why the document is not as expected, or None."""
         try:
             document = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):  # the service may send what is nested deeper than Python can follow
             return f"{subject} is not JSON"
         try:
             found = self._compiled.search(document)
@@ -70,7 +70,7 @@ class JsonRule:
                 return None
             return self._words(document, found, subject)
         except self._errors as error:
-            return f"{subject} {self.expression} cannot be evaluated: {str(error).partition(chr(10))[0]}"
+            return f"{subject} {self.expression} cannot be evaluated: {str(error).partition(chr(10))[0][:_LONGEST]}"
 
     def _words(self, document: t.Any, found: t.Any, subject: str) -> str:
         if isinstance(found, str) and found.strip() and self._compiled.parsed["type"] in ("or_expression", "and_expression", "function_expression"):
@@ -115,7 +115,8 @@ def _text(node: dict[str, t.Any]) -> str | None:
 def _shown(value: t.Any) -> str:
     if isinstance(value, (list, dict)):
         return f"a {'list' if isinstance(value, list) else 'dictionary'} of {len(value)}"
-    return json.dumps(value if not isinstance(value, str) or len(value) <= _LONGEST else value[:_LONGEST] + "…", ensure_ascii=False)
+    text = json.dumps(value if not isinstance(value, str) or len(value) <= _LONGEST else value[:_LONGEST] + "…", ensure_ascii=False)
+    return text if len(text) <= 2 * _LONGEST else text[:_LONGEST] + "…"  # a number, or control characters
 
 
 class Rules:

@@ -46,10 +46,11 @@ class Module:
         before_communicate_callback: Callable[[subprocess.Popen], None] = lambda _child: None,
     ) -> tuple[int, str, str]:
         self.commands.append(argv)
-        child = subprocess.Popen(argv, env={**os.environ, **(environ_update or {})}, text=True, errors="surrogateescape", **PIPES)
+        child = subprocess.Popen(argv, env={**os.environ, **(environ_update or {})}, **PIPES)
         before_communicate_callback(child)
-        out, err = child.communicate(data)
-        return child.returncode, out, err
+        # Like AnsibleModule, which leaves line ends as they are.
+        out, err = child.communicate(None if data is None else data.encode(errors="surrogateescape"))
+        return child.returncode, out.decode(errors="surrogateescape"), err.decode(errors="surrogateescape")
 
 
 class Bench:

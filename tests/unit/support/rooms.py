@@ -79,6 +79,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # tests do; the others see it from outside.
     TESTS: ("tests/support/",),
     "tests/unit/": ("tests/support/", "tests/unit/support/", "tests/faults/support/", "tests/lab/support/", "plugins/"),
+    "tests/fuzz/": ("tests/support/", "tests/unit/support/", "plugins/"),
     "tests/lab/": ("tests/support/", "tests/lab/support/"),
     "tests/netns/": ("tests/support/", "tests/netns/support/", "plugins/"),
     "tests/faults/": ("tests/support/", "tests/faults/support/", "tests/lab/support/"),
