@@ -13,15 +13,19 @@ class ModuleDocFragment:
 options:
   name:
     description:
-      - Exact name of the program, as C(ps -o comm) shows it.
+      - Exact name of the program, as C(ps -o comm) shows it. Of a name that is longer than the 15 bytes that the kernel keeps, the file name of
+        the program or script decides.
+      - Anybody can give a process any name. When processes of root and of other users meet the criteria and O(count) leaves some out, the attack is
+        refused; O(user) or O(pid_file) says which. A note tells when those that are taken differ in user or program.
     type: str
   command_line:
     description:
-      - Exact command line, words joined by one space, as C(ps -o args) shows it.
+      - Exact command line, words joined by one space, as C(ps -o args) shows it. Blanks at its end do not count.
     type: str
   pid_file:
     description:
-      - Absolute path of a file that holds the process's number.
+      - Absolute path of a file that holds the process's number. A file that an ordinary user owns may only name a process of that user.
+      - A link, and a file that others than its owner can write to, are refused.
     type: path
   user:
     description:

@@ -62,7 +62,10 @@ notes:
   - Whether O(undo) really restores everything is up to you. Without O(undo_check) and O(check) its exit status is all that is known, and
     the result says so.
   - A program is given by its absolute path, or by its name when it is in C(/usr/local/sbin), C(/usr/local/bin), C(/usr/sbin), C(/usr/bin),
-    C(/sbin) or C(/bin). For root it must not be writable for others.
+    C(/sbin) or C(/bin).
+  - The program, its interpreter, every directory above them and every link to them must belong to root or to the user of the task, and nobody else may
+    be able to write there. It is refused otherwise. All but O(inject) are looked at again when the attack is undone; what others can change by
+    then, or is gone, is not run, and the attack is stuck and says so.
   - The programs must stay where they are until the attack is undone. All but O(inject) must not be on a file system in memory (C(tmpfs)), for they would be
     gone after a reboot. What is missing is refused before anything is done.
   - In check mode none of the programs is run.
@@ -165,6 +168,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._crash import cras
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import mounts, program
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.programs import Trusted
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Fails, Gone, Part, Run, Succeeds, Undo
 
 PROGRAMS = ("inject", "undo", "check", "undo_check")
@@ -223,12 +227,13 @@ class Custom(Attack):
     def plan(self, before):
         undo = Undo()
         restored = self.argv.get("undo_check")
-        undo.steps.append(Run("the undo of its author", self.argv["undo"], [Fails(restored)] if restored else [], self.undo_seconds))
+        trusted = [Trusted(program.ways(self.host, [argv for option, argv in self.argv.items() if option != "inject"]))]
+        undo.steps.append(Run("the undo of its author", self.argv["undo"], trusted + ([Fails(restored)] if restored else []), self.undo_seconds))
         if restored:
-            undo.checks.append(Gone("what undo_check finds", [Fails(restored)]))
+            undo.checks.append(Gone("what undo_check finds", trusted + [Fails(restored)]))
         if "check" in self.argv:
-            undo.checks.append(Gone("what check finds", [Succeeds(self.argv["check"])]))
-            undo.readings.append(Part("what check finds", [Succeeds(self.argv["check"])]))
+            undo.checks.append(Gone("what check finds", trusted + [Succeeds(self.argv["check"])]))
+            undo.readings.append(Part("what check finds", trusted + [Succeeds(self.argv["check"])]))
         known = restored or "check" in self.argv
         return Plan(
             before="as it is",

@@ -162,7 +162,7 @@ effect:
 from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host.figures import Figures
-from ansible_collections.faultline.chaos.plugins.module_utils._host.victims import choose, protected, refuse_protected
+from ansible_collections.faultline.chaos.plugins.module_utils._host.victims import choose, doubts, protected, refuse_protected
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import file_handles, holders, memory
@@ -279,7 +279,7 @@ class FdExhaustion(Attack):
         )
 
     def _plan_process(self, found):
-        undo, lines, self.lowered, notes = Undo(), [], [], []
+        undo, lines, self.lowered, notes = Undo(), [], [], doubts([victim for victim, _used, _soft, _hard in found])
         for victim, used, soft, hard in found:
             lowest = file_handles.ceiling(used, self.params["leave"])
             if soft != "unlimited" and int(soft) <= lowest:

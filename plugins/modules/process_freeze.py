@@ -147,6 +147,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.victims impo
     SELECTION_NEEDS,
     check_selection,
     descendants,
+    doubts,
     refuse_protected,
     selected,
     selection,
@@ -176,9 +177,9 @@ class ProcessFreeze(Attack):
         return ["process:" + selection(self.params)]
 
     def snapshot(self):
-        """{"running", "stopped"}: the chosen processes by state."""
+        """{"running", "stopped", "notes"}: the chosen processes by state."""
         told = selection(self.params)
-        chosen = selected(self.params)
+        chosen, candidates = selected(self.params)
         if not chosen:
             raise AttackError(f"no process on the target meets {told}")
         if self.params["children"]:
@@ -193,7 +194,7 @@ class ProcessFreeze(Attack):
         running = [process for process in chosen if process not in stopped]
         if not running:
             raise AttackError(f"every process that meets {told} is stopped already: let them go on first (SIGCONT)")
-        return {"running": running, "stopped": stopped}
+        return {"running": running, "stopped": stopped, "notes": doubts(candidates)}
 
     def plan(self, before):
         victims = before["running"]
@@ -205,6 +206,7 @@ class ProcessFreeze(Attack):
         lines = ["pid %d  %s" % (victim.pid, " ".join(victim.argv)) for victim in victims]
         plan = Plan(before="\n".join(lines), after="\n".join(f"{line}  <- STOP{again}" for line in lines), undo=undo)
         plan.notes = ["pid %d (%s) was stopped before and stays so" % (process.pid, process.name) for process in before["stopped"]]
+        plan.notes += before["notes"]
         plan.victims = victims
         if self.params["interval"] is not None:
             until = uptime() + self.duration

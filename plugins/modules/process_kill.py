@@ -35,9 +35,13 @@ options:
     type: raw
   recover:
     description:
-      - Program and arguments that start the process again, run on revert when no process of the victim's name is running.
+      - Program and arguments that start the process again, run on revert unless the victim runs again. It does when as many processes meet
+        O(name), O(command_line) and O(user) as before the attack, something listens on O(port), and O(pid_file) names a process that meets them.
+      - Children of a process that meets them too are not counted, for that process replaces them; nor are those that outlived their parent.
+      - Before C(systemctl) or C(service) starts a unit, its start limit is lifted (C(systemctl reset-failed)).
       - Never passed through a shell. It runs as the user of the task, with a fixed C(PATH), for 5 minutes at the most.
-      - A program that is not on the target, or that others than its owner can write to while root runs it, is refused before anything is killed.
+      - A program that is not on the target is refused before anything is killed. So is one that somebody else could change, as in
+        M(faultline.chaos.custom); it is looked at again on revert.
     type: list
     elements: str
 seealso:
@@ -139,19 +143,25 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._host import program
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.victims import (
+    CUT,
     SELECTION,
     SELECTION_NEEDS,
     check_selection,
+    choose,
+    doubts,
+    firsts,
     refuse_protected,
     selected,
     selection,
 )
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import ComesBack, NotRunning
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Run, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.programs import Ease, Trusted
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.recovery import ComesBack, Missing
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Run, Undo, When
 
 RECOVER_SECONDS = 300  # a start command may wait until its service is up
+STARTS = ("start", "restart", "try-restart", "reload-or-restart")
 WAIT_FOR_END = 3.0  # seconds; a program that takes longer to end after TERM is no error
 
 
@@ -181,7 +191,7 @@ class ProcessKill(Attack):
         self.recover = None if self.params["recover"] is None else program.find(self.host, "recover", self.params["recover"])
 
     def snapshot(self):
-        victims = selected(self.params)
+        victims, self.candidates = selected(self.params)
         if not victims:
             raise AttackError(f"no process on the target meets {selection(self.params)}")
         refuse_protected(victims)
@@ -191,9 +201,11 @@ class ProcessKill(Attack):
         victims, params = before, self.params
         undo = Undo()
         if self.recover:
-            name = victims[0].name
-            undo.steps.append(Run(f"start {name} again unless it runs", self.recover, [NotRunning(name)], RECOVER_SECONDS))
-            undo.checks.append(ComesBack(f"{name} is not running again", name))
+            name, missing = victims[0].name, self._missing(victims)
+            guards = [missing, Trusted(program.ways(self.host, [self.recover]))]
+            eased = [Ease("after too many starts or failures systemd would refuse", argv) for argv in self._lifted()]
+            undo.steps.append(When(guards, eased + [Run(f"start {name} again unless it runs", self.recover, seconds=RECOVER_SECONDS)]))
+            undo.checks.append(ComesBack(f"{name} is not running again: fewer meet {selection(params)} than before the attack", missing))
         lines = ["pid %d  %s" % (victim.pid, " ".join(victim.argv)) for victim in victims]
         again = "" if params["interval"] is None else ", and again every {}".format(params["interval"])
         plan = Plan(
@@ -202,11 +214,42 @@ class ProcessKill(Attack):
             undo=undo,
             notes=[] if self.recover else ["a dead process is not brought back by the undo: its supervisor does that, or the option recover"],
         )
+        plan.notes += doubts(self.candidates)
         plan.victims = victims
         if params["interval"] is not None:
             until = uptime() + self.duration
             plan.workers.append(Worker("kill", lambda: self._again(until)))
         return plan
+
+    def _missing(self, victims):
+        """The guard that says whether what was killed runs again: by the criteria that chose it, as many as before."""
+        params = self.params
+        shared = dict((key, params[key]) for key in ("name", "command_line", "user"))
+        named = params["name"] is not None or params["command_line"] is not None
+        alike = firsts(choose(**shared)) if named else []
+        names = set(process.name for process in alike or victims)
+        plain = len(names) == 1 and min(names).isprintable() and "\ufffd" not in min(names)
+        return Missing(
+            count=max(1, len(alike)),
+            known=["%d:%s" % (process.pid, process.start) for process in alike or victims],
+            name=min(names) if named and plain else "",
+            program=params["name"] if params["name"] and len(params["name"].encode("utf-8", "surrogateescape")) > CUT else "",
+            line=(params["command_line"] or "").rstrip(" "),
+            uid=str(victims[0].uid) if params["user"] is not None else "",
+            port="%04X" % int(params["port"]) if params["port"] is not None else "",
+            pid_file=params["pid_file"] or "",
+        )
+
+    def _lifted(self):
+        """The command that lifts systemd's start limit, where recover starts a unit by systemctl(1) or service(8)."""
+        tool, words = os.path.basename(self.recover[0]), self.recover[1:]
+        verb = next((word for word in words if not word.startswith("-")), None)
+        if tool == "systemctl" and verb in STARTS:
+            place = words.index(verb)
+            return [[self.recover[0]] + words[:place] + ["reset-failed"] + words[place + 1 :]]
+        if tool == "service" and len(words) == 2 and words[1] in STARTS and self.host.has_systemd:
+            return [[self.host.tool("systemctl"), "reset-failed", words[0]]]
+        return []
 
     def inject(self, plan):
         self._send(plan.victims)
@@ -227,7 +270,7 @@ class ProcessKill(Attack):
         while uptime() + self.interval < until:
             time.sleep(self.interval)
             try:
-                victims = selected(self.params)
+                victims = selected(self.params)[0]
                 refuse_protected(victims)
                 self._send(victims)
             except AttackError:

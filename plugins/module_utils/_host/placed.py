@@ -123,7 +123,7 @@ def container_pid(host, name):
                 raise AttackError(f"container: {name} does not run", option="container")
             return int(out)
     for process in processes():
-        paths = [line.split(":", 2)[2] for line in host.read("/proc/%d/cgroup" % process.pid).splitlines()]
+        paths = [line.split(":", 2)[2] for line in host.read("/proc/%d/cgroup" % process.pid).split("\n") if line]
         if any(is_container(part, name) for path in paths for part in path.split("/")):
             return process.pid
     raise AttackError(f"container: no container {name} runs on the target (asked docker, podman, crictl and the control groups)", option="container")

@@ -6,14 +6,18 @@
 
 """Reading and writing small files of the kernel: /proc, /sys, control groups."""
 
+import collections
 import os
 
+_KERNEL = 0x00200000  # PF_KTHREAD
+Stat = collections.namedtuple("Stat", "name state parent threads start kernel")  # of /proc/PID/stat
 
-def read(path, default=""):
-    """Content of a small file, or the default when it cannot be read."""
+
+def read(path, default="", most=-1):
+    """Content of a small file (most: its first characters), or the default when it cannot be read."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as handle:
-            return handle.read()
+        with open(path, encoding="utf-8", errors="replace", newline="\n") as handle:
+            return handle.read(most)
     except OSError:
         return default
 
@@ -32,11 +36,22 @@ def ancestors():
     return pids
 
 
-def start_time(pid):
-    """The process's start in clock ticks since boot; None when there is none (or only a zombie). Pid and start time identify a process."""
-    if _stat_field(pid, 3, "Z", str) in ("Z", "X"):
+def stat_of(pid):
+    """The Stat of a process, None when there is none. Its name may hold line breaks and brackets."""
+    head, _bracket, rest = read("/proc/%d/stat" % pid, most=4096).rpartition(") ")
+    told = rest.split()
+    if len(told) < 20:
         return None
-    return _stat_field(pid, 22, None)
+    return Stat(head.partition("(")[2], told[0], int(told[1]), int(told[17]), int(told[19]), bool(int(told[6]) & _KERNEL))
+
+
+def start_of(found):
+    """The start in clock ticks since boot; None when it ended. Pid and start identify a process. Its first thread may end before the others."""
+    return None if found is None or found.state in ("Z", "X") and found.threads <= 1 else found.start
+
+
+def start_time(pid):
+    return start_of(stat_of(pid))
 
 
 def alive(pid, start):
@@ -46,22 +61,14 @@ def alive(pid, start):
 
 def state(pid):
     """The letter of /proc/PID/stat: R, S, D, T when stopped, t when a debugger holds it, Z; empty when there is none."""
-    return _stat_field(pid, 3, "", str)
+    found = stat_of(pid)
+    return found.state if found else ""
 
 
 def parent(pid):
     """The pid of a process's parent, 0 when there is none."""
-    return _stat_field(pid, 4, 0)
-
-
-def _stat_field(pid, number, default, kind=int):
-    """Field of /proc/PID/stat, numbered as in proc(5); the name may hold spaces and brackets, so count from its end."""
-    try:
-        with open("/proc/%d/stat" % pid, errors="replace") as handle:
-            text = handle.read()
-    except OSError:
-        return default
-    return kind(text.rpartition(")")[2].split()[number - 3])
+    found = stat_of(pid)
+    return found.parent if found else 0
 
 
 def write_proc(path, text):

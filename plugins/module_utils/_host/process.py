@@ -8,21 +8,31 @@
 
 import os
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import alive, read, start_time, state
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import alive, read, start_of, stat_of, state
+
+SHOWN = 4096  # characters of a command line; a neighbour's may have megabytes
 
 
 class Process:
     """One process: its identity (pid and start time) and the properties that select it."""
 
     def __init__(self, pid):
+        found = stat_of(pid)
         self.pid = pid
-        self.start = start_time(pid)
-        self.name = read("/proc/%d/comm" % pid).strip()
-        self.argv = read("/proc/%d/cmdline" % pid).rstrip("\0").split("\0")
+        self.start = start_of(found)
+        self.name = found.name if found else ""
+        self._argv = None
         try:
             self.uid = os.stat("/proc/%d" % pid).st_uid
         except OSError:
             self.uid = -1
+
+    @property
+    def argv(self):
+        """Its arguments, as far as they are shown; read once, for it may end."""
+        if self._argv is None:
+            self._argv = read("/proc/%d/cmdline" % self.pid, most=SHOWN).rstrip("\0").split("\0")
+        return self._argv
 
     @property
     def has_no_program(self):

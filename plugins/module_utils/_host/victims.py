@@ -12,12 +12,11 @@ import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import ancestors, parent, read
-from ansible_collections.faultline.chaos.plugins.module_utils._host.process import Process, processes
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import ancestors, parent, read, stat_of
+from ansible_collections.faultline.chaos.plugins.module_utils._host.process import SHOWN, Process, processes
 from ansible_collections.faultline.chaos.plugins.module_utils._host.tcp import LISTENING, socket_inodes, tcp_sockets
+from ansible_collections.faultline.chaos.plugins.module_utils._host.trusted import small_file
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
-
-_KTHREADD = 2  # the parent of all other threads of the kernel
 
 # Never a victim: they keep the control path, the host or its undo alive. Names as in /proc/PID/comm (15 characters).
 _PROTECTED = frozenset(
@@ -59,6 +58,9 @@ _PROTECTED = frozenset(
 )
 _PROTECTED_BEGINNINGS = ("systemd", "(sd-")
 
+CUT = 15  # bytes of a process's name that the kernel keeps
+_PID_FILE = 64  # bytes at the most
+
 # The options that choose processes: the criteria, how many, and in which order.
 CRITERIA = ("name", "command_line", "pid_file", "user", "port")
 SELECTION = {
@@ -85,12 +87,9 @@ def choose(name=None, command_line=None, pid_file=None, user=None, port=None):
     if name is not None:
         found = [process for process in found if has_name(process, name)]
     if command_line is not None:
-        found = [process for process in found if " ".join(process.argv) == command_line]
+        found = [process for process in found if has_line(process, command_line)]
     if pid_file is not None:
-        pid = read(pid_file).strip()
-        if not re.match(r"[0-9]{1,18}\Z", pid):
-            raise AttackError(f"pid_file: {pid_file} holds no process number", option="pid_file")
-        found = [process for process in found if process.pid == int(pid)]
+        found = _noted(pid_file, found)
     if user is not None:
         try:
             uid = pwd.getpwnam(user).pw_uid
@@ -106,6 +105,24 @@ def choose(name=None, command_line=None, pid_file=None, user=None, port=None):
             if is_kernel_thread(process.pid):
                 raise AttackError("%s (pid %d) is a thread of the kernel, and protected" % (process.name, process.pid))
     return programs
+
+
+def _noted(pid_file, found):
+    """Of the processes found, the one that a file names; a file of an ordinary user may only name one of that user. Errors: AttackError."""
+    try:
+        text, owner = small_file(pid_file, _PID_FILE)
+    except (OSError, ValueError) as error:
+        raise AttackError("pid_file: {} is not trusted: {}".format(pid_file, getattr(error, "strerror", None) or error), option="pid_file")
+    if not re.match(r"[0-9]{1,18}\Z", text.strip()):
+        raise AttackError(f"pid_file: {pid_file} holds no process number", option="pid_file")
+    found = [process for process in found if process.pid == int(text)]
+    for process in found:
+        if owner not in (0, os.geteuid()) and process.uid != owner:
+            raise AttackError(
+                "pid_file: %s belongs to the user %d, and names pid %d (%s) of the user %d" % (pid_file, owner, process.pid, process.name, process.uid),
+                option="pid_file",
+            )
+    return found
 
 
 def protected(name, uid=None):
@@ -136,11 +153,50 @@ def selection(params):
 
 
 def selected(params):
-    """The processes that the options of an attack choose. Errors: AttackError."""
+    """(the processes that the options of an attack choose, all that meet its criteria). Errors: AttackError."""
     found = choose(**dict((key, params[key]) for key in CRITERIA))
     if params["order"] == "newest":
         found.reverse()
-    return found[: params["count"]] if params["count"] else found
+    taken = found[: params["count"]] if params["count"] else found
+    if len(taken) < len(found):
+        _refuse_doubt(params, firsts(found))
+    return taken, found
+
+
+def firsts(found):
+    """Those whose parent is not among them: one for each program, however many children of its own kind it has."""
+    pids = set(process.pid for process in found)
+    return [process for process in found if parent(process.pid) not in pids]
+
+
+def _refuse_doubt(params, found):
+    """Errors: AttackError when an age alone would choose between processes of root and of others; anybody can give a process any name."""
+    users = set(process.uid for process in found)
+    if 0 in users and len(users) > 1:
+        raise AttackError(
+            "{} is met by processes of root and of other users: {}. Say which with user{}, or take all with count: 0".format(
+                selection(params), "; ".join(_told(found)), "" if params["pid_file"] else " or pid_file"
+            )
+        )
+
+
+def doubts(found):
+    """Notes on processes that meet the same criteria and differ in user or program file."""
+    alike = firsts(found)
+    if len(set((process.uid, _program(process)) for process in alike)) < 2:
+        return []
+    return ["what is chosen differs in user or program, narrow it (user, pid_file, command_line, port) if that is not meant: " + "; ".join(_told(alike))]
+
+
+def _told(found):
+    return ["pid %d of the user %d, %s" % (process.pid, process.uid, _program(process) or "?") for process in found[:10]]
+
+
+def _program(process):
+    try:
+        return os.readlink("/proc/%d/exe" % process.pid)
+    except OSError:
+        return None
 
 
 def refuse_protected(victims):
@@ -159,16 +215,21 @@ def _is_deadman(process):
     return any(word.endswith(("/revert.sh", "/control.sh")) for word in process.argv)
 
 
+def has_line(process, text):
+    """Whether this is its command line, blanks at the end aside: titles are padded with them."""
+    told = read("/proc/%d/cmdline" % process.pid, most=len(text) + SHOWN).rstrip("\0").replace("\0", " ")
+    return told.rstrip(" ") == text.rstrip(" ")
+
+
 def has_name(process, name):
-    """Exact name, also where the kernel cut it to 15 characters."""
-    if len(name) <= 15:
-        return process.name == name
-    return process.name == name[:15] and os.path.basename(process.argv[0]) == name
+    """Exact name, also where the kernel cut it to 15 bytes: then the program's or the script's own decides."""
+    cut = name.encode("utf-8", "surrogateescape")[:CUT].decode("utf-8", "replace")
+    return process.name == cut and (cut == name or any(os.path.basename(word) == name for word in process.argv[:3]))
 
 
 def is_kernel_thread(pid):
-    """Whether it is kthreadd or a child of it; in a container pid 2 can be any process."""
-    return _KTHREADD in (pid, parent(pid)) and read("/proc/%d/comm" % _KTHREADD).strip() == "kthreadd"
+    found = stat_of(pid)
+    return found is not None and found.kernel
 
 
 def descendants(parents):

@@ -48,7 +48,7 @@ def per_holder():
 
 def capable(number):
     """Whether this process has a capability; root in a container often lacks some."""
-    for line in Host.read("/proc/self/status").splitlines():
+    for line in Host.read("/proc/self/status").split("\n"):
         if line.startswith("CapEff:"):
             return bool(int(line.split()[1], 16) >> number & 1)
     return False

@@ -18,6 +18,7 @@ import threading
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import stat_of
 from ansible_collections.faultline.chaos.plugins.module_utils._host.process import processes
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import holders as resources_holders
 
@@ -59,10 +60,8 @@ def _of_user(uid):
 
 
 def thread_count(pid):
-    for line in Host.read("/proc/%d/status" % pid).splitlines():
-        if line.startswith("Threads:"):
-            return int(line.split()[1])
-    return 0
+    found = stat_of(pid)
+    return found.threads if found else 0
 
 
 def tightest(found):

@@ -13,7 +13,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import ancestors
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import LinksTo
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Fails, Gone, Run, Succeeds
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.programs import Ease
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Fails, Gone, Run, Succeeds, When
 
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,200}\Z"
 MASKS = "/run/systemd/system"
@@ -92,9 +93,13 @@ class _Manager:
         """Steps that stop only the given services. Errors: AttackError when others would stop with them."""
         return self.stop(names)
 
+    def ease(self, name):
+        """Undo steps without which the init system could refuse to start a service."""
+        return []
+
     def restart(self, undo, name):
         """Add to an undo: start a service unless it runs, and check that it runs."""
-        undo.steps.append(Run(f"start {name} again", self.start(name), [Fails(self.ask(name))], START_SECONDS))
+        undo.steps.append(When([Fails(self.ask(name))], self.ease(name) + [Run(f"start {name} again", self.start(name), seconds=START_SECONDS)]))
         undo.checks.append(Gone(f"{name} is down", [Fails(self.ask(name))]))
 
 
@@ -111,6 +116,9 @@ class Systemd(_Manager):
 
     def start(self, name):
         return [self.tool, "start", name]
+
+    def ease(self, name):
+        return [Ease("after too many starts or failures systemd would refuse", [self.tool, "reset-failed", name])]
 
     def stop(self, names):
         """Steps that stop units in one transaction."""
@@ -318,6 +326,6 @@ def _own_units(host):
     """The units of this process and its ancestors: sshd's under any name, a session, a timer's service."""
     found = set()
     for pid in ancestors():
-        for line in host.read("/proc/%d/cgroup" % pid).splitlines():
+        for line in host.read("/proc/%d/cgroup" % pid).split("\n"):
             found.update(part for part in line.split(":", 2)[-1].split("/") if part.endswith((".service", ".scope")))
     return found

@@ -14,17 +14,21 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import
 _HEIRS = r"""
 of_the_attack() { # of_the_attack: $young are the processes that began after our injector, each as PID:PARENT:START
     young=
-    for stat in /proc/[0-9]*/stat; do
-        read -r line 2>/dev/null <"$stat" || continue
-        set -- "${line%% *}" ${line##*) }
-        number "${21-}"
-        [ "$n" -lt "${injector#* }" ] || young="$young $1:$3:$n"
+    for each in /proc/[0-9]*; do
+        each=${each#/proc/}
+        stat_of "$each" || { [ $? != 2 ] || [ "$uid" != 0 ] || problem "process $each cannot be looked at"; continue; }
+        set -- $stat
+        number "${20-}"
+        [ "$n" -lt "${injector#* }" ] || young="$young $each:$2:$n"
     done
 }
 limited() { # limited PID SOFT HARD: it has these limits of open files
+    seen=
     while read -r one two three soft hard _; do
         [ "$one $two $three $soft $hard" != "Max open files $2 $3" ] || return 0
+        seen=yes
     done 2>/dev/null <"/proc/$1/limits"
+    [ -n "$seen" ] || ! started "$1" || problem "the limits of process $1 cannot be read"
     return 1
 }
 has_heirs() { # has_heirs PID SOFT HARD: $heirs are those that it began, and theirs, which still have its lowered limits, each as PID:START
@@ -69,7 +73,7 @@ class HasHeirs(Typed):
 
     def condition(self):
         who = quote(str(self.pid))
-        return f"same_boot && alive {who} {quote(str(self.start))} && has_heirs {who} {quote(self.soft)} {quote(self.hard)}"
+        return f"lives {who} {quote(str(self.start))} && has_heirs {who} {quote(self.soft)} {quote(self.hard)}"
 
 
 class HeirsBack(Typed):
@@ -83,4 +87,4 @@ class HeirsBack(Typed):
 
     def render(self):
         told = " ".join(quote(str(word)) for word in (self.prlimit, self.pid, self.lowest, self.back, self.hard))
-        return [comment(self.title), f"if same_boot && alive {quote(str(self.pid))} {quote(str(self.start))}; then heirs_back {told}; fi"]
+        return [comment(self.title), f"if lives {quote(str(self.pid))} {quote(str(self.start))}; then heirs_back {told}; fi"]

@@ -100,19 +100,35 @@ fails() {
     limit
     ! ($limiter "$@" >/dev/null 2>&1 </dev/null 9>&-)
 }
-started() { # started PID: $start is the clock tick in which that process began, empty when there is none
-    start=
-    read -r line 2>/dev/null <"/proc/$1/stat" || return 1
-    set -- ${line##*) }
-    [ "$1" != Z ] && [ "$1" != X ] && start=${20}
+stat_of() { # stat_of PID: $stat is what follows its name, in which any byte may be; 1: there is no such process; 2: that cannot be known
+    stat=
+    while IFS= read -r line || [ -n "$line" ]; do stat="$stat $line"; done 2>/dev/null <"/proc/$1/stat"
+    case $stat in *') '*) stat=${stat##*) }; return 0 ;; esac
+    if [ -e "/proc/$1" ] || kill -s 0 "$1" 2>/dev/null; then return 2; fi
+    [ "$uid" = 0 ] || [ -e /proc/1 ] || case $(kill -s 0 "$1" 2>&1) in *'o such '*) ;; *) return 2 ;; esac # hidepid
+    return 1
 }
-alive() { started "$1" && [ "$start" = "$2" ]; } # alive PID START: that very process, not a later one with its number
+started() { # started PID: $start is the clock tick in which that process began; it has not ended while it has threads
+    start=
+    stat_of "$1" || return
+    set -- $stat
+    case $1 in Z | X) [ "${18}" -gt 1 ] || return 1 ;; esac
+    start=${20}
+}
+alive() { started "$1" && [ "$start" = "$2" ]; } # alive PID START: that very process, not a later one with its number; 2: as stat_of
+lives() { # lives PID START: likewise, in this boot; where neither that nor its end can be proved, the undo is stuck
+    same_boot || return 1
+    alive "$1" "$2" && return 0
+    [ $? = 1 ] || problem "process $1 cannot be looked at, so that it ended is not known"
+    return 1
+}
 helpers() { # helpers PID: our processes in the group of a leader that is gone; a stranger's cannot have our name, group and session
     for comm in /proc/[0-9]*/comm; do
         read -r name 2>/dev/null <"$comm" || continue
         case $name in faultline-*) ;; *) continue ;; esac
-        read -r line 2>/dev/null <"${comm%comm}stat" || continue
-        set -- "$1" "${line%% *}" ${line##*) }
+        comm=${comm%/comm}
+        stat_of "${comm#/proc/}" || continue
+        set -- "$1" "${comm#/proc/}" $stat
         [ "$5" = "$1" ] && [ "$6" = "$1" ] && [ "$3" != Z ] && [ "$3" != X ] && printf '%s ' "$2"
     done
 }
@@ -121,6 +137,7 @@ kill_group() { # kill_group PID START: a worker and its helpers, which outlive a
     tries=0
     while :; do
         if alive "$1" "$2"; then kill -s KILL -- "-$1" 2>/dev/null || kill -s KILL "$1" 2>/dev/null
+        elif [ $? = 2 ]; then problem "process $1 cannot be looked at"; return
         else
             orphans=$(helpers "$1")
             [ -n "$orphans" ] || return 0
@@ -173,10 +190,10 @@ end_injector() { # our own injector hangs past the deadline: end it, and the too
     kill -s STOP ${injector%% *}
     if ! tools=$(cat "/proc/${injector%% *}/task/${injector%% *}/children" 2>/dev/null); then
         tools=
-        for stat in /proc/[0-9]*/stat; do
-            read -r line 2>/dev/null <"$stat" || continue
-            set -- ${line##*) }
-            [ "$2" = "${injector%% *}" ] && tools="$tools ${line%% *}"
+        for each in /proc/[0-9]*; do
+            stat_of "${each#/proc/}" || continue
+            set -- $stat
+            [ "$2" = "${injector%% *}" ] && tools="$tools ${each#/proc/}"
         done
     fi
     kill -s KILL $tools ${injector%% *} 2>/dev/null
@@ -209,7 +226,7 @@ lock() { # one undo of this attack at a time, and none while it is being injecte
         until ln -s "$self $start" "$dir/undoing" 2>/dev/null; do
             [ -d "$dir" ] || return 0
             holder=$(readlink "$dir/undoing")
-            alive "${holder% *}" "${holder#* }" || rm -f "$dir/undoing"
+            alive "${holder% *}" "${holder#* }" || [ $? = 2 ] || rm -f "$dir/undoing"
             wait_for_lock || return 1
         done
         case $how in timer | sweep) end_injector ;; esac

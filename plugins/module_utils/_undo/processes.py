@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""Undo guards, steps and checks for the processes that an attack stopped or killed, and for what starts them."""
+"""Undo guards and steps for the processes that an attack stopped, and for the links that keep a service down."""
 
 from shlex import quote
 
@@ -12,34 +12,26 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import
 
 _FREEZE = r"""
 stopped() { # stopped PID START: that very process is stopped, or will be as soon as the kernel lets it (SIGSTOP is pending)
-    same_boot && alive "$1" "$2" || return 1
-    while read -r key value _; do
-        case $key$value in State:T | ShdPnd:*[4567cdef]????) return 0 ;; esac
-    done 2>/dev/null <"/proc/$1/status"
-    return 1
-}
-go_on() { # go_on PID: kill is a builtin, so that no package is needed for it
-    kill -s CONT "$1" 2>/dev/null || ! [ -e "/proc/$1" ] || problem "process $1 cannot be continued"
-}
-"""
-
-_RUNNING = r"""
-running() { # running NAME: a process of that name, as in /proc/PID/comm
-    for comm in /proc/[0-9]*/comm; do
-        read -r name 2>/dev/null <"$comm" && [ "$name" = "$1" ] && return 0
+    lives "$1" "$2" || return 1
+    for status in "/proc/$1/status" "/proc/$1"/task/[0-9]*/status; do
+        look=
+        while read -r key value _; do
+            case $key$value in
+            State:T | ShdPnd:*[4567cdef]????) return 0 ;;
+            State:*) look=$value ;;
+            esac
+        done 2>/dev/null <"$status"
+        case $look in
+        Z | X) ;; # the first thread ended, the others may be stopped
+        '') ! lives "$1" "$2" || problem "the state of process $1 cannot be read"; return 1 ;;
+        *) return 1 ;;
+        esac
     done
     return 1
 }
-"""
-
-_COMES_BACK = r"""
-comes_back() { # comes_back NAME TITLE: what was started again needs a moment
-    tries=0
-    until running "$1"; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 20 ] || { problem "$2"; return; }
-        sleep 0.5 2>/dev/null || sleep 1
-    done
+go_on() { # go_on PID START: in any state, for a debugger hides a stop, and one may be under way in another thread; kill is a builtin
+    lives "$1" "$2" || return 0
+    kill -s CONT "$1" 2>/dev/null || ! lives "$1" "$2" || problem "process $1 cannot be continued"
 }
 """
 
@@ -69,19 +61,6 @@ class Stopped(Typed):
         return f"stopped {quote(str(self.pid))} {quote(str(self.start))}"
 
 
-class NotRunning(Typed):
-    """No process of this name (as in /proc/PID/comm) runs."""
-
-    fields = ("name",)
-    functions = _RUNNING
-
-    def __init__(self, name):
-        super().__init__(name=name)
-
-    def condition(self):
-        return f"! running {quote(self.name)}"
-
-
 class Continue(Typed):
     """Send SIGCONT to the process (pid and start time) that the attack stopped."""
 
@@ -92,17 +71,4 @@ class Continue(Typed):
         super().__init__(title=title, pid=pid, start=start)
 
     def render(self):
-        return [comment(self.title), f"if {Stopped(self.pid, self.start).condition()}; then go_on {quote(str(self.pid))}; fi"]
-
-
-class ComesBack(Typed):
-    """A process of this name must run again within 10 s."""
-
-    fields = ("title", "name")
-    functions = _RUNNING + _COMES_BACK
-
-    def __init__(self, title, name):
-        super().__init__(title=title, name=name)
-
-    def render(self):
-        return [f"comes_back {quote(self.name)} {quote(self.title)}"]
+        return [comment(self.title), f"go_on {quote(str(self.pid))} {quote(str(self.start))}"]

@@ -91,7 +91,7 @@ class Alive(Typed):
         super().__init__(pid=pid, start=start)
 
     def condition(self):
-        return f"same_boot && alive {quote(str(self.pid))} {quote(str(self.start))}"
+        return f"lives {quote(str(self.pid))} {quote(str(self.start))}"
 
 
 # --- steps: what is done ---------------------------------------------------------------------------

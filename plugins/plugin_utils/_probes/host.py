@@ -120,7 +120,7 @@ class ProcessProbe(_HostProbe):
         if self._most is not None and self._most < self._least:
             raise expect.refusal("count_max", self._most, f"it must not be below count_min, {self._least}")
         expect.done()
-        self._pattern = rf"^[0-9]+ \({_extended(self._process)}\) [^ZXx]"
+        self._pattern = rf"^[0-9]+ \({_extended(self._process)}\) [^ZXx][-0-9 ]+$"  # a name may hold line breaks and all but the last bracket
 
     @property
     def target(self) -> str:

@@ -38,7 +38,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.marked_links
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.network import NetworkNamespace, OnlyOurFilters
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.own_directory import RemoveOwn
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.power import Rebooted
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import ComesBack, Continue, LinksTo, NotRunning, Stopped
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import Continue, LinksTo, Stopped
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.programs import Ease, Trusted
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.recovery import ComesBack, Missing
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import (
     Alive,
     Exists,
@@ -59,13 +61,23 @@ from tests.support.paths import PLUGINS
 
 
 def everything() -> Undo:
-    guard = [SameBoot(), FileHolds("/a", "b"), Exists("/c"), OutputHas(["d"], "e"), OnlyOurFilters(["f"]), Alive(1, 2), Fails(["g"]), NotRunning("h")]
+    guard = [
+        SameBoot(),
+        FileHolds("/a", "b"),
+        Exists("/c"),
+        OutputHas(["d"], "e"),
+        OnlyOurFilters(["f"]),
+        Alive(1, 2),
+        Fails(["g"]),
+        Missing(1, ["2:3"], "h", "i", "j", "4", "5", "k"),
+        Trusted(["/l", "/m"]),
+    ]
     guard += [Succeeds(["v"]), LinksTo("w", "x"), Stopped(5, 6)]
     undo = Undo(
         [Run("i", ["j", "k"], guard), KillGroup("l", 3, 4), RemoveCgroup("w", "/x", guard), When(guard, [Run("m", ["n"], [Exists("o")])])],
-        [Gone("p", guard), ComesBack("q", "r")],
+        [Gone("p", guard), ComesBack("q", Missing(1))],
     )
-    undo.steps += [Continue("y", 7, 8), SetClock("z", -9, 10), EmptyCgroup("a", "/b", "/c", "/d", guard)]
+    undo.steps += [Continue("y", 7, 8), Ease("e", ["f"]), SetClock("z", -9, 10), EmptyCgroup("a", "/b", "/c", "/d", guard)]
     undo.steps.append(Until("k", 5, [Misses(["l"], "m"), Lacks(["n"], "o"), NetworkNamespace("4:5", "/p")]))
     undo.steps += [Feed("o", ["p"], "q\nr", 2), Insist("i", ["j", "k"], guard)]
     undo.steps.append(When([HasHeirs(11, 12, 13, 14)], [HeirsBack("p", "/q", 15, 16, 17, 18, 19)]))

@@ -16,7 +16,7 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.network import OnlyOurFilters
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import NotRunning
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.recovery import Missing
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Alive, Exists, Fails, Gone, KillGroup, OutputHas, Run, SameBoot, Undo, When
 
 OTHER_BOOT = "00000000-0000-4000-8000-000000000000"
@@ -187,10 +187,10 @@ def test_steps_and_guards(bench, shell, tmp_path: Path) -> None:
             Run("x", mark("no"), [Fails(["true"])]),
             Run("x", mark("alive"), [alive]),
             Run("x", mark("no"), [Alive(sleeper.pid, alive.start + 1)]),
-            Run("x", mark("no"), [NotRunning("sleep")]),
+            Run("x", mark("no"), [Missing(1, name="sleep")]),
             When([SameBoot()], [Run("x", mark("when")), Run("x", mark("no"), [Exists("/nonexistent")])]),
             When([Exists("/nonexistent")], [Run("x", mark("no"))]),
-            Run("x", mark("none"), [NotRunning("no-such-name")]),
+            Run("x", mark("none"), [Missing(1, name="no-such-name")]),
         ]
     )
     directory = bench.publish("a", undo)

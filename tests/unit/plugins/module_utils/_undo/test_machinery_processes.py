@@ -22,7 +22,7 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.attack_cgroup import AttackCgroup
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import ComesBack
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.recovery import ComesBack, Missing
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, KillGroup, OutputHas, Run, SameBoot, Undo, When
 
 
@@ -178,7 +178,7 @@ def test_a_step_that_hangs_does_not_keep_the_next_from_being_done(bench, shell, 
 
 def test_comes_back(bench, shell, tmp_path: Path) -> None:
     start = "import subprocess\nsubprocess.Popen(['/bin/sh', '-c', 'sleep 1; printf comes-back-$$ >/dev/null; exec sleep 61'], start_new_session=True)"
-    directory = bench.publish("a", Undo([Run("x", [sys.executable, "-c", start])], [ComesBack("sleep does not run", "sleep")]))
+    directory = bench.publish("a", Undo([Run("x", [sys.executable, "-c", start])], [ComesBack("sleep does not run", Missing(1, name="sleep"))]))
     assert subprocess.run([*shell, str(directory / "revert.sh")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30, check=False).returncode == 0
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
