@@ -97,8 +97,10 @@ options:
             elements: int
           regex:
             description:
-              - A Python regular expression that must match somewhere, in the body for http, in the banner for tcp, in the standard
-                output for command.
+              - A Python regular expression that must match somewhere, in the body for http (at most 1 MiB), in the banner for tcp (64 KiB),
+                in the standard output for command (256 KiB).
+              - Rules are evaluated in a process of their own. It is killed after one second, or at the end of O(probes[].timeout), and the
+                sample has failed; the other samples, leases and signals do not wait for it.
             type: str
           json:
             description:
@@ -107,6 +109,8 @@ options:
                 something. Needs the Python library C(jmespath) on the controller.
               - What it comes to instead is in RV(probes[].series[].detail). An expression that puts text together when all is not well,
                 with C(||) and C(join), fails with just that text. See the examples.
+              - NaN, numbers that are out of range or longer than 400 digits, and deep nesting make it no JSON. The limits of
+                O(probes[].expect.regex) are those of this rule too; the objects of k8s may have 8 MiB.
             type: str
           address:
             description:
@@ -203,8 +207,11 @@ options:
         type: path
       follow_redirects:
         description:
-          - For http, whether redirects are followed. V(true) if nothing is said.
-        type: bool
+          - For http, which redirects are followed. V(same), those to the same host and port, if nothing is said; V(all), those to any
+            server; V(none). The headers of the probe are not sent to another server.
+          - A redirect that is not followed is an answer with its status, and a failed sample unless O(probes[].expect.status) has that status.
+          - A flag means what it did before 0.2.0, but for redirects to another server, V(true) is V(same) and V(false) is V(none).
+        type: str
       host:
         description:
           - For tcp and certificate_expiry, a host name or an IP address. It is not looked up in the inventory.

@@ -241,13 +241,8 @@ reason:
   returned: always
   type: str
   sample: "shop answers: 2 of 14 samples failed of 60 planned, 99% must succeed; last: connection refused"
-inconclusive:
-  description: Which probes took too few samples for a verdict, and how few. RV(met) is V(false) then. Empty when a tolerance is proved to be broken.
-  returned: always
-  type: list
-  elements: str
-  version_added: 0.2.0
-  sample: ["one primary: only 4 of 20 samples could be taken; give the probe a longer interval or a longer window"]
+inconclusive: {returned: always, type: list, elements: str, version_added: 0.2.0, sample: ["one primary: only 4 of 20 samples could be taken"], description: "Which
+  probes took too few samples for a verdict; RV(met) is V(false) then. Empty when a tolerance is proved to be broken."}
 error:
   description: Why nothing could be measured, for example an option that was refused. None when something was.
   returned: always
@@ -267,16 +262,8 @@ ended:
   returned: always
   type: str
   sample: "2026-01-31T09:30:14.102Z"
-window_s:
-  description: O(window) in seconds.
-  returned: always
-  type: float
-  sample: 60.0
-interval_s:
-  description: O(interval) in seconds.
-  returned: always
-  type: float
-  sample: 1.0
+window_s: {description: O(window) in seconds., returned: always, type: float, sample: 60.0}
+interval_s: {description: O(interval) in seconds., returned: always, type: float, sample: 1.0}
 settled_s:
   description: With O(settle), how many seconds it took until the good window began. None when it did not come.
   returned: always
@@ -412,7 +399,7 @@ PROBE = {
     "body": {"type": "raw", "no_log": True},
     "validate_certs": {"type": "bool"},
     "ca_path": {"type": "path"},
-    "follow_redirects": {"type": "bool"},
+    "follow_redirects": {"type": "str"},
     "host": {"type": "str"},
     "port": {"type": "int"},
     "query": {"type": "str"},

@@ -31,7 +31,7 @@ def judge(record: _record.Record) -> tuple[str, str]:
     if stop and stop["verdict"] == _record.INCONCLUSIVE:
         return _record.INCONCLUSIVE, stop["reason"]
     after = [phase for phase in record["phases"] if phase["kind"] == _record.AFTER]
-    if not after or not (after[-1].get("steady_state") or {}).get("met"):
+    if not after or not after[-1].get("steady_state"):
         return _record.FAILED, "The recovery was not measured, so nothing is known about the steady state after the attacks."
     if doubts:
         return _record.INCONCLUSIVE, f"No verdict on the hypothesis: {doubts}."

@@ -24,6 +24,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.progr
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.sampler import HEARTBEAT, MOST_SAMPLES, Sampler, SamplingPlan, Track
 from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import PHASES, SHORTEST_INTERVAL, Probe
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.evaluation import EVALUATORS
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.host import CONTROLLER
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import read_probes
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Runner
@@ -173,6 +174,8 @@ class _Watch:
         """Watches; returns why it ended early, or None."""
         if self._settings.lease is not None and self._renewals:
             self._keeper = LeaseKeeper(self._settings.lease, self._renewals, self.alive, self._crew.start)
+        if any(probe.has_rules for probe in self._probes):
+            EVALUATORS.start()
         self._log_in()
         self._started, self._began = _now(), monotonic()
         for probe in self._skipped:
@@ -184,6 +187,7 @@ class _Watch:
         if self._keeper:
             self._keeper.stop()
         self._crew.dismiss()
+        EVALUATORS.close()
         for renewal in self._renewals.values():
             renewal.close()
         for runner in {id(probe.runner): probe.runner for probe in self._probes if probe.on is not None}.values():

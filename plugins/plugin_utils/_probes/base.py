@@ -40,6 +40,8 @@ class Probe(ABC):
     reads_only: bool = True
     #: The maximum number of samples in flight.
     most_at_once: int = 16
+    #: Whether answers are judged by rules, in a process of their own.
+    has_rules: bool = False
     #: The inventory host that runs commands for the probe, or None.
     on: str | None = None
     runner: Runner

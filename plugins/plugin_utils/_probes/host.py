@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 import typing as t
+from time import monotonic
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rules import Rules
-from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Completed
+from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import OUTPUT_LIMIT, Completed
 
 CONTROLLER = "controller"
 SERVICE_STATES = ("running", "stopped")
@@ -27,6 +28,11 @@ _COUNT = 'cat /proc/[0-9]*/stat 2>/dev/null | LC_ALL=C grep -c -E -e "$1" || :'
 _STATE = """if [ -d /run/systemd/system ]; then exec systemctl show -p LoadState -p ActiveState -- "$1"; fi
 [ -e "/etc/init.d/$1" ] || { echo LoadState=not-found; exit 0; }
 if "/etc/init.d/$1" status >/dev/null 2>&1; then echo ActiveState=active; else echo ActiveState=inactive; fi"""
+
+# Runs "$@" and passes on no more than $1 bytes of each of its outputs; it gets SIGPIPE when it writes more. exec: no built-in of the shell.
+CAPPED = """most=$1; shift; exec 3>&1 4>&2
+status=$({ { { (exec "$@") </dev/null 3>&- 4>&- 5>&-; echo "$?" >&5; } 2>&6 6>&- | head -c "$most" >&3 5>&-; } 6>&1 | head -c "$most" >&4 5>&-; } 5>&1)
+exit "${status:-1}\""""
 
 
 def _extended(text: str) -> str:
@@ -78,6 +84,7 @@ class CommandProbe(_HostProbe):
         expect = options.section("expect")
         self._statuses = expect.wholes("rc", 0, 255, [0])
         self._rules = Rules(expect)
+        self.has_rules = bool(self._rules)
         expect.done()
 
     @property
@@ -86,11 +93,16 @@ class CommandProbe(_HostProbe):
         return f"{self._argv[0]} on {self.on}"
 
     def attempt(self, timeout: float) -> Measurement:
-        ended = self._run(self._argv, timeout)
+        deadline = monotonic() + timeout
+        argv = self._argv if self.on == CONTROLLER else ["/bin/sh", "-c", CAPPED, "faultline", str(OUTPUT_LIMIT + 1), *self._argv]
+        ended = self._run(argv, timeout)
+        for output in (ended.stdout, ended.stderr):
+            if len(output.encode("utf-8", "surrogateescape")) > OUTPUT_LIMIT:
+                raise OSError(f"more than {OUTPUT_LIMIT >> 10} KiB of output")
         value = _number(ended.stdout)
         if ended.rc not in self._statuses:
             return Measurement(False, value, f"exit status {ended.rc}")
-        problem = self._rules.problem(ended.stdout, "output")
+        problem = self._rules.problem(ended.stdout, "output", deadline - monotonic()) if self._rules else None
         return Measurement(not problem, value, problem)
 
 

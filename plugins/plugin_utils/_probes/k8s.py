@@ -24,7 +24,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api import k
 from ansible_collections.faultline.chaos.plugins.module_utils._units import integer, percent
 from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement, Probe
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rules import JsonRule
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rules import Rules, read_expression
 
 Object = dict[str, t.Any]
 WORKLOADS = {"deployment": kinds.DEPLOYMENT, "statefulset": kinds.STATEFUL_SET, "daemonset": kinds.DAEMON_SET}
@@ -105,8 +105,11 @@ class ClusterProbe(Probe):
         if restarts is not None and self._kind != POD:
             raise expect.refusal("restarts_max", restarts, "only pods restart: choose kind pod, with the labels of the workload")
         self._most_restarts = restarts
-        if expect.has("json") or self._kind == EVENT:
-            self._rule = JsonRule(expect)
+        if self._kind == EVENT:
+            expect.take("json", REQUIRED, "write a JMESPath expression")
+        if expect.has("json"):
+            self._rule = Rules(expect, {"json": read_expression})
+            self.has_rules = True
         else:
             expect.take("json")
 
@@ -118,6 +121,7 @@ class ClusterProbe(Probe):
     # --- measuring ------------------------------------------------------------------------------
 
     def attempt(self, timeout: float) -> Measurement:
+        deadline = time.monotonic() + timeout
         cluster = self._connected(timeout)
         try:
             found = self._find(cluster)
@@ -127,7 +131,7 @@ class ClusterProbe(Probe):
             return Measurement(False, 0, f"there is no {self._kind} {self._object or self._labels or ''} in namespace {self._namespace}".replace("  ", " "))
         outcome = self._judge(found)
         if outcome.ok and self._rule is not None:
-            problem = self._rule.problem(json.dumps(found[0] if self._object else found), self._kind)
+            problem = self._rule.problem(json.dumps(found[0] if self._object else found), self._kind, deadline - time.monotonic())
             outcome = Measurement(not problem, outcome.value, problem)
         return outcome
 

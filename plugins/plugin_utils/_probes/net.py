@@ -17,7 +17,7 @@ from time import monotonic
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement, Probe
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rules import RegexRule, Rules
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rules import Rules, read_regex
 
 RECORDS = ("A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT")
 _BANNER_LIMIT = 1 << 16
@@ -83,7 +83,8 @@ class TcpProbe(Probe):
         self._host = read_host(options, "host", REQUIRED)
         self._port = options.whole("port", 1, 65535, REQUIRED)
         expect = options.section("expect")
-        self._rules = Rules(expect, {"regex": RegexRule})
+        self._rules = Rules(expect, {"regex": read_regex})
+        self.has_rules = bool(self._rules)
         expect.done()
 
     @property
@@ -95,7 +96,7 @@ class TcpProbe(Probe):
         with connect(self._host, self._port, deadline) as connection:
             if not self._rules:
                 return Measurement(True)
-            banner = b""
+            banner, problem = b"", None
             try:
                 while len(banner) < _BANNER_LIMIT:
                     connection.settimeout(left(deadline))
@@ -103,12 +104,13 @@ class TcpProbe(Probe):
                     if not chunk:
                         break
                     banner += chunk
-                    if not self._rules.problem(banner.decode(errors="replace"), "banner"):
+                    problem = self._rules.problem(banner.decode(errors="replace"), "banner", left(deadline))
+                    if not problem:
                         return Measurement(True)
             except TimeoutError:
                 if not banner:
                     return Measurement(False, None, "connected, but no banner came")
-        return Measurement(False, None, self._rules.problem(banner.decode(errors="replace"), "banner"))
+        return Measurement(False, None, problem or "connected, but no banner came")
 
 
 class DnsProbe(Probe):

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import math
 import operator
 import re
@@ -21,6 +20,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._units import huma
 from ansible_collections.faultline.chaos.plugins.plugin_utils._options import REQUIRED, MissingOption, Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import BODY_LIMIT, Measurement, Probe
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.http_client import HttpClient
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rule_worker import LONGEST_NUMBER, read_json
 from ansible_collections.faultline.chaos.plugins.plugin_utils._text import error_words
 
 REDUCTIONS = ("last", "avg", "min", "max", "all")
@@ -144,7 +144,7 @@ class PrometheusProbe(Probe):
         if not answer.whole:
             return Measurement(False, None, f"the answer is longer than {BODY_LIMIT >> 20} MiB: aggregate the query")
         try:
-            document = json.loads(answer.body)
+            document = read_json(answer.body)
             if document["status"] != "success":
                 return Measurement(False, None, f"refused: {document.get('errorType')}: {document.get('error')}"[:300])
             found = _read(document["data"], self._range is not None)
@@ -208,6 +208,8 @@ def _read(data: t.Mapping[str, t.Any], ranged: bool) -> list[tuple[str, list[Poi
 
 
 def _point(pair: t.Sequence[t.Any]) -> Point:
+    if max(len(str(pair[0])), len(str(pair[1]))) > LONGEST_NUMBER:
+        raise ValueError("not a number of Prometheus")
     when = float(pair[0])
     if not math.isfinite(when):
         raise ValueError("no time")

@@ -15,7 +15,9 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 MASK = "********"
@@ -33,6 +35,8 @@ _URL_USER = re.compile(r"\b([a-z][a-z0-9+.-]*://)[^/\s:@]+:[^/\s@]+@", re.IGNORE
 
 def text(value: Any) -> str:
     """A plain str that can be encoded as UTF-8; other characters become backslash escapes."""
+    if type(value) is str and value.isascii():
+        return value
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     return str.__str__(value).encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else text(str(value))
@@ -40,8 +44,12 @@ def text(value: Any) -> str:
 
 def as_json(value: Any, indent: int) -> str:
     """JSON that can be shown on a terminal: what visible() would escape is escaped as JSON does it, so that the data stay exact."""
-    written = json.dumps(value, indent=indent, ensure_ascii=False)
-    return _UNSEEN.sub(lambda found: json.dumps(found.group())[1:-1], written) + "\n"
+    return unseen_escaped(json.dumps(value, indent=indent, ensure_ascii=False)) + "\n"
+
+
+def unseen_escaped(text: str) -> str:
+    """A piece of JSON, likewise."""
+    return _UNSEEN.sub(lambda found: json.dumps(found.group())[1:-1], text)
 
 
 def _masked_text(value: str) -> str:
@@ -65,11 +73,16 @@ def _clean_list(values: Any) -> list[Any]:
     return cleaned
 
 
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return bool(_SECRET_KEY.search(name))
+
+
 def _clean_mapping(values: Mapping[Any, Any]) -> dict[str, Any]:
     cleaned: dict[str, Any] = {}
     for key, value in values.items():
-        name = text(key)
-        secret = bool(_SECRET_KEY.search(name)) and value not in (None, "", False, True)
+        name = sys.intern(text(key))  # a long record has the names of a sample very often
+        secret = _is_secret(name) and value not in (None, "", False, True)
         cleaned[name] = MASK if secret else clean(value)
     return cleaned
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from statistics import median
+from functools import cached_property
 from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
@@ -29,16 +28,45 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._record import (
     proved,
     troubled,
 )
+from ansible_collections.faultline.chaos.plugins.plugin_utils._report.series import ON_PAGE, epoch, read_samples, share, thinned
 from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sample, Tolerance
 
 
 @dataclass
 class Segment:
-    """The samples of one probe in one phase."""
+    """The samples of one probe in one phase. They are read when they are used; of many, those that a page needs (see series.py)."""
 
     phase: int
     result: dict[str, Any]
-    samples: list[Sample]
+    buckets: int = ON_PAGE
+
+    @cached_property
+    def _drawn(self) -> tuple[list[Sample], float]:
+        found = read_samples(self.result.get("series") or [])
+        return thinned(found, self.bad, self.buckets)
+
+    @property
+    def samples(self) -> list[Sample]:
+        return self._drawn[0]
+
+    @property
+    def gap(self) -> float:
+        """The distance of two samples from which on nothing was sampled between them."""
+        return self._drawn[1]
+
+    @property
+    def step(self) -> float:
+        """The time for which a sample stands."""
+        return self.gap / 2.5
+
+    @property
+    def count(self) -> int:
+        """How many samples there are, drawn or not."""
+        return len(self.result.get("series") or [])
+
+    @property
+    def failed(self) -> int:
+        return sum(1 for raw in self.result.get("series") or [] if not raw.get("ok"))
 
     @property
     def met(self) -> bool:
@@ -102,19 +130,6 @@ class Impact:
     hurt: bool
 
 
-def epoch(value: Any) -> float | None:
-    """Seconds since 1970 from an ISO time or a number. A time without a zone is UTC."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, str) or not value:
-        return None
-    try:
-        when = datetime.fromisoformat(value[:-1] + "+00:00" if value[-1] in "zZ" else value)
-    except ValueError:
-        return None
-    return (when if when.tzinfo else when.replace(tzinfo=timezone.utc)).timestamp()
-
-
 def phases(record: Record) -> list[dict[str, Any]]:
     return [phase for phase in record.get("phases") or [] if isinstance(phase, dict)]
 
@@ -124,19 +139,9 @@ def results(phase: dict[str, Any]) -> list[dict[str, Any]]:
     return list((phase.get("steady_state") or {}).get("probes") or [])
 
 
-def _samples(result: dict[str, Any]) -> list[Sample]:
-    samples = []
-    for raw in result.get("series") or []:
-        when = epoch(raw.get("t"))
-        if when is not None:
-            ms = raw.get("ms")
-            ms = float(ms) if isinstance(ms, (int, float)) and not isinstance(ms, bool) and ms >= 0 else None
-            samples.append(Sample(when, bool(raw.get("ok")), ms, raw.get("value"), str(raw.get("detail") or "") or None))
-    return sorted(samples, key=lambda sample: sample.t)
-
-
 def tracks(record: Record) -> list[ProbeTrack]:
     """One track per probe, in the order of the plan."""
+    buckets = share(sum(len(results(phase)) for phase in phases(record)))
     found: dict[str, ProbeTrack] = {}
     for probe in (record.get("plan") or {}).get("steady_state") or []:
         if isinstance(probe, dict):
@@ -150,7 +155,7 @@ def tracks(record: Record) -> list[ProbeTrack]:
             track.target = str(result.get("target") or track.target)
             if result.get("limits") or result.get("tolerance"):
                 track.tolerance = Tolerance.of_result(result)
-            track.segments.append(Segment(index, result, _samples(result)))
+            track.segments.append(Segment(index, result, buckets))
     return list(found.values())
 
 
@@ -310,9 +315,3 @@ def ramp_sentences(record: Record) -> list[str]:
         else:
             sentences.append(f"{name}: held at {', '.join(held)}; did not hold at {', '.join(broke)}.")
     return sentences
-
-
-def interval_of(segment: Segment, fallback: float = 1.0) -> float:
-    """The usual distance between two samples."""
-    steps = [b.t - a.t for a, b in zip(segment.samples, segment.samples[1:], strict=False) if b.t > a.t]
-    return median(steps) if steps else fallback

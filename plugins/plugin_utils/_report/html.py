@@ -44,10 +44,10 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._record import (
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts, plots, svg
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.clean import text
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.facts import ProbeTrack
+from ansible_collections.faultline.chaos.plugins.plugin_utils._report.series import epoch
 from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import LATENCIES, Tolerance
 
 _PAGE = Path(__file__).resolve().parent / "page"
-_MOST_POINTS = 1500  # per probe, for the readout under the pointer
 _MOST_DIFF_LINES = 400
 
 # A word and a headline for each verdict.
@@ -64,7 +64,7 @@ VERDICT_WORDS = {
 
 def _moment(value: Any) -> dict[str, str] | None:
     """A time for the page: machine-readable form, date and time of day."""
-    when = facts.epoch(value)
+    when = epoch(value)
     if when is None:
         return None
     stamp = datetime.fromtimestamp(when, timezone.utc)
@@ -193,8 +193,8 @@ def _probe_views(record: Record, tracks: list[ProbeTrack]) -> list[dict[str, Any
                     "met": segment.met,
                     "inconclusive": bool(result.get("inconclusive")),
                     "reason": result.get("reason") or "",
-                    "samples": result.get("samples") or len(segment.samples),
-                    "success": (_percent(result["success_percent"]) if isinstance(result.get("success_percent"), (int, float)) and segment.samples else "-"),
+                    "samples": result.get("samples") or segment.count,
+                    "success": (_percent(result["success_percent"]) if isinstance(result.get("success_percent"), (int, float)) and segment.count else "-"),
                     "latency": [(name, svg.milliseconds(latency.get(name)), name in over) for name in LATENCIES],
                 }
             )
@@ -209,6 +209,7 @@ def _probe_views(record: Record, tracks: list[ProbeTrack]) -> list[dict[str, Any
                 "met": all(segment.met for segment in track.segments),
                 "inconclusive": all(segment.met or segment.result.get("inconclusive") for segment in track.segments),
                 "sampled": bool(track.samples),
+                "left_out": sum(segment.count for segment in track.segments) - len(track.samples),
                 "svg": Markup(plots.probe_plot(track, frame, f"probe-{place}")),
             }
         )
@@ -220,9 +221,7 @@ def _points(record: Record, tracks: list[ProbeTrack]) -> Markup:
     frame = plots.frame_of(record)
     probes = []
     for track in tracks:
-        samples = track.samples
-        every = max(1, -(-len(samples) // _MOST_POINTS))
-        kept = [sample for place, sample in enumerate(samples) if place % every == 0 or not sample.ok][: 2 * _MOST_POINTS]
+        kept = track.samples
         probes.append(
             [
                 [
@@ -247,7 +246,7 @@ def _points(record: Record, tracks: list[ProbeTrack]) -> Markup:
 
 
 def _key_numbers(record: Record, impacts: list[facts.Impact]) -> list[dict[str, str]]:
-    start, end = facts.epoch(record.get("started")), facts.epoch(record.get("ended"))
+    start, end = epoch(record.get("started")), epoch(record.get("ended"))
     numbers = []
 
     def add(name: str, value: str, note: str = "", kind: str = "") -> None:
@@ -362,6 +361,7 @@ def render(record: Record) -> str:
         timers=[host for host in trouble if host["outcome"] != STUCK],
         phases=_phase_views(record, felt),
         probes=_probe_views(record, worst_first),
+        sampled=sum(segment.count for track in tracks for segment in track.segments),
         unseen=any(not window.closed for window in facts.windows(record)),
         overview=Markup(plots.overview(record, tracks)),
         points=_points(record, worst_first),

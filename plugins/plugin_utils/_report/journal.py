@@ -34,6 +34,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._record import (
 )
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.clean import as_json
+from ansible_collections.faultline.chaos.plugins.plugin_utils._report.series import epoch
 
 # The version of chaostoolkit whose journal format this is. Report templates are chosen by it.
 _FORMAT = "1.44.0"
@@ -122,8 +123,8 @@ def _state(phase: dict[str, Any], activities: dict[str, dict[str, Any]]) -> dict
     if state is None:
         return None
     between = facts.bounds(phase) or (0.0, 0.0)
-    begin = facts.epoch(state.get("started"))
-    end = facts.epoch(state.get("ended"))
+    begin = epoch(state.get("started"))
+    end = epoch(state.get("ended"))
     begin, end = between[0] if begin is None else begin, between[1] if end is None else end
     probes = []
     for result in facts.results(phase):
@@ -161,7 +162,7 @@ def _rollback(phase: dict[str, Any], run_id: str) -> tuple[dict[str, Any], dict[
         "name": f"revert {phase.get('name') or 'attack'}" + (f" {phase['magnitude']}" if phase.get("magnitude") else ""),
         "provider": _ansible([str(host.get("host")) for host in touched], str(phase.get("revert") or "revert"), {"run_id": run_id}),
     }
-    end = facts.epoch(phase.get("reverted")) or (facts.bounds(phase) or (0.0, 0.0))[1]
+    end = epoch(phase.get("reverted")) or (facts.bounds(phase) or (0.0, 0.0))[1]
     left = [f"{host.get('host')}: {host.get('outcome')}, {host.get('error') or 'no error was given'}" for host in touched if host.get("outcome") != REVERTED]
     output = [{key: host.get(key) for key in ("host", "outcome", "id", "deadline")} for host in touched]
     return activity, _run(activity, end, end, output, "; ".join(left))

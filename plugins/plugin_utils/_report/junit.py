@@ -29,9 +29,11 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._record import (
     inconclusive,
 )
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts
+from ansible_collections.faultline.chaos.plugins.plugin_utils._report.series import epoch
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.svg import legal
 from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Tolerance
 
+_SHOWN = 20  # failed samples of a probe in a phase
 _Case = tuple[str, str, float, str, str, str]  # class, name, seconds, status ("", failure, error or skipped), message, text
 
 
@@ -65,9 +67,10 @@ def _probes(phase: dict[str, Any], name: str) -> list[_Case]:
             "tolerance " + ", ".join(f"{key} {value}" for key, value in Tolerance.of_result(result).texts().items()),
         ]
         words += [latency] if latency else []
-        failed = [f"{sample.get('t')}: {sample.get('detail') or 'failed'}" for sample in result.get("series") or [] if not sample.get("ok")]
+        failed = [sample for sample in result.get("series") or [] if not sample.get("ok")]
         if failed:
-            words += ["failed samples:", *failed[:20], *([f"and {len(failed) - 20} more"] if len(failed) > 20 else [])]
+            words += ["failed samples:", *(f"{sample.get('t')}: {sample.get('detail') or 'failed'}" for sample in failed[:_SHOWN])]
+            words += [f"and {len(failed) - _SHOWN} more"] if len(failed) > _SHOWN else []
         title = f"{result.get('name')} [{name}]"
         outcome = "" if result.get("met") else "error" if result.get("inconclusive") else "failure"
         cases.append(("faultline.probe", title, _seconds(state.get("window_s")), outcome, str(result.get("reason") or "not met"), "\n".join(words)))
@@ -120,7 +123,7 @@ def _suite(parent: ElementTree.Element, name: str, when: Any, host: str, seconds
             "hostname": legal(host),
         },
     )
-    stamp = facts.epoch(when)
+    stamp = epoch(when)
     if stamp is not None:
         suite.set("timestamp", datetime.fromtimestamp(stamp, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S"))
     for class_name, title, took, kind, message, text in cases:

@@ -19,6 +19,9 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Sa
 
 PANEL_TOP, PANEL = 22.0, 118.0
 _COLUMN = 1.6  # samples within this many pixels are drawn as one stroke from their minimum to their maximum
+_PIXEL = 1.0
+_MOST_STRETCHES = 500  # of one value each; of more, those that begin within a pixel are drawn as one
+_CELL, _LARGE_CELL = 4.0, 8.0  # failures this close together are drawn as one cross; the larger one for probes that were thinned
 _CATEGORIES = 12
 
 
@@ -30,7 +33,7 @@ def frame_of(record: Record, left: float = 64.0) -> Frame:
 
 def runs(segment: Segment) -> list[tuple[float, float, bool]]:
     """Stretches of good and of bad samples; a gap in the sampling ends a stretch."""
-    usual = facts.interval_of(segment)
+    usual = segment.step
     is_bad = segment.bad
     found: list[tuple[float, float, bool]] = []
     for sample in segment.samples:
@@ -45,11 +48,26 @@ def runs(segment: Segment) -> list[tuple[float, float, bool]]:
     return found
 
 
+def _visible(stretches: list[tuple[float, float, bool]], pixel: float) -> list[tuple[float, float, bool]]:
+    """The stretches without the good ones between two bad ones that are too short to be seen."""
+    found: list[tuple[float, float, bool]] = []
+    for at, (begin, end, good) in enumerate(stretches):
+        hidden = good and end - begin < pixel and found and not found[-1][2] and at + 1 < len(stretches) and stretches[at + 1][0] - end < pixel
+        if found and begin - found[-1][1] < pixel and (hidden or good == found[-1][2]):
+            found[-1] = (found[-1][0], end, found[-1][2])
+        else:
+            found.append((begin, end, good))
+    return found
+
+
 def strip(track: ProbeTrack, frame: Frame, middle: float, height: float) -> str:
-    """One row of good times (a thin line) and bad times (a full block); empty where nothing was sampled."""
+    """One row of good times (a thin line) and bad times (a full block); empty where nothing was sampled.
+
+    Bad times with less than a pixel between them are one block.
+    """
     parts = []
     for segment in track.segments:
-        for begin, end, good in runs(segment):
+        for begin, end, good in _visible(runs(segment), _PIXEL / frame.second):
             x = frame.x(begin)
             width = max(frame.x(end) - x, 1.6)
             tall = height * 0.42 if good else height
@@ -137,7 +155,7 @@ def overview(record: Record, tracks: list[ProbeTrack]) -> str:
     sampled = 0
     for place, track in enumerate(tracks):
         middle = top + tall + 12 + row * place + row / 2
-        sampled += len(track.samples)
+        sampled += sum(segment.count for segment in track.segments)
         parts.append(element("line", x1=left, x2=frame.right, y1=middle, y2=middle, class_="lane"))
         parts.append(label(left - 12, middle + 4, svg.shorten(track.name, left - 22), "t name", "end", title=track.name))
         parts.append(strip(track, frame, middle, 14.0))
@@ -177,14 +195,15 @@ def _line(samples: list[Sample], frame: Frame, scale: Scale, gap: float) -> str:
 
 def _failures(track: ProbeTrack, frame: Frame, scale: Scale) -> str:
     parts, seen = [], set()
+    cell = _CELL if len(track.samples) == sum(segment.count for segment in track.segments) else _LARGE_CELL
     for sample in track.samples:
         if sample.ok:
             continue
         x = frame.x(sample.t)
         y = scale.y(sample.ms) if sample.ms is not None else scale.bottom - 6
-        if (int(x / 4), int(y / 4)) in seen:
+        if (int(x / cell), int(y / cell)) in seen:
             continue
-        seen.add((int(x / 4), int(y / 4)))
+        seen.add((int(x / cell), int(y / cell)))
         title = f"{svg.clock(sample.t)} UTC: failed" + (f", {sample.detail[:200]}" if sample.detail else "")
         cross = f"M{x - 3.2:.1f} {y - 3.2:.1f}l6.4 6.4m0 -6.4l-6.4 6.4"
         parts.append(element("path", element("title", escape(svg.legal(title))), d=cross, class_="failure"))
@@ -251,13 +270,14 @@ def _value_panel(track: ProbeTrack, frame: Frame, top: float) -> tuple[str, floa
     kind, found = _values(track)
     if not kind:
         return "", 0.0
-    usual = max((facts.interval_of(segment) for segment in track.segments if segment.samples), default=1.0)
+    usual = max((segment.step for segment in track.segments if segment.samples), default=1.0)
     if kind == "category":
         order: list[str] = []
         parts = [label(frame.left - 8, top + 19, "value", "t tick", "end")]
         stretches: list[list[Any]] = []
         for sample, value in found:
-            if stretches and stretches[-1][2] == value and sample.t - stretches[-1][1] <= usual * 2.5:
+            hidden = len(stretches) > _MOST_STRETCHES and (sample.t - stretches[-1][0]) * frame.second < _PIXEL
+            if stretches and (hidden or (stretches[-1][2] == value and sample.t - stretches[-1][1] <= usual * 2.5)):
                 stretches[-1][1] = sample.t + usual
             else:
                 if stretches:
@@ -308,7 +328,7 @@ def probe_plot(track: ProbeTrack, frame: Frame, ident: str) -> str:
         if scale.log:
             parts.append(label(frame.left - 8, top - 7, "log", "t muted", "end", title="logarithmic scale"))
     for segment in track.segments:
-        parts.append(_line(segment.samples, frame, scale, facts.interval_of(segment) * 2.5))
+        parts.append(_line(segment.samples, frame, scale, segment.gap))
     parts.append(_failures(track, frame, scale))
     parts.append(label(frame.left - 8, bottom + 18, "ok", "t tick", "end"))
     parts.append(strip(track, frame, bottom + 14, 10.0))
@@ -317,8 +337,8 @@ def probe_plot(track: ProbeTrack, frame: Frame, ident: str) -> str:
         parts.append(label((frame.left + frame.right) / 2, (top + bottom) / 2, "no samples", "t muted", "middle"))
     elif not latencies:
         parts.append(label((frame.left + frame.right) / 2, (top + bottom) / 2, "no latency was measured", "t muted", "middle"))
-    failed = sum(1 for sample in track.samples if not sample.ok)
-    words = f"{len(track.samples)} samples, {failed} failed."
+    count, failed = (sum(getattr(segment, name) for segment in track.segments) for name in ("count", "failed"))
+    words = f"{count} samples, {failed} failed." + (f" Drawn from {len(track.samples)} of them." if len(track.samples) < count else "")
     if latencies:
         words += f" Latency from {svg.milliseconds(min(latencies))} to {svg.milliseconds(max(latencies))}."
     return svg.drawing(f"{track.name} over time", words, end + 22, "".join(parts), ident)

@@ -8,16 +8,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import secrets
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._record import FORMATS, Record
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report import html, journal, junit
-from ansible_collections.faultline.chaos.plugins.plugin_utils._report.clean import as_json, clean
+from ansible_collections.faultline.chaos.plugins.plugin_utils._report.clean import clean, unseen_escaped
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -36,12 +38,44 @@ class ReportError(Exception):
         self.paths = paths
 
 
-def write_atomically(path: Path, content: str) -> None:
+def record_text(record: Record) -> Iterator[str]:
+    """record.json in pieces, with a line for each sample."""
+    # The C encoder of json cannot indent, and the other one takes minutes for long series: these are written apart.
+    mark = f"series {secrets.token_hex(16)} "
+    found: list[list[Any]] = []
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+
+    def without(result: Any) -> Any:
+        if not isinstance(result, dict) or not isinstance(result.get("series"), list) or not result["series"]:
+            return result
+        found.append(result["series"])
+        return {**result, "series": f"{mark}{len(found) - 1}"}
+
+    phases = []
+    for phase in record.get("phases") or []:
+        steady = phase.get("steady_state") if isinstance(phase, dict) else None
+        if isinstance(steady, dict) and isinstance(steady.get("probes"), list):
+            phase = {**phase, "steady_state": {**steady, "probes": [without(result) for result in steady["probes"]]}}
+        phases.append(phase)
+    frame = json.dumps({**record, "phases": phases} if phases else record, indent=1, ensure_ascii=False)
+    for at, piece in enumerate(re.split(rf'"{mark}([0-9]+)"', frame)):
+        if at % 2 == 0:
+            yield unseen_escaped(piece)
+        else:
+            yield "[\n"
+            lines = (unseen_escaped(encode(sample)) for sample in found[int(piece)])
+            yield next(lines)
+            yield from (f",\n{line}" for line in lines)
+            yield "]"
+    yield "\n"
+
+
+def write_atomically(path: Path, content: str | Iterable[str]) -> None:
     """Replaces the file with the whole content or leaves it unchanged. Only its owner can read it."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(content)
+            stream.writelines([content] if isinstance(content, str) else content)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)
@@ -66,8 +100,8 @@ def write_reports(record: dict[str, Any], directory: str | os.PathLike[str], for
     place = Path(os.path.abspath(os.path.expanduser(directory))) / run_id
     place.parent.mkdir(parents=True, exist_ok=True)
     place.mkdir(mode=0o700, exist_ok=True)
-    writers: dict[str, tuple[str, Callable[[Record], str]]] = {
-        "record": ("record.json", lambda plain: as_json(plain, 1)),
+    writers: dict[str, tuple[str, Callable[[Record], str | Iterable[str]]]] = {
+        "record": ("record.json", record_text),
         **{name: WRITERS[name] for name in wanted},
     }
     paths: dict[str, str] = {}

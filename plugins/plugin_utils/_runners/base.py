@@ -11,6 +11,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+OUTPUT_LIMIT = 1 << 18  # bytes of each output of a command
+
 
 @dataclass(frozen=True)
 class Completed:

@@ -19,9 +19,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Completed
+from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import OUTPUT_LIMIT, Completed
 
-OUTPUT_LIMIT = 1 << 18
 _CHUNK = 1 << 16
 
 

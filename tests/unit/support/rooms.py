@@ -86,7 +86,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "tests/cluster/": ("tests/support/", "tests/cluster/support/", "tests/lab/support/"),
     "tests/integration/": ("tests/support/", "tests/integration/experiment/support/", GROUND),
     "tests/integration/experiment/standins/": (CONTROL + "_observation/",),
-    "tests/bench/": ("tests/support/", "tests/netns/support/", "tests/cluster/support/", "tests/integration/experiment/support/"),
+    "tests/bench/": (
+        "plugins/plugin_utils/_report/",
+        "tests/support/",
+        "tests/netns/support/",
+        "tests/cluster/support/",
+        "tests/integration/experiment/support/",
+    ),
 }
 # Rooms that consist of one file inside another room: the other files of that room may import them, too.
 INNER = (GROUND + "_host/worker.py", GROUND + "_host/proc.py")

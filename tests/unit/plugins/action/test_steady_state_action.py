@@ -85,6 +85,7 @@ def test_the_result_is_documented() -> None:
         "met",
         "aborted",
         "reason",
+        "inconclusive",
         "error",
         "phase",
         "started",

@@ -15,31 +15,28 @@ from ansible_collections.faultline.chaos.plugins.filter.survey_plan import surve
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Options
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import read_probes
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rules import JsonRule, RegexRule
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rule_worker import unmet
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rules import read_expression, read_regex
 
 GROUPS = {"all": ["db1", "web1", "web2"], "web": ["web1", "web2"], "db": ["db1"]}
 PROMETHEUS = {"name": "p", "type": "prometheus", "url": "http://prometheus.example.com:9090", "query": "up", "expect": {"min": 1}}
 
 
-def json_rule(expression: str) -> JsonRule:
-    return JsonRule(Options({"json": expression}, "expect"))
-
-
 def test_a_body_that_is_nested_too_deeply_is_not_json() -> None:
-    assert json_rule("depth").problem("[" * 100_000, "the body") == "the body is not JSON"
+    assert unmet("json", "depth", "[" * 100_000, "the body") == "the body is not JSON that can be read: it is nested too deeply"
 
 
-@pytest.mark.parametrize("rule", [JsonRule, RegexRule])
+@pytest.mark.parametrize("rule", [read_expression, read_regex])
 @pytest.mark.parametrize("text", ["(" * 1000 + ")" * 1000, "[" * 1000, "a{1000000000000}"])
 def test_a_rule_that_cannot_be_compiled_is_refused(rule, text: str) -> None:
-    name = "json" if rule is JsonRule else "regex"
+    name = "json" if rule is read_expression else "regex"
     with pytest.raises(BadOption, match=f"^expect: {name}: "):
         rule(Options({name: text}, "expect"))
 
 
 @pytest.mark.parametrize(("expression", "body"), [("depth", '{"depth": ' + "9" * 4000 + "}"), ("keys(depth)", '{"depth": "' + "x" * 5000 + '"}')])
 def test_the_answer_of_a_service_does_not_make_a_reason_long(expression: str, body: str) -> None:
-    assert len(json_rule(expression).problem(body, "the body")) < 700
+    assert len(unmet("json", expression, body, "the body")) < 700
 
 
 class Said(t.NamedTuple):

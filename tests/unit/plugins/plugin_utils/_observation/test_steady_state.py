@@ -9,15 +9,20 @@ from __future__ import annotations
 import json
 import re
 import socket
+import threading
 import time
 import typing as t
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._times import iso
+from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.leases import HostRenewal, Lease
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.steady_state import bind, frame, observe, read_settings
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Completed
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.local import ControllerRunner
@@ -123,6 +128,44 @@ def test_a_window_for_one_sample_needs_one() -> None:
 def test_settling_waits_for_enough_samples() -> None:
     result, _lines = watched(SLOW, settle=1, phase="after")
     assert result["settled_s"] is None and result["inconclusive"]
+
+
+@contextmanager
+def answering(body: bytes) -> Iterator[int]:
+    """A web server with that body for every request; its port."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_words: t.Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_hostile_body_stops_neither_window_nor_samples_nor_leases(tmp_path: t.Any) -> None:
+    renewed = tmp_path / "renewed"
+    with answering(b"a" * 40 + b"!") as port:
+        hostile = {"name": "hostile", "type": "http", "url": f"http://127.0.0.1:{port}/", "expect": {"regex": r"^(\w+\s?)*$"}}
+        settings = read_settings({"window": 4, "interval": 0.5, "abort": False, "probes": [hostile, TRUE]})
+        bind(settings, Inventory(), False)
+        settings = replace(settings, lease=Lease("r1", 1.5))
+        renewal = HostRenewal(ControllerRunner())
+        renewal._runner.run = lambda argv, timeout: (renewed.open("a").write("x"), Completed(0, "", ""))[1]  # type: ignore[method-assign]
+        begun = time.monotonic()
+        result = observe(settings, {"n1": renewal}, lambda line, mood: None)
+    assert 4.0 <= time.monotonic() - begun < 7.5
+    bad, good = result["probes"]
+    assert (bad["met"], good["met"], good["succeeded"]) == (False, True, 8)
+    assert "the rule for body took longer than" in bad["reason"] and bad["succeeded"] == 0
+    assert len(renewed.read_text()) >= 7 and result["lease_lost"] == []
 
 
 def test_phases() -> None:

@@ -84,7 +84,7 @@ def test_common_options(probe: dict, option: str, value: t.Any) -> None:
         (HTTP, "method", "FETCH", "choose one of GET"),
         (HTTP, "method", "get", "choose one of GET"),
         (HTTP, "validate_certs", "maybe", "write true or false"),
-        (HTTP, "follow_redirects", 1, "write true or false"),
+        (HTTP, "follow_redirects", 1, "choose one of same, all, none"),
         (HTTP, "headers", ["X: 1"], "write a dictionary"),
         (HTTP, "headers", {"X Y": "1"}, "not the name of an HTTP header"),
         (HTTP, "headers", {"X-Y": "1\r\nHost: other"}, "one line of text"),

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.base import Measurement
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.host import CAPPED
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.registry import read_probes
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Completed
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.local import ControllerRunner, descendants, marked
@@ -100,6 +101,12 @@ def test_descendants() -> None:
         child.wait()
 
 
+SHELLS = [
+    pytest.param(shell, id=shell[-1], marks=pytest.mark.skipif(not shutil.which(shell[0]), reason="not here"))
+    for shell in (["dash"], ["bash", "--posix"], ["busybox", "sh"])
+]
+
+
 @contextmanager
 def running(name: str, directory: Path, count: int = 1) -> Iterator[list[subprocess.Popen]]:
     """Processes of that very name: copies of sleep."""
@@ -170,3 +177,39 @@ def test_service_that_cannot_be_asked() -> None:
 
 def test_service_here_is_not_there() -> None:
     assert attempt("service", service="fl-no-such-service") == Measurement(False, "not-found", "no such service")
+
+
+def on_a_host(*argv: str, timeout: float = 5.0, **options: object) -> Measurement:
+    """A command as a host gets it, run here."""
+    probe = read_probes([{"name": "x", "type": "command", "argv": list(argv), "run_on": "n1", **options}])[0]
+    probe.runner = ControllerRunner()
+    return probe.attempt(timeout)
+
+
+def test_a_command_on_a_host_may_not_write_without_end() -> None:
+    """Ansible keeps the whole output of a command in memory, so the host passes on the beginning only."""
+    passed = ControllerRunner().run(["/bin/sh", "-c", CAPPED, "faultline", "1000", "yes"], 5)
+    assert (passed.rc, passed.stdout, passed.stderr) == (141, "y\n" * 500, "")
+    passed = ControllerRunner().run(["/bin/sh", "-c", CAPPED, "faultline", "1000", "sh", "-c", "yes >&2"], 5)
+    assert (passed.stdout, passed.stderr) == ("", "y\n" * 500)
+    with pytest.raises(OSError, match="more than 256 KiB of output"):
+        on_a_host("yes")
+    with pytest.raises(OSError, match="more than 256 KiB of output"):
+        on_a_host("sh", "-c", "yes >&2")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_a_command_on_a_host_says_passes_unchanged(shell: list[str]) -> None:
+    script = "printf 'a b\\n\\n'; echo wrong >&2; exit 7"
+    passed = ControllerRunner().run([*shell, "-c", CAPPED, "faultline", "1000", "sh", "-c", script], 5)
+    assert (passed.rc, passed.stdout, passed.stderr) == (7, "a b\n\n", "wrong\n")
+    assert ControllerRunner().run([*shell, "-c", CAPPED, "faultline", "1000", "sh", "-c", "kill -9 $$"], 5).rc == 137
+    assert ControllerRunner().run([*shell, "-c", CAPPED, "faultline", "1000", "/does/not/exist"], 5).rc == 127
+    # An argument list, never a shell: words are words, and built-in commands of the shell are not programs.
+    assert ControllerRunner().run([*shell, "-c", CAPPED, "faultline", "1000", "printf", "%s|", "$(id)", "a  b", ""], 5).stdout == "$(id)|a  b||"
+    assert ControllerRunner().run([*shell, "-c", CAPPED, "faultline", "1000", "eval", "echo evaluated"], 5).rc == 127
+
+
+def test_a_command_on_a_host_with_rules() -> None:
+    assert on_a_host("echo", "42", expect={"regex": "^42$"}) == Measurement(True, 42)
+    assert on_a_host("sh", "-c", "exit 3") == Measurement(False, None, "exit status 3")

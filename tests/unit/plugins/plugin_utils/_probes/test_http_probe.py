@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import socket
 import ssl
 import threading
 import time
@@ -48,6 +50,20 @@ class Shop(BaseHTTPRequestHandler):
             for _each in range(50):
                 time.sleep(0.1)
                 self.wfile.write(b"x")
+        elif word[0] == "endless":  # a redirect with a body that never ends
+            self.send_response(302)
+            self.send_header("Location", "/json")
+            self.end_headers()
+            for _each in range(1000):
+                self.wfile.write(b"x" * (1 << 20))
+        elif word[0] == "slow_head":  # each byte comes in time, the whole head does not
+            for byte in b"HTTP/1.0 200 OK\r\nX-Long: " + b"x" * 200:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.05)
+        elif word[0] == "go_on":
+            while True:
+                self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                time.sleep(0.01)
         elif word[0] == "hang":
             time.sleep(3)
         elif word[0] == "huge":
@@ -154,10 +170,47 @@ def test_redirects(shop: str) -> None:
     assert not attempt(f"{shop}/to/ftp:||127.0.0.1|x").ok
 
 
+@pytest.mark.parametrize("follow", [{}, {"follow_redirects": "same"}, {"follow_redirects": True}])
+def test_a_redirect_to_another_server_is_not_followed_unless_told(shop: str, follow: dict[str, t.Any]) -> None:
+    """Port 22 of the controller was reached by any service that is probed."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        other.settimeout(0.2)
+        target = f"http:||127.0.0.1:{other.getsockname()[1]}|admin?token=x"
+        assert attempt(f"{shop}/to/{target}", **follow) == Measurement(
+            False, 302, f"status 302: a redirect to http://127.0.0.1:{other.getsockname()[1]}, another server. It is followed with follow_redirects: all"
+        )
+        assert attempt(f"{shop}/to/{target}", expect={"status": 302}, **follow) == Measurement(True, 302)
+        with pytest.raises(TimeoutError):
+            other.accept()
+
+
+def test_redirects_by_name(shop: str) -> None:
+    elsewhere = shop.replace("127.0.0.1", "localhost").replace("/", "|")
+    assert attempt(f"{shop}/to/{elsewhere}|json", follow_redirects="all").ok
+    assert attempt(f"{shop}/to/{elsewhere}|json", follow_redirects="none").detail == "status 302"
+    assert attempt(f"{shop}/to/|json", follow_redirects="none").detail == "status 302"
+    assert attempt(f"{shop}/to/https:||127.0.0.1:1").detail == (
+        "status 302: a redirect to https://127.0.0.1:1, another server. It is followed with follow_redirects: all"
+    )
+
+
+@pytest.mark.parametrize("path", ["slow_head", "go_on", "hang"])
+def test_an_answer_that_never_ends_ends_at_the_timeout(shop: str, path: str) -> None:
+    begun = time.monotonic()
+    assert attempt(f"{shop}/{path}", timeout=0.5) == Measurement(False, None, "no answer within 500ms")
+    assert time.monotonic() - begun < 1.5
+
+
+def test_the_body_of_a_redirect_is_not_read(shop: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert attempt(f"{shop}/endless", timeout=5.0) == Measurement(True, 200)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 << 10
+
+
 def test_headers_do_not_follow_to_another_server(shop: str) -> None:
     Shop.seen.clear()
     elsewhere = shop.replace("127.0.0.1", "localhost").replace("/", "|")
-    assert attempt(f"{shop}/to/{elsewhere}|json", headers={"Authorization": SECRET}).ok
+    assert attempt(f"{shop}/to/{elsewhere}|json", headers={"Authorization": SECRET}, follow_redirects="all").ok
     assert [SECRET in str(headers) for _method, _path, headers, _body in Shop.seen] == [True, False]
 
 

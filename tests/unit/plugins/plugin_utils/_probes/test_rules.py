@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 import typing as t
 from collections.abc import Iterator
 
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Options
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rules import JsonRule, RegexRule
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.evaluation import EVALUATORS
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rules import Rules
 
 LEDGER = {
     "lost": 1347, "acknowledged": 3164, "intact": False, "status": "degraded", "primary": None,
@@ -23,7 +26,7 @@ SENTENCE = "intact || join(' ', [to_string(lost), 'of', to_string(acknowledged),
 
 
 def problem(expression: str, text: str = json.dumps(LEDGER)) -> str | None:
-    return JsonRule(Options({"json": expression}, "expect")).problem(text, "body")
+    return Rules(Options({"json": expression}, "expect")).problem(text, "body")
 
 
 @pytest.mark.parametrize("expression", ["lost == `1347`", "queue.depth > queue.limit && status == 'degraded'", "!intact", "length(nodes) == `2`"])
@@ -93,5 +96,76 @@ def test_long_texts_are_cut() -> None:
 
 
 def test_a_regex_does_not_tell_the_text() -> None:
-    rule = RegexRule(Options({"regex": "^ok"}, "expect"))
+    rule = Rules(Options({"regex": "^ok"}, "expect"))
     assert rule.problem("secret", "body") == "body does not match '^ok'"
+
+
+HOSTILE, BODY = r"^(\w+\s?)*$", "a" * 40 + "!"
+
+
+def test_a_rule_that_never_ends_is_killed_and_stops_nothing_else() -> None:
+    """41 bytes that this expression takes years for, and the interpreter with it: a window of 3 s had not ended after 25 s."""
+    rule, other = Rules(Options({"regex": HOSTILE}, "expect")), Rules(Options({"regex": "^ok"}, "expect"))
+    assert other.problem("ok", "body") is None  # its process is there
+    found: list[str | None] = []
+    begun = time.monotonic()
+    thread = threading.Thread(target=lambda: found.append(rule.problem(BODY, "body")))
+    thread.start()
+    turns = 0
+    while thread.is_alive() and time.monotonic() - begun < 20:
+        asked = time.monotonic()
+        assert other.problem("ok", "body", 5.0) is None
+        assert time.monotonic() - asked < 0.9
+        turns += 1
+    thread.join(1)
+    assert found == ["the rule for body took longer than 1s and was ended"]
+    assert 0.9 < time.monotonic() - begun < 4 and turns > 5
+    assert other.problem("no", "body") == "body does not match '^ok'"
+
+
+def test_a_rule_has_no_more_than_the_rest_of_the_timeout() -> None:
+    begun = time.monotonic()
+    assert Rules(Options({"regex": HOSTILE}, "expect")).problem(BODY, "body", 0.2) == "the rule for body took longer than 200ms and was ended"
+    assert time.monotonic() - begun < 1.5
+
+
+def test_samples_of_one_rule_wait_for_one_another() -> None:
+    rule = Rules(Options({"regex": HOSTILE}, "expect"))
+    before = len(EVALUATORS._all)
+    threads = [threading.Thread(target=rule.problem, args=(BODY, "body", 0.4)) for _each in range(8)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.1)
+    assert len(EVALUATORS._all) <= before + 1
+    for thread in threads:
+        thread.join(10)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[" * 100_000 + "]" * 100_000, "nested too deeply"),
+        ('{"lost":' * 100_000, "nested too deeply"),
+        ('{"lost": NaN}', "NaN"),
+        ('{"lost": -Infinity}', "-Infinity"),
+        ('{"lost": 1e999}', "out of range"),
+        ('{"lost": %s}' % ("9" * 5000), "out of range"),
+        ('{"lost": 0.%s}' % ("1" * 1_000_000), "out of range"),
+        ("[" + "{}," * 300_000 + "{}]", "body lost < `10`"),
+        ("", "body is not JSON"),
+    ],
+)
+def test_json_that_is_a_bomb(text: str, words: str) -> None:
+    begun = time.monotonic()
+    assert words in str(problem("lost < `10`", text))
+    assert time.monotonic() - begun < 3
+
+
+def test_a_rule_may_not_use_up_the_memory() -> None:
+    doubled = " | ".join(["join('', [@, @])"] * 10)
+    assert problem(f"{doubled} | length(@) == `1`", json.dumps("x" * (1 << 20))) == "the rule for body needed more than 512 MiB"
+    assert problem(f"{doubled} | length(@) == `1024`", '"x"') is None
+
+
+def test_a_text_without_end() -> None:
+    assert Rules(Options({"regex": "^ok"}, "expect")).problem("x" * (9 << 20), "output") == "output is longer than 8 MiB"

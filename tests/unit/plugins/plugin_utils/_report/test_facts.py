@@ -8,7 +8,7 @@ import copy
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts
+from ansible_collections.faultline.chaos.plugins.plugin_utils._report import facts, series
 from ansible_collections.faultline.chaos.plugins.plugin_utils._samples import Tolerance
 from tests.unit.support import report_records
 from tests.unit.support.report_records import HTTP, Story, outage, steady
@@ -28,7 +28,7 @@ from tests.unit.support.report_records import HTTP, Story, outage, steady
     ],
 )
 def test_epoch(given: object, expected: float | None) -> None:
-    assert facts.epoch(given) == expected
+    assert series.epoch(given) == expected
 
 
 def test_an_attack_that_does_no_harm_is_neither_detected_nor_recovered_from() -> None:
