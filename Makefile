@@ -16,15 +16,15 @@ EXAMPLES ?=
 SECONDS ?=
 sample = FAULTLINE_SAMPLE="$(SAMPLE)" FAULTLINE_SEED="$(SEED)"
 
-.PHONY: help setup test lint sanity unit fuzz integration netns-test lab-test legacy-test fault-test smoke cluster-test demo bench build clean new-attack
+.PHONY: help setup test lint sanity unit fuzz integration netns-test lab-test legacy-test fault-test adversary-test smoke cluster-test demo bench build clean new-attack
 
 help: ## this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' Makefile | while read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' Makefile | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 setup: ## make the virtual environment of the tools, outside of the checkout
 	@scripts/venv.sh
 
-test: lint sanity unit fuzz smoke ## what CI runs: these five; integration, netns-test, lab-test, fault-test and cluster-test go further
+test: lint sanity unit fuzz smoke ## what CI runs: these five; integration, netns-test, lab-test, fault-test, adversary-test and cluster-test go further
 
 lint: ## ruff, mypy, common keys of RETURN, yamllint, ansible-lint, changelog, docs, trial build
 	@scripts/sanity.sh lint
@@ -72,6 +72,9 @@ legacy-test: ## code of targets on every Python from pyenv, and every attack onc
 
 fault-test: ## tests that kill the controller, the timer and the host at every step (ARGS for pytest; SAMPLE=6 SEED=1 for a sample)
 	@$(sample) scripts/lab_test.sh tests/faults $(ARGS)
+
+adversary-test: ## attacks with neighbours that interfere, on hosts made of namespaces, as root (ARGS for pytest; SAMPLE=8 SEED=1 is the default, SAMPLE=1 all)
+	@$(sample) scripts/adversary_test.sh $(ARGS)
 
 smoke: ## a part of lab-test, fault-test and cluster-test: every attack once, and one case of most faults (ARGS for pytest)
 	@scripts/smoke.sh $(ARGS)

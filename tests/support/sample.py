@@ -4,9 +4,9 @@
 
 """A sample of one case in N, drawn by a seed: a plugin of pytest, registered by tests/conftest.py when FAULTLINE_SAMPLE is set.
 
-The draw is stratified: as far as its size allows, it contains every test file, every attack and every test function; the other cases
-are spread evenly over them. It depends only on N, the seed and the names of the cases, so all workers of pytest-xdist draw the same
-sample.
+The draw is stratified: as far as its size allows, it contains every test file, every attack, every interference with one, and every test
+function; the other cases are spread evenly over them. Cases marked `named` are in every sample. It depends only on N, the seed and the names
+of the cases, so all workers of pytest-xdist draw the same sample.
 """
 
 from __future__ import annotations
@@ -63,10 +63,11 @@ def draw(cases: Mapping[str, Iterable[str]], size: Size) -> set[str]:
 
 
 def strata_of(item: pytest.Item) -> list[str]:
-    """The file, the function and, where it has one as its parameter, the attack of a case."""
+    """The file, the function and, where it has them as its parameters, the attack of a case and the interference with it."""
     function = item.nodeid.partition("[")[0]
-    attack = item.callspec.params.get("attack") if hasattr(item, "callspec") else None
-    return [f"file {function.partition('::')[0]}", f"test {function}", *([f"attack {attack}"] if attack is not None else [])]
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    more = [f"{name} {params[name]}" for name in ("attack", "interference") if params.get(name) is not None]
+    return [f"file {function.partition('::')[0]}", f"test {function}", *more]
 
 
 def pytest_report_header() -> str:
@@ -82,6 +83,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
     if size:
-        chosen = draw({item.nodeid: strata_of(item) for item in items}, size)
+        named = {item.nodeid for item in items if item.get_closest_marker("named")}
+        chosen = named | draw({item.nodeid: strata_of(item) for item in items if item.nodeid not in named}, size)
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in chosen])
         items[:] = [item for item in items if item.nodeid in chosen]

@@ -85,6 +85,13 @@ def test_the_fault_tests_draw_over_all_attacks_and_all_functions() -> None:
     assert some == names(**{SAMPLE: "6", SEED: "3"})
 
 
+def test_named_cases_are_in_every_sample() -> None:
+    done = collected("tests/adversary/test_judge.py", "tests/adversary/test_properties.py", **{SAMPLE: "100000"}).stdout
+    every = collected("tests/adversary/test_judge.py").stdout
+    assert [line for line in every.splitlines() if "::" in line and line not in done] == []
+    assert done.count("test_clean_is_true") == 1
+
+
 def test_a_bad_sample_is_an_error_before_any_test() -> None:
     done = collected("tests/unit/test_sample.py", **{SAMPLE: "some"})
     assert done.returncode == 4 and "FAULTLINE_SAMPLE: 'some' is refused" in done.stderr + done.stdout

@@ -73,6 +73,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "tests/lab/support/": ("tests/support/",),
     "tests/netns/support/": ("tests/support/",),
     "tests/faults/support/": ("tests/support/", "tests/lab/support/"),
+    "tests/adversary/support/": ("tests/support/", "tests/lab/support/"),
     "tests/cluster/support/": ("tests/support/", "tests/lab/support/"),
     "tests/integration/experiment/support/": ("tests/support/",),
     # Tests: with conftest.py, and the programs that they run elsewhere. Those in namespaces of this machine may call the tested code, as unit
@@ -83,6 +84,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "tests/lab/": ("tests/support/", "tests/lab/support/"),
     "tests/netns/": ("tests/support/", "tests/netns/support/", "plugins/"),
     "tests/faults/": ("tests/support/", "tests/faults/support/", "tests/lab/support/"),
+    "tests/adversary/": ("tests/support/", "tests/adversary/support/", "tests/lab/support/"),
     "tests/cluster/": ("tests/support/", "tests/cluster/support/", "tests/lab/support/"),
     "tests/integration/": ("tests/support/", "tests/integration/experiment/support/", GROUND),
     "tests/integration/experiment/standins/": (CONTROL + "_observation/",),
