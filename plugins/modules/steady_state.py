@@ -241,8 +241,11 @@ reason:
   returned: always
   type: str
   sample: "shop answers: 2 of 14 samples failed of 60 planned, 99% must succeed; last: connection refused"
-inconclusive: {returned: always, type: list, elements: str, version_added: 0.2.0, sample: ["one primary: only 4 of 20 samples could be taken"], description: "Which
-  probes took too few samples for a verdict; RV(met) is V(false) then. Empty when a tolerance is proved to be broken."}
+inconclusive:
+  description: The probes that took too few samples for a verdict; RV(met) is V(false) then. Empty when a tolerance is proved to be broken.
+  returned: always
+  type: list
+  elements: str
 error:
   description: Why nothing could be measured, for example an option that was refused. None when something was.
   returned: always

@@ -16,10 +16,10 @@ Two layers, both set up before anything is injected:
 import os
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._host.detached import detach
 from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import sync_dir, write_file
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.process import processes
-from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import detach
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import BOOT_UNIT, BOOT_UNIT_FILE, CRON, PREFIX, ROOT_STATE
 
 WATCHERS = 2

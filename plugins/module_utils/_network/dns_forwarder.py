@@ -21,8 +21,8 @@ import struct
 import threading
 import time
 
+from ansible_collections.faultline.chaos.plugins.module_utils._host.detached import detach
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime, write_proc
-from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import detach
 from ansible_collections.faultline.chaos.plugins.module_utils._network import dns
 
 MOST_WAITING = 1024  # queries that wait for a resolver; the oldest are dropped

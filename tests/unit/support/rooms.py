@@ -49,9 +49,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # For clusters. Of the rooms of a host only the detached processes, because the watcher of an attack is one.
     GROUND + "_kube/api/": _target(),
     GROUND + "_kube/targets/": _target("_kube/api"),
-    GROUND + "_kube/lifecycle/": (*_target("_kube/api", "_kube/targets"), GROUND + "_host/worker.py"),
+    GROUND + "_kube/lifecycle/": (*_target("_kube/api", "_kube/targets"), GROUND + "_host/detached.py"),
     GROUND + "_kube/faults/": _target("_kube/api", "_kube/targets", "_kube/lifecycle"),
-    GROUND + "_host/worker.py": (GROUND, GROUND + "_host/proc.py"),
+    GROUND + "_host/detached.py": (GROUND, GROUND + "_host/proc.py"),
     GROUND + "_host/proc.py": (GROUND,),
     "plugins/modules/": _target(*HOST_ROOMS),
     "plugins/modules/k8s_": _target("_kube/api", "_kube/targets", "_kube/lifecycle", "_kube/faults"),
@@ -97,7 +97,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
 }
 # Rooms that consist of one file inside another room: the other files of that room may import them, too.
-INNER = (GROUND + "_host/worker.py", GROUND + "_host/proc.py")
+INNER = (GROUND + "_host/detached.py", GROUND + "_host/proc.py")
 
 
 class Edge(NamedTuple):

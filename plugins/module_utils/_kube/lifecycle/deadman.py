@@ -21,7 +21,7 @@ import tempfile
 import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import detach
+from ansible_collections.faultline.chaos.plugins.module_utils._host.detached import detach
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import Cluster
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import JOB
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.create import create_ours

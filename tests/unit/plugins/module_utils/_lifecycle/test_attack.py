@@ -21,82 +21,17 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.durable impo
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import attack as lifecycle_attack, deadman
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.publishing import OpenJournal
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
 from ansible_collections.faultline.chaos.plugins.module_utils._times import iso_later
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Part, Run, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Run, Undo
 from ansible_collections.faultline.chaos.plugins.modules.clock_skew import ClockSkew
 from ansible_collections.faultline.chaos.plugins.modules.host_power import HostPower
 from tests.support import crash
+from tests.unit.support.lifecycle import Module, Touch
 from tests.unit.support.returns import check_returned
-
-
-class Touch(Attack):
-    """Makes a file; the undo removes it."""
-
-    name = "touch"
-    needs_root = False
-    options = {"path": {"type": "str"}}
-    worker = False
-    step: list[str] = []
-
-    def resources(self):
-        return ["file:" + self.params["path"]]
-
-    def snapshot(self):
-        return None
-
-    def plan(self, before):
-        path = self.params["path"]
-        undo = Undo([Run("remove", ["rm", "-f", path])], [Gone("the file", [Exists(path)])])
-        workers = [Worker("test", lambda: time.sleep(60))] if self.worker else []
-        return Plan("", "file", [(["touch", path], None)] + [(self.step, None)] * bool(self.step), undo, workers)
-
-    def fail(self):
-        """What a subclass lets go wrong in verify()."""
-
-    def verify(self, plan):
-        self.fail()
-        return {"asked": self.params["path"]}
-
-
-class Module:
-    """An AnsibleModule of the tests; run_command really runs."""
-
-    def __init__(self, bench, check_mode: bool = False, **params) -> None:
-        self.params = {
-            "state": "present",
-            "id": None,
-            "run_id": None,
-            "duration": "30s",
-            "max_duration": "1h",
-            "lease": None,
-            "control_addresses": [],
-            **params,
-        }
-        self.check_mode = check_mode
-        self._diff = check_mode
-        self.get_bin_path = bench.host._module.get_bin_path
-        self.run_command = bench.host._module.run_command
-
-
-@pytest.fixture
-def attack(bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Runs an attack in the bench's state directory, with watchers. The file that it makes is tmp_path/mark."""
-    monkeypatch.setattr(lifecycle_attack, "OpenJournal", lambda: bench.journal)
-    monkeypatch.setattr(lifecycle_attack.Host, "has_systemd", False)
-
-    def run(kind=Touch, check_mode: bool = False, **params) -> dict:
-        module = Module(bench, check_mode, **{"path": str(tmp_path / "mark"), **params})
-        try:
-            return lifecycle_attack._Lifecycle(module, kind).run()
-        finally:
-            bench.journal.let_go()
-
-    yield run
-    bench.sh(["sh"], bench.state / "control.sh", "revert-all")
 
 
 def watchers(bench) -> list[int]:
@@ -136,43 +71,6 @@ def test_the_same_attack_again_tells_the_renewed_deadline(attack, bench) -> None
     bench.sh(["sh"], bench.state / "control.sh", "renew", "r", "300")
     again = attack(duration="10m", lease="20s")
     assert 297 < again["remaining"] <= 300 and again["deadline"] in (iso_later(first["deadline"], seconds) for seconds in (280, 281, 282))
-
-
-# --- the second reading -------------------------------------------------------------------------------------------
-
-
-class Marked(Touch):
-    """Its effect is in place while the file exists, and its worker runs."""
-
-    worker = True
-
-    def plan(self, before):
-        plan = super().plan(before)
-        plan.undo.readings.append(Part("the mark", [Exists(self.params["path"])]))
-        return plan
-
-
-def test_an_effect_that_was_taken_away_is_not_told_as_active(attack, bench, tmp_path: Path) -> None:
-    first = attack(Marked)
-    assert attack(Marked)["status"] == "active"
-    (tmp_path / "mark").unlink()
-    for check_mode in (False, True):
-        with pytest.raises(AttackError, match=f"{first['id']} is active, but a part of its effect is gone: the mark; revert it first"):
-            attack(Marked, check_mode=check_mode)
-    assert attack(Marked, state="absent")["notes"] == ["a part of its effect was gone before: the mark"]
-
-
-def test_the_revert_tells_what_had_gone(attack, bench, tmp_path: Path) -> None:
-    [pid] = [worker for worker in workers_of(bench, attack(Marked)["id"])]
-    os.kill(pid, signal.SIGKILL)
-    while start_time(pid):
-        time.sleep(0.01)
-    outcome = revert_one(bench.host, bench.journal, bench.journal.ids()[0])
-    assert outcome.clean and outcome.reading == {"in_place": False, "lost": "the worker test"}
-
-
-def workers_of(bench, attack_id: str) -> list[int]:
-    return [step["pid"] for step in bench.journal.load(attack_id)["undo"]["steps"] if step["type"] == "KillGroup"]
 
 
 # --- an attack that was begun and never finished ------------------------------------------------------------------

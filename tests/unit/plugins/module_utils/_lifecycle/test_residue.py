@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._host import process as host_process
+from ansible_collections.faultline.chaos.plugins.module_utils._host.detached import detach
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import parent
-from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import detach
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import CLUSTER_WATCHER
 
