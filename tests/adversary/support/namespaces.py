@@ -159,7 +159,8 @@ class Machine:
     @classmethod
     def begin(cls) -> Machine:
         CACHE.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix="adversary-", dir=CACHE))  # not in /tmp, which is hidden in a host
+        _remove_left()
+        scratch = Path(tempfile.mkdtemp(prefix=f"adversary-{os.getpid()}-", dir=CACHE))  # not in /tmp, which is hidden in a host
         _image(scratch)
         for name, text in (("start", START_TEXT), ("init", INIT_TEXT), ("wrapper", WRAPPER)):
             (scratch / name).write_text(text)
@@ -186,6 +187,16 @@ class Machine:
         for each in GROUPS:  # of hosts that a failure left open
             for group in each.glob(f"fladv-{os.getpid()}-*"):
                 remove_group(group)
+
+
+def _remove_left() -> None:
+    """What a session left that was killed."""
+    for each in [*CACHE.glob("adversary-*-*"), *(group for top in GROUPS for group in top.glob("fladv-*-*"))]:
+        if not Path("/proc", each.name.split("-")[1]).exists():
+            if each.parent == CACHE:
+                shutil.rmtree(each, ignore_errors=True)
+            else:
+                remove_group(each)
 
 
 def remove_group(group: Path) -> None:
