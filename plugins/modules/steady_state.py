@@ -245,7 +245,6 @@ inconclusive:
   description: The probes that took too few samples for a verdict; RV(met) is V(false) then. Empty when a tolerance is proved to be broken.
   returned: always
   type: list
-  elements: str
 error:
   description: Why nothing could be measured, for example an option that was refused. None when something was.
   returned: always
