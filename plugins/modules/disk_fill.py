@@ -193,6 +193,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.worker impor
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import disk_fill
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.own_files import OwnFiles
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.filled import Filled
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.own_directory import RemoveOwn
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Undo
 
@@ -285,13 +286,17 @@ class DiskFill(OwnFiles, Attack):
         progress = disk_fill.Progress()
         exact = self.add if "size" in self.asked else None
         goal = disk_fill.Goal(exact, before.available - self.add, self.floor)
-        worker = Worker("fill", lambda: disk_fill.fill(directory, goal, self.params["inodes"], until, progress))
+        worker = Worker("fill", lambda: disk_fill.fill(directory, goal, self.params["inodes"], until, progress), lasts=False)
         holds = {"files" if self.params["inodes"] else "size": self.add}
         after = filesystem.Space(before.used + self.add, before.available - self.add, before.total)
         plan = Plan(
             before=self._line(mount, before),
             after=f"{self._line(mount, after)}\n{directory.path} holds {self._human(self.add)}",
-            undo=Undo([RemoveOwn(f"remove what fills {mount.point}", directory.path, mount.home(), **holds)], [Gone(directory.path, [Exists(directory.path)])]),
+            undo=Undo(
+                [RemoveOwn(f"remove what fills {mount.point}", directory.path, mount.home(), **holds)],
+                [Gone(directory.path, [Exists(directory.path)])],
+                readings=[Filled(directory.path, 0 if self.params["inodes"] else self.add >> 20)],
+            ),
             workers=[worker],
         )
         if mount.kind in mounts.NETWORK:

@@ -174,10 +174,12 @@ import time
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host.figures import Figures
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._network import dns, dns_forwarder, firewall, sockets
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.packets import Packets
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Run, Undo
 
 FIRST_UID = 47053  # the server runs under the first unused uid from here on; the firewall recognizes its queries by the uid
@@ -277,7 +279,8 @@ class DnsFault(Attack):
         until = uptime() + self.duration
         fault = dns_forwarder.Fault(self.mode, dns.Domains(self.domains), self.delay, self.addresses)
         script = self.journal.script(self.id)
-        worker = Worker("dns", lambda: dns_forwarder.run(self.endpoints, fault, self.uid, script, until))
+        hits, figures = dns_forwarder.Hits(), Figures(self.journal, self.id)
+        worker = Worker("dns", lambda: dns_forwarder.run(self.endpoints, fault, self.uid, script, until, hits, figures))
         undo = Undo()
         self.firewall.undo(undo)
         for argv, sign in self._caches():
@@ -295,7 +298,9 @@ class DnsFault(Attack):
             workers_last=True,
             notes=[f"the resolver {each} did not answer before the attack either" for each in silent],
         )
-        plan.answered = before
+        undo.readings = [each for each in undo.readings if not isinstance(each, Packets)]  # the forwarder counts what it hits
+        undo.readings.append(figures.reading())
+        plan.answered, plan.hits = before, hits
         return plan
 
     def _told(self):
@@ -346,6 +351,7 @@ class DnsFault(Attack):
             measured[address], others[address] = str(reply), str(other)
         if not plan.workers[0].alive():
             raise AttackError("the forwarder has ended")
+        plan.hits.forget()
         return {
             "mode": self.mode,
             "resolvers": [str(each.address) for each in self.resolvers],

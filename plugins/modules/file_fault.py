@@ -201,7 +201,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host import files
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._state import file as state_file
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, IsFile, Settled
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Fails, Gone, SameBoot, Undo, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Fails, Gone, OutputHas, Part, SameBoot, Undo, When
 
 # The operations that use an option.
 USES = {"content": ("replace", "append"), "size": ("truncate",), "mode": ("chmod",), "count": ("bit_flip",), "seed": ("bit_flip",)}
@@ -321,6 +321,11 @@ class FileFault(Attack):
                 hidden = os.path.join(file.parent, name)
                 undo.checks.append(Gone(hidden, [Exists(hidden), Settled()]))
         undo.checks.append(Gone(f"no {file.path}", [Fails(["test", "-e", file.path]), Settled()]))
+        if self.op == "chmod":
+            now = [OutputHas(["stat", "-c", "mode %a.", file.path], f"mode {self.mode}.")]
+        else:
+            now = [Fails(["test", "-e", file.path])] if self.op == "remove" else [IsFile(file.path), OutputHas(["sha256sum", file.path], after)]
+        undo.readings.append(Part(f"the {self.op} of {file.path}", now))
         for argv in before:
             undo.same(f"{argv[0]} of {file.path}", argv, self.host.output(argv), [Exists(file.path)])
         if self.op != "chmod":  # from the open file: a program would wait for a pipe that takes its place

@@ -196,6 +196,7 @@ effect:
 from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem, mounts
+from ansible_collections.faultline.chaos.plugins.module_utils._host.figures import Figures
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
@@ -261,6 +262,7 @@ class IoStress(OwnFiles, Attack):
         )
         limit = "" if self.rate is None else f", at most {_sizes.human_size(self.rate)}/s"
         remove = RemoveOwn("remove the data files", directory.path, mount.home(), size=self.workers * self.file_size)
+        figures = Figures(self.journal, self.id)
         plan = Plan(
             before=f"{mount.point}  {mount.source}  no stress of ours",
             after="%s  %s  %s, %s, %d workers, %s blocks of files of %s in %s%s"
@@ -275,8 +277,8 @@ class IoStress(OwnFiles, Attack):
                 directory.path,
                 limit,
             ),
-            undo=Undo([remove], [Gone(directory.path, [Exists(directory.path)])]),
-            workers=[Worker("io", lambda: disk_io.drive(directory, job, counts))],
+            undo=Undo([remove], [Gone(directory.path, [Exists(directory.path)])], readings=[figures.reading()]),
+            workers=[Worker("io", lambda: disk_io.drive(directory, job, counts, figures))],
         )
         if mount.in_memory:
             plan.notes.append(f"{mount.point} is in memory: this stresses no disk")

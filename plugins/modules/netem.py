@@ -400,7 +400,7 @@ class Netem(placed.Placed, Attack):
             if "ingress" in self.directions:
                 tree.ingress(self._device("ingress"), self.words, self.selection)
         guards = [SameBoot(), *place.guards]
-        undo = Undo([When(guards, tree.undo)], [When(guards, tree.checks)])
+        undo = Undo([When(guards, tree.undo)], [When(guards, tree.checks)], readings=tree.readings_behind(guards))
         for argv, text in before:
             undo.same(f"{argv[1]} of {name}", place.undo_argv(argv[:-1] + [LINK]), text, guards + [tree.guard], COUNTERS)
         batch = "".join(" ".join(words) + "\n" for words in tree.add)

@@ -267,8 +267,10 @@ class ProcessKill(Attack):
 
     def _again(self, until):
         """The worker: kill matching processes again until the attack ends."""
-        while uptime() + self.interval < until:
-            time.sleep(self.interval)
+        while uptime() < until:
+            time.sleep(max(0.0, min(self.interval, until - uptime())))
+            if uptime() >= until:
+                break
             try:
                 victims = selected(self.params)[0]
                 refuse_protected(victims)

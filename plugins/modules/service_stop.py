@@ -215,8 +215,10 @@ class ServiceStop(Attack):
 
     def _again(self, found, until):
         """The worker: stop services that were started again, until the attack ends."""
-        while uptime() + self.interval < until:
-            time.sleep(self.interval)
+        while uptime() < until:
+            time.sleep(max(0.0, min(self.interval, until - uptime())))
+            if uptime() >= until:
+                break
             try:
                 back = [name for name in found["services"] if self.manager.running(name)]
                 for argv, _stdin in self.manager.stop(found["triggers"] + back) if back else []:

@@ -7,10 +7,13 @@
 """Detached processes that perform an attack on a host."""
 
 import os
+import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host.detached import detach, rename
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import alive, start_time
+
+LINGER = 5.0  # seconds that a worker stays after its work, for the undo at the deadline to see that nobody ended it before
 
 
 class Worker:
@@ -38,6 +41,7 @@ class Worker:
                 os.close(read_end)
                 rename(self.name)
                 self.function()
+                time.sleep(LINGER)
 
         self.pid = detach(begin, oom_score=1000, name="ready", keep=(read_end,))
         os.close(read_end)

@@ -12,6 +12,7 @@ the watcher runs the undo when the leader is gone, so that no redirect to a clos
 
 import collections
 import heapq
+import mmap
 import os
 import resource
 import selectors
@@ -76,12 +77,30 @@ class Endpoint:
 # --- the processes --------------------------------------------------------------------------------------
 
 
-def run(endpoints, fault, uid, script, until):
-    """The leader. script: the undo, run when the forwarder fails; until: the deadline in seconds since boot."""
+class Hits:
+    """How many queries the fault has met, but for those that the module asked itself; shared by the processes."""
+
+    def __init__(self):
+        self._numbers = memoryview(mmap.mmap(-1, 16)).cast("q")
+
+    def count(self):
+        self._numbers[0] += 1
+
+    def forget(self):
+        """Those so far were the module's own."""
+        self._numbers[1] = self._numbers[0]
+
+    @property
+    def met(self):
+        return self._numbers[0] - self._numbers[1]
+
+
+def run(endpoints, fault, uid, script, until, hits, figures):
+    """The leader. script: the undo, run when the forwarder fails; until: the deadline in seconds since boot. figures: keep the hits."""
     for each in endpoints:
         each.listen()
     leader = os.getpid()
-    roles = {"watch": lambda: _watch(leader, script, until), "serve": lambda: _serve(endpoints, fault, uid, until + LATE)}
+    roles = {"watch": lambda: _watch(leader, script, until), "serve": lambda: _serve(endpoints, fault, uid, until + LATE, hits)}
     children, starts = {}, 0
     while uptime() < until + LATE:
         for role in sorted(set(roles) - set(children.values())):
@@ -90,6 +109,8 @@ def run(endpoints, fault, uid, script, until):
             starts += 1
             children[_fork(roles[role])] = role
         time.sleep(0.2)
+        figures.met = hits.met
+        figures.keep()
         for pid in list(children):
             if os.waitpid(pid, os.WNOHANG)[0]:
                 del children[pid]
@@ -120,14 +141,14 @@ def _undo(script):
     detach(lambda: os.execv(argv[0], argv), oom_score=-1000)
 
 
-def _serve(endpoints, fault, uid, until):
+def _serve(endpoints, fault, uid, until, hits):
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     os.setgroups([])
     os.setgid(uid)
     os.setuid(uid)
     threading.stack_size(512 * 1024)
-    Server(endpoints, fault, until).run()
+    Server(endpoints, fault, until, hits).run()
 
 
 # --- the server -----------------------------------------------------------------------------------------
@@ -136,8 +157,9 @@ def _serve(endpoints, fault, uid, until):
 class Server:
     """Serves all endpoints. until: in seconds since boot."""
 
-    def __init__(self, endpoints, fault, until):
+    def __init__(self, endpoints, fault, until, hits):
         self.endpoints = endpoints
+        self.hits = hits
         self.fault = fault
         self.until = until
         self.selector = selectors.DefaultSelector()
@@ -180,7 +202,10 @@ class Server:
         if not self.fault.hits(query):
             return False
         # When a local stub resolver forwards a query that was already delayed, do not delay it again.
-        return not (self.fault.mode == "delay" and endpoint.resolver.behind and self._delayed_already(query))
+        if self.fault.mode == "delay" and endpoint.resolver.behind and self._delayed_already(query):
+            return False
+        self.hits.count()
+        return True
 
     def _delayed_already(self, query):
         """Whether an equal query was delayed and forwarded recently; uses up its entry."""

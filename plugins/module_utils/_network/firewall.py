@@ -26,7 +26,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._marks import CHAI
 from ansible_collections.faultline.chaos.plugins.module_utils._network import protocols
 from ansible_collections.faultline.chaos.plugins.module_utils._network.xtables import TRIES, Locking
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Feed, Insist
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, OutputHas, Run, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.packets import Packets
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, OutputHas, Part, Run, When
 
 PASS, DROP, REJECT, REDIRECT = "pass", "drop", "reject", "redirect"
 FILTER, NAT = "filter", "nat"
@@ -154,7 +155,12 @@ class _Firewall:
     def _run(self, title, argv, guards, kind=Run):
         return kind(title, self.place.undo_argv(argv), guards)
 
-    def _finish(self, undo, steps, checks):
+    def _finish(self, undo, steps, checks, counted=()):
+        """counted: readings of packets."""
+        undo.readings += [Part(check.title, self.place.guards + check.guards) for check in checks]
+        for reading in counted:
+            reading.guards = self.place.guards + reading.guards
+            undo.readings.append(reading)
         if self.place.guards:  # look for the namespace once, because that is expensive
             steps, checks = [When(self.place.guards, steps)], [When(self.place.guards, checks)]
         undo.steps += steps
@@ -267,12 +273,13 @@ class Nft(_Firewall):
         return ["accept" if rule.kind == PASS else "drop"]
 
     def undo(self, undo):
-        steps, checks = [], []
+        steps, checks, counted = [], [], []
         for family in self._tables():
             there = self._has([self.nft, "list", "tables"], f"table {family} {self.table}")
             steps.append(self._run(f"delete our table {self.table}", [self.nft, "delete", "table", family, self.table], [there]))
             checks.append(Gone(f"table {family} {self.table}", [there]))
-        self._finish(undo, steps, checks)
+            counted.append(Packets("nft", self.place.undo_argv([self.nft, "list", "table", family, self.table]), [there]))
+        self._finish(undo, steps, checks, counted)
 
     def _chains_read(self):
         for family in self._tables():
@@ -386,16 +393,18 @@ class Iptables(_Firewall):
     def undo(self, undo):
         """For each table: remove everything in one run, which is quick. If that is refused because part is gone already, remove
         the jumps first, which ends the attack, then the chains."""
-        steps, checks = [], []
+        steps, checks, counted = [], [], []
         chains = self._chains()
         kind, tries = (Run, 1) if self.locking.has_lock else (Insist, TRIES)
         for family, table in sorted(set(chain[:2] for chain in chains)):
             command = self._command(family, table)
             mine = [chain[2:] for chain in chains if chain[:2] == (family, table)]
             where = "of %s, IPv%d" % (table, family)
-            inner = []
+            inner, jumps = [], []
             for built_in, ours in mine:
                 jump = self._has(command + ["-S", built_in], f"-A {built_in} -j {ours}")
+                jumps.append(jump)
+                counted.append(Packets("iptables", self.place.undo_argv(command + ["-n", "-v", "-x", "-L", ours]), [jump]))
                 inner.append(self._run(f"take our jump out of {built_in} {where}", command + ["-D", built_in, "-j", ours], [jump], kind))
             for _built_in, ours in mine:
                 there = self._has(command + ["-S"], f"-N {ours}")
@@ -407,7 +416,8 @@ class Iptables(_Firewall):
             at_once = Feed(f"take out all that is ours {where}", self.place.undo_argv(self._restore(family)), text, tries)
             steps.append(When([left], [at_once, When([left], inner)]))
             checks.append(Gone("our rules in the table %s of IPv%d" % (table, family), [left]))
-        self._finish(undo, steps, checks)
+            counted.insert(0, Part("our jumps in the table %s of IPv%d" % (table, family), jumps))
+        self._finish(undo, steps, checks, counted)
 
     def _chains_read(self):
         for hook, (_built_in, end) in sorted(self.BUILT_IN.items()):

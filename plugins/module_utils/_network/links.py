@@ -17,7 +17,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.host import 
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Lacks, Misses, Until
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.link_lines import MissesLine, same_lines
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.marked_links import FindMarked, NotFound, OnMarked
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds, Gone, OutputHas, Run, SameBoot, Undo, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds, Gone, OutputHas, Part, Run, SameBoot, Undo, When
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK
 
 PATIENCE = 15  # seconds for a carrier, for link-local addresses and for duplicate address detection
@@ -166,6 +166,7 @@ def undo(host, ip, interface, state, alias, mark):
     steps.append(Run("its description", [ip, "link", "set", "dev", LINK, "alias", alias], [FileHolds(f"/sys/class/net/{LINK}/ifalias", mark)]))
     elsewhere = OnMarked(f"its description, where {name} was moved to", mark, ip, ["link", "set", "alias", alias])
     found = Undo([When(guards, steps), When([guards[0], NotFound()], [elsewhere])], [When(guards, [Gone(f"{name} is down", [down])])])
+    found.readings.append(Part(f"the state down of {name}", [*guards, down]))
     for part, title, counters in (("addresses4", "IPv4 addresses", LIFETIMES), ("addresses6", "IPv6 addresses", ())):
         same_lines(found, f"{title} of {name}", asked[part], host.output(commands(ip, name)[part]), name, guards, counters)
     found.same(f"permanent neighbours of {name}", asked["neighbours"], host.output(commands(ip, name)["neighbours"]), guards)

@@ -22,7 +22,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._network.options i
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.links import FindLink
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.marked_links import FindMarked, NotFound, OnMarked
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.network import OnlyOurFilters
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, OutputHas, Run, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.packets import Packets
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, OutputHas, Part, Run, When
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK
 
 FAULTS = ("delay", "loss", "gilbert_elliott", "corrupt", "duplicate", "rate")  # options, one of which is needed
@@ -217,7 +218,7 @@ class Tree:
         self.mark = mark  # the description of our own devices
         self._enter = place.undo_argv([])
         self.guard = FindLink(number, interface, ip=self._where(), enter=self._enter)  # the interface is LINK then
-        self.links, self.add, self.undo, self.checks = [], [], [], []
+        self.links, self.add, self.undo, self.checks, self.readings = [], [], [], [], []
         self.carriers = []  # devices that carry netem
         self._pref = TC_PREF_FIRST
 
@@ -261,6 +262,7 @@ class Tree:
         there = OutputHas(self.tc + ["qdisc", "show", "dev", LINK], f"qdisc prio {ROOT_HANDLE} root")
         self.undo.append(Run(f"remove our root qdisc from {dev}", self.tc + ["qdisc", "del", "dev", LINK, "root", "handle", ROOT_HANDLE], [self.guard, there]))
         self.checks.append(Gone(f"our root qdisc on {dev}", [self.guard, there]))
+        self._read(f"the root qdisc on {dev}", [self.guard, there])
         self.carriers.append(dev)
 
     def _carrier(self, device, netem):
@@ -270,7 +272,17 @@ class Tree:
         self.undo.append(Run(f"remove the device {device}", self._enter + [self._tool, "link", "del", "dev", LINK], [there]))
         self.undo.append(When([NotFound()], [OnMarked(f"or where it was moved to, by its description {self.mark}", self.mark, self._tool, ["link", "del"])]))
         self.checks.append(Gone(f"device {device}", [there]))
+        self._read(f"the device {device}", [there])
         self.carriers.append(device)
+
+    def _read(self, title, there):
+        shown = OutputHas(self.tc + ["qdisc", "show", "dev", LINK], f"qdisc netem {NETEM_HANDLE}")
+        self.readings += [Part(title, there + [shown]), Packets(f"netem {NETEM_HANDLE}", self.tc + ["-s", "qdisc", "show", "dev", LINK], there)]
+
+    def readings_behind(self, guards):
+        for reading in self.readings:
+            reading.guards = guards + reading.guards
+        return self.readings
 
     def _where(self):
         """The program ip, for a guard in another network namespace."""
@@ -286,7 +298,11 @@ class Tree:
             action = ["action", "pass"] if passes else ["action", "mirred", "egress", "redirect", "dev", device]
             self.add.append(["filter", "add", "dev", dev] + parent + ["protocol", family, "pref", pref, "u32"] + match + action)
             argv = self.tc + ["filter", "del", "dev", LINK] + parent + ["protocol", family, "pref", pref]
-            undo.append(Run(f"remove our {direction} filter {pref}", argv, [OutputHas(shown, f" pref {pref} ")]))
+            there = OutputHas(shown, f" pref {pref} ")
+            undo.append(Run(f"remove our {direction} filter {pref}", argv, [there]))
+            if not passes:
+                last = Part(f"the {direction} filters of {dev}", [self.guard, there])
+        self.readings.append(last)  # one is enough: they are added and removed together
         return undo
 
     def _next(self):

@@ -58,8 +58,8 @@ class Counts:
         return all(row[4] for row in self.each())
 
 
-def drive(directory, job, counts):
-    """The leader: starts the workers in its process group and waits for them to end."""
+def drive(directory, job, counts, figures):
+    """The leader: starts the workers in its process group and waits for them to end. figures: keep the operations."""
     directory.enter()
     leader = os.getpid()
     children = []
@@ -71,8 +71,11 @@ def drive(directory, job, counts):
             finally:
                 os._exit(0)
         children.append(child)
-    for child in children:
-        os.waitpid(child, 0)
+    while children:
+        children = [child for child in children if os.waitpid(child, os.WNOHANG)[0] == 0]
+        figures.met = counts.sums()[2]
+        figures.keep()
+        time.sleep(0.2)
 
 
 def _work(directory, number, leader, job, counts):

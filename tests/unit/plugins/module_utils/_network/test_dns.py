@@ -150,7 +150,7 @@ def serve(upstream: Upstream):
         endpoint.upstream = upstream.udp.getsockname()
         endpoint.listen()
         endpoint.port = endpoint.udp.getsockname()[1]
-        server = dns_forwarder.Server([endpoint], fault, uptime() + 60)
+        server = dns_forwarder.Server([endpoint], fault, uptime() + 60, dns_forwarder.Hits())
         threading.Thread(target=server.run, daemon=True).start()
         found.append((server, endpoint))
         return endpoint

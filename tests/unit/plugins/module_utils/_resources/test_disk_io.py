@@ -23,7 +23,7 @@ Start = Callable[..., tuple[int, disk_io.Counts]]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def start(tmp_path: Path, figures) -> Iterator[Start]:
     """Starts a leader as the lifecycle does, in a process group of its own."""
     directory = OwnDirectory(str(tmp_path), "a")
     os.makedirs(directory.data, 0o700)
@@ -37,7 +37,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         if leader == 0:
             try:
                 os.setsid()
-                disk_io.drive(directory, job, counts)
+                disk_io.drive(directory, job, counts, figures)
             finally:
                 os._exit(0)
         leaders.append(leader)

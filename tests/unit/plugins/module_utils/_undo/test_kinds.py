@@ -18,6 +18,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups impo
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.clock import ClockOff, SetClock
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.figures import Figures
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, IsFile, Settled
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.filled import Filled
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.inodes import IsInode
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.io_controller import IoController
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import (
@@ -37,8 +38,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.links import
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.marked_links import FindMarked, NotFound, OnMarked
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.network import NetworkNamespace, OnlyOurFilters
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.own_directory import RemoveOwn
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.packets import Packets
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.power import Rebooted
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import Continue, LinksTo, Stopped
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import Continue, Halted, LinksTo, Stopped
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.programs import Ease, Trusted
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.recovery import ComesBack, Missing
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import (
@@ -92,7 +94,8 @@ def everything() -> Undo:
     same_lines(undo, "q", ["r", LINK], "2: n", "n", guard)
     undo.checks.append(SameFile("f", f"/g/{LINK}/h", "00", guard, ["z"]))
     undo.same("s", ["t"], "u\nv", guard, ["refcnt"])
-    undo.readings += [Part("t", [*guard, Rebooted()]), Figures(10), ClockOff(1, 2, 3)]
+    undo.readings += [Part("t", [*guard, Rebooted()]), Figures(10), ClockOff(1, 2, 3), Filled("/f", 4)]
+    undo.readings += [Part("u", [Halted(1, 2)]), Packets("nft", ["v"], guard), Packets("netem 1:", ["w"])]
     return undo
 
 

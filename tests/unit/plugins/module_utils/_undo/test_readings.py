@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -15,7 +16,10 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils._host.figures import Figures
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.reading import look, parse
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.filled import Filled
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.packets import Packets
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.power import Rebooted
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import Halted
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Alive, Exists, OutputHas, Part, Run, Undo
 
 OTHER_BOOT = "00000000-0000-4000-8000-000000000000"
@@ -150,3 +154,65 @@ def test_figures_are_written_once_a_second_and_errors_ignored(bench) -> None:
     assert not os.path.exists(kept.path), "the second one came too soon"
     kept.keep(at_once=True)
     assert "met 1\n" in Path(kept.path).read_text()
+
+
+# --- packets ------------------------------------------------------------------------------------------------------
+
+NFT = """table inet faultline_x {
+	chain filter_in {
+		type filter hook input priority -5; policy accept;
+		tcp dport 22 counter packets 900 bytes 1 accept
+		ip saddr 10.0.0.1 counter packets 5 bytes 1 drop
+		ip saddr 10.0.0.2 counter packets 7 bytes 1 reject with tcp reset
+	}
+}
+"""
+IPTABLES = """Chain FAULTLINE_X (1 references)
+    pkts      bytes target     prot opt in     out     source               destination
+     900        1 RETURN     tcp  --  *      *       0.0.0.0/0            0.0.0.0/0
+      20        1 DROP       all  --  *      *       10.0.0.1             0.0.0.0/0
+       3        1 REJECT     all  --  *      *       10.0.0.2             0.0.0.0/0            reject-with icmp-port-unreachable
+"""
+TC = """qdisc prio fa17: root refcnt 2 bands 4 priomap 0 0
+ Sent 5000 bytes 50 pkt (dropped 9, overlimits 0 requeues 0)
+ backlog 0b 0p requeues 0
+qdisc netem fa18: parent fa17:4 limit 1000 delay 50ms
+ Sent 1200 bytes 12 pkt (dropped 30, overlimits 0 requeues 0)
+ backlog 0b 0p requeues 0
+qdisc netem 8001: dev x
+ Sent 7000 bytes 70 pkt (dropped 3, overlimits 0 requeues 0)
+"""
+
+
+@pytest.mark.parametrize("how, text, met", [("nft", NFT, 12), ("iptables", IPTABLES, 23), ("netem fa18:", TC, 42), ("nft", "", 0), ("netem fa18:", "", 0)])
+def test_packets_that_its_rules_have_met(bench, shell, tmp_path: Path, how: str, text: str, met: int) -> None:
+    (tmp_path / "shown").write_text(text)
+    here, counted = Part("it", [Exists(str(tmp_path))]), Packets(how, ["cat", str(tmp_path / "shown")])
+    assert read_again(bench, shell, [here, counted]) == {"in_place": True, "met": met}
+    assert read_again(bench, shell, [here, counted, counted]) == {"in_place": True, "met": 2 * met}
+
+
+def test_a_program_that_counts_nothing_is_no_zero(bench, shell, tmp_path: Path) -> None:
+    assert read_again(bench, shell, [Part("it", [Exists(str(tmp_path))]), Packets("nft", ["false"])]) == {"in_place": True}
+
+
+def test_what_fills_a_file_system(bench, shell, tmp_path: Path) -> None:
+    (tmp_path / "own" / "data").mkdir(parents=True)
+    for number in range(2):
+        (tmp_path / "own" / "data" / f"fill.{number}").write_bytes(os.urandom(1 << 20))
+    assert read_again(bench, shell, [Filled(str(tmp_path / "own"), 5)]) == {"in_place": True, "asked": 5, "measured": 2}
+    assert read_again(bench, shell, [Filled(str(tmp_path / "own"), 0)]) == {"in_place": True}
+    found = read_again(bench, shell, [Filled(str(tmp_path / "gone"), 5)])
+    assert found["in_place"] is False and "measured" not in found
+
+
+def test_a_frozen_process_that_goes_on_is_missed_and_one_that_ended_is_not(bench, shell) -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    part = Part("the stop", [Halted(child.pid, start_time(child.pid))])
+    assert read_again(bench, shell, [part]) == {"in_place": False, "lost": "the stop"}
+    child.send_signal(signal.SIGSTOP)
+    os.waitpid(child.pid, os.WUNTRACED)
+    assert read_again(bench, shell, [part]) == {"in_place": True}
+    child.kill()
+    child.wait()
+    assert read_again(bench, shell, [part]) == {"in_place": True}
