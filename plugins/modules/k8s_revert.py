@@ -87,6 +87,13 @@ drifted:
   returned: always
   type: list
   elements: str
+readings:
+  description:
+    - Whether the effect of each attack was in place until its undo, by id. C(in_place) is V(false) when something had been put back or deleted
+      before; C(lost) says what. Attacks that were already undone by their watcher or the cluster are not in it.
+  returned: always
+  type: dict
+  sample: {scale-1f2e3d4c5b: {in_place: true}}
 removed:
   description: What was left behind without a journal, and deleted by this call, or would be in check mode.
   returned: always
@@ -135,7 +142,8 @@ def revert(module):
     cluster = Cluster(params)
     journal = Journal(cluster)
     wanted = chosen(journal, params)
-    result = {"changed": bool(wanted), "reverted": [], "already_gone": [], "drifted": [], "removed": [], "stuck": [], "not_looked_at": [], "clean": True}
+    result = {"changed": bool(wanted), "clean": True, "readings": {}}
+    result.update((name, []) for name in ("reverted", "already_gone", "drifted", "removed", "stuck", "not_looked_at"))
     if module.check_mode:
         result.update(reverted=[entry.id for entry in wanted])
     else:
@@ -156,6 +164,8 @@ def revert(module):
 def _revert_one(cluster, journal, entry, namespaces, result):
     outcome = revert_entry(cluster, journal, entry, namespaces)
     result["drifted"] += outcome.drifted
+    if outcome.reading and not entry.stuck:  # an earlier try may have undone a part
+        result["readings"][entry.id] = outcome.reading
     if not outcome.clean:
         result["stuck"].append({"id": entry.id, "reason": outcome.reason})
     else:

@@ -21,6 +21,7 @@ class Outcome:
         self.drifted = []
         self.told = []
         self.failed = []
+        self.reading = None  # of the effect, by what there was to undo: {"in_place", "lost"}
 
     @property
     def clean(self):
@@ -38,7 +39,7 @@ def reason_of(error):
 
 def undo_all(cluster, steps, seal):
     """Run undo steps. After a failure the remaining steps still run, except one that would delete the journal, too."""
-    outcome = Outcome()
+    outcome, lost = Outcome(), []
     for step in steps:
         if outcome.failed and not step.after_failure:
             continue
@@ -48,10 +49,14 @@ def undo_all(cluster, steps, seal):
             outcome.failed.append(reason_of(error))
             continue
         outcome.told.append(told)
+        if verdict != DONE and step.after_failure:
+            lost.append(told)
         if verdict == DONE:
             outcome.acted = True
         elif verdict == DRIFTED:
             outcome.drifted.append(told)
+    if steps and not outcome.failed:
+        outcome.reading = {"in_place": False, "lost": "; ".join(lost)} if lost else {"in_place": True}
     return outcome
 
 
