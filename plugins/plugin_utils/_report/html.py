@@ -110,7 +110,7 @@ def _host(host: dict[str, Any]) -> dict[str, Any]:
         "id": host.get("id"),
         "deadline": _moment(host.get("deadline")),
         "deadman": host.get("deadman"),
-        "effect": _flat(host["effect"]) if host.get("effect") else [],
+        "effect": _flat({"when undone": host.get("reading") or {}, **(host.get("effect") or {})}),
         "undo": host.get("undo"),
         "undo_text": host.get("undo_text"),
         "diff": _diff(host.get("diff")),

@@ -147,7 +147,7 @@ def _attack(phase: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     between = facts.bounds(phase) or (0.0, 0.0)
     output = {
         "blast_radius": phase.get("blast_radius"),
-        "hosts": [{key: host.get(key) for key in ("host", "outcome", "id", "deadline", "deadman", "effect", "notes")} for host in phase.get("hosts") or []],
+        "hosts": [{key: host.get(key) for key in ("host", "outcome", "id", "deadline", "deadman", "effect", "reading", "notes")} for host in phase.get("hosts") or []],
     }
     missed = [f"{host.get('host')}: {host.get('error') or 'not injected'}" for host in phase.get("hosts") or [] if host.get("outcome") == NOT_INJECTED]
     error = "; ".join(missed) or ("" if phase.get("injected") else "the attack was not injected")
