@@ -279,7 +279,7 @@ class FdExhaustion(Attack):
         )
 
     def _plan_process(self, found):
-        undo, lines, self.lowered, notes = Undo(), [], [], doubts([victim for victim, _used, _soft, _hard in found])
+        undo, lines, self.lowered, notes = Undo(), [], [], []
         for victim, used, soft, hard in found:
             lowest = file_handles.ceiling(used, self.params["leave"])
             if soft != "unlimited" and int(soft) <= lowest:
@@ -302,7 +302,9 @@ class FdExhaustion(Attack):
             before="\n".join(f"{line} {soft}" for line, soft, _lowest in lines),
             after="\n".join(f"{line} {lowest}" for line, _soft, lowest in lines),
             undo=undo,
-            notes=notes + ["processes that it starts meanwhile inherit the lowered limit; those that leave it for another parent keep it"],
+            notes=notes
+            + ["processes that it starts meanwhile inherit the lowered limit; those that leave it for another parent keep it"]
+            + doubts([each[0] for each in found]),
         )
 
     def inject(self, plan):

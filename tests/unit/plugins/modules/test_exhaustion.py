@@ -134,7 +134,7 @@ def test_each_process_gets_exactly_its_own_limits_back(monkeypatch: pytest.Monke
     text = "\n".join(line for step in plan.undo.steps for line in step.render())
     assert "try /usr/bin/prlimit --pid 11 --nofile=1024:4096" in text and "try /usr/bin/prlimit --pid 12 --nofile=512:unlimited" in text
     shown = "/usr/bin/prlimit --pid 11 --nofile --output RESOURCE,SOFT,HARD --noheadings --raw"
-    assert f"same_boot && alive 11 {one.start} && prints 'NOFILE 6 4096' {shown}" in text
+    assert f"lives 11 {one.start} && prints 'NOFILE 6 4096' {shown}" in text
     assert "prints 'NOFILE 5 unlimited'" in text and " 13 " not in text
     assert plan.after.splitlines()[0].endswith("up to number 6") and "pid 13 has a soft limit of 3 already" in plan.notes[0]
 

@@ -115,7 +115,7 @@ def test_nobody_there_is_an_error() -> None:
 @pytest.mark.parametrize("text", ["", "one", "\u00b2", "\u0661", "9" * 5000])
 def test_a_pid_file_without_a_pid(tmp_path, text: str) -> None:
     (tmp_path / "pid").write_text(text)
-    with pytest.raises(AttackError, match="holds no process number"):
+    with pytest.raises(AttackError, match="holds no process number|longer than 64 bytes"):
         attack(name=None, pid_file=str(tmp_path / "pid")).snapshot()
 
 

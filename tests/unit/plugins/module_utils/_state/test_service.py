@@ -148,9 +148,11 @@ def test_what_stops_with_it_is_found() -> None:
     undo = Undo()
     manager = service.Systemd(Answers())
     manager.restore(undo, found)
-    told = [" ".join(step.argv) for step in undo.steps]
+    told = [" ".join(step.argv) for each in undo.steps for step in getattr(each, "steps", [each])]
     assert told == ["/bin/systemctl stop a.service"] + [
-        f"/bin/systemctl start {name}" for name in ("a.socket", "a.timer", "a.service", "z.service", "b.service", "c.service", "d.service")
+        f"/bin/systemctl {verb} {name}"
+        for name in ("a.socket", "a.timer", "a.service", "z.service", "b.service", "c.service", "d.service")
+        for verb in ("reset-failed", "start")
     ]
     asked = "if fails /bin/systemctl is-active --quiet a.socket && ! fails /bin/systemctl is-active --quiet a.service; then"
     assert undo.steps[0].render()[1].startswith(asked)
@@ -164,7 +166,7 @@ def test_a_mask_is_undone_before_the_start() -> None:
     found.guard()
     plan = found.plan(found.snapshot())
     assert [argv for argv, _stdin in plan.steps] == [["/bin/systemctl", "stop", "a.service"], ["/bin/systemctl", "mask", "--quiet", "--runtime", "a.service"]]
-    assert [step.argv[1] for step in plan.undo.steps] == ["unmask", "start"]
+    assert [step.argv[1] for each in plan.undo.steps for step in getattr(each, "steps", [each])] == ["unmask", "reset-failed", "start"]
     assert "readlink /run/systemd/system/a.service" in plan.undo.steps[0].render()[1]
 
 
