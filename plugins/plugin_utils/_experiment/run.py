@@ -167,7 +167,14 @@ class Run:
     def _append(self, kind: str, name: str, steady: Mapping[str, Any], when: datetime) -> None:
         result = dict(steady) if _measured(steady) else None
         began = steady.get("started") or iso(when)
-        phase = {"kind": kind, "name": name, "started": began, "ended": steady.get("ended") or iso(when), "steady_state": result, "inconclusive": []}
+        phase: dict[str, Any] = {
+            "kind": kind,
+            "name": name,
+            "started": began,
+            "ended": steady.get("ended") or iso(when),
+            "steady_state": result,
+            "inconclusive": [],
+        }
         _record.make_inconclusive(phase, *(result or {}).get("inconclusive") or [])
         self.record["phases"].append(phase)
 

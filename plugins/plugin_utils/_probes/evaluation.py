@@ -44,7 +44,7 @@ class _Worker:
         with other:
             # -I: neither the environment nor the directory of the program decides what is imported, but the path of this process.
             argv = [sys.executable, "-I", str(_PROGRAM)]
-            self._process = subprocess.Popen(argv, stdin=other, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self._process = subprocess.Popen(argv, stdin=other.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             self._ask({"path": [str(place) for place in sys.path]}, b"", _START)
         except (TimeoutError, _Ended) as error:

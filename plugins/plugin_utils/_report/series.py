@@ -89,7 +89,8 @@ def _chosen(samples: list[Sample], begin: int, end: int, is_bad: Callable[[Sampl
     timed = [at for at in range(begin, end) if samples[at].ms is not None]
     if timed:
         found |= {min(timed, key=lambda at: samples[at].ms or 0.0), max(timed, key=lambda at: samples[at].ms or 0.0)}
-    numbers, words = [], {}
+    numbers: list[tuple[float, int]] = []
+    words: dict[str, int] = {}
     for at in range(begin, end):
         value = samples[at].value
         if isinstance(value, (int, float)) and not isinstance(value, bool):

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import socket
 import threading
 import time
@@ -24,6 +26,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Bad
 from ansible_collections.faultline.chaos.plugins.module_utils._times import iso
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.leases import HostRenewal, Lease
 from ansible_collections.faultline.chaos.plugins.plugin_utils._observation.steady_state import bind, frame, observe, read_settings
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.evaluation import EVALUATORS
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.base import Completed
 from ansible_collections.faultline.chaos.plugins.plugin_utils._runners.local import ControllerRunner
 
@@ -166,6 +169,31 @@ def test_a_hostile_body_stops_neither_window_nor_samples_nor_leases(tmp_path: t.
     assert (bad["met"], good["met"], good["succeeded"]) == (False, True, 8)
     assert "the rule for body took longer than" in bad["reason"] and bad["succeeded"] == 0
     assert len(renewed.read_text()) >= 7 and result["lease_lost"] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_hostile_body_stops_no_signal(number: signal.Signals) -> None:
+    with answering(b"a" * 40 + b"!") as port:
+        hostile = {"name": "hostile", "type": "http", "url": f"http://127.0.0.1:{port}/", "expect": {"regex": r"^(\w+\s?)*$"}}
+        settings = read_settings({"window": 30, "abort": False, "probes": [hostile]})
+        EVALUATORS.close()  # a forked process must not share them
+        child = os.fork()
+        if child == 0:
+            try:
+                signal.signal(number, signal.SIG_DFL)
+                observe(settings, {}, lambda line, mood: None)
+            finally:
+                os._exit(0)
+        time.sleep(1.0)
+        os.kill(child, number)
+        begun, ended = time.monotonic(), (0, 0)
+        while not ended[0] and time.monotonic() - begun < 10:
+            time.sleep(0.05)
+            ended = os.waitpid(child, os.WNOHANG)
+        if not ended[0]:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    assert ended[0] and os.WIFSIGNALED(ended[1]) and os.WTERMSIG(ended[1]) == number
 
 
 def test_phases() -> None:
