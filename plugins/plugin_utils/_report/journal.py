@@ -36,6 +36,7 @@ from ansible_collections.faultline.chaos.plugins.plugin_utils._report import fac
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.clean import as_json
 from ansible_collections.faultline.chaos.plugins.plugin_utils._report.series import epoch
 
+_OF_A_HOST = ("host", "outcome", "id", "deadline", "deadman", "effect", "reading", "notes")
 # The version of chaostoolkit whose journal format this is. Report templates are chosen by it.
 _FORMAT = "1.44.0"
 
@@ -147,7 +148,7 @@ def _attack(phase: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     between = facts.bounds(phase) or (0.0, 0.0)
     output = {
         "blast_radius": phase.get("blast_radius"),
-        "hosts": [{key: host.get(key) for key in ("host", "outcome", "id", "deadline", "deadman", "effect", "reading", "notes")} for host in phase.get("hosts") or []],
+        "hosts": [{key: host.get(key) for key in _OF_A_HOST} for host in phase.get("hosts") or []],
     }
     missed = [f"{host.get('host')}: {host.get('error') or 'not injected'}" for host in phase.get("hosts") or [] if host.get("outcome") == NOT_INJECTED]
     error = "; ".join(missed) or ("" if phase.get("injected") else "the attack was not injected")
