@@ -157,9 +157,9 @@ class _Firewall:
 
     def _finish(self, undo, steps, checks, counted=()):
         """counted: readings of packets."""
-        undo.readings += [Part(check.title, self.place.guards + check.guards) for check in checks]
+        undo.readings += [Part(check.title, [*self.place.guards, *check.guards]) for check in checks]
         for reading in counted:
-            reading.guards = self.place.guards + reading.guards
+            reading.guards = [*self.place.guards, *reading.guards]
             undo.readings.append(reading)
         if self.place.guards:  # look for the namespace once, because that is expensive
             steps, checks = [When(self.place.guards, steps)], [When(self.place.guards, checks)]
