@@ -38,7 +38,7 @@ PLAY = """
   gather_facts: false
   vars:
     what: {peers: [192.0.2.9, "2001:db8::9"], ports: ["80-90"], action: reject, direction: both, exclude: [192.0.2.8], duration: 5m}
-    old: {cidr: [192.0.2.9], names: ["2001:db8::9"], ports: ["80-90"], action: reject, direction: both, exclude_cidr: [192.0.2.8], duration: 5m}
+    old: {cidr: [192.0.2.9, "2001:db8::9"], ports: ["80-90"], action: reject, direction: both, exclude_cidr: [192.0.2.8], duration: 5m}
   tasks:
     - {name: Check, faultline.chaos.blackhole: "{{ what }}", check_mode: true, register: check}
     - {name: Apply, faultline.chaos.blackhole: "{{ what }}", register: real}

@@ -11,6 +11,7 @@ import math
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import cpu as resources_cpu
 from ansible_collections.faultline.chaos.plugins.modules.cpu_stress import CpuStress
 
@@ -71,7 +72,7 @@ def test_it_holds_each_cpu_once() -> None:
 def test_plan_says_where_nothing_is_added() -> None:
     found = attack(cpus=["0-2"], load=40)
     found.validate()
-    found.duration = 30.0
+    found.duration, found.id, found.journal = 30.0, "a", Journal("/var/lib/faultline")
     plan = found.plan({0: 10.0, 1: 55.0, 2: 40.0})
     assert plan.before.splitlines()[1] == "cpu 1  load 55 %"
     assert plan.after.splitlines()[0] == "cpu 0  load 40 %"

@@ -102,7 +102,7 @@ def test_the_redirect_goes_before_the_forwarder() -> None:
     found.validate()
     found.id, found.duration = "dns_fault-x", 30.0
     found.host = SimpleNamespace(has_tool=lambda _name: False, read=lambda _path, default="": default)
-    found.journal = SimpleNamespace(script=lambda attack_id: f"/state/{attack_id}/revert.sh")
+    found.journal = SimpleNamespace(script=lambda attack_id: f"/state/{attack_id}/revert.sh", directory=lambda attack_id: f"/state/{attack_id}")
     found.uid, found.resolvers, found.endpoints = 47053, dns.resolvers(""), []
     found.firewall = SimpleNamespace(steps=lambda: [], undo=lambda undo: None, text=lambda: "rules")
     plan = found.plan({"127.0.0.1": dns.Reply(None, 1)})

@@ -26,7 +26,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import
 from ansible_collections.faultline.chaos.plugins.modules.process_freeze import ProcessFreeze
 from ansible_collections.faultline.chaos.plugins.modules.process_kill import ProcessKill
 
-NAME = "flfrozen"
+NAME = f"flfrz{os.getpid()}"  # another worker of pytest must not find it
 PARENT = """
 import subprocess, sys, time
 open("/proc/self/comm", "w").write(sys.argv[1])
@@ -103,7 +103,7 @@ def test_what_starts_a_process_again_is_kept_by_its_place(bench) -> None:
 
 
 def test_both_attacks_on_processes_hold_the_same() -> None:
-    assert attack(user="www").resources() == ["process:name=flfrozen,user=www"]
+    assert attack(user="www").resources() == [f"process:name={NAME},user=www"]
     assert ProcessKill({**attack(user="www").params, "signal": "TERM"}, None).resources() == attack(user="www").resources()
 
 

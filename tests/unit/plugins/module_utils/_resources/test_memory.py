@@ -12,6 +12,7 @@ import time
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._host import worker as worker_module
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import memory
@@ -114,7 +115,8 @@ def test_what_the_kernel_refuses_is_no_error() -> None:
     assert pages.held == 64 * 1024
 
 
-def test_a_worker_holds_what_was_asked_for_until_its_own_deadline(figures) -> None:
+def test_a_worker_holds_what_was_asked_for_until_its_own_deadline(figures, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "LINGER", 0.0)
     goal, until = memory.Goal(0, amount=48 * MIB), uptime() + 4
     worker = Worker("mem", lambda: memory.hold(goal, True, lambda: uptime() >= until, figures))
     worker.park()
