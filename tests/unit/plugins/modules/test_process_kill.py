@@ -30,7 +30,7 @@ from ansible_collections.faultline.chaos.plugins.modules.process_freeze import P
 from ansible_collections.faultline.chaos.plugins.modules.process_kill import ProcessKill
 from tests.unit.support.hostile import AS_USER, PROGRAM, named
 
-NAME = "flkilled"
+NAME = f"flkill{os.getpid()}"  # another worker of pytest must not find it
 LISTENS = PROGRAM.replace("print(", "import socket; s = socket.create_server(('127.0.0.1', int(sys.argv[2]))); print(")
 FORKS = PROGRAM.replace("print(", "os.fork() or time.sleep(100); print(")
 
@@ -194,7 +194,7 @@ def test_children_of_another_user_are_no_impostors(bench, start) -> None:
 
 
 def test_names_that_the_kernel_cut(bench, tmp_path: Path) -> None:
-    long = "flkilled-by-its-name"
+    long = f"{NAME}-by-its-name"
     script(tmp_path / long, "read x")
     child = subprocess.Popen([tmp_path / long], stdin=subprocess.PIPE)
     try:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._options import Options
-from ansible_collections.faultline.chaos.plugins.plugin_utils._probes import rules as rules_module
+from ansible_collections.faultline.chaos.plugins.plugin_utils._probes import evaluation
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.evaluation import EVALUATORS
 from ansible_collections.faultline.chaos.plugins.plugin_utils._probes.rules import Rules
 
@@ -27,7 +27,7 @@ SENTENCE = "intact || join(' ', [to_string(lost), 'of', to_string(acknowledged),
 
 
 def problem(expression: str, text: str = json.dumps(LEDGER)) -> str | None:
-    return Rules(Options({"json": expression}, "expect")).problem(text, "body")
+    return Rules(Options({"json": expression}, "expect")).problem(text, "body", 20.0)
 
 
 @pytest.mark.parametrize("expression", ["lost == `1347`", "queue.depth > queue.limit && status == 'degraded'", "!intact", "length(nodes) == `2`"])
@@ -163,7 +163,7 @@ def test_json_that_is_a_bomb(text: str, words: str) -> None:
 
 
 def test_a_rule_may_not_use_up_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules_module, "RULE_SECONDS", 20.0)  # on a busy machine the memory takes its time
+    monkeypatch.setattr(evaluation, "RULE_SECONDS", 20.0)  # on a busy machine the memory takes its time
     doubled = " | ".join(["join('', [@, @])"] * 10)
     assert problem(f"{doubled} | length(@) == `1`", json.dumps("x" * (1 << 20))) == "the rule for body needed more than 512 MiB"
     assert problem(f"{doubled} | length(@) == `1024`", '"x"') is None
