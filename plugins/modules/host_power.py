@@ -188,7 +188,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack 
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._state import power
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.power import Rebooted
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds, Gone, Part, Run, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds, Gone, Run, Undo
 
 SHUTDOWN = 180.0  # seconds that a shutdown may take: systemd alone gives a service 90
 NOT_FOR_A_HANG = ("none", "rtcwake", "wake_on_lan")
@@ -239,7 +239,7 @@ class HostPower(Attack):
         plan = Plan(
             before=f"up, boot {self.host.boot_id}",
             after=f"{self.action} in {_units.human(self.delay)}, by {by}",
-            undo=Undo(readings=[Part(f"the {self.action}", [Rebooted()])]),
+            undo=Undo(readings=[Rebooted()]),
             workers=[Worker("power", self._fire, lasts=False)],
         )
         plan.by = by

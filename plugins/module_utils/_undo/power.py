@@ -10,7 +10,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import
 
 
 class Rebooted(Typed):
-    """The host has booted since the attack began."""
+    """Whether the host has booted since the attack began, as the number of what it met; until then it waits."""
 
-    def condition(self):
-        return "! same_boot"
+    def render(self):
+        return ["in_place=true met=1", "if same_boot; then met=0; fi"]

@@ -94,7 +94,7 @@ def everything() -> Undo:
     same_lines(undo, "q", ["r", LINK], "2: n", "n", guard)
     undo.checks.append(SameFile("f", f"/g/{LINK}/h", "00", guard, ["z"]))
     undo.same("s", ["t"], "u\nv", guard, ["refcnt"])
-    undo.readings += [Part("t", [*guard, Rebooted()]), Figures(10), ClockOff(1, 2, 3), Filled("/f", 4)]
+    undo.readings += [Rebooted(), Part("t", [*guard]), Figures(10), ClockOff(1, 2, 3), Filled("/f", 4)]
     undo.readings += [Part("u", [Halted(1, 2)]), Packets("nft", ["v"], guard), Packets("netem 1:", ["w"])]
     return undo
 
