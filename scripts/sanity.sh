@@ -118,7 +118,7 @@ step_build() {
 	local unwanted wanted
 	ansible-galaxy collection build --force --output-path "$repo/dist"
 	tar -tzf "$repo"/dist/faultline-chaos-*.tar.gz >"$work/shipped"
-	unwanted=$(grep -vE '^(meta|plugins|roles|playbooks|docs|extensions|inventories|changelogs)(/|$)|^(README|CHANGELOG)\.md$|^COPYING$|^(MANIFEST|FILES)\.json$' "$work/shipped") || true
+	unwanted=$(grep -vE '^(meta|plugins|roles|playbooks|docs|extensions|inventories|changelogs)(/|$)|^(README|CHANGELOG|SECURITY)\.md$|^COPYING$|^(MANIFEST|FILES)\.json$' "$work/shipped") || true
 	[ -z "$unwanted" ] || { printf 'not meant to be shipped:\n%s\n' "$unwanted"; return 1; }
 	# The crash points of the fault tests are no part of the product: no variable of an environment makes an attack die.
 	mkdir "$work/unpacked"
