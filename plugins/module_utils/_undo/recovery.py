@@ -29,11 +29,14 @@ alike() { # alike PID: it meets the criteria $a_name (as the kernel cuts it), $a
         [ "$text" = "$a_line" ] || return 1
     fi
 }
-listens() { # listens PORT UID: a socket listens on that port (in hex), of that user
-    while read -r _ local _ is _ _ _ owner _; do
-        case $local:$is in *":$1:0A") [ -n "$2" ] && [ "$owner" != "$2" ] || return 0 ;; esac
-    done 2>/dev/null <"/proc/net/tcp$3"
-    [ -z "$3" ] && listens "$1" "$2" 6
+listens() { # listens PORT UID: a socket listens on that port (in hex), of that user; sed, for read takes each byte of a long /proc file anew
+    sockets=$(sed -n "/^ *[0-9]*: [0-9A-F]*:$1 [0-9A-F]*:0000 0A /p" /proc/net/tcp /proc/net/tcp6 2>/dev/null 9>&-)
+    while read -r _ _ _ _ _ _ _ owner _; do
+        [ -z "$owner" ] || { [ -n "$2" ] && [ "$owner" != "$2" ]; } || return 0
+    done <<EOF
+$sockets
+EOF
+    return 1
 }
 ours() { # ours PID: it began since the attack, or was counted before it
     started "$1" || return 1
@@ -42,7 +45,7 @@ ours() { # ours PID: it began since the attack, or was counted before it
 runs_again() { # runs_again COUNT KNOWN NAME PROGRAM LINE UID PORT FILE: by what chose the victims, without children of those that meet it too
     a_known=$2 a_name=$3 a_program=$4 a_line=$5 a_uid=$6 since=${injector#* }
     same_boot || since=0 a_known=
-    [ -z "$7" ] || listens "$7" "$6" '' || return 1
+    [ -z "$7" ] || listens "$7" "$6" || return 1
     if [ -n "$8" ]; then
         [ -f "$8" ] || return 1
         limit
