@@ -160,7 +160,7 @@ def test_an_audit_costs_little_beside_hostile_neighbours(box: Box) -> None:
     big = ["x" * 130000] * 8  # a MiB
     neighbour(box, sys.executable, "-c", CROWD, str(PROCESSES), *big)
     inside = f"ip link add {DEVICE} type veth peer name peer; nft add table inet {TABLE}; exec sleep 600"
-    box.children += [subprocess.Popen(box.argv([*USER, "unshare", "-Urn", "sh", "-c", inside]), start_new_session=True) for _ in range(NAMESPACES)]
+    box.children += [subprocess.Popen(box.argv([*USER, "unshare", "-Urn", "sh", "-c", inside]), start_new_session=True) for _number in range(NAMESPACES)]
     until(lambda: len(box.pids("sleep")) >= NAMESPACES, 60, "the namespaces are there")
     box.run(["sh", "-c", "cat >/mnt/args"], json.dumps({"ANSIBLE_MODULE_ARGS": {}}))
     words = ["env", f"PYTHONPATH={crash.tree(box.scratch)}", "PYTHONDONTWRITEBYTECODE=1", sys.executable, "-c", PEAK]

@@ -35,7 +35,7 @@ _URL_USER = re.compile(r"\b([a-z][a-z0-9+.-]*://)[^/\s:@]+:[^/\s@]+@", re.IGNORE
 
 def text(value: Any) -> str:
     """A plain str that can be encoded as UTF-8; other characters become backslash escapes."""
-    if type(value) is str and value.isascii():
+    if type(value) is str and value.isascii():  # pylint: disable=unidiomatic-typecheck
         return value
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")

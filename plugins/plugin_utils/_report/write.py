@@ -63,9 +63,8 @@ def record_text(record: Record) -> Iterator[str]:
             yield unseen_escaped(piece)
         else:
             yield "[\n"
-            lines = (unseen_escaped(encode(sample)) for sample in found[int(piece)])
-            yield next(lines)
-            yield from (f",\n{line}" for line in lines)
+            for number, sample in enumerate(found[int(piece)]):
+                yield (",\n" if number else "") + unseen_escaped(encode(sample))
             yield "]"
     yield "\n"
 

@@ -89,7 +89,7 @@ def first_process(channel, settings):
         null = os.open(os.devnull, os.O_RDWR)
         for target in (0, 1, 2):
             os.dup2(null, target)
-        done = subprocess.run(["/bin/sh", "-ec", settings["setup"]], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        done = subprocess.run(["/bin/sh", "-ec", settings["setup"]], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
         held = {}
         if done.returncode == 0:
             held = {name: os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) for name, path in settings["held"].items()}

@@ -138,7 +138,7 @@ def network(enter=""):
             each = re.sub(r"\[\d+:\d+\]|counter packets \d+ bytes \d+", "", each).rstrip()
             if each and not each.startswith("#"):
                 table.append(each)
-        lines += [f"{save.split('-')[0]} {number:03}: {each}" for number, each in enumerate(without_empty(table))]
+        lines += [f"{save.partition('-')[0]} {number:03}: {each}" for number, each in enumerate(without_empty(table))]
     for kind in ("tcp", "tcp6", "udp", "udp6"):
         for each in read("/proc/net/" + kind).splitlines()[1:] if not enter else []:
             if each.split()[3] in ("0A", "07"):

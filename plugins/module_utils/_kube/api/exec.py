@@ -6,6 +6,7 @@
 
 """Run a program in a container, by its argv."""
 
+import ast
 import threading
 import time
 
@@ -34,7 +35,7 @@ def run(cluster, namespace, pod, container, argv, timeout=30.0, enough=None):
     """(exit status, standard output, standard error). The status is None when the program had not ended in time.
 
     enough: a function of the output so far; once it returns true, run() stops waiting and the status is None.
-    Errors: NoProgram, AttackError, also for more output than LARGEST. A program that has not ended keeps running in the container, so it must end by itself.
+    Errors: NoProgram, AttackError, also beyond LARGEST. A program that has not ended runs on in the container, so it must end by itself.
     """
     stream = _opened(cluster, namespace, pod, container, argv, timeout)
     output, errors, size, until = [], [], 0, time.monotonic() + timeout
@@ -117,6 +118,14 @@ def _status(cluster, stream, argv):
         raise NoProgram(f"{argv[0]} cannot be run in the container")
 
 
+def _answer_of_handshake(told):
+    """The answer in a sentence that ends in "-+-+- b'ANSWER'"."""
+    try:
+        return ast.literal_eval(told.rpartition("-+-+-")[2].strip()).decode("utf-8", "replace")
+    except (ValueError, SyntaxError, AttributeError):
+        return " ".join(told.split())[:300]
+
+
 def _refused(cluster, where, error):
     told = "{} {}".format(error.reason, error.body or "")
     if any(words in told for words in _NO_PROGRAM):
@@ -127,5 +136,5 @@ def _refused(cluster, where, error):
             status = int(word)
     if not status:
         return kube_errors.unreachable(cluster.host, Exception(" ".join(told.split())))
-    body = error.body if isinstance(error.body, bytes) else (error.body or " ".join(told.split())[:300]).encode("utf-8")
+    body = error.body if isinstance(error.body, bytes) else (error.body or _answer_of_handshake(told)).encode("utf-8")
     return kube_errors.from_answer("POST", where, cluster.host, status, body)

@@ -42,7 +42,7 @@ def test_an_effect_that_was_taken_away_is_not_told_as_active(attack, bench, tmp_
 
 
 def test_the_revert_tells_what_had_gone(attack, bench, tmp_path: Path) -> None:
-    [pid] = [worker for worker in workers_of(bench, attack(Marked)["id"])]
+    [pid] = workers_of(bench, attack(Marked)["id"])
     os.kill(pid, signal.SIGKILL)
     while start_time(pid):
         time.sleep(0.01)

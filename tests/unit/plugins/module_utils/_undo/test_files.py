@@ -308,7 +308,7 @@ def test_what_was_put_aside_was_moved_and_edited(bench, shell, tmp_path: Path) -
 
 SPREAD: dict[str, Callable[[Path, Path], object]] = {
     "renamed": lambda path, to: path.rename(to),
-    "linked": lambda path, to: os.link(path, to),
+    "linked": os.link,
     "rotated": lambda path, to: (path.rename(to), path.write_bytes(AFTER)),
 }
 

@@ -159,12 +159,12 @@ def test_figures_are_written_once_a_second_and_errors_ignored(bench) -> None:
 # --- packets ------------------------------------------------------------------------------------------------------
 
 NFT = """table inet faultline_x {
-	chain filter_in {
-		type filter hook input priority -5; policy accept;
-		tcp dport 22 counter packets 900 bytes 1 accept
-		ip saddr 10.0.0.1 counter packets 5 bytes 1 drop
-		ip saddr 10.0.0.2 counter packets 7 bytes 1 reject with tcp reset
-	}
+    chain filter_in {
+        type filter hook input priority -5; policy accept;
+        tcp dport 22 counter packets 900 bytes 1 accept
+        ip saddr 10.0.0.1 counter packets 5 bytes 1 drop
+        ip saddr 10.0.0.2 counter packets 7 bytes 1 reject with tcp reset
+    }
 }
 """
 IPTABLES = """Chain FAULTLINE_X (1 references)

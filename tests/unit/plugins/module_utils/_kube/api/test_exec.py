@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import socket
 import threading
@@ -105,3 +106,11 @@ def test_output_without_end_is_not_read_further(kubelet, monkeypatch: pytest.Mon
     with pytest.raises(AttackError, match="true in shop/web wrote more than 1000 characters, which is the limit"):
         run(kubelet(frame(channel, "x" * 100) * 50, hang=True))
     assert run(kubelet(frame(channel, "x" * 100) * 10 + SUCCESS + CLOSE))[0] == 0
+
+
+def test_the_answer_of_a_refused_handshake_is_read() -> None:
+    """The client puts headers and answer into one sentence; the answer alone says who may not."""
+    answer = {"kind": "Status", "message": 'pods "web" is forbidden: User "chaos" cannot create resource "pods/exec"', "reason": "Forbidden"}
+    told = f"Handshake status 403 Forbidden -+-+- {{'date': 'Mon'}} -+-+- {json.dumps(answer).encode()!r} "
+    assert json.loads(kube_exec._answer_of_handshake(told)) == answer
+    assert kube_exec._answer_of_handshake("no  route") == "no route"
