@@ -44,6 +44,13 @@ def ask(*argv, batch=()):
     return p.communicate("\n".join(batch).encode())[0].decode("utf-8", "replace").splitlines()
 
 
+def settled():
+    """Wait until the kernel knows that nobody else has the addresses of IPv6: until then they look different."""
+    until = time.monotonic() + 5
+    while time.monotonic() < until and any("dadfailed" not in line for line in ask("ip", "-o", "-6", "addr", "show", "tentative")):
+        time.sleep(0.2)
+
+
 def read(path):
     try:
         with open(path, "rb") as f:
@@ -144,6 +151,7 @@ def units():
 
 
 def main():
+    settled()
     rules = []
     for save in ("iptables-legacy-save", "ip6tables-legacy-save"):
         rules += [re.sub(r"\[\d+:\d+\]", "", line) for line in ask(save) if not line.startswith("#")]

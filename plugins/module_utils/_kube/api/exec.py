@@ -119,22 +119,22 @@ def _status(cluster, stream, argv):
 
 
 def _answer_of_handshake(told):
-    """The answer in a sentence that ends in "-+-+- b'ANSWER'"."""
+    """The answer at the end of a sentence; before websocket-client 1.9 as b'ANSWER'."""
+    answer = told.rpartition("-+-+-")[2].strip()
     try:
-        return ast.literal_eval(told.rpartition("-+-+-")[2].strip()).decode("utf-8", "replace")
+        return answer if answer[:1] == "{" else ast.literal_eval(answer).decode()
     except (ValueError, SyntaxError, AttributeError):
-        return " ".join(told.split())[:300]
+        return told[:300]
 
 
 def _refused(cluster, where, error):
-    told = "{} {}".format(error.reason, error.body or "")
+    told = " ".join("{} {}".format(error.reason, error.body or "").split())
     if any(words in told for words in _NO_PROGRAM):
-        return NoProgram("the container has no such program: {}".format(" ".join(told.split())[:200]))
+        return NoProgram(f"the container has no such program: {told[:200]}")
     status = error.status or 0
-    for word in ("403", "401", "404") if not status or status in (200, 500) else ():
-        if f" {word} " in told:  # a failed websocket handshake has the status inside a sentence
-            status = int(word)
+    if status in (0, 200, 500):  # a failed websocket handshake has the status inside a sentence
+        status = next((int(word) for word in ("403", "401", "404") if f" {word} " in told), status)
     if not status:
-        return kube_errors.unreachable(cluster.host, Exception(" ".join(told.split())))
+        return kube_errors.unreachable(cluster.host, Exception(told))
     body = error.body if isinstance(error.body, bytes) else (error.body or _answer_of_handshake(told)).encode("utf-8")
     return kube_errors.from_answer("POST", where, cluster.host, status, body)
