@@ -176,14 +176,15 @@ import re
 from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host import filesystem, kernel_files
+from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup, filesystem, kernel_files
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import io_limits
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups import EmptyCgroup, RemoveCgroup
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups import EmptyCgroup, FindGroup, RemoveCgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.inodes import IsInode
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.io_controller import IoController
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import HasLine, Put
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Part, SameBoot, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK
 
 LIMITS = {"read_bps": "rbps", "write_bps": "wbps", "read_iops": "riops", "write_iops": "wiops"}
 UNIT = r"^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]*\Z"
@@ -285,18 +286,19 @@ class IoThrottle(Attack):
     def plan(self, before):
         if self.own:
             return self._plan_own(before)
-        directory, _point, _version, number = self._where()
+        directory, point, version, number = self._where()
         undo, identity = Undo(), os.stat(directory)
-        ours = [SameBoot(), IsInode(directory, identity.st_dev, identity.st_ino)]
+        ours = [SameBoot(), IsInode(directory, identity.st_dev, identity.st_ino)] if version == 2 else [FindGroup(directory, point, identity.st_ino)]
         for change in before:
-            there = ours + [Exists(change.path)]
+            path = change.path if version == 2 else _in_group(change.path)
+            there = ours + [Exists(path)]
+            mark = there + [HasLine(path, change.after)]
             if change.before != change.after:
-                mark = there + [HasLine(change.path, change.after)]
-                undo.steps.append(Put(f"the limit of {number} as it was", change.path, change.restore, mark))
+                undo.steps.append(Put(f"the limit of {number} as it was", path, change.restore, mark))
                 undo.checks.append(Gone(f"the limit of {directory}", mark))
-            undo.readings.append(Part(f"the limit in {change.path}", there + [HasLine(change.path, change.after)]))
+            undo.readings.append(Part(f"the limit in {change.path}", mark))
             if not self.off:  # otherwise the file appears and disappears with the controller
-                undo.same(f"limits of {directory}", ["cat", change.path], self.host.output(["cat", change.path]), there)
+                undo.same(f"limits of {directory}", ["cat", path], self.host.output(["cat", change.path]), there)
         for place in reversed(self.off):
             found, path = os.stat(place), os.path.join(place, "cgroup.subtree_control")
             kept = [SameBoot(), IsInode(place, found.st_dev, found.st_ino)]
@@ -312,12 +314,12 @@ class IoThrottle(Attack):
         return plan
 
     def _plan_own(self, before):
-        path, there = self.own.path, [SameBoot(), Exists(self.own.path)]
+        path, there = self.own.path, [FindGroup(self.own.path, self.own.point)]
         undo = Undo()
-        undo.steps.append(EmptyCgroup("the processes of {} go back".format(self.params["service"]), path, self.back, self.own.point, there))
-        undo.steps.append(RemoveCgroup("remove the control group of the attack", path, there))
+        undo.steps.append(EmptyCgroup("the processes of {} go back".format(self.params["service"]), LINK, self.back, self.own.point, there))
+        undo.steps.append(RemoveCgroup("remove the control group of the attack", LINK, there))
         undo.checks.append(Gone(f"the control group {path}", there))
-        undo.readings += [Part(f"the limit in {change.path}", there + [HasLine(change.path, change.after)]) for change in before]
+        undo.readings += [Part(f"the limit in {change.path}", there + [HasLine(_in_group(change.path), change.after)]) for change in before]
         who = "%d processes of %s" % (len(self.pids), self.params["service"])
         plan = Plan(
             before=f"{self.back}  {who}",
@@ -330,7 +332,7 @@ class IoThrottle(Attack):
     def inject(self, plan):
         try:
             if self.own:
-                os.mkdir(self.own.path, 0o755)
+                cgroup.make(self.journal, self.id, self.own.path)
             for place in self.off:
                 kernel_files.write(os.path.join(place, "cgroup.subtree_control"), "+io")
             crash_point("inject:0")
@@ -356,6 +358,11 @@ class IoThrottle(Attack):
             "device": io_limits.device_name(number),
             "processes": len(self.pids),
         }
+
+
+def _in_group(path):
+    """A file of a group, whatever the name of the group is then."""
+    return os.path.join(LINK, os.path.basename(path))
 
 
 def main():

@@ -286,7 +286,7 @@ class MemoryStress(Attack):
 
     def inject(self, plan):
         worker = plan.workers[0]
-        self.capped = self.cgroup.enter(worker.pid)
+        self.capped = self.cgroup.enter(self.journal, worker.pid)
         self.own = memory.resident(worker.pid)[0]
         super().inject(plan)
 

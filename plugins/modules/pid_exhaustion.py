@@ -252,7 +252,7 @@ class PidExhaustion(Attack):
         )
 
     def inject(self, plan):
-        self.capped = self.cgroup.enter(plan.workers[0].pid)
+        self.capped = self.cgroup.enter(self.journal, plan.workers[0].pid)
         super().inject(plan)
 
     def verify(self, plan):

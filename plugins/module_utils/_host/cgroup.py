@@ -114,6 +114,12 @@ def task_limits(from_top=False):
     return found
 
 
+def make(journal, attack_id, path):
+    """Make a control group of an attack, and note its inode, by which the undo finds it under another name. Errors: OSError."""
+    os.mkdir(path, 0o755)
+    journal.note(attack_id, "groups", "%s%d %s\n" % (journal.noted(attack_id, "groups"), os.stat(path).st_ino, path))
+
+
 def attack_cgroups():
     """Directories of the control groups of all attacks on this host, known to a journal or not."""
     found = set()

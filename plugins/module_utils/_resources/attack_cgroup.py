@@ -16,14 +16,16 @@ import os
 from ansible_collections.faultline.chaos.plugins.module_utils._host import cgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import write_proc
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups import RemoveCgroup
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups import FindGroup, RemoveCgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK
 
 
 class AttackCgroup:
     """One attack's control group, capped at memory (bytes) and tasks (number)."""
 
     def __init__(self, attack_id, memory, tasks):
+        self.id = attack_id
         self.name = PREFIX + attack_id
         self.memory = int(memory)
         self.tasks = int(tasks)
@@ -49,18 +51,18 @@ class AttackCgroup:
 
     def undo(self, undo):
         """Add to an undo the steps that remove the group once it is empty, and the checks."""
-        for directory in self.directories:
-            there = [Exists(directory)]
-            undo.steps.append(RemoveCgroup(f"remove the control group {self.name}", directory, there))
+        for directory, hierarchy, _controllers in self._places:
+            place, there = (LINK, [FindGroup(directory, hierarchy.point)]) if hierarchy.version == 1 else (directory, [Exists(directory)])
+            undo.steps.append(RemoveCgroup(f"remove the control group {self.name}", place, there))
             undo.checks.append(Gone(f"the control group {directory}", there))
 
-    def enter(self, pid):
+    def enter(self, journal, pid):
         """Create the group and move a worker into it; its children follow. Returns whether the worker is in it, with a cap."""
         capped = False
         for directory, hierarchy, controllers in self._places:
             try:
                 if not os.path.isdir(directory):
-                    os.mkdir(directory, 0o755)
+                    cgroup.make(journal, self.id, directory)
             except OSError:
                 continue
             for name, value in self._caps(hierarchy.version, controllers):

@@ -4,11 +4,29 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""Undo steps for control groups of attacks: empty one, remove one."""
+"""Undo steps for control groups: find one, empty one, remove one."""
 
 from shlex import quote
 
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, all_hold, comment
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, all_hold, comment, word
+
+_FIND = r"""
+find_group() { # find_group PATH TOP [INODE]: $link is where that group is by now; without INODE, the one that we made and noted (see make in _host/cgroup.py)
+    same_boot || return 1
+    link=$1 inode=$3
+    [ -n "$inode" ] || while read -r number noted; do
+        [ "$noted" != "$1" ] || inode=$number
+    done 2>/dev/null <"$dir/groups"
+    [ -n "$inode" ] || { [ -d "$1" ]; return; }
+    [ "$(stat -c %i "$1" 2>/dev/null)" != "$inode" ] || return 0
+    times=0
+    until link=$(find "$2" -xdev -type d -inum "$inode" 2>/dev/null) || [ -n "$link" ]; do # it fails when another group goes meanwhile
+        times=$((times + 1))
+        [ "$times" -lt 5 ] || { problem "cannot look for the control group that was $1: find does not work below $2"; return 1; }
+    done
+    [ -n "$link" ]
+}
+"""
 
 _REMOVE = r"""
 remove_cgroup() { # remove_cgroup DIR: once its last process is gone
@@ -37,6 +55,19 @@ empty_cgroup() { # empty_cgroup FROM TO TOP: its processes go back to where they
 """
 
 
+class FindGroup(Typed):
+    """A control group of version 1 is still there, which may be renamed; its directory is LINK then. top: the mount point of the hierarchy."""
+
+    fields = ("path", "top", "inode")
+    functions = _FIND
+
+    def __init__(self, path, top, inode=None):
+        super().__init__(path=path, top=top, inode=inode)
+
+    def condition(self):
+        return " ".join(["find_group", quote(self.path), quote(self.top)] + ([str(self.inode)] if self.inode else []))
+
+
 class EmptyCgroup(Typed):
     """Move the processes of an attack's control group back to the group that they came from (back), or to top when that is gone."""
 
@@ -47,7 +78,7 @@ class EmptyCgroup(Typed):
         super().__init__(title=title, path=path, back=back, top=top, guards=list(guards))
 
     def render(self):
-        words = " ".join(quote(each) for each in (self.path, self.back, self.top))
+        words = " ".join(word(each) for each in (self.path, self.back, self.top))
         return [comment(self.title), f"if {all_hold(self.guards)}; then empty_cgroup {words}; fi"]
 
 
@@ -61,4 +92,4 @@ class RemoveCgroup(Typed):
         super().__init__(title=title, path=path, guards=list(guards))
 
     def render(self):
-        return [comment(self.title), f"if {all_hold(self.guards)}; then remove_cgroup {quote(self.path)}; fi"]
+        return [comment(self.title), f"if {all_hold(self.guards)}; then remove_cgroup {word(self.path)}; fi"]

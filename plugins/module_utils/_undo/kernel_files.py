@@ -101,7 +101,7 @@ class HasLine(Typed):
         super().__init__(path=path, line=line)
 
     def condition(self):
-        return f"has_line {quote(self.path)} {quote(self.line)}"
+        return f"has_line {word(self.path)} {quote(self.line)}"
 
 
 class ValueIs(Typed):

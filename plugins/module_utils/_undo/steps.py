@@ -43,7 +43,7 @@ class Exists(Typed):
         super().__init__(path=path)
 
     def condition(self):
-        return f"[ -e {quote(self.path)} ]"
+        return f"[ -e {word(self.path)} ]"
 
 
 class OutputHas(Typed):

@@ -11,7 +11,7 @@ from shlex import quote
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 
 NESTED = ("guards", "steps")  # fields that hold Typed objects themselves
-LINK = "\0link\0"  # in a word: the name of the interface that links.py or marked_links.py has found
+LINK = "\0link\0"  # in a word: what the guard of links.py, marked_links.py or cgroups.py before it has found
 
 
 def word(text):

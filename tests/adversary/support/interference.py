@@ -287,6 +287,7 @@ ALL = [
         "cgroup limits",
         {
             "changed": "number=$(lsblk -n -o MAJ:MIN $(findmnt -n -o SOURCE /srv) | tr -d ' '); echo $number 777777 >$it/blkio.throttle.read_bps_device",
+            "renamed": "mv $it ${it%/*}/renamed",
             "removed": "for pid in $(cat $it/cgroup.procs); do echo $pid >${it%/*}/cgroup.procs; done; rmdir $it",
             "made_again": "for pid in $(cat $it/cgroup.procs); do echo $pid >${it%/*}/cgroup.procs; done; rmdir $it; mkdir $it",
         },

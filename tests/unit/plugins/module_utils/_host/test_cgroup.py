@@ -44,6 +44,16 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return make
 
 
+class Notes(dict):
+    """As much of a journal as a group needs."""
+
+    def noted(self, attack_id: str, name: str) -> str:
+        return self.get((attack_id, name), "")
+
+    def note(self, attack_id: str, name: str, text: str) -> None:
+        self[(attack_id, name)] = text
+
+
 def attack_cgroup(attack_id: str = "a") -> AttackCgroup:
     return AttackCgroup(attack_id, memory=1000, tasks=5)
 
@@ -52,7 +62,7 @@ def test_version_2(tree) -> None:
     top = tree(NEW, "0::/user.slice/session.scope\n", {"cgroup.subtree_control": "cpu memory pids\n", "user.slice/session.scope/cgroup.procs": ""})
     found = attack_cgroup()
     assert found.directories == [f"{top}/faultline-a"] and found.notes() == []
-    assert found.enter(77)
+    assert found.enter(Notes(), 77)
     caps = {path.name: path.read_text() for path in (top / "faultline-a").iterdir()}
     assert caps == {"memory.swap.max": "0", "memory.max": "1000", "pids.max": "5", "cgroup.procs": "77"}
 
@@ -61,7 +71,10 @@ def test_version_1(tree) -> None:
     top = tree(OLD, "8:pids:/\n4:memory:/x\n0::/\n", {"memory/cgroup.procs": "", "pids/cgroup.procs": "", "unified/cgroup.procs": ""})
     found = attack_cgroup()
     assert found.directories == [f"{top}/memory/faultline-a", f"{top}/pids/faultline-a"]
-    assert found.enter(77)
+    notes = Notes()
+    assert found.enter(notes, 77)
+    made = [(top / kind / "faultline-a") for kind in ("memory", "pids")]
+    assert notes == {("a", "groups"): "".join(f"{path.stat().st_ino} {path}\n" for path in made)}
     assert (top / "memory/faultline-a/memory.limit_in_bytes").read_text() == "1000"
     assert (top / "pids/faultline-a/pids.max").read_text() == "5"
     assert (top / "pids/faultline-a/cgroup.procs").read_text() == "77"
@@ -69,7 +82,7 @@ def test_version_1(tree) -> None:
 
 def test_a_controller_that_is_not_switched_on_is_left_so(tree) -> None:
     top = tree(NEW, "0::/\n", {"cgroup.subtree_control": "pids\n"})
-    attack_cgroup().enter(77)
+    attack_cgroup().enter(Notes(), 77)
     assert sorted(path.name for path in (top / "faultline-a").iterdir()) == ["cgroup.procs", "pids.max"]
     assert (top / "cgroup.subtree_control").read_text() == "pids\n"
 
@@ -81,7 +94,7 @@ def test_without_control_groups_there_is_no_room(tree, mountinfo: str, content: 
     tree(mountinfo, "0::/\n", content)
     found, undo = attack_cgroup(), Undo()
     found.undo(undo)
-    assert found.directories == [] and not found.enter(77) and undo.steps == [] and "process group" in found.notes()[0]
+    assert found.directories == [] and not found.enter(Notes(), 77) and undo.steps == [] and "process group" in found.notes()[0]
 
 
 def test_a_user_has_no_room(tree, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups import EmptyCgroup, RemoveCgroup
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups import EmptyCgroup, FindGroup, RemoveCgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.clock import ClockOff, SetClock
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.figures import Figures
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, IsFile, Settled
@@ -79,7 +79,7 @@ def everything() -> Undo:
         [Run("i", ["j", "k"], guard), KillGroup("l", 3, 4), RemoveCgroup("w", "/x", guard), When(guard, [Run("m", ["n"], [Exists("o")])])],
         [Gone("p", guard), ComesBack("q", Missing(1))],
     )
-    undo.steps += [Continue("y", 7, 8), Ease("e", ["f"]), SetClock("z", -9, 10), EmptyCgroup("a", "/b", "/c", "/d", guard)]
+    undo.steps += [Continue("y", 7, 8), Ease("e", ["f"]), SetClock("z", -9, 10), EmptyCgroup("a", LINK, "/c", "/d", [FindGroup("/b", "/d", 20)])]
     undo.steps.append(Until("k", 5, [Misses(["l"], "m"), Lacks(["n"], "o"), NetworkNamespace("4:5", "/p")]))
     undo.steps += [Feed("o", ["p"], "q\nr", 2), Insist("i", ["j", "k"], guard)]
     undo.steps.append(When([HasHeirs(11, 12, 13, 14)], [HeirsBack("p", "/q", 15, 16, 17, 18, 19)]))

@@ -261,19 +261,26 @@ def test_workers_are_ended_while_no_process_can_be_started(bench, shell) -> None
 
 
 @pytest.mark.skipif(not any(os.access(tree.point, os.W_OK) for tree in cgroup.hierarchies().values()), reason="no control groups to write to")
-def test_a_control_group_is_removed_when_its_last_process_has_ended(bench, shell) -> None:
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_control_group_is_removed_when_its_last_process_has_ended(bench, shell, renamed: bool) -> None:
+    """Version 1 lets anybody of root rename it, and it is found by its inode."""
     group = AttackCgroup(f"test-{os.getpid()}", 64 << 20, 20)
-    group._places = [(f"{tree.point}/{group.name}", tree, []) for tree in cgroup.hierarchies().values() if os.access(tree.point, os.W_OK)]
+    trees = [tree for tree in cgroup.hierarchies().values() if os.access(tree.point, os.W_OK) and tree.version <= 2 - renamed]
+    group._places = [(f"{tree.point}/{group.name}", tree, []) for tree in trees]
+    group.id = "a"
     child = worker(bench)
-    group.enter(child.pid)
     try:
-        assert set(group.directories) <= set(cgroup.attack_cgroups())
         undo = Undo([KillGroup("x", child.pid, start_time(child.pid))])
         group.undo(undo)
         directory = bench.publish("a", undo)
+        group.enter(bench.journal, child.pid)
+        assert set(group.directories) <= set(cgroup.attack_cgroups())
+        places = [Path(place) for place in group.directories]
+        if renamed:
+            places = [place.rename(f"{place}-renamed") for place in places]
         done = bench.sh(shell, directory / "revert.sh")
         assert done.returncode == 0, done.stderr
-        assert not set(group.directories) & set(cgroup.attack_cgroups())
+        assert not [place for place in places if place.exists()]
     finally:
         child.kill()
         child.wait()
