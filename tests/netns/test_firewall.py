@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import subprocess
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -282,6 +283,23 @@ def test_an_undo_that_was_interrupted_goes_on(lan: Lan, host, backend, place, un
     apply(host, firewall)
     if firewall.name != "nft":  # the jump is out, the chains are still there
         lan.run(TARGET, firewall._command(4, "filter") + ["-D", "OUTPUT", "-j", f"FL{firewall.key}O"])
+    assert undoing.run().returncode == 0
+    assert lan.rules() == prior
+
+
+@pytest.mark.parametrize("suffix", ["-legacy", "-nft", "-old"])
+def test_a_chain_that_somebody_renamed_is_stuck_and_named(lan: Lan, host, place, undoing, prior: str, suffix: str) -> None:
+    firewall = network_firewall.Iptables(host, "a", blackhole("drop", ["out"], [network(ADDRESSES[PEER][0])]), place, suffix)
+    assert firewall.try_kernel() is None
+    undoing.publish(undo_of(firewall))
+    apply(host, firewall)
+    ours = f"FL{firewall.key}O"
+    lan.run(TARGET, [*firewall._command(4, "filter"), "-E", ours, "THEIRS"])
+    done = undoing.run()
+    assert done.returncode != 0 and f"-t filter -S shows with FL{firewall.key}" in done.stderr, done
+    if suffix == "-legacy":
+        assert f"THEIRS of iptables{suffix}" in str(residue_net._legacy(SimpleNamespace(host=host, claimed=""), place, {"iptables-legacy": ["filter"]}))
+    lan.run(TARGET, [*firewall._command(4, "filter"), "-E", "THEIRS", ours])
     assert undoing.run().returncode == 0
     assert lan.rules() == prior
 

@@ -21,7 +21,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._network.xtables i
 
 _TABLE = rf"{TABLE_PREFIX}([0-9a-f]{{12}})\Z"
 _CHAIN = rf"{CHAIN_PREFIX}([0-9a-f]{{12}})[A-Z]\Z"
-_LISTED = rf"^-N ({CHAIN_PREFIX}[0-9a-f]{{12}}[A-Z])\b"
+_NAMED = rf"^-N ({CHAIN_PREFIX}([0-9a-f]{{12}})[A-Z])\b"
+_COMMENTED = rf'^-A (\S+) .*--comment "?{CHAIN_PREFIX}([0-9a-f]{{12}})\b'
 _OWN, _FOREIGN, _ALL_FOREIGN = 10.0, 0.2, 2.0  # seconds for a namespace of root, for one of another user, and for all of those
 _USER_NAMESPACE, _OWNER = 0xB701, 0xB704  # the ioctls NS_GET_USERNS and NS_GET_OWNER_UID
 
@@ -156,5 +157,6 @@ def _legacy(found, place, loaded):
             waits = Locking(found.host, program).command
             for table in tables:
                 rc, out, _err = found.host.run(place.argv([found.host.tool(program)] + waits + ["-t", table, "-S"]), check=False, seconds=_OWN)
-                marks.update((family, chain) for chain in (re.findall(_LISTED, out, re.M) if rc == 0 else []))
-    return [{"kind": "rules in chain", "name": f"{chain} of {family}"} for family, chain in sorted(marks) if chain[len(CHAIN_PREFIX) : -1] not in found.claimed]
+                found_there = [mark for pattern in (_NAMED, _COMMENTED) for mark in re.findall(pattern, out, re.M)] if rc == 0 else []
+                marks.update((family, chain) for chain, key in found_there if key not in found.claimed)
+    return [{"kind": "rules in chain", "name": f"{chain} of {family}"} for family, chain in sorted(marks)]

@@ -304,10 +304,17 @@ class Iptables(_Firewall):
 
     def _prepare(self, suffix):
         self.name = "iptables" + suffix
+        self.comment = ["-m", "comment", "--comment", CHAIN_PREFIX + self.key]
         self.programs, self.locking = {}, None
         for family, tool in sorted(_families(self.rules, self.host).items()):
             self.programs[family] = (self.host.tool(tool + suffix), self.host.tool(f"{tool}{suffix}-restore"))
             self.locking = self.locking or Locking(self.host, tool + suffix)  # the same program serves both families
+
+    def try_kernel(self):
+        if super().try_kernel() is None:
+            return None
+        self.comment = []  # it may be only this match that is missing
+        return super().try_kernel()
 
     def _patiently(self, argv):
         return self.locking.patiently(argv)
@@ -329,7 +336,7 @@ class Iptables(_Firewall):
                 chains = [(built_in, ours) for version, name, built_in, ours in self._chains() if (version, name) == (family, table)]
                 if chains:
                     lines = ["*" + table] + [f":{ours} - [0:0]" for _built_in, ours in chains]
-                    lines += self._lines([rule for rule in self.rules if rule.table == table], family)
+                    lines += self._lines([rule for rule in self.rules if rule.table == table], family, self.comment)
                     lines += ["-I {} 1 -j {}".format(*chain) for chain in chains] + ["COMMIT"]
                     found.append((self._restore(family), "\n".join(lines) + "\n"))
         return found
@@ -341,12 +348,15 @@ class Iptables(_Firewall):
                 if lines:
                     yield self._restore(family), "\n".join(["*" + table] + lines + ["COMMIT"]) + "\n"
 
-    def _lines(self, rules, family):
-        found = []
+    def _lines(self, rules, family, comment=()):
+        """comment: for the first rule of each chain, by which the chain is known when somebody renames it."""
+        found, known = [], set()
         for rule in rules:
             if family in rule.families:
                 chain = CHAIN_PREFIX + self.key + self.BUILT_IN[(rule.table, rule.direction)][1]
-                found.append(" ".join(["-A", chain] + self._match(rule, family) + ["-j"] + self._target(rule, family)))
+                words = self._match(rule, family) + ([] if chain in known else list(comment))
+                known.add(chain)
+                found.append(" ".join(["-A", chain] + words + ["-j"] + self._target(rule, family)))
         return found
 
     @staticmethod
@@ -415,7 +425,8 @@ class Iptables(_Firewall):
             text = "\n".join(["*" + table] + lines + ["COMMIT"])
             at_once = Feed(f"take out all that is ours {where}", self.place.undo_argv(self._restore(family)), text, tries)
             steps.append(When([left], [at_once, When([left], inner)]))
-            checks.append(Gone("our rules in the table %s of IPv%d" % (table, family), [left]))
+            title = "what %s shows with %s, the name and the comment of our chains" % (" ".join(command + ["-S"]), CHAIN_PREFIX + self.key)
+            checks.append(Gone(title, [left]))
             counted.insert(0, Part("our jumps in the table %s of IPv%d" % (table, family), jumps))
         self._finish(undo, steps, checks, counted)
 
