@@ -337,6 +337,9 @@ class IoThrottle(Attack):
                 kernel_files.write(os.path.join(place, "cgroup.subtree_control"), "+io")
             crash_point("inject:0")
             for change in plan.changes:
+                found = io_limits.line_of(self.host.read(change.path), self._where()[3])
+                if found != change.before:
+                    raise AttackError("{} was changed by somebody else meanwhile: it shows {}".format(change.path, found or "no limit"))
                 kernel_files.write(change.path, change.write)
         except OSError as error:
             raise AttackError("{}: {}".format(error.filename or "the kernel refuses it", error.strerror))
