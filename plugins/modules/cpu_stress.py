@@ -186,7 +186,12 @@ class CpuStress(Attack):
     def guard(self):
         if self.ramp > self.duration:
             raise BadOption("ramp", self.params["ramp"], f"the most is the duration, {_units.human(self.duration)}")
-        online = resources_cpu.look()
+        online, unknown = resources_cpu.look(), resources_cpu.unknown()
+        if unknown:
+            raise AttackError(
+                f"the numbers of the CPUs do not match: the task may use {resources_cpu.ranges(unknown)}, and /proc/stat shows {resources_cpu.ranges(online)}, "
+                "as in a container with lxcfs; no load could be measured there: attack the host of the container"
+            )
         for cpu in self.cpus:
             if cpu not in online:
                 raise BadOption("cpus", cpu, f"it is offline or does not exist; online are {resources_cpu.ranges(online)}")

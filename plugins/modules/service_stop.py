@@ -38,6 +38,7 @@ options:
   self_heal:
     description:
       - Whether somebody else may start the services again before the attack ends, and whether that happens is what you are about to learn.
+        So a service that runs again does not count as an attack that somebody took away.
       - With V(false) they are stopped again every O(interval).
     type: bool
     default: true

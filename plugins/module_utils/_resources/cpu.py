@@ -100,6 +100,11 @@ def allowed():
     return sorted(os.sched_getaffinity(0) & set(look()))
 
 
+def unknown():
+    """CPUs that this process may use and that /proc/stat does not show: a container that renumbers them (lxcfs) does that."""
+    return sorted(os.sched_getaffinity(0) - set(look()))
+
+
 def usable(cpu):
     """Whether this process may run on a CPU, tested by pinning it there for a moment."""
     own = os.sched_getaffinity(0)

@@ -52,8 +52,8 @@ def steps(count: int) -> tuple[str, ...]:
 
 _ONLY_IPTABLES = "; ".join(f"mount --bind /dev/null $(readlink -f $(command -v {name}))" for name in ("nft", "iptables-nft"))
 # The kernel keeps no count of SIGSTOP: that somebody else stops what is stopped already cannot be told, nor given back.
-# What reacts to an interface that is down takes its addresses away, too; the undo puts them back for that reason.
-_DOWN_BY_OTHERS = ("device_down", "device_flushed")
+# It is down already. What reacts to that takes its addresses away, too; the undo puts them back for that reason.
+_DOWN_BY_OTHERS = ("device_down", "device_renamed_while_down", "device_flushed")
 _STOPPED_TWICE = ("victim_stopped", "victim_stopped_for_a_while")
 _OWN = {"own": f"{STORE}/.faultline-*", "directory": STORE, "file system": "/srv"}
 

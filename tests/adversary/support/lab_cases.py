@@ -60,7 +60,14 @@ ATTACKS = [
         {"unit": VICTIM, "slice": f"/sys/fs/cgroup/system.slice/{VICTIM}.service"},
         points=steps(2),
     ),
-    Attack("interface_down", {"interface": WIRE}, {"device": WIRE}, points=steps(2), stuck=Broken("ip", "exit 2"), hides=("device_down", "device_flushed")),
+    Attack(
+        "interface_down",
+        {"interface": WIRE},
+        {"device": WIRE},
+        points=steps(2),
+        stuck=Broken("ip", "exit 2"),
+        hides=("device_down", "device_renamed_while_down", "device_flushed"),
+    ),
 ]
 
 INTERFERENCES: list[Interference] = [

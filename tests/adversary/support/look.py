@@ -123,6 +123,7 @@ def network(enter=""):
     for line in ask(f"{enter}ip -d -o -batch - <<'ALL'\n{listing}\nALL\n{enter}ip -6 rule show"):
         line = re.sub(r"^\d+: ", "", line)
         line = re.sub(_NUMBERS, "", line)
+        line = line.replace(" state LOWERLAYERDOWN ", " state DOWN ")  # which of the two depends on the order in which the two ends went down
         lines.append(" ".join(line.replace("\\", " ").split()))
     devices = [each.split(":")[1].split("@")[0].strip() for each in ask(enter + "ip -o link show")]
     batch = []
