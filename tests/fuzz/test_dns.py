@@ -162,7 +162,7 @@ def forwarder() -> Iterator[tuple[str, int]]:
     endpoint = dns_forwarder.Endpoint(ours.Resolver(ipaddress.ip_address("127.0.0.1"), False), 0)
     endpoint.listen()
     endpoint.upstream = silent.getsockname()
-    server = dns_forwarder.Server([endpoint], dns_forwarder.Fault("nxdomain", ours.Domains(["a.b"])), uptime() + 3600)
+    server = dns_forwarder.Server([endpoint], dns_forwarder.Fault("nxdomain", ours.Domains(["a.b"])), uptime() + 3600, dns_forwarder.Hits())
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     yield endpoint.udp.getsockname(), endpoint.tcp.getsockname()

@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import struct
 import subprocess
 
 from hypothesis import assume, example, given, strategies as st
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue_net
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import netlink
+from ansible_collections.faultline.chaos.plugins.module_utils._marks import made_by_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._network import firewall, links, options
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import MACHINERY
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.network import OnlyOurFilters
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK
 from tests.fuzz.words import answers, lines, texts
 
 # The kernel takes no white space, / or : in the name of an interface. With an @ in it ip can be read in two ways.
 NAMES = lines(1, 6).map(lambda name: re.sub(r"[ \t\r\v\f/:@\xa0]", "_", name)).filter(lambda name: len(name) < 16 and name not in (".", ".."))
+
+
+def netlink_attribute(kind: int, text: str) -> bytes:
+    value = text.encode("utf-8", "surrogateescape") + b"\0"
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
 
 
 class Host:
@@ -72,7 +80,7 @@ def test_an_address_is_added_as_it_was(address, name: str, flags: set[str], fore
     life = "forever" if forever else "300sec"
     line = f"2: {name}    {kind} {address} scope global {' '.join(sorted(flags))}{label}\\       valid_lft {life} preferred_lft {life}"
     argv = links.address_argv("ip", line, name)
-    assert argv[:5] == ["ip", "-4" if kind == "inet" else "-6", "addr", "add", str(address)] and argv[-2:] == ["dev", name]
+    assert argv[:5] == ["ip", "-4" if kind == "inet" else "-6", "addr", "add", str(address)] and argv[-2:] == ["dev", LINK]
     assert flags <= set(argv) and ("valid_lft" in argv) is not forever
     assert links.address_mark(line) == f"{kind} {address} "
 
@@ -116,12 +124,21 @@ def test_other_rules_are_never_taken_for_ours(said: str) -> None:
         assert found["rules"] >= 3
 
 
-@given(said=texts(), name=NAMES)
-@example(said="", name="x\u2028fl0123456789ab:")
-def test_nobody_else_makes_residue_of_an_interface(said: str, name: str) -> None:
-    shown = f"7: {name}: <UP> mtu 1500\n{said}"
-    found = re.findall(residue_net._INTERFACE, shown, re.M)
-    assert all(each == name or f": {each}" in said for each in found)
+@given(names=st.lists(NAMES, min_size=1, max_size=4), described=texts())
+@example(names=["x\u2028fl0123456789ab"], described="\n7: fl0123456789ab: <UP>")
+@example(names=["fl0123456789ab\n"], described="")
+def test_nobody_else_makes_residue_of_an_interface(names: list[str], described: str) -> None:
+    """An answer of the kernel is read by its lengths, so that no name and no description becomes another interface."""
+    described = described.replace("\0", "")
+    said = b"".join(netlink_attribute(3, name) + netlink_attribute(20, described) for name in names)
+    found = netlink._attributes(said, (3, 20))
+    assert found == {3: names[-1], 20: described}
+    assert not any(made_by_attack(name) for name in names if not re.fullmatch("fl[0-9a-f]{12}", name))
+
+
+@given(said=st.binary(max_size=200))
+def test_any_answer_about_interfaces_comes_to_an_end(said: bytes) -> None:
+    assert set(netlink._attributes(said, (3, 20))) <= {3, 20}
 
 
 @given(prefs=st.lists(st.integers(1, 65535), max_size=6), other=st.lists(lines().filter(lambda line: not line.strip(" \t").startswith("filter")), max_size=3))

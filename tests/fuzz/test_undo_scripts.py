@@ -15,11 +15,15 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, example, given, strategies as st
 
+from ansible_collections.faultline.chaos.plugins.module_utils._host import mounts
+from ansible_collections.faultline.chaos.plugins.module_utils._host.filesystem import OwnDirectory
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import SPACE
 from ansible_collections.faultline.chaos.plugins.module_utils._host.kernel_files import value_of
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import IsInode, RemoveOwn
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.inodes import IsInode
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import HasLine, Put, SameFile, StillOurs, ValueIs
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Feed, Insist, Lacks, Misses
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.own_directory import RemoveOwn
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import LinksTo
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, FileHolds, OutputHas, Run, SameBoot, Undo, When
@@ -213,14 +217,15 @@ def test_a_file_is_compared_by_its_path(place, text: str, name: str, title: str)
 
 
 @given(name=names(200), title=texts())
-def test_the_own_directory_is_removed_whatever_its_name(place, name: str, title: str) -> None:
+def test_the_own_directory_is_removed_whatever_the_name_around_it(place, name: str, title: str) -> None:
     here = place()
-    own, beside = Path(here.path, name), here.file("", "beside")
-    (own / "data").mkdir(parents=True)
-    (own / "data" / name).touch()
-    made = own.stat()
-    (here.journal / "made").write_text(f"{made.st_dev} {made.st_ino}\n")
-    assert here.holds(IsInode(str(own), made.st_dev, made.st_ino))
+    around, beside = Path(here.path, name), here.file("", "beside")
+    around.mkdir()
+    own = OwnDirectory(str(around), "a")
+    own.make(Journal(str(here.journal.parent)), "a")
+    Path(own.data, name).touch()
+    made = os.stat(own.path)
+    assert here.holds(IsInode(own.path, made.st_dev, made.st_ino))
     assert not here.holds(IsInode(beside, made.st_dev, made.st_ino))
-    assert here.run([RemoveOwn(title, str(own))]) == (False, False)
-    assert not own.exists() and Path(beside).exists()
+    assert here.run([RemoveOwn(title, own.path, mounts.mount_of(own.path).home())]) == (False, False)
+    assert around.exists() and not list(around.iterdir()) and Path(beside).exists()
