@@ -43,7 +43,9 @@ class Figures:
         self._since = now
 
     def best(self, value):
-        """Take a value that grows into the figures: the most that was reached."""
+        """Take a value that grows into the figures: the most that was reached. While it grows, the next keep() writes at once."""
+        if value > (self.measured or 0):
+            self._written = 0.0
         self.measured = max(value, self.measured or 0)
 
     def keep(self, at_once=False):
