@@ -53,6 +53,7 @@ def test_netem_in_a_namespace_whose_interface_is_renamed(lab: Lab, n1: str, insi
     attacked(lab, n1, "netem", netns=inside, interface="wa", delay="50ms", direction="both")
     assert "netem" in lab.run(n1, f"{enter} tc qdisc show").out
     lab.run(n1, f"{enter} sh -c 'ip link set {renamed} down; ip link set {renamed} name new0; ip link set new0 up'")
+    assert lab.module(n1, "faultline.chaos.attack_info", {})["residue"] == []
     reverted(lab, n1)
     assert lab.run(n1, f'{enter} sh -c "{LEFT}"', check=False).out == ""
 
