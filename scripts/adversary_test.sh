@@ -15,5 +15,6 @@ export FAULTLINE_SAMPLE=${FAULTLINE_SAMPLE:-8}
 
 case " $* " in
 *" -m lab "*) exec python -m pytest -n 0 "$@" ;;
+*tests/*) exec python -m pytest -n 2 -m "not lab" "$@" ;;
 *) exec python -m pytest -n 2 tests/adversary -m "not lab" "$@" ;;
 esac

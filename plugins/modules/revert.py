@@ -123,6 +123,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._control_options i
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, visible
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import HISTORY_KEPT, Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.missing import missing
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.others import others
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import chosen, unseen
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
@@ -155,6 +156,8 @@ def revert(module):
                 result["drifted"].append(attack_id)
     if params["id"] is not None and not any(result[name] for name in ("reverted", "already_gone", "stuck")):
         result["already_gone"].append(params["id"])
+    if params["all"]:
+        result["stuck"] += [{"id": attack_id, "reason": reason} for attack_id, reason in missing(host, journal)]
     result["clean"] = not result["stuck"]
     for line in reversed(journal.history(HISTORY_KEPT)) if params["run_id"] or params["id"] else ():  # of those that their timers have undone
         if line.get("reading") and (line.get("run_id") == params["run_id"] if params["run_id"] else line.get("id") == params["id"]):

@@ -262,6 +262,7 @@ class _Lifecycle:
             "identity": self._identity(),
             "resources": attack.resources(),
             "boot_id": self.host.boot_id,
+            "init": start_time(1) or 0,  # of a container, whose restart is a reboot
             "injector": [os.getpid(), start_time(os.getpid())],
             "started": iso(started),
             "deadline": iso(started + first),

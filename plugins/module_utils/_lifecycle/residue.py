@@ -14,7 +14,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import 
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue_net
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import HISTORY_KEPT
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.others import deadman_place, names, start_of
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import lost
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import lost, lost_line
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import (
     BOOT_UNIT,
     BOOT_UNIT_FILE,
@@ -179,11 +179,8 @@ def _marked(places):
 
 
 def _lost(found):
-    """Attacks that began and have neither an end nor a journal; an operator checks the target and removes the line."""
-    line = "attack %s (%s) began at %s, its journal is gone: look at %s, then remove its line from %s/history.jsonl"
-    for each in lost(found.journal):
-        where = ", ".join(each.get("resources") or []) or "the host"
-        found.residue.append(visible(line % (each["id"], each.get("module"), each.get("started"), where, found.journal.path)))
+    """Attacks that began and have neither an end nor a journal."""
+    found.residue += [visible(lost_line(found.journal, each)) for each in lost(found.journal)]
 
 
 # A new kind of mark is one finder: finder(Search), which calls its add().

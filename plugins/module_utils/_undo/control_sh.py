@@ -56,6 +56,24 @@ each() { # each HOW: every attack at once; a bad one never stops the others
     done
     return "$result"
 }
+missing() { # names attacks whose journal is not where it was; whether there are any
+    found=1
+    for dir in "$state"/*/revert.sh; do
+        dir=${dir%/revert.sh}
+        case ${dir##*/} in *[!a-z0-9_-]*) ;; *) continue ;; esac
+        [ -d "$dir" ] && found=0 && printf 'faultline: %s is a journal under another name: give it its own again: %s\n' "$dir" \
+            "$(sed -n "s/^id='\{0,1\}\([a-z0-9_-]*\)'\{0,1\}\$/\1/p" "$dir/revert.sh")" >&2
+    done
+    sed -n '/"event": "began"/s/^{"id": "\([a-z0-9_-]*\)".*"started": "\([^"]*\)".*/\1 \2/p' "$state/history.jsonl" 2>/dev/null | {
+        while read -r id began; do
+            for dir in "$state/$id" "$state/.gone-$id" "$state/.new-$id"; do [ ! -d "$dir" ] || continue 2; done
+            ! grep -q "\"id\": \"$id\".*\"started\": \"$began\".*\"ended\"" "$state/history.jsonl" || continue
+            found=0
+            printf 'faultline %s: it began at %s, has not ended, and its journal is gone\n' "$id" "$began" >&2
+        done
+        return "$found"
+    }
+}
 renew() { # renew RUN SECONDS: prints each id and its seconds until the undo; 3 when nothing is active under that run
     case $2 in '' | *[!0-9]*) echo "renew: SECONDS must be a whole number" >&2; return 2 ;; esac
     number "$2"
@@ -140,7 +158,12 @@ list() {
 case ${1:-} in
 list) list ;;
 revert) revert "${2:?which id?}" hand ;;
-revert-all) each hand ;;
+revert-all)
+    each hand
+    worst=$?
+    if missing && [ "$worst" = 0 ]; then worst=5; fi
+    exit "$worst"
+    ;;
 sweep)
     each sweep
     worst=$?

@@ -63,18 +63,43 @@ dir=$state/$id
 failed=0 drifted=0 looking=0 reading=
 effective_uid
 
-say() { # a name may hold what a terminal would obey
+tell() { # $told, without what a terminal would obey, which a name may hold: controls, and what changes the direction of a text
     told=$*
-    case $told in *[[:cntrl:]]*) told=$(printf %s "$told" | tr '[:cntrl:]' '?') ;; esac
+    case $told in *[![:print:]]*) ;; *) return ;; esac
+    obeyed=$(printf 's/\302[\200-\237]/?/g;s/\330\234/?/g;s/\342\200[\213-\217\250-\256]/?/g;s/\342\201[\240-\257]/?/g')
+    told=$(printf %s "$told" | tr '[:cntrl:]' '?' | sed -e "$obeyed" 2>/dev/null) && [ -n "$told" ] || told=$(printf %s "$*" | tr -c '[:print:]' '?')
+}
+say() {
+    tell "$*"
     printf 'faultline %s: %s\n' "$id" "$told"
 }
 problem() {
     [ "$looking" = 0 ] || { looking=unclear; return; }
     failed=1
     say "$*" >&2
-    printf '%s\n' "$*" >>"$dir/stuck" 2>/dev/null
+    printf '%s\n' "$told" >>"$dir/stuck" 2>/dev/null
 }
-same_boot() { read -r boot_now </proc/sys/kernel/random/boot_id && [ "$boot_now" = "$boot" ]; }
+as_kernel() { # as_kernel PATH: nothing is mounted over a file of the kernel, but the same part of /proc, as containers have it
+    while read -r _ _ _ root point rest; do
+        case $point in /proc/*) ;; *) continue ;; esac
+        case $1/ in "$point"/*) ;; *) continue ;; esac
+        case $root:$rest in "${point#/proc}:"*" - proc "*) ;; *) return 1 ;; esac
+    done 2>/dev/null </proc/self/mountinfo
+}
+look_at_boot() { # $boot_is same or other; unknown where that is not proved, for a boot id that is hidden is no reboot
+    boot_now='' boot_is=same
+    read -r boot_now 2>/dev/null </proc/sys/kernel/random/boot_id
+    [ "$boot_now" != "$boot" ] || return 0
+    boot_is=unknown
+    case $boot_now in ????????-????-????-????-????????????) ;; *) return 0 ;; esac
+    if as_kernel /proc/sys/kernel/random/boot_id; then boot_is=other
+    elif [ "$init" != 0 ] && started 1 && [ "$start" != "$init" ]; then boot_is=other; fi # systemd-nspawn mounts a boot id of its own
+}
+same_boot() {
+    look_at_boot
+    [ "$boot_is" != unknown ] || problem "it is not known whether the host has rebooted: /proc/sys/kernel/random/boot_id is hidden, for example by a mount"
+    [ "$boot_is" = same ]
+}
 holds() { # holds FILE TEXT: a small file has exactly this text
     held='' between=''
     while IFS= read -r line || [ -n "$line" ]; do
@@ -296,8 +321,21 @@ revert() (
     [ "$failed" = 0 ] && exit 6
     exit 4
 )
-due() { # also once the journal is gone, after a reboot, and when the deadline or the clock cannot be right
-    { [ -d "$dir" ] && same_boot; } || return 0
+in_history() { # the end of this very attack; that its journal is not there proves nothing
+    while IFS= read -r line; do
+        case $line in *"\"id\": \"$id\""*"\"started\": \"$written\""*'"ended": '*) return 0 ;; esac
+    done 2>/dev/null <"$state/history.jsonl"
+    return 1
+}
+due() { # also once the attack has ended, after a reboot, and when the deadline or the clock cannot be right
+    if [ ! -d "$dir" ]; then # something may be mounted over it, or it was moved away for a while
+        now
+        left=501
+        [ "$up" -gt "$limit" ] || in_history
+        return
+    fi
+    look_at_boot
+    [ "$boot_is" != other ] || return 0
     deadline_of "$dir"
     now
     left=$((due - up))
@@ -311,7 +349,7 @@ wait_deadline() {
     done
 }
 give_way() { # for 2 s to the attack's own dead-man, so that a sweep in the history tells that it did not come
-    while [ -d "$dir" ] && same_boot && due && [ "$left" -le 0 ] && [ "$left" -gt -200 ]; do sleep 0.2 2>/dev/null || sleep 1; done
+    while [ -d "$dir" ] && due && [ "$left" -le 0 ] && [ "$left" -gt -200 ]; do sleep 0.2 2>/dev/null || sleep 1; done
 }
 again() { # no process can be started, which ends a shell: so the watcher begins anew, without one; slowly, with builtins alone
     now

@@ -43,7 +43,7 @@ def render(record, undo, state_dir):
         "",
         f"id={quote(attack_id)}",
         f"state={quote(state_dir)}",
-        "boot={}".format(quote(record["boot_id"])),
+        "boot={} init={} written={}".format(quote(record["boot_id"]), int(record.get("init") or 0), quote(record["started"])),
         "injector={}".format(quote("{} {}".format(*tuple(record["injector"])))),  # pid and start time; ended if it hangs
         "workers={}".format(quote(" ".join(f"{step.pid} {step.start}" for step in undo.steps if isinstance(step, KillGroup)))),
         # began and limit: the valid range of a deadline, in centiseconds since boot; slow: seconds.

@@ -42,6 +42,7 @@ class KubeServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one segment: else each request waits 40 ms for a delayed acknowledgement
 
             def log_message(self, *words: Any) -> None:
                 pass

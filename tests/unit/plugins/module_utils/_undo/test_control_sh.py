@@ -76,6 +76,20 @@ def test_revert_all_undoes_the_good_ones_and_is_loud_about_the_bad(bench, contro
     assert not (tmp_path / "pwned").exists()
 
 
+def test_revert_all_tells_what_it_cannot_reach(bench, control) -> None:
+    """Somebody keeps a copy of a journal under another name, or deletes it: halt was green, and the effect stayed."""
+    for each in ("a", "b", "c"):
+        bench.publish(each)
+    (bench.state / "a").rename(bench.state / "a.bak")
+    shutil.rmtree(bench.state / "b")
+    done = control("revert-all")
+    assert done.returncode == 5 and done.stdout == "faultline c: reverted\n"
+    assert f"{bench.state}/a.bak is a journal under another name: give it its own again: a\n" in done.stderr
+    for each in ("a", "b"):
+        assert f"faultline {each}: it began at 2026-01-01T00:00:00Z, has not ended, and its journal is gone" in done.stderr
+    assert "faultline c: it began" not in done.stderr
+
+
 def test_one_that_hangs_does_not_delay_the_others(bench, control) -> None:
     bench.publish("a", Undo([Run("x", ["sleep", "2"])]))
     bench.publish("b")

@@ -212,6 +212,75 @@ def test_after_a_reboot_the_kernel_and_processes_are_left_alone(bench, shell, tm
     assert sleeper.poll() is None
 
 
+HIDDEN = {
+    "another id": "cat /proc/sys/kernel/random/uuid >$0; mount --bind $0 /proc/sys/kernel/random/boot_id",
+    "a file of the kernel that has such an id": "mount --bind /proc/sys/kernel/random/uuid /proc/sys/kernel/random/boot_id",
+    "no id": "mount -t tmpfs none /proc/sys",
+    "no /proc": "umount -l /proc",
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount")
+@pytest.mark.parametrize("script", HIDDEN.values(), ids=HIDDEN)
+def test_a_boot_id_that_is_hidden_is_no_reboot(bench, shell, tmp_path: Path, script: str) -> None:
+    """Five attacks ended as reverted while their effect stayed: what was mounted over the id was taken for a reboot."""
+    done = tmp_path / "done"
+    directory = bench.publish("a", Undo([Run("x", ["touch", str(done)], [SameBoot()])]))
+    command = f'{script}; shift; exec "$@"'
+    hidden = subprocess.run(
+        ["unshare", "-m", "sh", "-c", command, tmp_path / "id", "-", *shell, directory / "revert.sh"], capture_output=True, text=True, check=False
+    )
+    assert hidden.returncode == 4 and "it is not known whether the host has rebooted" in hidden.stderr, hidden
+    assert directory.is_dir() and not done.exists()
+    assert bench.sh(shell, directory / "revert.sh").returncode == 0
+    assert done.exists() and not directory.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount")
+def test_containers_show_parts_of_proc_in_their_place(bench, shell) -> None:
+    directory = bench.publish("a", boot_id=OTHER_BOOT)
+    command = 'mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys && exec "$@"'
+    done = subprocess.run(["unshare", "-m", "sh", "-c", command, "-", *shell, directory / "revert.sh"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and not directory.exists(), done
+
+
+def test_a_container_with_a_boot_id_of_its_own_that_was_started_again(bench, shell, tmp_path: Path) -> None:
+    """As systemd-nspawn has it: the id is a mount, and the first process is another one by now."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to mount")
+    command = f'{HIDDEN["another id"]}; shift; exec "$@"'
+    for init, code in ((start_time(1), 4), (start_time(1) + 1, 0)):
+        directory = bench.publish("a", init=init)
+        argv = ["unshare", "-m", "sh", "-c", command, tmp_path / "id", "-", *shell, directory / "revert.sh"]
+        assert subprocess.run(argv, capture_output=True, check=False).returncode == (code if init else 4)
+        bench.sh(shell, directory / "revert.sh")
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_a_watcher_outlives_that_its_journal_is_away(bench, shell, tmp_path: Path, back: bool) -> None:
+    """Moved for a while, or something is mounted over it; without the end in the history that is no end."""
+    directory = bench.publish("a", Undo([Run("x", ["touch", str(tmp_path / "done")])]), seconds=4)
+    watcher = bench.start([*shell, directory / "revert.sh", "timer"])
+    until = time.monotonic() + 20
+    while not Path(f"/proc/{watcher.pid}/task/{watcher.pid}/children").read_text() and time.monotonic() < until:
+        time.sleep(0.02)  # until it waits
+    aside = directory.rename(bench.state / "aside.bak")
+    time.sleep(1)
+    assert watcher.poll() is None
+    if back:
+        aside.rename(directory)
+    assert ended(watcher, 20) and (tmp_path / "done").exists() is back
+
+
+def test_what_a_terminal_would_obey_is_not_printed(bench, shell) -> None:
+    name = "\x1b[31m \u202e \x9b31m \u200e \u2066 größe"
+    directory = bench.publish("a", Undo([Run(name, ["sh", "-c", "exit 3", name])]))
+    done = bench.sh(shell, directory / "revert.sh")
+    for told in (done.stderr, (directory / "stuck").read_text()):
+        assert "[31m" in told and not set(told) & {"\x1b", "\x9b", "\u202e", "\u200e", "\u2066"}, told
+        assert "größe" in told
+
+
 # --- trust --------------------------------------------------------------------------------------------------------
 
 
