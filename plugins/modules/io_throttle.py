@@ -286,11 +286,11 @@ class IoThrottle(Attack):
     def plan(self, before):
         if self.own:
             return self._plan_own(before)
-        directory, point, version, number = self._where()
+        directory, point, _version, number = self._where()
         undo, identity = Undo(), os.stat(directory)
-        ours = [SameBoot(), IsInode(directory, identity.st_dev, identity.st_ino)] if version == 2 else [FindGroup(directory, point, identity.st_ino)]
+        ours = [FindGroup(directory, point, identity.st_ino)]
         for change in before:
-            path = change.path if version == 2 else _in_group(change.path)
+            path = _in_group(change.path)
             there = ours + [Exists(path)]
             mark = there + [HasLine(path, change.after)]
             if change.before != change.after:

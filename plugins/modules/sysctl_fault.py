@@ -137,7 +137,7 @@ effect:
 """
 
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host import kernel_files, placed
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._state import sysctl, sysctl_rules
@@ -212,6 +212,9 @@ class SysctlFault(placed.Placed, Attack):
         if place.key:
             place.check()
         for number, change in enumerate(plan.changes):
+            now = kernel_files.read_in(self.host, place, change.key.file)
+            if now != change.before:
+                raise AttackError(f"{change.key.name} was changed by somebody else meanwhile: it was {change.before}, and is {now}")
             self.journal.note(self.id, change.note, f"{WRITING}\n")
             kernel_files.write_in(self.host, place, change.key.file, change.wanted)
             crash_point("inject:%d" % number)

@@ -17,7 +17,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host import cgrou
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import write_proc
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups import FindGroup, RemoveCgroup
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK
 
 
@@ -52,8 +52,8 @@ class AttackCgroup:
     def undo(self, undo):
         """Add to an undo the steps that remove the group once it is empty, and the checks."""
         for directory, hierarchy, _controllers in self._places:
-            place, there = (LINK, [FindGroup(directory, hierarchy.point)]) if hierarchy.version == 1 else (directory, [Exists(directory)])
-            undo.steps.append(RemoveCgroup(f"remove the control group {self.name}", place, there))
+            there = [FindGroup(directory, hierarchy.point)]
+            undo.steps.append(RemoveCgroup(f"remove the control group {self.name}", LINK, there))
             undo.checks.append(Gone(f"the control group {directory}", there))
 
     def enter(self, journal, pid):

@@ -11,20 +11,28 @@ from shlex import quote
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, all_hold, comment, word
 
 _FIND = r"""
-find_group() { # find_group PATH TOP [INODE]: $link is where that group is by now; without INODE, the one that we made and noted (see make in _host/cgroup.py)
+removed=
+find_group() { # find_group PATH TOP [INODE]: $link is where that group is by now; without INODE, the one that is noted (see make in _host/cgroup.py)
     same_boot || return 1
     link=$1 inode=$3
     [ -n "$inode" ] || while read -r number noted; do
         [ "$noted" != "$1" ] || inode=$number
     done 2>/dev/null <"$dir/groups"
     [ -n "$inode" ] || { [ -d "$1" ]; return; }
+    case " $removed " in *" $inode "*) return 1 ;; esac
     [ "$(stat -c %i "$1" 2>/dev/null)" != "$inode" ] || return 0
+    case $(stat -f -c %t "$2" 2>/dev/null) in 27e0eb | 63677270) shown=1 ;; *) shown= ;; esac # version 1 and 2
+    while read -r _ _ _ _ point _; do
+        case $point in "$2"/*) shown= ;; esac
+    done 2>/dev/null </proc/self/mountinfo
     times=0
     until link=$(find "$2" -xdev -type d -inum "$inode" 2>/dev/null) || [ -n "$link" ]; do # it fails when another group goes meanwhile
         times=$((times + 1))
-        [ "$times" -lt 5 ] || { problem "cannot look for the control group that was $1: find does not work below $2"; return 1; }
+        [ "$times" -lt 5 ] || { shown=; break; }
     done
-    [ -n "$link" ]
+    [ -z "$link" ] || return 0
+    [ -n "$shown" ] || problem "the control group that was $1 cannot be looked for: $2 is not mounted, or something is mounted over it"
+    return 1
 }
 """
 
@@ -36,6 +44,7 @@ remove_cgroup() { # remove_cgroup DIR: once its last process is gone
         [ "$tries" -lt 100 ] || { problem "the control group $1 is not empty"; return; }
         sleep 0.1 2>/dev/null || sleep 1
     done
+    removed="$removed $inode"
 }
 """
 
@@ -56,7 +65,7 @@ empty_cgroup() { # empty_cgroup FROM TO TOP: its processes go back to where they
 
 
 class FindGroup(Typed):
-    """A control group of version 1 is still there, which may be renamed; its directory is LINK then. top: the mount point of the hierarchy."""
+    """A control group is still there, which may be renamed in version 1; its directory is LINK then. top: the mount point of the hierarchy."""
 
     fields = ("path", "top", "inode")
     functions = _FIND

@@ -42,6 +42,7 @@ _VALUE = r"""
 value_of() { # value_of FILE ENTER...: $value are its words apart by one space; fails when it cannot be read
     file=$1
     shift
+    case $file in /proc/*) as_kernel "$file" || { problem "something is mounted over $file"; return 1; } ;; esac
     ask "$@" cat "$file" || return 1
     set -f
     set -- $said

@@ -128,7 +128,7 @@ fails() {
 stat_of() { # stat_of PID: $stat is what follows its name, in which any byte may be; 1: there is no such process; 2: that cannot be known
     stat=
     while IFS= read -r line || [ -n "$line" ]; do stat="$stat $line"; done 2>/dev/null <"/proc/$1/stat"
-    case $stat in *') '*) stat=${stat##*) }; return 0 ;; esac
+    case $stat in " $1 ("*') '*) stat=${stat##*) }; return 0 ;; esac # the number is in it, for /proc/PID may be covered by another process's
     if [ -e "/proc/$1" ] || kill -s 0 "$1" 2>/dev/null; then return 2; fi
     [ "$uid" = 0 ] || [ -e /proc/1 ] || case $(kill -s 0 "$1" 2>&1) in *'o such '*) ;; *) return 2 ;; esac # hidepid
     return 1

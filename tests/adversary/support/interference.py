@@ -167,6 +167,10 @@ ALL = [
     *kind_of(
         "victim",
         {
+            "proc_covered_for_a_while": (
+                "all $it; for pid in $found; do mount --bind /proc/1 /proc/$pid; done",
+                "for each in $(sed -n 's|^[^ ]* [^ ]* [^ ]* [^ ]* \\(/proc/[0-9]*\\) .*|\\1|p' /proc/self/mountinfo); do umount $each; done",
+            ),
             "twice": f"cp /usr/local/bin/{VICTIM} /tmp/{VICTIM}; setsid /tmp/{VICTIM} 1000000 </dev/null >/dev/null 2>&1 &",
             "program_replaced": f"cp /usr/local/bin/{VICTIM} /usr/local/bin/new; mv /usr/local/bin/new /usr/local/bin/{VICTIM}",
         },
@@ -268,6 +272,10 @@ ALL = [
         "sysctl",
         {
             "changed": "sysctl -q -w $it=44 || echo 44 >/proc/sys/$(echo $it | tr . /)",
+            "mounted_over_with_the_value_before_for_a_while": (
+                "echo 60 >/tmp/value; mount --bind /tmp/value /proc/sys/$(echo $it | tr . /)",
+                "umount /proc/sys/$(echo $it | tr . /); rm /tmp/value",
+            ),
             "mounted_over_for_a_while": (
                 "echo 9 >/tmp/value; mount --bind /tmp/value /proc/sys/$(echo $it | tr . /)",
                 "umount /proc/sys/$(echo $it | tr . /); rm /tmp/value",
@@ -280,6 +288,10 @@ ALL = [
             "used": "setsid /usr/local/bin/flother 999 </dev/null >/dev/null 2>&1 & echo $! >$it/cgroup.procs",
             "renamed": "mv $it ${it%/*}/renamed",
             "below": "mkdir $it/theirs",
+            "unmounted_for_a_while": (
+                "umount -l ${it%/*}",
+                "top=${pattern%/*}; mount -t cgroup -o ${top##*/} cgroup $top",
+            ),
         },
         since=IN_PLACE,
     ),
@@ -288,6 +300,9 @@ ALL = [
         {
             "changed": "number=$(lsblk -n -o MAJ:MIN $(findmnt -n -o SOURCE /srv) | tr -d ' '); echo $number 777777 >$it/blkio.throttle.read_bps_device",
             "renamed": "mv $it ${it%/*}/renamed",
+            "renamed_and_made_again": "mv $it ${it%/*}/renamed; mkdir $it",
+            "mounted_over_for_a_while": ("mount -t tmpfs neighbour $it", "umount $it"),
+            "hierarchy_mounted_over_for_a_while": ("mount -t tmpfs neighbour ${it%/*}", "umount ${it%/*}"),
             "removed": "for pid in $(cat $it/cgroup.procs); do echo $pid >${it%/*}/cgroup.procs; done; rmdir $it",
             "made_again": "for pid in $(cat $it/cgroup.procs); do echo $pid >${it%/*}/cgroup.procs; done; rmdir $it; mkdir $it",
         },
@@ -312,6 +327,15 @@ ALL = [
             "history_deleted": "rm /var/lib/faultline/history.jsonl",
             "state_full_for_a_while": (_FILL.format("/var/lib/faultline"), "rm -f /var/lib/faultline/neighbour"),
             "state_read_only_for_a_while": ("mount -o remount,bind,ro /var/lib/faultline", "mount -o remount,bind,rw /var/lib/faultline"),
+            "boot_id_hidden_for_a_while": (
+                "cat /proc/sys/kernel/random/uuid >/tmp/id; mount --bind /tmp/id /proc/sys/kernel/random/boot_id",
+                "umount /proc/sys/kernel/random/boot_id; rm /tmp/id",
+            ),
+            "state_mounted_over_for_a_while": (
+                "mount -t tmpfs -o mode=700 neighbour /var/lib/faultline",
+                "umount /var/lib/faultline",
+            ),
+            "journal_backed_up": "mv -T $journal $journal.bak",
             "state_chmod": "chmod 0777 /var/lib/faultline; chmod -R a+w $journal",
             "control_deleted": "rm /var/lib/faultline/control.sh",
             "deadmen_killed": "[ -e $journal/watchers ]; while read -r pid _; do kill -s KILL -- -$pid; done <$journal/watchers",
