@@ -13,6 +13,8 @@ Two ways to put netem into a packet's path:
             goes to the first band and only chosen packets to the fourth, which carries netem. Never over an admin's qdisc.
 """
 
+import hashlib
+
 from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._host.namespace import HERE
@@ -204,6 +206,11 @@ def _port(family, end, value, mask):
     return words
 
 
+def _hardware_address(mark, device):
+    """A hardware address of our own device, by which it is known when somebody takes name and description away. 02: a local one."""
+    return ":".join(["02"] + [f"{byte:02x}" for byte in bytearray(hashlib.sha256(f"{mark} {device}".encode()).digest()[:5])])
+
+
 class Tree:
     """The commands for one interface: add (for tc -batch), links (ip argvs before them), undo steps and checks.
 
@@ -266,11 +273,16 @@ class Tree:
         self.carriers.append(dev)
 
     def _carrier(self, device, netem):
-        self.links += [self._link + ["add", device, "type", "ifb"], self._link + ["set", "dev", device, "alias", self.mark, "up"]]
+        address = _hardware_address(self.mark, device)
+        # Without IPv6 it sends nothing of its own, which would count as something that the attack has met.
+        quiet = self.place.argv(["/bin/sh", "-c", '[ ! -e "$1" ] || echo 1 >"$1"', "sh", f"/proc/sys/net/ipv6/conf/{device}/disable_ipv6"])
+        self.links += [self._link + ["add", device, "address", address, "type", "ifb"], quiet]
+        self.links.append(self._link + ["set", "dev", device, "alias", self.mark, "up"])
         self.add.append(["qdisc", "add", "dev", device, "root", "handle", NETEM_HANDLE, "netem"] + netem)
-        there = FindMarked(self.mark, device, ip=self._where(), enter=self._enter)
+        there = FindMarked(self.mark, device, address=address, ip=self._where(), enter=self._enter)
         self.undo.append(Run(f"remove the device {device}", self._enter + [self._tool, "link", "del", "dev", LINK], [there]))
-        self.undo.append(When([NotFound()], [OnMarked(f"or where it was moved to, by its description {self.mark}", self.mark, self._tool, ["link", "del"])]))
+        moved = OnMarked(f"or where it was moved to, by its description {self.mark} or its address", self.mark, self._tool, ["link", "del"], address)
+        self.undo.append(When([NotFound()], [moved]))
         self.checks.append(Gone(f"device {device}", [there]))
         self._read(f"the device {device}", [there])
         self.carriers.append(device)

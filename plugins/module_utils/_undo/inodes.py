@@ -103,7 +103,26 @@ home() { # home NUMBER FSID POINT WHERE IN-MEMORY LATE: the file system of what 
 mounted() { case " $(cat "$@" 2>/dev/null)" in *" $at_number "*) ;; *) return 1 ;; esac; } # mounted MOUNTINFO...: as it was
 ended() { # what was in memory is gone with a reboot, and with its file system (1)
     [ "$at_memory" != 0 ] || return 1
-    ! same_boot || { [ "$at_memory" = 1 ] && ! mounted /proc/[0-9]*/mountinfo; }
+    same_boot || return 0
+    [ "$at_memory" = 1 ] || return 1
+    mounted /proc/[0-9]*/mountinfo || return 0
+    [ -n "$at_fsid" ] || return 1
+    spaces=' ' # a later one may have its number by now
+    for each in $(grep -l " $at_number " /proc/[0-9]*/mountinfo 2>/dev/null); do
+        each=${each%/mountinfo}
+        space=$(readlink "$each/ns/mnt")
+        case $spaces in *" $space "*) continue ;; esac
+        spaces="$spaces$space "
+        while read -r _ _ major _ point _; do
+            [ "$major" = "$at_number" ] || continue
+            plainly
+            case "$(stat -c %d "$each/root$point" 2>/dev/null) $(stat -f -c %i "$each/root$point" 2>/dev/null)" in
+            "$at_device $at_fsid") return 1 ;;
+            "$at_device "*) ;;
+            *) return 1 ;; # hidden by another mount
+            esac
+        done 2>/dev/null <"$each/mountinfo"
+    done
 }
 was_in() { at_parent=$1 at_device=$2 at_above=$3; } # was_in DIRECTORY DEVICE INODE; files of an overlay may have other devices
 hunt() { # hunt INODE: $finds; whether it is known that these are all

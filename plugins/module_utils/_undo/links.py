@@ -15,8 +15,8 @@ from shlex import quote
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK, Typed, words
 
 SHOWN = r"""
-# Run by sh in a network namespace, with IP NUMBER NAME MARK BEFORE AFTER: names of the interfaces that have the number, the name or the mark as
-# their description, and a file BEFORE(name)AFTER. /sys shows the interfaces of the host only.
+# Run by sh in a network namespace, with IP NUMBER NAME MARK BEFORE AFTER [ADDRESS]: names of the interfaces that have the number, the name, the mark
+# as their description, or the address, and a file BEFORE(name)AFTER. /sys shows the interfaces of the host only.
 shown='links=$("$1" -o link show) || exit
 seen=
 while read -r number name rest; do
@@ -25,6 +25,7 @@ while read -r number name rest; do
     [ "$number" != "$2:" ] || hit=1
     [ -z "$3" ] || case $name in "$3:" | "$3@"*) hit=1 ;; esac
     [ -z "$4" ] || case $rest in *"    alias $4" | *"    alias $4\\"*) hit=1 ;; esac
+    [ -z "${7-}" ] || case " $rest " in *" link/ether $7 "*) hit=1 ;; esac
     [ -n "$hit" ] || continue
     name=${name%:}
     case $name in *@*) # its peer stands behind an @, but both may have one in their names

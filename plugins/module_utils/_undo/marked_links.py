@@ -16,15 +16,16 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import
 
 _FIND_MARKED = r"""
 find_marked() { # find_marked MARK NAME NUMBER ADDRESS [IP ENTER...]: $link has our mark as its description, or else the name, or number and address
-    mark=$1 was=$2 number=$3 address=$4 link=
+    mark=$1 was=$2 number=$3 address=$4 link='' own=
     shift 4
+    [ -n "$number" ] || own=$address # what is above an interface of somebody else may have the same
     if [ $# = 0 ]; then
         marked_here
         return
     fi
     tool=$1
     shift
-    ask "$@" sh -c "$shown" sh "$tool" '' "$was" "$mark" '' '' || { unclear; return; }
+    ask "$@" sh -c "$shown" sh "$tool" '' "$was" "$mark" '' '' "$own" || { unclear; return; }
     link=${said%%"
 "*}
     case "
@@ -49,6 +50,7 @@ marked_here() {
                 [ -n "$link" ] && [ "$index" != "$number" ] && [ "$each" != "$was" ] || link=$each
             elif [ -z "$number" ]; then
                 [ "$each" != "$was" ] || link=$each
+                [ -z "$own" ] || [ "$mac" != "$own" ] || link=${link:-$each}
             elif [ "$index" = "$number" ]; then
                 if [ "$mac" = "$address" ]; then link=${link:-$each}; else doubt=$each; fi
             fi
@@ -67,12 +69,12 @@ marked_here() {
 """
 
 _ON_MARKED = r"""
-on_marked() { # on_marked MARK IP WORDS...: ip WORDS dev NAME, for each interface with our mark as its description, in every network namespace
+on_marked() { # on_marked MARK ADDRESS IP WORDS...: ip WORDS dev NAME, for each interface with our mark or our address, in every network namespace
     (on_each_marked "$@"; exit "$failed") || failed=1 # file 8 stays what it is
 }
 on_each_marked() {
-    mark=$1 tool=$2
-    shift 2
+    mark=$1 address=$2 tool=$3
+    shift 3
     looked=' '
     for round in 1 2 3; do # what ends meanwhile is not there any more the next time
         every_network || return 1
@@ -82,7 +84,7 @@ on_each_marked() {
                 # Another file: its name is no namespace, or a mount on top hides the namespace, which nobody can enter then.
                 [ "$(stat -L -c %d:%i /proc/self/fd/8 2>/dev/null)" = "$(stat -L -c %d /proc/self/ns/net):$inode" ] || continue
                 looked="$looked$inode "
-                ask nsenter --net=/proc/self/fd/8 sh -c "$shown" sh "$tool" '' '' "$mark" '' '' || continue
+                ask nsenter --net=/proc/self/fd/8 sh -c "$shown" sh "$tool" '' '' "$mark" '' '' "$address" || continue
                 while IFS= read -r each; do
                     [ -z "$each" ] || try nsenter --net=/proc/self/fd/8 "$tool" "$@" dev "$each"
                 done <<SAID
@@ -101,7 +103,7 @@ LISTED
 
 class FindMarked(Typed):
     """The interface with this mark as its description is in the network, under whatever name. Without the mark it is known by its number and hardware
-    address; an interface of our own (number None) by its name. It stays unclear: the undo fails."""
+    address; an interface of our own (number None) by its name or its address. It stays unclear: the undo fails."""
 
     fields = ("mark", "name", "number", "address", "ip", "enter")
     functions = (SHOWN, _FIND_MARKED)
@@ -122,13 +124,16 @@ class NotFound(Typed):
 
 
 class OnMarked(Typed):
-    """Run ip with these words, and "dev" with its name, for each interface with the mark as its description, in whichever network namespace it is."""
+    """Run ip with these words, and "dev" with its name, for each interface with the mark as its description, in whichever network namespace it is.
 
-    fields = ("title", "mark", "ip", "argv")
+    address: of an interface of our own, which is known by it as well.
+    """
+
+    fields = ("title", "mark", "ip", "argv", "address")
     functions = (NETWORKS, SHOWN, _ON_MARKED)
 
-    def __init__(self, title, mark, ip, argv):
-        super().__init__(title=title, mark=mark, ip=ip, argv=list(argv))
+    def __init__(self, title, mark, ip, argv, address=""):
+        super().__init__(title=title, mark=mark, ip=ip, argv=list(argv), address=address)
 
     def render(self):
-        return [comment(self.title), "on_marked {} {}".format(quote(self.mark), " ".join(word(each) for each in [self.ip] + self.argv))]
+        return [comment(self.title), " ".join(["on_marked"] + [word(each) for each in [self.mark, self.address, self.ip] + self.argv])]

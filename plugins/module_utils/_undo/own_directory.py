@@ -12,9 +12,14 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import
 _REMOVE_OWN = (
     HUNT
     + r"""
+newline='
+'
+nothing_at() { # nothing_at PATH: also no link that leads nowhere by now
+    { [ ! -e "$1" ] && [ ! -L "$1" ]; } || problem "$1 stays: it is not what was made. Look, and remove it"
+}
 remove_own() { # remove_own DIRECTORY SECONDS: ours, as noted when it was made and before anything was put into it
     [ ! -e "$dir/reserve" ] || true 2>/dev/null >"$dir/reserve" # space for what the undo itself has to write
-    [ ! -e "$dir/removed" ] || return 0
+    [ ! -e "$dir/removed" ] || { nothing_at "$1"; return; }
     made=
     read -r made 2>/dev/null <"$dir/made"
     if [ -z "$made" ]; then
@@ -49,7 +54,7 @@ remove_own() { # remove_own DIRECTORY SECONDS: ours, as noted when it was made a
             exit 2
         )
         code=$?
-        [ ! -e "$1" ] || problem "$1 stays: it is not what was made"
+        nothing_at "$1"
     }
     [ ! -e "$dir/edited" ] || drifted=1 # given up, as accepted
     case $code in 0) true 2>/dev/null >"$dir/removed" ;; 3) ;; *) failed=1 ;; esac
@@ -95,8 +100,11 @@ unmake() ( # unmake NAME, and as remove_own; where NAME is. 0 done, 1 it is anot
         strays "$7" || exit 2
     fi
     [ -z "$data" ] || true 2>/dev/null >"$dir/emptied"
-    try_for "$3" rm -rf ./data ./keep
-    [ ! -e ./data ] && [ ! -e ./keep ] || exit 2
+    try_for "$3" rm -rf ./data
+    [ ! -e ./data ] || exit 2
+    case $(stat -c %h ./keep/* 2>/dev/null) in *[!1"$newline"]*) strays "$7" || exit 2 ;; esac # linked or moved meanwhile
+    try_for "$3" rm -rf ./keep
+    [ ! -e ./keep ] || exit 2
     [ "$at_late" = 0 ] || ! fails sync -f . || fails sync
     rmdir "../$1" 2>/dev/null || { problem "$2 cannot be removed: somebody uses it, or put something into it"; exit 2; }
     if true 2>/dev/null >./here; then # that was another one

@@ -54,7 +54,10 @@ _ONLY_IPTABLES = "; ".join(f"mount --bind /dev/null $(readlink -f $(command -v {
 # The kernel keeps no count of SIGSTOP: that somebody else stops what is stopped already cannot be told, nor given back.
 # It is down already. What reacts to that takes its addresses away, too; the undo puts them back for that reason.
 _DOWN_BY_OTHERS = ("device_down", "device_renamed_while_down", "device_flushed")
+# What a process was given is gone with it, whoever kills it; and who has its name is it, by the criteria that chose it.
+_KILLED_WITH_IT = ("victim_killed", "victim_stopped", "victim_stopped_for_a_while", "victim_reniced", "victim_in_a_group", "victim_twice")
 _STOPPED_TWICE = ("victim_stopped", "victim_stopped_for_a_while")
+_ONE_OF_MANY = ("own_one_file_moved",)  # an empty file of thousands, which nobody counts again
 _OWN = {"own": f"{STORE}/.faultline-*", "directory": STORE, "file system": "/srv"}
 
 ATTACKS = [
@@ -63,10 +66,11 @@ ATTACKS = [
         {"name": VICTIM, "signal": "KILL", "interval": "1s", "recover": [START]},
         {"victim": VICTIM, "worker": "", "program": START},
         removes=True,
+        hides=_KILLED_WITH_IT,
     ),
     Attack("process_freeze", {"name": VICTIM}, {"victim": VICTIM}, hides=_STOPPED_TWICE),
     Attack("process_freeze", {"name": VICTIM, "interval": "500ms"}, {"victim": VICTIM, "worker": ""}, "in_turn", hides=_STOPPED_TWICE),
-    Attack("service_stop", {"services": [VICTIM]}, {"service": VICTIM}, points=steps(1)),
+    Attack("service_stop", {"services": [VICTIM]}, {"service": VICTIM}, points=steps(1), hides=("service_stopped",)),  # who came first?
     Attack(
         "custom",
         {"inject": ["/srv/bin/on"], "undo": ["/srv/bin/off"], "check": ["/srv/bin/is"]},
@@ -81,7 +85,7 @@ ATTACKS = [
     Attack("socket_exhaustion", {"percent": 5}, {"worker": ""}),
     Attack("fd_exhaustion", {"process": VICTIM, "leave": 3}, {"victim": VICTIM, "limits": VICTIM}, stuck=_failing("prlimit")),
     Attack("disk_fill", {"path": STORE, "size": "8MiB", "floor": "0"}, _OWN, stuck=_REMOVING),
-    Attack("disk_fill", {"path": STORE, "size": "200", "inodes": True, "floor": "0"}, _OWN, variant="inodes", stuck=_REMOVING),
+    Attack("disk_fill", {"path": STORE, "size": "200", "inodes": True, "floor": "0"}, _OWN, variant="inodes", stuck=_REMOVING, hides=_ONE_OF_MANY),
     Attack("io_stress", {"path": STORE, "file_size": "1MiB", "rate": "256KiB"}, {**_OWN, "worker": ""}, stuck=_REMOVING),
     *(
         Attack(

@@ -57,9 +57,9 @@ class Job:
         """The result; {"failed": true} of a module that ended without one."""
         told = self._told or self._answer(timeout)
         self.kib, self.cpu = told.get("kib", 0), told.get("cpu", 0.0)
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, KeyError):  # no output at all: its own dead-man ended it
             return json.loads(told["out"])
-        return {"failed": True, "killed": told["rc"] == 137, "msg": f"no result: {told}"}
+        return {"failed": True, "killed": told.get("rc") == 137, "msg": f"no result: {told}"}
 
 
 def clock_offset(look: dict[str, list[str]], begun: float) -> dict[str, list[str]]:
