@@ -19,8 +19,12 @@ description:
     writes the saved bytes and attributes into the same inode. O(method) chooses one or the other.
   - A file that somebody else edits during the attack is not overwritten by the undo. It is reported, and stays as it is until
     M(faultline.chaos.revert) is run with C(accept_drift=true), which overwrites it. What is another file by then keeps its own mode.
+  - What somebody else does to the mode, the owner, the times or the attributes of the file during the attack is kept, and reported as a difference.
+    In place the file just keeps it, otherwise the file itself gets it when it is put back. An extended attribute that was taken away from the changed
+    copy is there again then, so for a file with extended attributes any such change is reported.
   - A file or directory that was moved on its file system is found by its inode. The file is put back where it is now, and that is reported as a
-    difference. So is what the attack made of it, when somebody moved or linked that. When the directory is gone, C(accept_drift=true) gives the file up.
+    difference. So is what the attack made of it, when somebody moved, linked or mounted that. When the directory is gone,
+    C(accept_drift=true) gives the file up.
 extends_documentation_fragment:
   - faultline.chaos._attack
   - faultline.chaos._attributes

@@ -74,6 +74,7 @@ FILES = frozenset(
 ) | {CRON}
 _GET_FLAGS = 0x80000000 | struct.calcsize("l") << 16 | 0x6601  # FS_IOC_GETFLAGS
 _IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
+_SEALS = ("security.ima", "security.evm")  # the kernel renews them whenever the file changes
 
 
 def path(option, value):
@@ -114,6 +115,11 @@ def change(op, content, told):
             found[bit // 8] ^= 1 << bit % 8
         return bytes(found)
     return content
+
+
+def _time(nanoseconds):
+    """A time as stat(1) prints it with %.9Y."""
+    return "{}{}.{:09d}".format("-" if nanoseconds < 0 else "", *divmod(abs(nanoseconds), 10**9))
 
 
 def look(place, most):
@@ -184,6 +190,24 @@ class File:
     def mode(self):
         return f"{stat.S_IMODE(self.stat.st_mode):o}"
 
+    def _made(self, journal, attack_id, above, made):
+        """Note what the attack has made of it (device and inode), so that the undo can tell what somebody else does to that: was_made in _undo/files.py.
+
+        Mode and owner are those that it should have. When its attributes are others already, no time of the last change will fit.
+        """
+        handle = os.open(self.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
+        try:
+            found, now = os.fstat(handle), extended(handle)
+        finally:
+            os.close(handle)
+        if [found.st_dev, found.st_ino] == made:
+            same = all(now.get(name) == self.extended.get(name) for name in set(now) | set(self.extended) if name not in _SEALS)
+            last = _time(found.st_ctime_ns) if same else "-"
+            journal.note(attack_id, "made", f"{self._wanted()} {_time(found.st_mtime_ns)} {last}\n")
+
+    def _wanted(self):
+        return "{} {} {} {}".format("x" if self.extended else "-", self.mode, self.stat.st_uid, self.stat.st_gid)
+
     # --- the attack, step by step -----------------------------------------------------------------
 
     def save(self, journal, attack_id):
@@ -220,18 +244,20 @@ class File:
             if content is not None:
                 self._copy(fresh, above, content, self.stat.st_mtime_ns if keep_time else None)
                 found = os.lstat(fresh, dir_fd=above)
-                copy = "%d %d" % (found.st_dev, found.st_ino)
+                made = [found.st_dev, found.st_ino]
+                copy = "%d %d" % tuple(made)
             crash_point("inject:1")
             handle = os.open(self.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
             self._same(handle)
             os.close(handle)
-            journal.note(attack_id, "swapped", copy + "\n")
+            journal.note(attack_id, "swapped", f"{copy}\n{self._wanted()}\n")
             if content is None:
                 os.rename(self.name, aside, src_dir_fd=above, dst_dir_fd=above)
             else:
                 self._second_name(above, aside)
                 crash_point("inject:2")
                 os.rename(fresh, self.name, src_dir_fd=above, dst_dir_fd=above)
+                self._made(journal, attack_id, above, made)
             os.fsync(above)
         finally:
             os.close(above)
@@ -257,22 +283,34 @@ class File:
         above = self._enter()
         try:
             handle = os.open(self.name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
+            with os.fdopen(handle, "r+b", buffering=0) as stream:
+                self._write(stream, journal, attack_id, content, keep_time)
+            self._made(journal, attack_id, above, self.id)
         finally:
             os.close(above)
-        with os.fdopen(handle, "r+b", buffering=0) as stream:
-            self._same(handle)
-            journal.note(attack_id, "torn", "\n")
-            journal.note(attack_id, "swapped", "\n")
-            crash_point("inject:1")
-            at = 0
-            while at < len(content):
-                at += stream.write(content[at : at + (1 << 20)])
-            crash_point("inject:2")
-            os.ftruncate(handle, len(content))
-            if keep_time:
-                os.utime(handle, ns=(self.stat.st_atime_ns, self.stat.st_mtime_ns))
-            os.fsync(handle)
         os.unlink(os.path.join(journal.directory(attack_id), "torn"))
+
+    def _write(self, stream, journal, attack_id, content, keep_time):
+        handle = stream.fileno()
+        journal.note(attack_id, "torn", "\n")
+        journal.note(attack_id, "swapped", f"\n{self._wanted()}\n")
+        crash_point("inject:1")
+        try:
+            self._same(handle)
+        except AttackError:
+            for name in ("swapped", "torn"):  # nothing was written, and nothing is to be put back
+                os.unlink(os.path.join(journal.directory(attack_id), name))
+            raise
+        at = 0
+        while at < len(content):
+            at += stream.write(content[at : at + (1 << 20)])
+        crash_point("inject:2")
+        os.ftruncate(handle, len(content))
+        for name in set(self.extended).difference(extended(handle)):  # the kernel takes capabilities away from what is written to
+            os.setxattr(handle, name, self.extended[name])
+        if keep_time:
+            os.utime(handle, ns=(self.stat.st_atime_ns, self.stat.st_mtime_ns))
+        os.fsync(handle)
 
     def set_mode(self, mode):
         above = self._enter()

@@ -52,22 +52,72 @@ judge() { # judge RC PATH: of what a subshell has done
     [ ! -e "$dir/edited" ] || drifted=1
     case $1 in 0) ;; 1) failed=1 ;; 3) drifted=1 ;; *) problem "$2 cannot be reached: rc $1" ;; esac
 }
-look_at() { # look_at NAME ASIDE: $above, $own and $put are device, inode and number of names of this directory, NAME and ASIDE
+facts='%d %i %h %a %u %g %.9Y %.9Z' # device, inode, number of names, mode, owner, group, when its bytes changed, when anything of it changed
+look_at() { # look_at NAME ASIDE: $above, $own and $put are the facts of this directory, NAME and ASIDE
     above='' own='' put=''
     set -f
     IFS='
 '
-    for each in $(stat -c '%d %i %h %n' . "./$1" "./$2" 2>/dev/null); do
+    for each in $(stat -c "$facts %n" . "./$1" "./$2" 2>/dev/null); do
         case $each in *" .") above=${each% .} ;; *" ./$1") own=${each%" ./$1"} ;; *" ./$2") put=${each%" ./$2"} ;; esac
     done
     unset IFS
     set +f
 }
-that() { # that "DEVICE INODE NAMES" DEVICE INODE: as is_inode
+that() { # that FACTS DEVICE INODE: as is_inode
     set -- $1 "$2" "$3"
-    [ $# = 5 ] && [ "$2" = "$5" ] && { [ "$1" = "$4" ] || ! same_boot; }
+    [ $# = 10 ] && [ "$2" = "${10}" ] && { [ "$1" = "$9" ] || ! same_boot; }
 }
-enter() { leads "$1/." "$2" "$3" && cd -P "$1/" 2>/dev/null && look_at "$4" "$5" && that "$above" "$2" "$3"; } # enter PARENT DEVICE INODE NAME ASIDE
+was_made() { # $copy: device and inode of what the attack made; $made: its other facts, as far as it came, after x when it has extended attributes
+    copy='' made=''
+    { read -r copy; read -r made; } 2>/dev/null <"$dir/swapped"
+    read -r made 2>/dev/null <"$dir/made"
+}
+changed() { # changed FACTS: mode, owner, times or attributes are not what the attack made; whatever somebody does to them sets the last time
+    [ -n "$made" ] || return 1
+    is=${1#* * * } was=${made#? }
+    case $is in
+    *.*) ;;
+    *) set -- $was; was="$1 $2 $3"; [ $# = 3 ] || was="$was ${4%.*} ${5%.*}" ;; # a stat that knows no fractions
+    esac
+    case "$is " in "$was "*) return 1 ;; esac
+}
+keep() { # keep FD, after changed: $dir/theirs gets the attributes of that file, but for the time of the attack's own write
+    rm -f "$dir/theirs"
+    cp --attributes-only --preserve=mode,ownership,timestamps,xattr "/proc/self/fd/$1" "$dir/theirs" 2>/dev/null || return 1
+    set -- $was
+    was=${4-}
+    set -- $is
+    [ -n "$was" ] && [ "$was" != "$4" ] || cp --attributes-only --preserve=timestamps "$dir/saved" "$dir/theirs"
+}
+attributes() { # attributes FD FILE WHAT: those of a file of ours
+    cp --attributes-only --preserve="$3" "$dir/$2" "/proc/self/fd/$1" && return 0
+    problem "the attributes cannot be restored"
+    return 1
+}
+told() { # what stays different, at every try
+    [ -s "$dir/told" ] || return 0
+    differs "$(cat "$dir/told")"
+    return 3
+}
+tell() { printf '%s\n' "$1" 2>/dev/null >"$dir/told"; }
+hand_over() { # hand_over NAME DEVICE INODE: put back; it gets what somebody else gave the changed copy, which is open as 5 and has no name any more
+    now=$(stat -L -c "$facts" /proc/self/fd/5)
+    that "$now" $copy || { tell "put back in place of another file: $1"; return 0; } # swapped at the last moment
+    changed "$now"
+    tell "put back, but somebody else changed mode, owner, time or attributes of what the attack made, which is lost (mode, owner, group, time: ${is% *}): $1"
+    keep 5 && { command exec 7<>"./$1"; } 2>/dev/null && is_inode /proc/self/fd/7 "$2" "$3" || return 0
+    cp --attributes-only --preserve=mode,ownership,timestamps,xattr "$dir/theirs" /proc/self/fd/7 2>/dev/null || return 0
+    case $made in
+    x*) tell "put back with mode, owner, time and attributes that somebody else changed, but extended attributes that they took away are there again: $1" ;;
+    *) rm -f "$dir/told" ;; # it has all of that now, and the checks name what is not as before
+    esac
+}
+enter() { # enter PARENT DEVICE INODE NAME ASIDE
+    leads "$1/." "$2" "$3" && cd -P "$1/" 2>/dev/null || return 1
+    [ "$5" = . ] || sum_of "./$4" # before the look, for that tells what happens to it meanwhile
+    look_at "$4" "$5" && that "$above" "$2" "$3"
+}
 original_here() { # original_here ASIDE DEVICE INODE BEFORE NAMES: somebody moved what was put aside; 0 it is here again, 1 it is gone, 2 problem
     exec 8<.
     (
@@ -109,28 +159,69 @@ copy_gone() { # copy_gone "DEVICE INODE" AFTER: the changed copy is nowhere any 
         exit "$code"
     )
 }
-name_back() { # name_back NAME ASIDE FRESH DEVICE INODE BEFORE AFTER NAMES: in its directory, after look_at; 0 done, 1 problem, 3 drift
+not_mounted() { # not_mounted NAME: what the attack made has no name any more, but a container that started meanwhile may have it as a mount
+    [ -n "$copy" ] && same_boot || return 0
+    (
+        limit
+        script='s|^[^ ]* [^ ]* [^ ]* \([^ ]*\)//deleted \([^ ]*\) .*|\1 \2|p' seen=' ' name=$1 code=0
+        found=$($limiter sed -n "$script" /proc/[0-9]*/mountinfo 2>/dev/null </dev/null 9>&-)
+        set -f
+        set -- $found
+        set +f
+        while [ $# -ge 2 ]; do
+            root=$1 at=$2
+            shift 2
+            case $seen in *" $at "*) continue ;; esac
+            point=${root##*/}
+            plainly
+            [ "$point" = "$name" ] || continue
+            seen="$seen$at " point=$at
+            plainly
+            where="
+$($limiter stat -L -c '%d %i %n' /proc/[0-9]*/root"$point" 2>/dev/null </dev/null 9>&-)
+"
+            case $where in *"
+$copy /"*) ;; *) continue ;; esac
+            where=${where#*"
+$copy "}
+            differs "what the attack made of $name is still mounted: unmount it, or restart what has it: ${where%%"
+"*}"
+            code=3
+        done
+        exit "$code"
+    )
+}
+name_back() { # name_back NAME ASIDE FRESH DEVICE INODE BEFORE AFTER NAMES: in its directory, after sum_of and look_at; 0 done, 1 problem, 3 drift
     [ ! -e "./$3" ] || rm -f "./$3"
-    copy=
-    read -r copy 2>/dev/null <"$dir/swapped"
+    was_made
     if [ -n "$put" ]; then
         that "$put" "$4" "$5" || { problem "./$2 is not what was put aside"; return 1; }
         if that "$own" "$4" "$5"; then rm -f "./$2"; return; fi # two names of one file: not yet swapped
     else
         # Nothing was done yet, or all is undone; else somebody removed what was put aside.
         [ -e "$dir/swapped" ] || return 0
-        ! that "$own" "$4" "$5" || { copy_gone "$copy" "$7"; return; }
+        ! that "$own" "$4" "$5" || { copy_gone "$copy" "$7" && not_mounted "$1" && told; return; }
     fi
+    theirs=
     if [ -n "$own" ]; then
-        sum_of "./$1"
-        [ "$sum" = "$7" ] || ! edited "$1" || return 3
+        if [ "$sum" != "$7" ]; then ! edited "$1" || return 3
+        else
+            if ! changed "$own"; then :
+            elif ! that "$own" $copy; then tell "put back in place of another file with the same bytes (mode, owner, group, time: ${is% *}): $1"
+            elif { command exec 5<>"./$1"; } 2>/dev/null; then
+                theirs=1
+                tell "put back, but what somebody else changed of its mode, owner, time or attributes may be lost: $1"
+            else ! edited "$1" || return 3; fi # it runs
+        fi
     fi
     if [ -z "$put" ]; then
         original_here "$2" "$4" "$5" "$6" "$8"
         case $? in 1) from_saved "$2" "$6" || return 1 ;; 2) return 1 ;; esac
     fi
     mv -f -T "./$2" "./$1" || { problem "$1 cannot be put back"; return 1; }
-    if [ "$own" = "$copy 1" ]; then true 2>/dev/null >"$dir/settled"; else copy_gone "$copy" "$7"; fi
+    [ -z "$theirs" ] || { hand_over "$1" "$4" "$5"; exec 5>&-; }
+    case $own in "$copy 1 "*) true 2>/dev/null >"$dir/settled" ;; esac
+    copy_gone "$copy" "$7" && not_mounted "$1" && told
 }
 file_back() { # file_back PARENT DEVICE INODE NAME...: see name_back
     was_in "$1" "$2" "$3"
@@ -145,6 +236,7 @@ file_back() { # file_back PARENT DEVICE INODE NAME...: see name_back
         hunt "$8"
         while next_find; do # its directory was moved, when the file is in it
             case $name in "$4" | "$5") ;; *) continue ;; esac
+            sum_of "./$4"
             look_at "$4" "$5"
             that "$above" "${above%% *}" "$3" || continue # it may be mounted under another number by now
             place_of "$name"
@@ -161,25 +253,34 @@ file_back() { # file_back PARENT DEVICE INODE NAME...: see name_back
 )
 
 _IN_PLACE = r"""
-attributes() { # attributes FD: mode, owner, times and extended attributes as they were
-    cp --attributes-only --preserve=mode,ownership,timestamps,xattr "$dir/saved" "/proc/self/fd/$1" && return 0
-    problem "the attributes cannot be restored"
-    return 1
-}
-bytes_back() { # bytes_back NAME DEVICE INODE BEFORE AFTER: the same inode gets its bytes again
-    command exec 7<>"./$1" && is_inode /proc/self/fd/7 "$2" "$3" || { problem "$1 cannot be opened"; return 1; }
-    sum=$(sha256sum </proc/self/fd/7)
-    if [ "${sum%% *}" != "$4" ]; then
-        # torn: we were interrupted while we wrote
-        [ "${sum%% *}" = "$5" ] || [ -e "$dir/torn" ] || ! edited "$1" || return 3
+bytes_back() { # bytes_back NAME DEVICE INODE BEFORE AFTER: the same inode gets its bytes again, and keeps what somebody else did to its attributes
+    { command exec 7<>"./$1"; } 2>/dev/null && [ -f /proc/self/fd/7 ] || { problem "$1 cannot be opened"; return 1; }
+    sum=$(sha256sum </proc/self/fd/7) sum=${sum%% *}
+    now=$(stat -L -c "$facts" /proc/self/fd/7)
+    that "$now" "$2" "$3" || { problem "$1 is another file by now"; return 1; }
+    [ "$sum" != "$4" ] || [ ! -e "$dir/settled" ] || return 0
+    was_made
+    whose=''
+    read -r whose 2>/dev/null <"$dir/torn" # we were interrupted while we wrote
+    what=timestamps,xattr
+    [ "$uid" = 0 ] || what=mode,$what # who is not root loses bits of it by writing
+    if [ "$sum" != "$4" ] && [ "$sum" != "$5" ] && [ ! -e "$dir/torn" ]; then
+        ! edited "$1" || return 3
+        what=mode,ownership,timestamps,xattr
+    elif [ "$whose" != theirs ]; then
+        [ -z "$whose" ] || case $made in *.*) made=${made% * *} ;; esac # the times are ours by now
+        ! changed "$now" || { keep 7 && whose=theirs; } || ! edited "$1" || return 3
+    fi
+    [ "$whose" = theirs ] || whose=saved
+    if [ "$sum" != "$4" ]; then
         sum_of "$dir/saved"
         [ "$sum" = "$4" ] || { problem "the saved copy $dir/saved cannot be used"; return 1; }
-        true 2>/dev/null >"$dir/torn"
+        printf '%s\n' "$whose" 2>/dev/null >"$dir/torn"
         # Never shorter than it has to be meanwhile: who has it mapped would die of that.
         dd if="$dir/saved" of=/proc/self/fd/7 bs=64k conv=notrunc 2>/dev/null && truncate -r "$dir/saved" /proc/self/fd/7 ||
             { problem "the bytes cannot be restored"; return 1; }
     fi
-    attributes 7 && rm -f "$dir/torn"
+    attributes 7 "$whose" "$what" && true 2>/dev/null >"$dir/settled" && rm -f "$dir/torn" "$dir/theirs"
 }
 mode_back() { # mode_back NAME DEVICE INODE BEFORE AFTER
     mode=$(stat -c %a "./$1")

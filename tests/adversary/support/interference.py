@@ -67,6 +67,7 @@ def kind_of(kind: str, scripts: dict[str, str | tuple[str, str]], since: int = A
 
 _ANOTHER = "ip link add $it address 02:00:00:00:00:09 type veth peer name peer0 address 02:00:00:00:00:0a; ip link set peer0 up; ip link set $it up"
 _CHAIN = """chain=$(iptables-legacy-save -t filter | sed -n 's/^:\\(FL[^ ]*\\) .*/\\1/p' | head -n 1); [ -n "$chain" ]"""
+_SETFATTR = """python3 -c 'import os, sys; os.setxattr(sys.argv[1], "{}", b"{}")' $it"""
 _FILL = "head -c 100M /dev/zero >{0}/neighbour 2>/dev/null || [ -s {0}/neighbour ]"
 
 ALL = [
@@ -126,11 +127,17 @@ ALL = [
             "linked": "ln $it /srv/bin/second.conf",
             "chmod": "chmod 0600 $it",
             "chown": "chown 5000:5000 $it",
+            "chown_to_the_same": "chown --reference=$it $it",
+            "touch": "touch -d @1600000000 $it",
+            "setfattr": _SETFATTR.format("user.theirs", "red"),
+            "setfattr_changed": _SETFATTR.format("user.colour", "red"),
             "symlinked": "mv -T $it $it.real; ln -s $it.real $it",
             "mounted_over": "mount --bind /srv/bin/on $it",
         },
         existing=True,
     ),
+    # As into a container that starts meanwhile.
+    *kind_of("file", {"bound": "[ -e $it ]; touch /tmp/bound; mount --bind $it /tmp/bound"}, IN_PLACE),
     *kind_of(
         "file",
         {

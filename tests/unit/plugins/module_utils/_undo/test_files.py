@@ -17,14 +17,12 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._state import file as state_file
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, Settled
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import InPlace
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.io_controller import IoController
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import Put
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 from tests.unit.support.disks import as_root, disk, mounted
-
-DRIFTED, STUCK = 6, 4
-BEFORE, AFTER = b"one\ntwo\n", b"changed\n"
+from tests.unit.support.victim_files import AFTER, BEFORE, DRIFTED, STUCK, Victim, accepted, attributes, revert
 
 
 @pytest.fixture
@@ -33,57 +31,7 @@ def tmp_path(tmp_path: Path) -> Iterator[Path]:
         yield point
 
 
-def revert(bench, shell: list[str], *words: str):
-    return bench.sh(shell, bench.state / "a" / "revert.sh", *words)
-
-
-def attributes(path: Path) -> tuple:
-    found = path.stat()
-    return found.st_ino, found.st_nlink, found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns, path.read_bytes()
-
-
 # --- a file of theirs --------------------------------------------------------------------------------
-
-
-class Victim:
-    """A file, and the attack on it up to any step."""
-
-    aside, fresh = ".faultline-a.1.old", ".faultline-a.1.new"
-
-    def __init__(self, bench, directory: Path, after: bytes | None, in_place: bool = False) -> None:
-        self.bench, self.after, self.in_place = bench, after, in_place
-        self.path = directory / "it's a file"
-        self.path.write_bytes(BEFORE)
-        self.path.chmod(0o640)
-        os.setxattr(self.path, "user.note", b"kept")
-        os.utime(self.path, ns=(1, 1580702706123456789))
-        self.was = attributes(self.path)
-        self.file = state_file.File("path", str(self.path), str(self.path), 1 << 20)
-        told = {"path": self.file.parent, "parent": self.file.parent_id, "name": self.file.name, "file": self.file.id, "title": "it", "before": self.file.sum}
-        told["after"] = "absent" if after is None else state_file.checksum(after)
-        told["home"] = self.file.mount.home()
-        step = InPlace(how="bytes", **told) if in_place else FileBack(aside=self.aside, fresh=self.fresh, names=1, **told)
-        undo = Undo([step], [Gone(name, [Exists(str(directory / name)), Settled()]) for name in (self.aside, self.fresh)])
-        argv = ["stat", "-c", "%i %a %u %g %s %Y", str(self.path)]
-        undo.same("it", argv, bench.host.output(argv), [Exists(str(self.path))])
-        bench.publish("a", undo)
-
-    def attack(self, crash: str = "", monkeypatch=None) -> None:
-        if crash:
-            monkeypatch.setattr(state_file, "crash_point", lambda name: (one for one in ()).throw(InterruptedError(name)) if name == crash else None)
-        try:
-            self.file.save(self.bench.journal, "a")
-            if self.in_place:
-                self.file.write(self.bench.journal, "a", self.after, False)
-            else:
-                self.file.put_aside(self.bench.journal, "a", self.aside, self.fresh, self.after, False)
-        except InterruptedError:
-            assert crash
-
-    def as_before(self) -> None:
-        assert attributes(self.path) == self.was
-        assert os.getxattr(self.path, "user.note") == b"kept"
-        assert sorted(os.listdir(self.path.parent)) == [self.path.name]
 
 
 @pytest.fixture(params=["replace", "remove", "in place"])
@@ -119,7 +67,7 @@ def test_an_undo_that_was_interrupted_while_it_wrote(bench, shell, tmp_path: Pat
     victim = Victim(bench, tmp_path, AFTER, in_place=True)
     victim.attack()
     victim.path.write_bytes(b"on")
-    (bench.state / "a" / "torn").write_text("")
+    (bench.state / "a" / "torn").write_text("saved\n")
     assert revert(bench, shell).returncode == 0
     assert attributes(victim.path) == victim.was
 
@@ -262,11 +210,6 @@ def test_a_mode_of_what_is_another_file_by_now(bench, shell, tmp_path: Path, oth
 # --- moved, linked, mounted over ---------------------------------------------------------------------
 
 
-def accepted(bench, shell) -> None:
-    done = revert(bench, shell, "hand", "accept")
-    assert done.returncode == 0 and "drifted" in done.stdout, done
-
-
 @pytest.mark.parametrize("name", ["moved", "odd\n= whole", "* [a]"])
 def test_its_directory_was_moved(bench, shell, victim: Victim, name: str) -> None:
     """Before: stuck, and given up once that was accepted; the file stayed changed."""
@@ -325,7 +268,10 @@ def test_what_the_attack_made_of_it_is_elsewhere(bench, shell, tmp_path: Path, h
         assert done.returncode == DRIFTED and str(tmp_path / "old") in done.stderr, done
         victim.as_before()
     (tmp_path / "old").unlink()
-    assert revert(bench, shell).returncode == 0
+    if how == "renamed":
+        assert revert(bench, shell).returncode == 0
+    else:  # an extended attribute may have been taken away from it, or it was another file with these bytes
+        accepted(bench, shell)
 
 
 @pytest.mark.parametrize("replaced", [False, True])
