@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    # Mirrors AUTH_OPTIONS in module_utils/_kube/api/cluster.py. The names are those of kubernetes.core.
+    # Mirrors AUTH_OPTIONS in module_utils/_kube/api/connection.py. The names are those of kubernetes.core.
     DOCUMENTATION = r"""
 options:
   kubeconfig:

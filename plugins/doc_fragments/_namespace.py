@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    # Mirrors OPTIONS in module_utils/_host/namespace.py.
+    # Mirrors OPTIONS in module_utils/_host/placed.py.
     DOCUMENTATION = r"""
 options:
   netns:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    # Mirrors SELECTION in module_utils/_host/process.py.
+    # Mirrors SELECTION in module_utils/_host/victims.py.
     DOCUMENTATION = r"""
 options:
   name:

@@ -46,6 +46,8 @@ options:
     description:
       - Close an attack whose undo succeeded although the state is not what it was before, because somebody else changed it meanwhile.
         Look at the difference first; M(faultline.chaos.attack_info) shows it.
+      - Of M(faultline.chaos.file_fault) it overwrites what somebody else wrote to the file, so save that first. Files that are not found
+        are given up. All else stays as it is.
     type: bool
     default: false
 seealso:

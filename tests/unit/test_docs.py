@@ -136,10 +136,18 @@ def test_the_house_has_a_line_for_every_directory_of_plugins() -> None:
     assert {f"plugins/{path.name}/" for path in (CHECKOUT / "plugins").iterdir() if path.is_dir() and path.name != "__pycache__"} <= set(named)
 
 
+@pytest.mark.parametrize("room", ["", "_undo", "_host", "_lifecycle", "_kube/api", "_kube/targets", "_kube/lifecycle"])
+def test_the_architecture_names_every_file_of_a_room(room: str) -> None:
+    """Of the rooms that are no family of attacks. A name that two rooms have counts for both."""
+    page = (DOCS / "ARCHITECTURE.md").read_text()
+    files = [path.stem for path in (CHECKOUT / "plugins/module_utils" / room).glob("*.py") if path.stem != "__init__"]
+    assert [name for name in sorted(files) if f"`{name}`" not in page] == []
+
+
 def test_the_text_of_the_pages_is_wrapped() -> None:
     """At 100 columns; tables and what is to be copied are as wide as they must be."""
     wide = []
-    for page in [*DOCS.rglob("*.md"), CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md"]:
+    for page in [*DOCS.rglob("*.md"), *(CHECKOUT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md"))]:
         copied = False
         for number, line in enumerate(page.read_text().splitlines(), 1):
             copied ^= line.lstrip().startswith("```")
@@ -149,9 +157,37 @@ def test_the_text_of_the_pages_is_wrapped() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for page in [*DOCS.glob("*.md"), CHECKOUT / "README.md"]:
+    for page in [*DOCS.glob("*.md"), CHECKOUT / "README.md", CHECKOUT / "SECURITY.md"]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", ["docs/threat-model.md", "SECURITY.md", "docs/safety.md"])
+def test_the_tests_that_prove_a_promise_exist(page: str) -> None:
+    """Each directory and each file of tests that it names, which means one file only, and each number of a case after such a name."""
+    text = (CHECKOUT / page).read_text()
+    assert [place for place in re.findall(r"`(tests/[\w/]+)`", text) if not (CHECKOUT / place).is_dir()] == []
+    for name, cases in re.findall(r"`([\w/]*test_\w+\.py)`((?: \d+,?(?: and \d+)?)*)", text):
+        found = [path for path in (CHECKOUT / "tests").rglob(Path(name).name) if f"/{path.relative_to(CHECKOUT)}".endswith(f"/{name}")]
+        assert len(found) == 1, f"{page}: {name} is {found}"
+        missing = [case for case in re.findall(r"\d+", cases) if f"def test_{case}_" not in found[0].read_text()]
+        assert missing == [], f"{page}: {name} has no case {missing}"
+
+
+def test_the_attacks_that_count_what_they_met_are_named() -> None:
+    """Only of these "nothing met" makes a round inconclusive. By the file of each that has such a reading, or counts for one."""
+    counting = {
+        "modules/host_power.py": "host_power",
+        "module_utils/_network/dns_forwarder.py": "dns_fault",
+        "module_utils/_network/firewall.py": "blackhole",
+        "module_utils/_network/netem.py": "netem",
+        "module_utils/_resources/disk_io.py": "io_stress",
+    }
+    sources = [path for top in ("modules", "module_utils") for path in (CHECKOUT / "plugins" / top).rglob("*.py") if "_undo" not in path.parts]
+    found = [path for path in sources if re.search(r"(?<!self)\.met = |\bPackets\(|\bRebooted\(", path.read_text())]
+    assert sorted(str(path.relative_to(CHECKOUT / "plugins")) for path in found) == sorted(counting)
+    told = (DOCS / "safety.md").read_text().partition("attacks that count")[2].partition("All others")[0]
+    assert sorted(word for word, _star in WORD.findall(told)) == sorted(counting.values())
 
 
 def test_the_client_of_kubernetes_that_is_promised_is_one() -> None:

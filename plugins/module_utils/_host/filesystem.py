@@ -154,7 +154,7 @@ def own_name(attack_id, suffix=""):
 
 
 class OwnDirectory:
-    """An attack's own directory in a foreign one, accessible to its owner only. RemoveOwn in _undo/files.py removes it, wherever it was moved to.
+    """An attack's own directory in a foreign one, accessible to its owner only. RemoveOwn in _undo/own_directory.py removes it, wherever it was moved to.
 
     The journal notes its device and inode before anything is written into it; until then the undo removes it only when it is empty. data has the files.
     keep has a second name of each, so that the undo knows them also when they are taken out of data: by their inodes, which nobody else can get meanwhile.

@@ -6,7 +6,7 @@
 
 """Undo steps and guards for small files of the kernel: one write, and values compared in the kernel's spelling.
 
-enter: the command prefix that enters a network namespace (place.undo_argv([]), see _host/namespace.py); empty for the host itself.
+enter: the command prefix that enters a network namespace (place.undo_argv([]), see _host/placed.py); empty for the host itself.
 The same in Python: _host/kernel_files.py.
 """
 

@@ -128,7 +128,7 @@ class OnlyOurFilters(Typed):
 class NetworkNamespace(Typed):
     """A network namespace (device and inode of its file) still exists; the guard keeps it open as a file, for nsenter --net=OPEN.
 
-    A later namespace may have the same number. born tells them apart: see birth() in _host/namespace.py; empty where the kernel does not show it.
+    A later namespace may have the same number. born tells them apart: see birth() in _host/placed.py; empty where the kernel does not show it.
     """
 
     OPEN = "/proc/self/fd/8"

@@ -69,7 +69,8 @@ UNSEEN_LIST = "not looked at"
 # What helps, where the entries themselves do not say it.
 _HELP = {
     ACTIVE_LIST: "revert with: ansible-playbook faultline.chaos.halt, or cluster_halt for clusters",
-    STUCK_LIST: "mend what the reason names, then run halt again; to close one that only differs: faultline.chaos.revert with id and accept_drift",
+    STUCK_LIST: "mend what the reason names, then run halt again; to close one that differs: look first, then faultline.chaos.revert with id and accept_drift, "
+    "which overwrites what somebody else wrote to a file of file_fault",
     UNREACHABLE_LIST: "look again with: ansible-playbook faultline.chaos.audit",
 }
 _BAD_LISTS = (UNSEEN_LIST, OTHERS_LIST, STUCK_LIST, UNREACHABLE_LIST, FAILED_LIST, ACTIVE_LIST, RESIDUE_LIST, UNKNOWN_LIST)

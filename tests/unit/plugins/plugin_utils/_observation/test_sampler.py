@@ -254,6 +254,31 @@ def test_settle_at_once() -> None:
     assert took < 1.2
 
 
+@pytest.mark.parametrize(
+    ("asked", "taken", "enough"),
+    [
+        (1, 0, False),
+        (1, 1, True),
+        (2, 1, False),
+        (2, 2, True),
+        (3, 2, False),
+        (3, 3, True),
+        (4, 2, False),
+        (4, 3, True),
+        (6, 3, True),
+        (7, 3, False),
+        (7, 4, True),
+    ],
+)
+def test_how_many_samples_a_verdict_needs(asked: int, taken: int, enough: bool) -> None:
+    """Half of those that were asked for, and three, or all where fewer were asked for: two good samples of four are no verdict."""
+    track = Track(Scripted(good, interval=1), SamplingPlan(float(asked)))
+    assert track.per_window == asked
+    for index in range(asked):
+        track.decide(index, Sample(float(index), True, 1.0) if index < taken else None)
+    assert (track.too_few() is None) is enough
+
+
 def test_no_probe_means_waiting() -> None:
     _sampler_, reason, took = sampled(window=0.4)
     assert reason is None
