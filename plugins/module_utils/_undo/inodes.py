@@ -107,14 +107,13 @@ ended() { # what was in memory is gone with a reboot, and with its file system (
     [ "$at_memory" = 1 ] || return 1
     mounted /proc/[0-9]*/mountinfo || return 0
     [ -n "$at_fsid" ] || return 1
-    spaces=' ' # a later one may have its number by now
-    for each in $(grep -l " $at_number " /proc/[0-9]*/mountinfo 2>/dev/null); do
+    seen=' ' # a later one may have its number by now
+    for each in /proc/self/mountinfo $(grep -l " $at_number " /proc/[0-9]*/mountinfo 2>/dev/null); do
         each=${each%/mountinfo}
-        space=$(readlink "$each/ns/mnt")
-        case $spaces in *" $space "*) continue ;; esac
-        spaces="$spaces$space "
-        while read -r _ _ major _ point _; do
+        while read -r mount _ major _ point _; do
             [ "$major" = "$at_number" ] || continue
+            case $seen in *" $mount "*) continue ;; esac
+            seen="$seen$mount "
             plainly
             case "$(stat -c %d "$each/root$point" 2>/dev/null) $(stat -f -c %i "$each/root$point" 2>/dev/null)" in
             "$at_device $at_fsid") return 1 ;;
