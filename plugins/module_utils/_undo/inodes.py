@@ -122,6 +122,7 @@ ended() { # what was in memory is gone with a reboot, and with its file system (
             esac
         done 2>/dev/null <"$each/mountinfo"
     done
+    return 0
 }
 was_in() { at_parent=$1 at_device=$2 at_above=$3; } # was_in DIRECTORY DEVICE INODE; files of an overlay may have other devices
 hunt() { # hunt INODE: $finds; whether it is known that these are all
