@@ -236,10 +236,10 @@ from ansible_collections.faultline.chaos.plugins.module_utils._network import (
     way_in,
 )
 from ansible_collections.faultline.chaos.plugins.module_utils._renamed import Renaming, renamed, replaced
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Part, Undo
 
 TARGETS = ("interface", "peers", "ports", "local_ports", "protocols")
-_WAYS = {"ingress": ["in"], "egress": ["out"], "both": ["in", "out"]}  # directions of firewall.Rule
+_WAYS = {"ingress": ["in"], "egress": ["out"], "both": ["in", "out"]}  # directions of a Rule
 _LOOPBACK = "loopback always passes: stop the service, or cut it off from its other hosts"
 
 
@@ -333,10 +333,12 @@ class Blackhole(placed.Placed, Attack):
 
     def plan(self, before):
         firewall = self.firewall
-        undo = Undo()
-        firewall.undo(undo)
-        workers = []
-        if self.names and self.interval:
+        undo, workers, follows = Undo(), [], bool(self.names and self.interval)
+        firewall.undo(undo, more=follows)
+        device = "/sys/class/net/{}".format(self.params["interface"])
+        if self.params["interface"] is not None and self.place() is namespace.HERE:  # the rules go by its name
+            undo.readings.append(Part("the interface {}".format(self.params["interface"]), [Exists(device)]))
+        if follows:
             until = uptime() + self.duration
             life = (self.host, firewall, self.targets, self.names, self.hit, self.interval, until)
             workers.append(Worker("names", lambda: blackhole.follow(*life)))

@@ -179,7 +179,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._network import dns, dns_forwarder, firewall, sockets
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.packets import Packets
+from ansible_collections.faultline.chaos.plugins.module_utils._network.rule import NAT, PASS, REDIRECT, Rule
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Run, Undo
 
 FIRST_UID = 47053  # the server runs under the first unused uid from here on; the firewall recognizes its queries by the uid
@@ -264,11 +264,11 @@ class DnsFault(Attack):
         """Rules that pass the forwarder's own queries, and redirect all other queries for a resolver to its stand-in."""
         found = []
         for family in sorted(set(each.address.version for each in self.resolvers)):
-            found.append(firewall.Rule(firewall.PASS, "out", family=family, uid=self.uid, table=firewall.NAT))
+            found.append(Rule(PASS, "out", family=family, uid=self.uid, table=NAT))
         for each in self.endpoints:
             network = ipaddress.ip_network(each.resolver.address)
             for protocol in ("udp", "tcp"):
-                found.append(firewall.Rule(firewall.REDIRECT, "out", network=network, protocol=protocol, far_ports=(dns.PORT, dns.PORT), to_port=each.port))
+                found.append(Rule(REDIRECT, "out", network=network, protocol=protocol, far_ports=(dns.PORT, dns.PORT), to_port=each.port))
         return found
 
     def snapshot(self):
@@ -298,8 +298,7 @@ class DnsFault(Attack):
             workers_last=True,
             notes=[f"the resolver {each} did not answer before the attack either" for each in silent],
         )
-        undo.readings = [each for each in undo.readings if not isinstance(each, Packets)]  # the forwarder counts what it hits
-        undo.readings.append(figures.reading())
+        undo.readings.append(figures.reading())  # the last one: the forwarder counts what it hits, the rules count all queries
         plan.answered, plan.hits = before, hits
         return plan
 

@@ -161,12 +161,12 @@ effect:
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host.figures import Figures
 from ansible_collections.faultline.chaos.plugins.module_utils._host.victims import choose, doubts, protected, refuse_protected
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import file_handles, holders, memory
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadline import Deadline
+from ansible_collections.faultline.chaos.plugins.module_utils._resources.held import Held
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.limits import HasHeirs, HeirsBack
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Alive, Gone, OutputHas, Part, Run, Undo
 
@@ -268,7 +268,7 @@ class FdExhaustion(Attack):
     def _plan_host(self, table):
         count, end = self.count, Deadline(self.id, self.duration)
         reserve = self.reserve if self.params["give_way"] else None
-        figures = Figures(self.journal, self.id)
+        figures = Held(self.journal, self.id)
         line, left = "file handles  %d of %d in use", "stay free" if reserve is not None else "are left to others"
         return Plan(
             before=line % (table.used, table.limit),

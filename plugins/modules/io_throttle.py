@@ -181,7 +181,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack 
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import io_limits
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.cgroups import EmptyCgroup, FindGroup, RemoveCgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.inodes import IsInode
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.io_controller import IoController
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.io_controller import IoController, Members
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import HasLine, Put
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Part, SameBoot, Undo
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK
@@ -299,6 +299,7 @@ class IoThrottle(Attack):
             undo.readings.append(Part(f"the limit in {change.path}", mark))
             if not self.off:  # otherwise the file appears and disappears with the controller
                 undo.same(f"limits of {directory}", ["cat", path], self.host.output(["cat", change.path]), there)
+        undo.readings.append(Members(directory if version == 2 else LINK, ours))
         for place in reversed(self.off):
             found, path = os.stat(place), os.path.join(place, "cgroup.subtree_control")
             kept = [SameBoot(), IsInode(place, found.st_dev, found.st_ino)]
@@ -320,6 +321,7 @@ class IoThrottle(Attack):
         undo.steps.append(RemoveCgroup("remove the control group of the attack", LINK, there))
         undo.checks.append(Gone(f"the control group {path}", there))
         undo.readings += [Part(f"the limit in {change.path}", there + [HasLine(_in_group(change.path), change.after)]) for change in before]
+        undo.readings.append(Members(LINK, there))
         who = "%d processes of %s" % (len(self.pids), self.params["service"])
         plan = Plan(
             before=f"{self.back}  {who}",

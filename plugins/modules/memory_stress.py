@@ -176,12 +176,12 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host.figures import Figures
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import memory
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.attack_cgroup import AttackCgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadline import Deadline
+from ansible_collections.faultline.chaos.plugins.module_utils._resources.held import Held
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 DEFAULT_PERCENT = 70.0
@@ -255,7 +255,7 @@ class MemoryStress(Attack):
     def plan(self, before):
         goal, end = self.goal, Deadline(self.id, self.duration)
         self.cgroup = AttackCgroup(self.id, memory=goal.most + goal.most // 50 + memory.WORKER, tasks=8)
-        figures = Figures(self.journal, self.id, asked=goal.amount if goal.used is None else goal.used)
+        figures = Held(self.journal, self.id, asked=goal.amount if goal.used is None else goal.used)
         undo = Undo(readings=[figures.reading()])
         self.cgroup.undo(undo)
         # With a control group of its own the worker has no enclosing limit, and the limit of that group must not count.

@@ -162,12 +162,12 @@ effect:
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _sizes, _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host.figures import Figures
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import holders, memory, process_slots
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.attack_cgroup import AttackCgroup
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadline import Deadline
+from ansible_collections.faultline.chaos.plugins.module_utils._resources.held import Held
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 DEFAULT_PERCENT = 10.0
@@ -238,7 +238,7 @@ class PidExhaustion(Attack):
         count, from_top, end = self.count, self.from_top, Deadline(self.id, self.duration)
         reserve = self.reserve if self.params["give_way"] else None
         self.cgroup = AttackCgroup(self.id, memory=self.cap, tasks=count + 16)
-        figures = Figures(self.journal, self.id)
+        figures = Held(self.journal, self.id)
         undo = Undo(readings=[figures.reading()])
         self.cgroup.undo(undo)
         line = "process slots  %%d of %d in use (%s)%%s" % (before.limit, before.name)

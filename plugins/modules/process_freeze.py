@@ -154,8 +154,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.victims impo
 )
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import Continue, Halted, Stopped
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, Part, Undo
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import Continue, Stopped
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Alive, Gone, Part, Undo
 
 # Every process that logs or looks up a user waits for these, sshd and sudo included.
 WAITED_FOR = ("rsyslogd", "syslogd", "syslog-ng", "auditd", "sssd", "sssd_be", "sssd_nss", "sssd_pam", "nscd", "nslcd")
@@ -202,8 +202,9 @@ class ProcessFreeze(Attack):
         for victim in victims:
             undo.steps.append(Continue(f"let {victim.name} go on", victim.pid, victim.start))
             undo.checks.append(Gone("pid %d (%s) is stopped" % (victim.pid, victim.name), [Stopped(victim.pid, victim.start)]))
-            if self.params["interval"] is None:  # else the worker is the sign
-                undo.readings.append(Part("the stop of pid %d (%s)" % (victim.pid, victim.name), [Halted(victim.pid, victim.start)]))
+            # One that was killed and started anew runs on. In turn the worker is the sign, while there is somebody to stop.
+            sign = (Stopped if self.params["interval"] is None else Alive)(victim.pid, victim.start)
+            undo.readings.append(Part("the stop of pid %d (%s)" % (victim.pid, victim.name), [sign]))
         again = "" if self.params["interval"] is None else f", on and off every {_units.human(self.interval)}"
         lines = ["pid %d  %s" % (victim.pid, " ".join(victim.argv)) for victim in victims]
         plan = Plan(before="\n".join(lines), after="\n".join(f"{line}  <- STOP{again}" for line in lines), undo=undo)

@@ -160,6 +160,9 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import 
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._network import sockets
+from ansible_collections.faultline.chaos.plugins.module_utils._resources import holders
+from ansible_collections.faultline.chaos.plugins.module_utils._resources.held import Held
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 
 LEAST_FREE = 50  # ports: minimum of the reserve
 MOST_PROCESSES = 64
@@ -206,9 +209,9 @@ class SocketExhaustion(Attack):
                 "percent: %d ports take about %d MiB of memory, and the target has %d MiB left: ask for less" % (self.count, needed // MIB, available // MIB),
                 option="percent",
             )
-        self.processes = -(-self.count // max(1, sockets.files_allowed()))
+        self.shares = holders.shares(self.count, max(1, sockets.files_allowed()))
         opened, _free, most = [int(word) for word in self.host.read("/proc/sys/fs/file-nr").split()]
-        if self.processes > MOST_PROCESSES or opened + self.count > most * 0.8:
+        if len(self.shares) > MOST_PROCESSES or opened + self.count > most * 0.8:
             raise AttackError(
                 "percent: %d ports need as many file descriptors; a process may have %d here, the target %d, and %d are in use: ask for less"
                 % (self.count, sockets.files_allowed(), most, opened),
@@ -218,9 +221,14 @@ class SocketExhaustion(Attack):
     def plan(self, before):
         until = uptime() + self.duration
         free = [port for port in self.usable if port not in self.in_use]
-        worker = Worker("ports", lambda: sockets.exhaust(self.protocol, free, self.count, self.processes, until))
+        shares, figures = self.shares, Held(self.journal, self.id)
+
+        def begin(index):
+            return sockets.Bound(self.protocol, free[index :: len(shares)])
+
+        worker = Worker("ports", lambda: holders.lead(shares, begin, lambda _held: self.count, lambda: uptime() >= until, figures))
         line = "%s  %%d of %d ephemeral ports free" % (self.protocol, len(self.usable))
-        return Plan(before=line % len(free), after=line % (len(free) - self.count), workers=[worker])
+        return Plan(before=line % len(free), after=line % (len(free) - self.count), undo=Undo(readings=[figures.reading()]), workers=[worker])
 
     def verify(self, plan):
         leader, until = plan.workers[0].pid, time.monotonic() + PATIENCE
@@ -241,7 +249,7 @@ class SocketExhaustion(Attack):
             "asked_free": asked,
             "measured_free": measured,
             "held": held,
-            "processes": self.processes,
+            "processes": len(self.shares),
         }
 
 

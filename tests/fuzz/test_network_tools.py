@@ -17,6 +17,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import netlink
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import made_by_attack
 from ansible_collections.faultline.chaos.plugins.module_utils._network import firewall, links, options
+from ansible_collections.faultline.chaos.plugins.module_utils._network.rule import DROP, PASS, REJECT, Rule
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.machinery import MACHINERY
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.network import OnlyOurFilters
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK
@@ -86,8 +87,8 @@ def test_an_address_is_added_as_it_was(address, name: str, flags: set[str], fore
 
 
 RULES = [
-    firewall.Rule(firewall.PASS, "out", ipaddress.ip_network("192.0.2.0/24")), firewall.Rule(firewall.DROP, "out", protocol="tcp", far_ports=(80, 90)),
-    firewall.Rule(firewall.REJECT, "in", protocol="udp", near_ports=(53, 53)),
+    Rule(PASS, "out", ipaddress.ip_network("192.0.2.0/24")), Rule(DROP, "out", protocol="tcp", far_ports=(80, 90)),
+    Rule(REJECT, "in", protocol="udp", near_ports=(53, 53)),
 ]  # fmt: skip
 
 

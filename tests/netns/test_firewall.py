@@ -17,7 +17,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.placed impor
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue_net
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.residue import Search
 from ansible_collections.faultline.chaos.plugins.module_utils._network import blackhole as network_blackhole, firewall as network_firewall, protocols
-from ansible_collections.faultline.chaos.plugins.module_utils._network.firewall import Rule
+from ansible_collections.faultline.chaos.plugins.module_utils._network.rule import Rule
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 from tests.netns.support.lan import ADDRESSES, MORE, PEER, TARGET, Lan
 

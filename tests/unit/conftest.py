@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host.figures import Figures
+from ansible_collections.faultline.chaos.plugins.module_utils._resources.held import Held
 from tests.unit.support.bench import SHELLS, Bench
 
 
@@ -60,7 +60,7 @@ def calm_kube(kube, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def figures(bench: Bench) -> Figures:
+def figures(bench: Bench) -> Held:
     """The figures that a worker of the attack "a" keeps."""
     (bench.state / "a").mkdir(parents=True)
-    return Figures(bench.journal, "a")
+    return Held(bench.journal, "a")

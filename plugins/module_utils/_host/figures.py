@@ -13,12 +13,12 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo import figur
 
 NAME = "figures"
 _EVERY = 1.0  # seconds
-_STALLED = 10  # seconds: a worker that has not written for so long is not at work
-_SIZE = 128  # bytes: one block, allocated by the first write, so that a disk that fills up later does not matter
+_STALLED = 10  # seconds: one that has not written for so long is idle
+_SIZE = 128  # bytes: one block, allocated by the first write, before the disk fills up
 
 
 class Figures:
-    """asked: what the attack was asked for. met: how often it acted. measured: its mean over the time so far, in the unit of asked."""
+    """asked: in a unit of the attack. measured: its mean over the time so far, in the same unit. met: how often it acted."""
 
     def __init__(self, journal, attack_id, asked=None):
         self.path = os.path.join(journal.directory(attack_id), NAME)
@@ -30,11 +30,10 @@ class Figures:
         self._sum = self._time = 0.0
 
     def reading(self):
-        """The reading of these figures, for an Undo."""
         return undo_figures.Figures(_STALLED)
 
     def mean(self, value):
-        """Take a measured value into the mean, weighted by the time since the value before it."""
+        """Take a value into the mean, weighted by the time since the one before."""
         now = uptime()
         if self._since:
             self._sum += value * (now - self._since)
@@ -42,14 +41,8 @@ class Figures:
             self.measured = self._sum / max(self._time, 0.01)
         self._since = now
 
-    def best(self, value):
-        """Take a value that grows into the figures: the most that was reached. While it grows, the next keep() writes at once."""
-        if value > (self.measured or 0):
-            self._written = 0.0
-        self.measured = max(value, self.measured or 0)
-
     def keep(self, at_once=False):
-        """Write the figures, at most once a second. A failure is ignored: the reading then says that it is unclear."""
+        """Write the figures, at most once a second. After a failure the reading is unclear."""
         now = uptime()
         if not at_once and now - self._written < _EVERY:
             return

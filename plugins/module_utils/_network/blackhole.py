@@ -11,7 +11,7 @@ import time
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._network import options, protocols
-from ansible_collections.faultline.chaos.plugins.module_utils._network.firewall import PASS, REJECT, Rule
+from ansible_collections.faultline.chaos.plugins.module_utils._network.rule import PASS, REJECT, Rule
 
 # IPv6 fails without these: packet too big, multicast listeners (switches forward solicitations only to them), router and neighbour discovery.
 ICMPV6_PASS = (2, 130, 131, 132, 133, 134, 135, 136, 137, 143)

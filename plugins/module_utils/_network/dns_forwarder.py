@@ -108,9 +108,9 @@ def run(endpoints, fault, uid, script, until, hits, figures):
                 return _undo(script)
             starts += 1
             children[_fork(roles[role])] = role
-        time.sleep(0.2)
         figures.met = hits.met
-        figures.keep()
+        figures.keep()  # before the first pause, for the undo may come at once
+        time.sleep(0.2)
         for pid in list(children):
             if os.waitpid(pid, os.WNOHANG)[0]:
                 del children[pid]

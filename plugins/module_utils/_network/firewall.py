@@ -24,66 +24,14 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host import trial
 from ansible_collections.faultline.chaos.plugins.module_utils._host.namespace import HERE
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import CHAIN_PREFIX, TABLE_PREFIX
 from ansible_collections.faultline.chaos.plugins.module_utils._network import protocols
+from ansible_collections.faultline.chaos.plugins.module_utils._network.rule import FILTER, NAT, PASS, REDIRECT, REJECT
 from ansible_collections.faultline.chaos.plugins.module_utils._network.xtables import TRIES, Locking
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Feed, Insist
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.packets import Packets
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, OutputHas, Part, Run, When
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.rules import Rules
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Gone, OutputHas, Run, When
 
-PASS, DROP, REJECT, REDIRECT = "pass", "drop", "reject", "redirect"
-FILTER, NAT = "filter", "nat"
 MOST_RULES = 2000
 _PASSES = ("accept", "RETURN")
-
-
-class Rule:
-    """What happens to packets of one direction that match all given fields. Ports are (low, high).
-
-    network and far_ports belong to the remote end, near_ports to this host. In the table nat (redirect, and pass with table=NAT)
-    to_port is the local port that the packet is redirected to; "out" means packets that this host sends itself.
-    """
-
-    def __init__(
-        self,
-        kind,
-        direction,
-        network=None,
-        family=None,
-        protocol=None,
-        far_ports=None,
-        near_ports=None,
-        interface=None,
-        icmp=None,
-        icmp_code=None,
-        reset=False,
-        uid=None,
-        mark=None,
-        to_port=None,
-        table=None,
-    ):
-        self.kind = kind
-        self.direction = direction  # in, out
-        self.network = network  # an ipaddress network
-        self.family = network.version if network is not None else family  # 4, 6, None for both
-        self.protocol = protocol  # tcp, udp, icmp (ICMPv6 in IPv6), the number of another protocol, None for all
-        self.far_ports = far_ports
-        self.near_ports = near_ports
-        self.interface = interface
-        self.icmp = icmp  # ICMP type; needs a family
-        self.icmp_code = icmp_code
-        self.reset = reset  # only TCP resets
-        self.uid = uid  # only packets of this user's processes; direction out
-        self.mark = mark  # only packets with this mark
-        self.to_port = to_port
-        self.table = table or (NAT if kind == REDIRECT else FILTER)
-
-    @property
-    def families(self):
-        return (self.family,) if self.family else (4, 6)
-
-    @property
-    def ends(self):
-        """(prefix of the remote end, prefix of the local end), as in "dport"."""
-        return ("d", "s") if self.direction == "out" else ("s", "d")
 
 
 def digest(attack_id):
@@ -155,12 +103,12 @@ class _Firewall:
     def _run(self, title, argv, guards, kind=Run):
         return kind(title, self.place.undo_argv(argv), guards)
 
-    def _finish(self, undo, steps, checks, counted=()):
-        """counted: readings of packets."""
-        undo.readings += [Part(check.title, [*self.place.guards, *check.guards]) for check in checks]
-        for reading in counted:
-            reading.guards = [*self.place.guards, *reading.guards]
-            undo.readings.append(reading)
+    def _reading(self, how, title, rules, more, argv, there):
+        """Of some of the rules, which argv shows. there: the guard without which they are gone or do nothing."""
+        passes = len([rule for rule in rules if rule.kind == PASS])
+        return Rules(how, title, passes, len(rules) - passes, more, self.place.undo_argv(argv), [*self.place.guards, there])
+
+    def _finish(self, undo, steps, checks):
         if self.place.guards:  # look for the namespace once, because that is expensive
             steps, checks = [When(self.place.guards, steps)], [When(self.place.guards, checks)]
         undo.steps += steps
@@ -272,14 +220,17 @@ class Nft(_Firewall):
             return ["redirect", "to", ":%d" % rule.to_port]
         return ["accept" if rule.kind == PASS else "drop"]
 
-    def undo(self, undo):
-        steps, checks, counted = [], [], []
+    def undo(self, undo, more=False):
+        """Add steps, checks and readings to an Undo. more: a worker adds rules that are no passes."""
+        steps, checks = [], []
         for family in self._tables():
             there = self._has([self.nft, "list", "tables"], f"table {family} {self.table}")
             steps.append(self._run(f"delete our table {self.table}", [self.nft, "delete", "table", family, self.table], [there]))
             checks.append(Gone(f"table {family} {self.table}", [there]))
-            counted.append(Packets("nft", self.place.undo_argv([self.nft, "list", "table", family, self.table]), [there]))
-        self._finish(undo, steps, checks, counted)
+            rules = [rule for rule in self.rules if family in self._homes(rule)]
+            title = f"our rules in table {family} {self.table}"
+            undo.readings.append(self._reading("nft", title, rules, more, [self.nft, "list", "table", family, self.table], there))
+        self._finish(undo, steps, checks)
 
     def _chains_read(self):
         for family in self._tables():
@@ -400,21 +351,22 @@ class Iptables(_Firewall):
     def _restore(self, family):
         return [self.programs[family][1], "--noflush"] + self.locking.restore
 
-    def undo(self, undo):
+    def undo(self, undo, more=False):
         """For each table: remove everything in one run, which is quick. If that is refused because part is gone already, remove
-        the jumps first, which ends the attack, then the chains."""
-        steps, checks, counted = [], [], []
+        the jumps first, which ends the attack, then the chains. more: as above."""
+        steps, checks = [], []
         chains = self._chains()
         kind, tries = (Run, 1) if self.locking.has_lock else (Insist, TRIES)
         for family, table in sorted(set(chain[:2] for chain in chains)):
             command = self._command(family, table)
             mine = [chain[2:] for chain in chains if chain[:2] == (family, table)]
             where = "of %s, IPv%d" % (table, family)
-            inner, jumps = [], []
+            inner = []
             for built_in, ours in mine:
                 jump = self._has(command + ["-S", built_in], f"-A {built_in} -j {ours}")
-                jumps.append(jump)
-                counted.append(Packets("iptables", self.place.undo_argv(command + ["-n", "-v", "-x", "-L", ours]), [jump]))
+                rules = self._asked(table, "out" if built_in == "OUTPUT" else "in", family)
+                shown = command + ["-n", "-v", "-x", "-L", ours]
+                undo.readings.append(self._reading("iptables", f"our jump from {built_in} and rules in {ours} {where}", rules, more, shown, jump))
                 inner.append(self._run(f"take our jump out of {built_in} {where}", command + ["-D", built_in, "-j", ours], [jump], kind))
             for _built_in, ours in mine:
                 there = self._has(command + ["-S"], f"-N {ours}")
@@ -427,8 +379,7 @@ class Iptables(_Firewall):
             steps.append(When([left], [at_once, When([left], inner)]))
             title = "what %s shows with %s, the name and the comment of our chains" % (" ".join(command + ["-S"]), CHAIN_PREFIX + self.key)
             checks.append(Gone(title, [left]))
-            counted.insert(0, Part("our jumps in the table %s of IPv%d" % (table, family), jumps))
-        self._finish(undo, steps, checks, counted)
+        self._finish(undo, steps, checks)
 
     def _chains_read(self):
         for hook, (_built_in, end) in sorted(self.BUILT_IN.items()):

@@ -289,7 +289,7 @@ class Tree:
 
     def _read(self, title, there):
         shown = OutputHas(self.tc + ["qdisc", "show", "dev", LINK], f"qdisc netem {NETEM_HANDLE}")
-        self.readings += [Part(title, there + [shown]), Packets(f"netem {NETEM_HANDLE}", self.tc + ["-s", "qdisc", "show", "dev", LINK], there)]
+        self.readings += [Part(title, there + [shown]), Packets(NETEM_HANDLE, self.tc + ["-s", "qdisc", "show", "dev", LINK], there)]
 
     def readings_behind(self, guards):
         for reading in self.readings:

@@ -8,7 +8,6 @@
 
 import os
 import resource
-import signal
 import socket
 import time
 
@@ -104,7 +103,10 @@ def problem_of(ip):
 
 
 def occupy(protocol, ip, ports, until):
-    """The worker: hold ports. until: in seconds since boot. TCP ports listen; nothing is accepted or read."""
+    """The worker: hold ports. until: in seconds since boot. TCP ports listen; nothing is accepted or read.
+
+    It ends at once when somebody has destroyed a socket (ss -K), so that the ports are missed.
+    """
     held = []
     for port in ports:
         found = bind(protocol, ip, port, reuse=protocol == "tcp")
@@ -113,7 +115,9 @@ def occupy(protocol, ip, ports, until):
             found.listen(0)
         held.append(found)
     while uptime() < until:
-        time.sleep(max(0.0, min(5.0, until - uptime())))
+        if protocol == "tcp" and any(each.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != int(LISTENING, 16) for each in held):
+            os._exit(1)
+        time.sleep(max(0.0, min(2.0, until - uptime())))
 
 
 # --- ephemeral ports --------------------------------------------------------------------------------
@@ -146,38 +150,34 @@ def files_allowed():
     return (1 << 20 if hard == resource.RLIM_INFINITY else hard) - SPARE_FILES
 
 
-def exhaust(protocol, ports, count, helpers, until):
-    """The leader: hold count of the given free ports, shared among helpers. until: in seconds since boot.
+class Bound:
+    """Sockets bound to the given free ports, one by one: the store of a holder, see _resources/holders.py.
 
     Ports are bound, not connected: no packet is sent, and the kernel assigns a bound port to no other socket of either family.
     """
-    leader = os.getpid()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    for part in range(helpers):
-        if os.fork() == 0:
+
+    def __init__(self, protocol, ports):
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self._protocol = protocol
+        self._ports = list(reversed(ports))
+        self._held = []
+
+    def __len__(self):
+        return len(self._held)
+
+    def take(self):
+        while self._ports:
             try:
-                quota = count * (part + 1) // helpers - count * part // helpers
-                _hold(protocol, ports[part::helpers], quota, leader, until)
-            finally:
-                os._exit(0)
-    while uptime() < until:
-        time.sleep(max(0.0, min(5.0, until - uptime())))
+                self._held.append(bind(self._protocol, None, self._ports.pop()))
+                self._held[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+                return True
+            except OSError:
+                continue  # another process just took it
+        return False
 
-
-def _hold(protocol, ports, count, leader, until):
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    held = []
-    for port in ports:
-        if len(held) == count or os.getppid() != leader:
-            break
-        try:
-            held.append(bind(protocol, None, port))
-            held[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-        except OSError:
-            continue  # another process just took it
-    while os.getppid() == leader and uptime() < until:
-        time.sleep(0.5)
+    def give(self):
+        self._held.pop().close()
 
 
 def held_by(leader):

@@ -79,7 +79,7 @@ class Handles:
 def hold(count, reserve, over, figures):
     """The leader of the attack; runs until over() is true. reserve: None to leave no free handles to other processes."""
     shares = holders.shares(count, per_holder())
-    holders.lead(shares, Handles, lambda held: holders.wanted(count, held, free(table()), reserve), over, figures)
+    holders.lead(shares, lambda _index: Handles(), lambda held: holders.wanted(count, held, free(table()), reserve), over, figures)
 
 
 def held(leader):

@@ -4,7 +4,7 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""Small resources (process slots, file handles) held in large numbers by a few processes, the holders.
+"""Small resources (process slots, file handles, ports) held in large numbers by a few processes, the holders.
 
 Several times a second a leader computes how many should be held and informs its holders, which take or release them one by one. All of
 them are one process group, and each of them checks the deadline itself.
@@ -38,30 +38,42 @@ def shares(count, most):
 def lead(parts, begin, now, over, figures):
     """The leader: control the holders until over() is true.
 
-    begin() makes a holder's store, which has take() (False when the kernel refuses), give() and len(); now(held) returns how many to hold.
-    figures: keep the most that was reached.
+    begin(index) makes a holder's store, which has take() (False when the kernel refuses), give() and len(); now(held) returns how many to hold.
+    figures: keep how many were held.
     """
     numbers = memoryview(mmap.mmap(-1, 16 * len(parts))).cast("q")  # shared: the wanted number of each holder, then the actual numbers
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a holder killed by the OOM killer is not restarted and leaves no zombie
-    leader = os.getpid()
+    leader, children = os.getpid(), {}
     for index in range(len(parts)):
         try:
-            if os.fork() == 0:
+            child = os.fork()
+            if child == 0:
                 try:
-                    _follow(numbers, index, len(parts), begin(), leader, over)
+                    _follow(numbers, index, len(parts), begin(index), leader, over)
                 finally:
                     os._exit(0)
+            children[child] = index
         except OSError:
             break  # no process left for it; the module reports how many are held
     figures.asked = total = sum(parts)
     while not over():
+        for child in [child for child in children if _ended(child, leader)]:
+            numbers[len(parts) + children.pop(child)] = 0
         held = sum(numbers[len(parts) :])
-        figures.best(held)
+        figures.hold(held)
         figures.keep()
         part = now(held)
         for index, share in enumerate(parts):
             numbers[index] = min(share, -(-share * part // max(1, total)))
         time.sleep(LOOK)
+
+
+def _ended(child, leader):
+    """Whether a holder has ended; without a file, for there may be no handle left."""
+    try:
+        return os.getpgid(child) != leader
+    except OSError:
+        return True
 
 
 def _follow(numbers, index, holders, store, leader, over):

@@ -124,14 +124,14 @@ class Hold:
 
 
 def hold(goal, limited, over, figures):
-    """The worker: control the held amount until over() is true. figures: where the most that was reached is kept."""
+    """The worker: control the held amount until over() is true. figures: keep the bytes that were held."""
     own = status(os.getpid())["VmSize"] + goal.most + WORKER
     resource.setrlimit(resource.RLIMIT_AS, (own, own))
     pages = Hold(goal.chunk)
     begun = uptime()
     while not over():
         view = adjust(pages, goal, limited, uptime() - begun)
-        figures.best(pages.held if goal.used is None else view.total - view.available)
+        figures.hold(pages.held if goal.used is None else view.total - view.available)
         figures.keep()
         time.sleep(LOOK)
 

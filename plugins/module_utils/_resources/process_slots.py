@@ -116,7 +116,11 @@ def hold(count, reserve, from_top, over, figures):
     """The leader of the attack; runs until over() is true. reserve: None to leave no free slots to other processes."""
     shares = parts(count)
     total = sum(shares)
-    resources_holders.lead(shares, Sleepers, lambda held: resources_holders.wanted(total, held, free(tightest(pools(from_top))), reserve), over, figures)
+
+    def now(held):
+        return resources_holders.wanted(total, held, free(tightest(pools(from_top))), reserve)
+
+    resources_holders.lead(shares, lambda _index: Sleepers(), now, over, figures)
 
 
 def held(leader):

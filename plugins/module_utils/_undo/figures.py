@@ -10,7 +10,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import
 
 _FIGURES = r"""
 figures() { # figures SECONDS: of a worker that keeps them at least so often; $met, $asked and $measured. No process: it may have taken them all
-    at='' whole=''
+    at='' whole='' met=''
     while read -r key value _; do
         case $key in
         met) met=$value ;;

@@ -4,11 +4,11 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""The undo guard for the io controller of control groups."""
+"""For limits of I/O: the undo guard for the io controller of control groups, and the reading of who is limited."""
 
 from shlex import quote
 
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, all_hold, word
 
 _IO_OURS = r"""
 io_ours() { # io_ours DIRECTORY: its groups have the io controller, and none of them uses it or hands it on
@@ -18,6 +18,14 @@ io_ours() { # io_ours DIRECTORY: its groups have the io controller, and none of 
         [ -z "$(cat "${group}io.max" "${group}io.latency" 2>/dev/null)" ] || return 1
         case $(cat "${group}io.weight" 2>/dev/null) in '' | 'default 100') ;; *) return 1 ;; esac
     done
+}
+"""
+
+_MEMBERS = r"""
+members() { # members DIRECTORY: the processes in a group and below are what it has $met
+    ask find "$1" -name cgroup.procs -exec cat {} + || { looking=1; [ -n "$said" ] || return; } # those of a threaded group are told by the group above
+    set -- $said
+    met=$#
 }
 """
 
@@ -33,3 +41,16 @@ class IoController(Typed):
 
     def condition(self):
         return f"io_ours {quote(self.path)}"
+
+
+class Members(Typed):
+    """How many processes are in a control group and below; one without any limits nobody."""
+
+    fields = ("path", "guards")
+    functions = _MEMBERS
+
+    def __init__(self, path, guards):
+        super().__init__(path=path, guards=list(guards))
+
+    def render(self):
+        return [f"if {all_hold(self.guards)}; then members {word(self.path)}; fi", "looking=1"]

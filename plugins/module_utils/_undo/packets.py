@@ -4,39 +4,30 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""The reading of packets that tc, nft or iptables have counted for an attack."""
+"""The reading of packets that the netem of an attack has counted."""
 
 from shlex import quote
 
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import Typed, all_hold, words
 
 _PACKETS = r"""
-packets() { # packets HOW COMMAND...: adds what its rules have counted to $met; those that let pass do not count
-    counts=$1 ours=
+packets() { # packets HANDLE COMMAND...: adds what the netem of that handle has met to $met
+    handle=$1 ours=
     shift
-    ask "$@" || { looking=1; return; } # whether the rules are there is for a part to say
+    ask "$@" || { looking=1; return; } # whether it is there is for a part to say
     while read -r line; do
-        case $counts$line in
-        nft*'counter packets '*' accept'*) continue ;;
-        nft*'counter packets '*) line=${line#*counter packets } ;;
-        iptables[0-9]*)
-            set -f
-            set -- $line
-            set +f
-            case $3 in ACCEPT | RETURN) continue ;; esac
-            ;;
-        netem*'qdisc netem '"${counts#netem }"*) ours=1; continue ;;
-        netem*'qdisc '*) ours=; continue ;;
-        netem*' pkt (dropped '*)
+        case $line in
+        "qdisc netem $handle"*) ours=1 ;;
+        'qdisc '*) ours= ;;
+        *' pkt (dropped '*)
             [ -n "$ours" ] || continue
             ours=${line#*dropped }
             number "${ours%%,*}"
             met=$((${met:-0} + n)) line=${line#* bytes } ours=
+            number "${line%% *}"
+            met=$((met + n))
             ;;
-        *) continue ;;
         esac
-        number "${line%% *}"
-        met=$((${met:-0} + n))
     done <<EOF
 $said
 EOF
@@ -46,14 +37,14 @@ EOF
 
 
 class Packets(Typed):
-    """How many packets an attack has met. how: nft, iptables (-n -v -x -L CHAIN), or "netem HANDLE" (tc -s qdisc show)."""
+    """How many packets the netem of a handle has met, dropped ones included. argv: tc -s qdisc show."""
 
-    fields = ("how", "argv", "guards")
+    fields = ("handle", "argv", "guards")
     functions = _PACKETS
 
-    def __init__(self, how, argv, guards=()):
-        super().__init__(how=how, argv=list(argv), guards=list(guards))
+    def __init__(self, handle, argv, guards=()):
+        super().__init__(handle=handle, argv=list(argv), guards=list(guards))
 
     def render(self):
-        act = f"packets {quote(self.how)} {words(self.argv)}"
+        act = f"packets {quote(self.handle)} {words(self.argv)}"
         return [f"if {all_hold(self.guards)}; then {act}; fi" if self.guards else act, "looking=1"]

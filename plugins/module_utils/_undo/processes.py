@@ -61,20 +61,6 @@ class Stopped(Typed):
         return f"stopped {quote(str(self.pid))} {quote(str(self.start))}"
 
 
-class Halted(Typed):
-    """The process (pid and start time) does not go on: it is stopped, or its supervisor has ended it meanwhile."""
-
-    fields = ("pid", "start")
-    functions = _FREEZE
-
-    def __init__(self, pid, start):
-        super().__init__(pid=pid, start=start)
-
-    def condition(self):
-        told = f"{quote(str(self.pid))} {quote(str(self.start))}"
-        return f"{{ stopped {told} || ! alive {told}; }}"
-
-
 class Continue(Typed):
     """Send SIGCONT to the process (pid and start time) that the attack stopped."""
 

@@ -84,7 +84,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "tests/lab/": ("tests/support/", "tests/lab/support/"),
     "tests/netns/": ("tests/support/", "tests/netns/support/", "plugins/"),
     "tests/faults/": ("tests/support/", "tests/faults/support/", "tests/lab/support/"),
-    "tests/adversary/": ("tests/support/", "tests/adversary/support/", "tests/lab/support/", "plugins/plugin_utils/_experiment/"),
+    "tests/adversary/": ("tests/support/", "tests/adversary/support/", "tests/lab/support/", CONTROL + "_experiment/"),
     "tests/cluster/": ("tests/support/", "tests/cluster/support/", "tests/lab/support/"),
     "tests/integration/": ("tests/support/", "tests/integration/experiment/support/", GROUND),
     "tests/integration/experiment/standins/": (CONTROL + "_observation/",),

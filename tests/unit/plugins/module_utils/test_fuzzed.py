@@ -22,6 +22,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.mounts impor
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import overview
 from ansible_collections.faultline.chaos.plugins.module_utils._network import dns, dns_forwarder, firewall, options
+from ansible_collections.faultline.chaos.plugins.module_utils._network.rule import DROP, Rule
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import io_limits
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadline import Deadline
 from ansible_collections.faultline.chaos.plugins.module_utils._state import sysctl
@@ -194,6 +195,6 @@ def test_what_iptables_says_instead_of_rules_is_an_error_of_ours() -> None:
 
         ask = run
 
-    rules = [firewall.Rule(firewall.DROP, "out", protocol="tcp", far_ports=(80, 80))]
+    rules = [Rule(DROP, "out", protocol="tcp", far_ports=(80, 80))]
     with pytest.raises(AttackError, match="shows other rules"):
         firewall.Iptables(Host(), "a", rules, Host(), "").read()

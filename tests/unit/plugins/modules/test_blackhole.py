@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._network import blackhole, firewall as network_firewall, xtables
-from ansible_collections.faultline.chaos.plugins.module_utils._network.firewall import DROP, PASS, REJECT, Rule
+from ansible_collections.faultline.chaos.plugins.module_utils._network.rule import DROP, PASS, REJECT, Rule
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.script import render
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
 from ansible_collections.faultline.chaos.plugins.modules import blackhole as blackhole_module

@@ -12,7 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._network import dns, dns_forwarder, firewall
+from ansible_collections.faultline.chaos.plugins.module_utils._network import dns, dns_forwarder
+from ansible_collections.faultline.chaos.plugins.module_utils._network.rule import NAT, PASS, REDIRECT
 from ansible_collections.faultline.chaos.plugins.modules.dns_fault import DnsFault
 
 DEFAULT = {"domains": ["db.example.com"], "mode": "nxdomain", "delay": None, "addresses": []}
@@ -64,14 +65,14 @@ def test_the_forwarders_own_queries_pass_first() -> None:
     found.endpoints = [dns_forwarder.Endpoint(resolver, 20053 + number) for number, resolver in enumerate(found.resolvers)]
     rules = [(rule.kind, rule.family, rule.uid, str(rule.network), rule.protocol, rule.to_port) for rule in found._rules()]
     assert rules == [
-        (firewall.PASS, 4, 47053, "None", None, None),
-        (firewall.PASS, 6, 47053, "None", None, None),
-        (firewall.REDIRECT, 4, None, "192.0.2.53/32", "udp", 20053),
-        (firewall.REDIRECT, 4, None, "192.0.2.53/32", "tcp", 20053),
-        (firewall.REDIRECT, 6, None, "2001:db8::53/128", "udp", 20054),
-        (firewall.REDIRECT, 6, None, "2001:db8::53/128", "tcp", 20054),
+        (PASS, 4, 47053, "None", None, None),
+        (PASS, 6, 47053, "None", None, None),
+        (REDIRECT, 4, None, "192.0.2.53/32", "udp", 20053),
+        (REDIRECT, 4, None, "192.0.2.53/32", "tcp", 20053),
+        (REDIRECT, 6, None, "2001:db8::53/128", "udp", 20054),
+        (REDIRECT, 6, None, "2001:db8::53/128", "tcp", 20054),
     ]
-    assert all(rule.table == firewall.NAT and rule.direction == "out" for rule in found._rules())
+    assert all(rule.table == NAT and rule.direction == "out" for rule in found._rules())
 
 
 @pytest.mark.parametrize(

@@ -130,3 +130,32 @@ def test_a_process_moves_no_limit_but_its_own_soft_one(monkeypatch: pytest.Monke
 
 def test_the_files_of_the_kernel_are_there() -> None:
     assert all(Path(each).exists() for each in (sockets.RANGE, sockets.RESERVED))
+
+
+def test_a_store_of_bound_ports_leaves_out_what_somebody_else_took() -> None:
+    with sockets.bind("tcp", None, 0) as taken:
+        free = sockets.bind("tcp", None, 0)
+        port = free.getsockname()[1]
+        free.close()
+        store = sockets.Bound("tcp", [taken.getsockname()[1], port])
+        assert store.take() and len(store) == 1 and not store.take()
+        assert sockets.free_ports("tcp", [port]) == 0
+        store.give()
+        assert len(store) == 0 and sockets.free_ports("tcp", [port]) == 1
+
+
+def test_a_port_whose_socket_was_destroyed_is_not_held_any_more() -> None:
+    """ss -K needs rights; shutdown() leaves the same state behind."""
+    destroyed = []
+    if os.fork() == 0:
+        listen = sockets.bind
+
+        def bind(*told, **how):
+            destroyed.append(listen(*told, **how))
+            return destroyed[-1]
+
+        sockets.bind = bind
+        sockets.time.sleep = lambda _seconds: destroyed[0].shutdown(socket.SHUT_RDWR)
+        sockets.occupy("tcp", ip("127.0.0.1"), [0], sockets.uptime() + 10)
+        os._exit(0)
+    assert os.wait()[1] >> 8 == 1

@@ -97,6 +97,16 @@ def test_slots_are_held_by_one_process_group_that_one_signal_ends(figures) -> No
     wait(lambda: process_slots.held(worker.pid) == 0)
 
 
+def test_a_holder_that_was_killed_holds_nothing(figures) -> None:
+    worker = run(lambda: process_slots.hold(30, 0, True, after(20), figures))
+    wait(lambda: os.path.exists(figures.path) and "measured 28.000" in Path(figures.path).read_text())
+    (holder,) = set(holders.members(worker.pid)) - {worker.pid}
+    os.kill(holder, 9)
+    wait(lambda: float(Path(figures.path).read_text().split("measured ")[1].split()[0]) < 14)
+    assert holders.members(worker.pid) == [worker.pid], "and it is no zombie"
+    os.killpg(worker.pid, 9)
+
+
 def test_slots_are_given_back_at_the_workers_own_deadline(figures) -> None:
     worker = run(lambda: process_slots.hold(30, 0, True, after(2), figures))
     wait(lambda: process_slots.held(worker.pid) == 30)

@@ -20,7 +20,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.figures impo
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import FileBack, InPlace, IsFile, Settled
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.filled import Filled
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.inodes import IsInode
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.io_controller import IoController
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.io_controller import IoController, Members
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import (
     BackHasBegun,
     BeginBack,
@@ -40,9 +40,10 @@ from ansible_collections.faultline.chaos.plugins.module_utils._undo.network impo
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.own_directory import RemoveOwn
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.packets import Packets
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.power import Rebooted
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import Continue, Halted, LinksTo, Stopped
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import Continue, LinksTo, Stopped
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.programs import Ease, Trusted
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.recovery import ComesBack, Missing
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.rules import Rules
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import (
     Alive,
     Exists,
@@ -95,7 +96,7 @@ def everything() -> Undo:
     undo.checks.append(SameFile("f", f"/g/{LINK}/h", "00", guard, ["z"]))
     undo.same("s", ["t"], "u\nv", guard, ["refcnt"])
     undo.readings += [Rebooted(), Part("t", [*guard]), Figures(10), ClockOff(1, 2, 3), Filled("/f", 4)]
-    undo.readings += [Part("u", [Halted(1, 2)]), Packets("nft", ["v"], guard), Packets("netem 1:", ["w"])]
+    undo.readings += [Packets("1:", ["w"]), Rules("nft", "u", 1, 2, True, ["v"], guard), Members(LINK, guard)]
     return undo
 
 
