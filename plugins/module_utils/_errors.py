@@ -4,9 +4,11 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""The errors that attacks raise; the lifecycle catches them in one place. They may quote foreign names, so their text is made visible here."""
+"""The errors that attacks raise; the lifecycle catches them in one place. They and results may quote foreign names, which are made visible here."""
 
 from typing import Any
+
+_LINES = ("diff", "undo_text", "stdout", "stderr")
 
 
 def visible(text: str, longest: int = 2000, keep: str = "") -> str:
@@ -17,12 +19,21 @@ def visible(text: str, longest: int = 2000, keep: str = "") -> str:
     return cut if len(cut) <= longest and len(text) <= longest else cut[: longest - 3] + "..."
 
 
+def shown(told: Any, keep: str = "") -> Any:
+    """A result as it leaves a module: its texts visible(), in full; what has lines keeps them."""
+    if isinstance(told, dict):
+        return {shown(key): shown(each, "\n\t" if key in _LINES else keep) for key, each in told.items()}
+    if isinstance(told, (list, tuple)):
+        return [shown(each, keep) for each in told]
+    return visible(told, 10 * len(told) + 3, keep) if isinstance(told, str) else told
+
+
 class AttackError(Exception):
     """An error with a sentence for the operator; details become further keys of the result."""
 
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(visible(message))
-        self.details = details
+        self.details = shown(details)
 
 
 class BadOption(AttackError):

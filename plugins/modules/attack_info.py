@@ -152,7 +152,7 @@ history:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, shown
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.others import others
@@ -175,7 +175,7 @@ def main():
         await_endings(journal)
     except AttackError as error:
         module.fail_json(msg=str(error), **error.details)
-    module.exit_json(
+    told = dict(
         changed=False,
         attacks=found,
         residue=left,
@@ -185,6 +185,7 @@ def main():
         clean=not found and not left,
         history=journal.history(max(0, module.params["history"])),
     )
+    module.exit_json(**shown(told))
 
 
 if __name__ == "__main__":

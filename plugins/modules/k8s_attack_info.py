@@ -117,12 +117,12 @@ clean:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, shown
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import Cluster
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import AUTH_OPTIONS
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import residue
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import describe
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.overview import describe
 
 
 def look(cluster, namespaces):
@@ -140,7 +140,7 @@ def main():
         supports_check_mode=True,
     )
     try:
-        result = look(Cluster(module.params), module.params["namespaces"])
+        result = shown(look(Cluster(module.params), module.params["namespaces"]))
     except AttackError as error:
         module.fail_json(msg=str(error), **error.details)
     if result["not_looked_at"] and not module.params["namespaces"]:

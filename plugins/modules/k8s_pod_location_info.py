@@ -154,7 +154,7 @@ effect:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, shown
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import Cluster
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import AUTH_OPTIONS
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds import NODE, POD
@@ -246,7 +246,7 @@ def main():
         found = locate(Cluster(module.params), module.params)
     except AttackError as error:
         module.fail_json(msg=str(error), **error.details)
-    module.exit_json(changed=False, **found)
+    module.exit_json(changed=False, **shown(found))
 
 
 if __name__ == "__main__":

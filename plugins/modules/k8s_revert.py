@@ -15,6 +15,8 @@ description:
   - Fields that somebody else changed since are kept, and reported as drifted. Objects that are gone, or were made anew, are left alone.
   - A journal is run only if it fits the marks on the objects, which bind its uid and a hash of its undo. One that was forged, rewritten or made anew is
     reported as stuck, and so is an object that is as the attack set it but does not bear its mark any more.
+  - An undo that found no object with the marks of the attack proves nothing. Where everything may be listed, nothing else bears them, and it is over;
+    else it is stuck with the right that is missing, and its journal stays.
   - Where a journal was deleted, and with O(all=true) everywhere, also deletes what the attacks made and left behind, as
     M(faultline.chaos.k8s_attack_info) lists it. What they changed is reported as stuck, for nothing says any more how it was before. What an attack made
     whose journal is still there, because it is stuck, damaged or began meanwhile, is kept.
@@ -78,7 +80,9 @@ reverted:
   elements: str
   sample: [scale-1f2e3d4c5b]
 already_gone:
-  description: Ids that were asked for, or found, with nothing left to undo.
+  description:
+    - Ids that were asked for, or found, with nothing left to undo. Without its journal, and without the right to list everything that it may have
+      changed, nobody knows, so it is neither here nor in RV(reverted), and a warning says so.
   returned: always
   type: list
   elements: str
@@ -126,12 +130,13 @@ clean:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.faultline.chaos.plugins.module_utils._control_options import check_choice
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, shown
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import Cluster
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import AUTH_OPTIONS
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import residue, undo_stress
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import chosen, revert_entry
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.overview import chosen
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import revert_entry
 
 STRESS = undo_stress.StopStress  # with it, journals may have this step
 
@@ -152,10 +157,11 @@ def revert(module):
     # Whatever was found: a journal may have been deleted, and another one forged.
     _remove_residue(cluster, journal, params, module.check_mode, result)
     result["changed"] = result["changed"] or bool(result["removed"])
-    if params["all"] and result["not_looked_at"]:  # no error: credentials for a single attack may list only its kinds
+    gone = params["id"] is not None and not wanted and not result["removed"] and not result["stuck"]
+    if (params["all"] or gone) and result["not_looked_at"]:  # no error: credentials for a single attack may list only its kinds
         told = ", ".join(result["not_looked_at"])
-        module.warn(f"What was left behind was not looked for where these credentials may not list: {told}.")
-    if params["id"] is not None and not wanted and not result["removed"] and not result["stuck"]:
+        module.warn("{}What was left behind was not looked for where these credentials may not list: {}.".format("There is no journal. " if gone else "", told))
+    elif gone:
         result["already_gone"].append(params["id"])
     result["clean"] = not (module.check_mode and result["changed"]) and not result["stuck"]
     return result
@@ -181,8 +187,10 @@ def _remove_residue(cluster, journal, params, check_mode, result):
         result["stuck"].append({"id": "residue", "reason": f"what was left behind cannot be looked for: {error}"})
     for each in left:
         try:
-            if each.marked or not check_mode:
-                each.remove(cluster)
+            if each.marked:
+                raise AttackError(f"its journal is gone, and with it what was there before. {each.help()}")
+            if not check_mode:
+                cluster.delete(each.kind, each.meta["name"], each.meta.get("namespace"), each.meta["uid"])
             result["removed"].append(str(each))
         except AttackError as error:
             result["stuck"].append({"id": str(each), "reason": str(error)})
@@ -201,11 +209,11 @@ def main():
         supports_check_mode=True,
     )
     try:
-        result = revert(module)
+        result = shown(revert(module))
     except AttackError as error:
         module.fail_json(msg=str(error), **error.details)
     if result["stuck"]:
-        module.fail_json(msg="not reverted: {}".format("; ".join("{}: {}".format(each["id"], each["reason"]) for each in result["stuck"])), **result)
+        module.fail_json(msg="not reverted: {}".format("; ".join("{}: {}".format(each["id"], each["reason"]) for each in result["stuck"]))[:2000], **result)
     module.exit_json(**result)
 
 

@@ -122,7 +122,7 @@ readings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.faultline.chaos.plugins.module_utils._control_options import check_choice
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, visible
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, shown
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import HISTORY_KEPT, Journal
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.missing import missing
@@ -192,11 +192,11 @@ def main():
         supports_check_mode=True,
     )
     try:
-        result = revert(module)
+        result = shown(revert(module))
     except AttackError as error:
         module.fail_json(msg=str(error), **error.details)
     if result["stuck"]:
-        module.fail_json(msg=visible("not reverted: {}".format("; ".join("{}: {}".format(each["id"], each["reason"]) for each in result["stuck"]))), **result)
+        module.fail_json(msg="not reverted: {}".format("; ".join("{}: {}".format(each["id"], each["reason"]) for each in result["stuck"]))[:2000], **result)
     module.exit_json(**result)
 
 

@@ -16,7 +16,7 @@ from hypothesis import example, given, strategies as st
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import JournalDamaged
 from ansible_collections.faultline.chaos.plugins.module_utils._host.durable import checksum
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import overview
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import overview, residue
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.control import remaining
 from ansible_collections.faultline.chaos.plugins.module_utils._resources.deadline import Deadline
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.control_sh import CONTROL
@@ -128,7 +128,7 @@ def test_a_history_with_any_lines_is_read(bench, lines: list[str]) -> None:
     began = {"id": "b", "module": "m", "started": "2026-01-01T00:00:00Z", "event": "began"}
     whole = [json.dumps(began), *(line.replace("\n", " ") for line in lines)]
     (bench.state / "history.jsonl").write_bytes("\n".join(whole).encode(errors="surrogateescape"))
-    assert began in bench.journal.unended() and began in overview.lost(bench.journal)
+    assert began in bench.journal.unended() and began in residue.lost(bench.journal)
     assert all(each.get("event") != "began" for each in bench.journal.history(1000))
 
 

@@ -17,7 +17,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _contract
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged, JournalGone
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged, JournalGone, shown
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import alive, start_time, uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._ids import HOST_ID, HOST_RUN, default_id
@@ -113,7 +113,7 @@ def run_attack(attack_class):
         result = _Lifecycle(module, attack_class).run()
     except AttackError as error:
         module.fail_json(msg=renaming.explain(error, module) if renaming else str(error), **error.details)
-    module.exit_json(**result)
+    module.exit_json(**shown(result))
 
 
 class _Lifecycle:

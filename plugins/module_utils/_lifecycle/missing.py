@@ -10,7 +10,6 @@ import os
 import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.others import deadman_place, names
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import lost, lost_line
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import RECOVERY
 
 
@@ -32,3 +31,17 @@ def missing(host, journal, seconds=3):
 def _deadmen_without_journal(journal):
     places = [deadman_place(pid, name) for pid, name in names()]
     return set(os.path.basename(place) for place in places if place and os.path.dirname(place) == journal.path) - set(journal.ids())
+
+
+def lost_line(journal, attack):
+    """What is told of a lost() attack; an operator checks the target and removes the line."""
+    where = ", ".join(attack.get("resources") or []) or "the host"
+    told = "attack %s (%s) began at %s, its journal is gone: look at %s, then remove its line from %s/history.jsonl"
+    return told % (attack["id"], attack.get("module"), attack.get("started"), where, journal.path)
+
+
+def lost(journal):
+    """The unended() attacks that have no journal either, because it was deleted."""
+    missing = [each for each in journal.unended() if not any(os.path.isdir(os.path.join(journal.path, prefix + each["id"])) for prefix in ("", ".gone-"))]
+    still = journal.unended() if missing else []  # without attacks that ended meanwhile
+    return [each for each in missing if each in still]

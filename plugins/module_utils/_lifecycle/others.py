@@ -20,7 +20,6 @@ import stat
 import time
 from itertools import islice
 
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import visible
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._ids import HOST_ID
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import USER_STATE
@@ -114,11 +113,11 @@ def _attack(place, handle, attack_id, owner, boot_id):
         user = "#%d" % owner
     return {
         "id": attack_id,
-        "user": visible(user, 100),
+        "user": user[:100],
         "uid": owner,
         "status": "active" if same_boot and left is not None and left > -OVERDUE_ON_HOST else "overdue",
         "deadline": iso(time.time() + left) if same_boot and left is not None and abs(left) < 1e8 else None,
-        "command": visible(words(["sudo", "-u", user, "sh", place + "/control.sh", "revert-all"])),
+        "command": words(["sudo", "-u", user, "sh", place + "/control.sh", "revert-all"])[:2000],
     }
 
 

@@ -78,17 +78,3 @@ def await_endings(journal, seconds=10):
         if not any(busy(os.path.join(journal.path, name)) for name in endings):
             break
         time.sleep(0.1)
-
-
-def lost_line(journal, attack):
-    """What is told of a lost() attack; an operator checks the target and removes the line."""
-    where = ", ".join(attack.get("resources") or []) or "the host"
-    told = "attack %s (%s) began at %s, its journal is gone: look at %s, then remove its line from %s/history.jsonl"
-    return told % (attack["id"], attack.get("module"), attack.get("started"), where, journal.path)
-
-
-def lost(journal):
-    """The unended() attacks that have no journal either, because it was deleted."""
-    missing = [each for each in journal.unended() if not any(os.path.isdir(os.path.join(journal.path, prefix + each["id"])) for prefix in ("", ".gone-"))]
-    still = journal.unended() if missing else []  # without attacks that ended meanwhile
-    return [each for each in missing if each in still]

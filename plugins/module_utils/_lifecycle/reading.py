@@ -18,7 +18,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._errors import Att
 def parse(attack_id, output):
     """The reading in the output of a revert.sh; None when the attack has none."""
     mark = f"faultline {attack_id}: reading "
-    for line in output.splitlines():
+    for line in output.split("\n"):  # what it quotes may hold other ends of lines
         if line.startswith(mark):
             try:
                 return json.loads(line[len(mark) :])

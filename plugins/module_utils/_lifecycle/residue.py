@@ -13,8 +13,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host import cgrou
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import start_time
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue_net
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import HISTORY_KEPT
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.missing import lost, lost_line
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.others import deadman_place, names, start_of
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import lost, lost_line
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import (
     BOOT_UNIT,
     BOOT_UNIT_FILE,

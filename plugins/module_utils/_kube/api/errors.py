@@ -60,9 +60,11 @@ def from_answer(method, path, host, status, body):
         return KubeError("{} {} is not admitted: {}".format(verb, thing, said or "no reason was given"), status, reason, said)
     if status == 403:
         return KubeError(f"forbidden: the credentials may not {verb} {thing}; grant it with a Role (see docs/rbac)", status, reason, said)
-    if status == 404 and _missing_namespace(told):
-        return NotFound("there is no namespace {}".format(told["details"].get("name")), status, reason, said)
-    if status == 404:
+    about = told.get("details") or {}
+    if status == 404 and about.get("kind") == "namespaces":
+        return NotFound("there is no namespace {}".format(about.get("name")), status, reason, said)
+    # An object is gone only by the word of who names it: else a proxy or a kubelet answered, or this version of the API is not served any more.
+    if status == 404 and (about.get("name") or verb == "list" or thing == path):
         return NotFound(f"there is no {thing}", status, reason, said)
     if status in (409, 412):
         return Conflict("{} {}: {}".format(verb, thing, said or "it was changed meanwhile"), status, reason, said)
@@ -93,10 +95,6 @@ def _status_object(body):
     except (ValueError, AttributeError):
         return {"message": " ".join(body.decode("utf-8", "replace").split())[:200]} if body else {}
     return told if isinstance(told, dict) else {}
-
-
-def _missing_namespace(told):
-    return (told.get("details") or {}).get("kind") == "namespaces"
 
 
 def _what(method, path):

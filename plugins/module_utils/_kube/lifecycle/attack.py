@@ -18,7 +18,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _contract
 from ansible_collections.faultline.chaos.plugins.module_utils._crash import crash_point
-from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, shown
 from ansible_collections.faultline.chaos.plugins.module_utils._ids import CLUSTER_ID, CLUSTER_RUN, default_id
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.cluster import Cluster
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.connection import AUTH_OPTIONS
@@ -143,7 +143,7 @@ def run_kube_attack(attack_class):
         result = Lifecycle(module.params, module.check_mode, module._diff, attack_class).run()
     except AttackError as error:
         module.fail_json(msg=renaming.explain(error, module) if renaming else str(error), **error.details)
-    module.exit_json(**result)
+    module.exit_json(**shown(result))
 
 
 class Lifecycle:
@@ -382,7 +382,10 @@ class Lifecycle:
         # Only attacks with the cluster as dead-man have a Job; other credentials may not be allowed to read Jobs.
         may_have_job = entry is None and self.attack.deadman == CLUSTER
         job = kube_deadman.orphan(self.cluster, self._place(), self.attack.id) if may_have_job else None
-        left = self._unaccounted(job) if entry is None else []
+        unseen = []
+        left = self._unaccounted(job, unseen) if entry is None else []
+        if unseen:
+            result["notes"] = ["without its journal nobody knows what is left where the credentials may not list: " + ", ".join(sorted(set(unseen)))]
         if left:
             told = "; ".join(f"{each}. {each.help()}" for each in left)
             raise AttackError(f"{self.attack.id} has no journal any more, and left {told}", stuck=[self.attack.id])
@@ -400,10 +403,10 @@ class Lifecycle:
         result.update(status="reverted" if outcome.acted else "absent", notes=outcome.drifted)
         return result
 
-    def _unaccounted(self, job):
+    def _unaccounted(self, job, unseen):
         """What bears the marks of this attack though no journal is that of it. job: its Job, which is dealt with, and what it owns."""
         places = sorted(set(self.attack.namespaces() + [self._place()]))
-        found = [each for name in self._ids() for each in residue.find(self.cluster, self.journal, places, attack_id=name)]
+        found = [each for name in self._ids() for each in residue.find(self.cluster, self.journal, places, unseen, name)]
         uid = job and job["metadata"]["uid"]
         return [each for each in found if uid not in [each.meta["uid"]] + [owner.get("uid") for owner in each.meta.get("ownerReferences") or []]]
 

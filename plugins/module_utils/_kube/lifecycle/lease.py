@@ -7,7 +7,8 @@
 """Renew the leases of attacks in a cluster. Used by the module k8s_lease and by experiments that observe their steady state."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import chosen, remaining
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.overview import chosen
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import remaining
 
 
 def renew(cluster, params, seconds, check_mode=False):

@@ -47,12 +47,6 @@ class Left:
         """Whether one of these journals is that of the attack. A mark names it by its uid, so that none forged with the same id counts."""
         return any(entry.uid == self.journal if self.journal else entry.id == self.attack_id for entry in entries)
 
-    def remove(self, cluster):
-        """Delete a managed object. Errors: AttackError for a foreign one: what the attack changed there is not known any more, so its mark stays."""
-        if self.marked:
-            raise AttackError(f"its journal is gone, and with it what was there before. {self.help()}")
-        cluster.delete(self.kind, self.meta["name"], self.meta.get("namespace"), self.meta["uid"])
-
 
 def find(cluster, journal, namespaces=(), not_looked_at=None, attack_id=None, run_id=None, but=None):
     """List the residue, only in the namespaces when some are given. Kinds that the credentials may not list are skipped and added to not_looked_at.

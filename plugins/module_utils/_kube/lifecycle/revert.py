@@ -4,13 +4,12 @@
 
 # PRIVATE to the collection; it changes without notice.
 
-"""Revert attacks in a cluster and describe active ones. Shared by the lifecycle, the watcher and the control modules."""
+"""Revert attacks in a cluster. Shared by the lifecycle, the watcher and the control modules."""
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, JournalDamaged
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.errors import NotFound
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import residue
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.undo import DONE, DRIFTED, NotHere
-from ansible_collections.faultline.chaos.plugins.module_utils._times import OVERDUE_IN_CLUSTER, iso
 
 
 class Outcome:
@@ -65,10 +64,10 @@ def revert_entry(cluster, journal, entry, named=(), own=None):
 
     named: see trust.check(). own: (steps, seal) of who has the attack in memory, and so believes nothing that is in the cluster.
     """
-    steps = []
+    steps, proved = [], own is not None
     try:
         steps, seal = own or journal.undo(entry, named)
-        proved = own is not None or _proved(cluster, steps, seal)
+        proved = proved or _proved(cluster, steps, seal)
         outcome = undo_all(cluster, steps, seal)
         if outcome.clean and not proved:
             outcome.failed = _left(cluster, journal, entry)
@@ -82,7 +81,7 @@ def revert_entry(cluster, journal, entry, named=(), own=None):
             journal.close(entry)
         elif not _noted(journal, entry, outcome) and own is None:
             # Somebody else has reverted it meanwhile, or has only deleted the journal.
-            outcome.failed = (undo_all(cluster, steps, seal).failed if steps else []) + _left(cluster, journal, entry)
+            outcome.failed = (undo_all(cluster, steps, seal).failed if steps else []) + ([] if proved else _left(cluster, journal, entry, gone=True))
     except Exception as error:
         outcome.failed.append(reason_of(error))
     return outcome
@@ -112,39 +111,22 @@ def _noted(journal, entry, outcome):
     return False
 
 
-def _left(cluster, journal, entry):
-    """What bears the marks of the attack after an undo without proof: its journal was forged or rewritten then."""
-    left = residue.find(cluster, journal, [entry.namespace], attack_id=entry.id, but=entry.uid)
-    return [f"{each} is left, and the journal {entry.namespace}/{entry.name} does not say so: it was rewritten or made anew. {each.help()}" for each in left]
+def _left(cluster, journal, entry, gone=False):
+    """Why an undo without proof is stuck: what bears the marks of the attack, so that its journal was forged or rewritten, and what may not be listed.
+
+    gone: the journal is, as after the undo of a watcher, so that nothing can be kept.
+    """
+    unseen, place = [], f"{entry.namespace}/{entry.name}"
+    left = residue.find(cluster, journal, [entry.namespace], unseen, attack_id=entry.id, but=entry.uid)
+    told = [f"{each} is left, and the journal {place} does not say so: it was rewritten or made anew. {each.help()}" for each in left]
+    if unseen and not gone:
+        told.append(
+            "nothing proves that it is undone as its journal {} says, and the credentials may not list {}: grant it (see docs/rbac), or look there for {}, "
+            "then delete the journal: kubectl -n {} delete configmap {}".format(place, ", ".join(unseen), entry.id, entry.namespace, entry.name)
+        )
+    return told
 
 
 def remaining(cluster, entry):
     """Seconds until the deadline; negative after it."""
     return entry.deadline - cluster.now()
-
-
-def status(cluster, entry):
-    if entry.damage:
-        return "damaged"
-    if entry.stuck:
-        return "stuck"
-    return "overdue" if remaining(cluster, entry) < -OVERDUE_IN_CLUSTER else "active"
-
-
-def describe(cluster, entry):
-    """One attack as k8s_attack_info returns it."""
-    told = {"id": entry.id, "status": status(cluster, entry), "run_id": entry.run_id, "journal": f"{entry.namespace}/{entry.name}"}
-    if entry.damage or entry.stuck:
-        told["reason"] = entry.damage or entry.stuck
-    if not entry.damage:
-        for key in ("module", "run_id", "started", "deadman", "resources"):
-            told[key] = entry.record[key]
-        told.update(deadline=iso(entry.deadline), remaining=round(remaining(cluster, entry), 2), effect=entry.effect)
-    return told
-
-
-def chosen(journal, params):
-    """The entries that the options id, run_id and namespaces of a control module select."""
-    namespaces = params["namespaces"]
-    entries = journal.entries(namespaces, params["run_id"], params["id"])
-    return [entry for entry in entries if not namespaces or entry.namespace in namespaces]

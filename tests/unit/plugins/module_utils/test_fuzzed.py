@@ -20,7 +20,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.durable impo
 from ansible_collections.faultline.chaos.plugins.module_utils._host.kernel_files import same_value, value_of
 from ansible_collections.faultline.chaos.plugins.module_utils._host.mounts import mount_of
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import overview
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import overview, residue
 from ansible_collections.faultline.chaos.plugins.module_utils._network import dns, dns_forwarder, firewall, options
 from ansible_collections.faultline.chaos.plugins.module_utils._network.rule import DROP, Rule
 from ansible_collections.faultline.chaos.plugins.module_utils._resources import io_limits
@@ -83,7 +83,7 @@ def test_a_history_with_lines_of_any_kind_is_read(bench) -> None:
     began = {"id": "b", "started": "2026-01-01T00:00:00Z", "event": "began"}
     lines = [DEEP, '{"event": "began", "id": 5, "started": "x"}', json.dumps(began)]
     (bench.state / "history.jsonl").write_text("\n".join(lines))
-    assert bench.journal.unended() == overview.lost(bench.journal) == [began]
+    assert bench.journal.unended() == residue.lost(bench.journal) == [began]
 
 
 @pytest.mark.parametrize("content", [b"12\x0b", b"\n12", b"\xc2\xa012\n", b"12\r\n", b"12\x1c"])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import HISTORY_KEPT
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.overview import lost
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.residue import lost
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
 
 

@@ -127,7 +127,6 @@ def test_how_servers_say_that_a_test_failed(kube, words: str) -> None:
         (401, "Unauthorized", KubeError, "missing, wrong or expired"),
         (403, 'User "x" cannot get resource "pods"', KubeError, "forbidden: the credentials may not get pods a in namespace shop"),
         (403, "exceeded quota: pods=0", KubeError, "get pods a in namespace shop is not admitted: exceeded quota"),
-        (404, "not found", NotFound, "there is no pods a in namespace shop"),
         (409, "already exists", Conflict, "already exists"),
     ],
 )
@@ -136,6 +135,19 @@ def test_refusals_are_one_sentence(kube, status: int, message: str, error: type,
     with pytest.raises(error, match=told) as raised:
         kube.cluster.get(POD, "a", "shop")
     assert "\n" not in str(raised.value)
+
+
+def test_only_who_names_an_object_says_that_it_is_gone(kube) -> None:
+    """A proxy, a kubelet or a server that has this version of the API no more answers 404, too; an undo would read that as gone."""
+    assert kube.cluster.find(POD, "a", "shop") is None
+    kube.put(PODS, "a")
+    uid = kube.objects[f"{PODS}/a"]["metadata"]["uid"]
+    kube.fail(3, answer(404, "", "404 page not found"))
+    for call in (lambda: kube.cluster.find(POD, "a", "shop"), lambda: kube.cluster.delete(POD, "a", "shop", uid)):
+        with pytest.raises(KubeError, match=r"(get|delete) pods a in namespace shop failed \(404\): 404 page not found") as raised:
+            call()
+        assert not isinstance(raised.value, NotFound)
+    assert kube.cluster.serving([POD]) is None, "an API that is not served has no kinds"
 
 
 def test_a_missing_namespace_is_named(kube) -> None:

@@ -17,7 +17,8 @@ from ansible_collections.faultline.chaos.plugins.module_utils import _contract, 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import deadman, lease
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import describe, revert_entry, status
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.overview import describe, status
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import revert_entry
 from ansible_collections.faultline.chaos.plugins.modules import k8s_lease
 from tests.unit.support.kube_attacks import MAPS, Wall, Write, call, content, prepare
 from tests.unit.support.returns import check_returned

@@ -22,12 +22,13 @@ from ansible_collections.faultline.chaos.plugins.module_utils._kube.api.kinds im
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle import attack as kube_attack, deadman
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.attack import KubePlan
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.journal import Journal
-from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.revert import status
+from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.overview import status
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.seal import Seal
 from ansible_collections.faultline.chaos.plugins.module_utils._kube.lifecycle.steps import AddTaint
 from ansible_collections.faultline.chaos.plugins.modules.k8s_attack_info import look
 from ansible_collections.faultline.chaos.plugins.modules.k8s_revert import revert
 from tests.unit.support.kube_attacks import MAPS, Wall, Write, call, content, prepare
+from tests.unit.support.kube_server import Answer
 
 JOURNAL, THEIRS, N1 = f"{MAPS}/faultline-w", f"{MAPS}/theirs", "/api/v1/nodes/n1"
 WALL = "/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/wall"
@@ -162,6 +163,102 @@ def test_a_rewritten_journal_is_not_clean_and_named(kube, attacked, record: dict
     assert kube.objects[attacked.path] == attacked.fault and JOURNAL in kube.objects
 
 
+def may_not_list(kube, *plurals: str) -> None:
+    """As without the layers of docs/rbac, these kinds; undone by kube.trouble.clear()."""
+    kube.trouble.append(
+        lambda method, path, _body: (
+            Answer(403, "Forbidden", "forbidden: User x cannot") if method == "GET" and path.partition("?")[0].rpartition("/")[2] in plurals else None
+        )
+    )
+
+
+def without_undo(kube) -> None:
+    rewrite(kube, undo=[])
+
+
+def other_uid(kube) -> None:
+    [step] = json.loads(kube.objects[JOURNAL]["data"]["record.json"])["undo"]
+    rewrite(kube, undo=[{**step, "uid": "another"}])
+
+
+@pytest.mark.parametrize("way", ["id", "run_id", "all", "absent", "overdue"])
+@pytest.mark.parametrize("meddle", [without_undo, other_uid])
+def test_an_undo_without_proof_is_stuck_where_not_everything_may_be_listed(kube, meddle, way: str) -> None:
+    call(kube, Taint, id="w", run_id="r", journal_namespace="shop")
+    fault = copy.deepcopy(kube.objects[N1])
+    meddle(kube)
+    may_not_list(kube, "nodes")
+    if way == "absent":
+        with pytest.raises(AttackError, match="w is stuck: nothing proves .* may not list nodes: grant it"):
+            call(kube, Taint, id="w", state="absent", journal_namespace="shop")
+    elif way == "overdue":
+        later_by(kube, 3600)
+        with pytest.raises(AttackError, match="is held by the active attack w"):
+            call(kube, Write, id="next")
+        assert Journal(kube.cluster).find("shop", "w").stuck.startswith("nothing proves")
+    else:
+        result = undo(kube, **{"id": {"id": "w"}, "run_id": {"run_id": "r"}, "all": {"all": True}}[way])
+        [stuck] = result["stuck"]
+        assert stuck["id"] == "w" and "the credentials may not list nodes: grant it (see docs/rbac)" in stuck["reason"]
+        assert "kubectl -n shop delete configmap faultline-w" in stuck["reason"]
+        assert not result["clean"] and result["already_gone"] == result["reverted"] == [] and result["not_looked_at"] == ["nodes"]
+    assert JOURNAL in kube.objects and kube.objects[N1] == fault
+    kube.trouble.clear()
+    [stuck] = undo(kube, id="w")["stuck"]
+    assert "the mark of w on Node n1 is left" in stuck["reason"] and JOURNAL in kube.objects
+
+
+def test_an_undo_with_proof_needs_no_more_than_its_own_rights(kube, attacked) -> None:
+    may_not_list(kube, "secrets", "services", "nodes", "networkpolicies", "deployments")
+    result = undo(kube, id="w")
+    assert result["clean"] and result["reverted"] == ["w"] and content(kube) == attacked.before
+
+
+def test_what_is_gone_is_gone_once_everything_was_listed(kube) -> None:
+    call(kube, id="w")
+    del kube.objects[THEIRS]
+    may_not_list(kube, "nodes")
+    assert not undo(kube, id="w")["clean"]
+    kube.trouble.clear()
+    assert undo(kube, id="w")["already_gone"] == ["w"] and JOURNAL not in kube.objects
+
+
+def test_who_comes_just_after_the_watcher_needs_no_proof(kube) -> None:
+    before = content(kube)
+    call(kube, id="w")
+    may_not_list(kube, "nodes")
+
+    def watcher(method: str, path: str, _body: Any) -> None:
+        if (method, path) == ("GET", THEIRS) and kube.objects.pop(JOURNAL, None):
+            kube.objects[THEIRS] = copy.deepcopy(before[THEIRS])
+            kube.objects[THEIRS]["metadata"]["resourceVersion"] = "99"
+
+    kube.trouble.append(watcher)
+    assert undo(kube, id="w")["clean"] and content(kube) == before
+
+
+def test_without_a_journal_nothing_is_gone_that_may_not_be_listed(kube) -> None:
+    call(kube, Taint, id="w", journal_namespace="shop")
+    del kube.objects[JOURNAL]
+    may_not_list(kube, "nodes")
+    warned: list[str] = []
+    params = {"host": kube.url, "id": "w", "run_id": None, "all": False, "namespaces": []}
+    result = revert(SimpleNamespace(params=params, check_mode=False, warn=warned.append))
+    assert result["already_gone"] == [] and result["not_looked_at"] == ["nodes"]
+    assert warned == ["There is no journal. What was left behind was not looked for where these credentials may not list: nodes."]
+    told = call(kube, Taint, id="w", state="absent", journal_namespace="shop")
+    assert told["status"] == "absent" and told["notes"] == ["without its journal nobody knows what is left where the credentials may not list: nodes"]
+
+
+def test_an_api_that_is_served_no_more_is_not_an_object_that_is_gone(kube) -> None:
+    """As autoscaling/v2beta2 after an upgrade of the cluster: its paths answer 404, and name nothing."""
+    call(kube, id="w")
+    gone = Answer(404, "NotFound", "404 page not found")
+    kube.trouble.append(lambda _method, path, _body: gone if path.endswith("/theirs") else None)
+    [stuck] = undo(kube, id="w")["stuck"]
+    assert "get configmaps theirs in namespace shop failed (404)" in stuck["reason"] and JOURNAL in kube.objects
+
+
 def test_another_value_is_not_put_back(kube) -> None:
     call(kube, id="w")
     [step] = json.loads(kube.objects[JOURNAL]["data"]["record.json"])["undo"]
@@ -265,10 +362,6 @@ def deleted(kube) -> None:
 
 def replaced(kube) -> None:
     forge(kube, "shop", undo=[])
-
-
-def without_undo(kube) -> None:
-    rewrite(kube, undo=[])
 
 
 def no_number(kube) -> None:
