@@ -299,7 +299,7 @@ class IoThrottle(Attack):
             undo.readings.append(Part(f"the limit in {change.path}", mark))
             if not self.off:  # otherwise the file appears and disappears with the controller
                 undo.same(f"limits of {directory}", ["cat", path], self.host.output(["cat", change.path]), there)
-        undo.readings.append(Members(directory if version == 2 else LINK, ours))
+        undo.readings.append(Members(LINK, ours))
         for place in reversed(self.off):
             found, path = os.stat(place), os.path.join(place, "cgroup.subtree_control")
             kept = [SameBoot(), IsInode(place, found.st_dev, found.st_ino)]

@@ -180,11 +180,12 @@ def test_the_attacks_that_count_what_they_met_are_named() -> None:
         "modules/host_power.py": "host_power",
         "module_utils/_network/dns_forwarder.py": "dns_fault",
         "module_utils/_network/firewall.py": "blackhole",
+        "modules/io_throttle.py": "io_throttle",
         "module_utils/_network/netem.py": "netem",
         "module_utils/_resources/disk_io.py": "io_stress",
     }
     sources = [path for top in ("modules", "module_utils") for path in (CHECKOUT / "plugins" / top).rglob("*.py") if "_undo" not in path.parts]
-    found = [path for path in sources if re.search(r"(?<!self)\.met = |\bPackets\(|\bRebooted\(", path.read_text())]
+    found = [path for path in sources if re.search(r"(?<!self)\.met = |\bPackets\(|\bRules\(|\bMembers\(|\bRebooted\(", path.read_text())]
     assert sorted(str(path.relative_to(CHECKOUT / "plugins")) for path in found) == sorted(counting)
     told = (DOCS / "safety.md").read_text().partition("attacks that count")[2].partition("All others")[0]
     assert sorted(word for word, _star in WORD.findall(told)) == sorted(counting.values())

@@ -63,14 +63,14 @@ dir=$state/$id
 failed=0 drifted=0 looking=0 reading=
 effective_uid
 
-tell() { # $told, without what a terminal would obey, which a name may hold: controls, and what changes the direction of a text
+printable() { # $told, without what a terminal would obey, which a name may hold: controls, and what changes the direction of a text
     told=$*
     case $told in *[![:print:]]*) ;; *) return ;; esac
     obeyed=$(printf 's/\302[\200-\237]/?/g;s/\330\234/?/g;s/\342\200[\213-\217\250-\256]/?/g;s/\342\201[\240-\257]/?/g')
     told=$(printf %s "$told" | tr '[:cntrl:]' '?' | sed -e "$obeyed" 2>/dev/null) && [ -n "$told" ] || told=$(printf %s "$*" | tr -c '[:print:]' '?')
 }
 say() {
-    tell "$*"
+    printable "$*"
     printf 'faultline %s: %s\n' "$id" "$told"
 }
 problem() {

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import socket
 
+from types import SimpleNamespace
+
 import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
@@ -138,8 +140,9 @@ def test_few_descriptors_need_several_processes(monkeypatch: pytest.MonkeyPatch)
     found = exhaust(Target(**FILES))
     found.validate()
     found.guard()
-    assert (found.count, found.processes) == (7900, 8)
+    assert (found.count, len(found.shares)) == (7900, 8)
     found.duration = 30.0
+    found.journal, found.id = SimpleNamespace(directory=lambda attack_id: f"/nowhere/{attack_id}"), "a"
     plan = found.plan({})
     assert plan.before == "tcp  9900 of 10000 ephemeral ports free"
     assert plan.after == "tcp  2000 of 10000 ephemeral ports free"
