@@ -194,7 +194,7 @@ class Capacity(KubeAttack):
     )
     constraints = {
         "mutually_exclusive": kube_nodes.NODE_CONSTRAINTS["mutually_exclusive"] + [("fill_cpu", "leave_cpu"), ("fill_memory", "leave_memory")],
-        "required_one_of": [("fill_cpu", "leave_cpu", "fill_memory", "leave_memory")],
+        "required_if": [("state", "present", ("fill_cpu", "leave_cpu", "fill_memory", "leave_memory"), True)],
     }
 
     def validate(self):

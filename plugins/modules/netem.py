@@ -311,7 +311,7 @@ class Netem(placed.Placed, Attack):
     added = ("local_ports", "exclude_ports")
     spellings = {"protocols": protocols.spelled}
     constraints = {
-        "required_one_of": [FAULTS],
+        "required_if": [("state", "present", FAULTS, True)],
         "mutually_exclusive": [("loss", "gilbert_elliott")] + placed.EXCLUSIVE,
         "required_by": {
             "jitter": "delay",

@@ -52,6 +52,15 @@ def is_up(box: Box) -> bool:
     return "v0" in box.sh("ip -o link show up dev v0")
 
 
+def test_a_hardware_address_that_was_changed_while_it_was_up(box: Box) -> None:
+    """As udev changes that of dummies: the kernel makes another link-local address when the undo sets it up, and the undo was not clean."""
+    box.sh("ip link set v0 address 02:00:00:00:00:77")
+    before = box.sh(SHOW)
+    assert "fe80::ff:fe00:77" not in before and "inet6 fe80:" in before
+    box.module("interface_down", interface="v0", duration="5m")
+    assert box.module("revert", all=True)["clean"] and box.sh(SHOW) == before
+
+
 def test_check_real_again_revert(box: Box, before: str) -> None:
     planned = box.module("interface_down", check_mode=True, interface="v0", duration="5m")
     assert planned["status"] == "planned" and 'link set dev "$link" up' in planned["diff"]["after"] and box.sh(SHOW) == before

@@ -10,7 +10,9 @@ Each object is saved as the line that ip(8) prints, which ip also accepts to add
 refused.
 """
 
+import ipaddress
 import os
+import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
@@ -155,6 +157,7 @@ def undo(host, ip, interface, state, alias, mark):
     steps = [Run(f"set {name} up again", [ip, "link", "set", "dev", LINK, "up"], [down])]
     steps += _waits(interface, asked, state)
     steps += _addresses(ip, asked, state, name)
+    steps += _not_made_again(ip, interface, asked, state)
     for line in state["neighbours"]:
         steps.append(Run(f"neighbour {line.split()[0]}, unless it is there", neighbour_argv(ip, line), [Misses(asked["neighbours"], line)]))
     for line in state["proxies"]:
@@ -181,10 +184,30 @@ def _waits(interface, asked, state):
     found = []
     if Host.read(interface.path + "/carrier").strip() == "1":
         found.append(Until("wait for its carrier", PATIENCE, [FileHolds(f"/sys/class/net/{LINK}/carrier", "1")]))
+    own = _own_link_local(interface)
     made = [address_mark(line) for line in state["addresses6"] if " fe80:" in line and "noprefixroute" not in line.split()]
+    made = [mark for mark in made if own is None or mark == f"inet6 {own}/64 "]
     if made:
         found.append(Until("wait for the addresses that the kernel makes", PATIENCE, [OutputHas(asked["addresses6"], mark) for mark in made]))
     return found
+
+
+def _own_link_local(interface):
+    """The address that the kernel makes from the hardware address (EUI-64, RFC 4291); None where it makes it another way, or none."""
+    octets = re.findall("[0-9a-f]{2}", interface.address)
+    if len(octets) != 6 or Host.read(f"/proc/sys/net/ipv6/conf/{interface.name}/addr_gen_mode").strip() != "0":
+        return None
+    octets[:1] = [f"{int(octets[0], 16) ^ 2:02x}"]
+    digits = "fe80000000000000" + "".join(octets[:3] + ["ff", "fe"] + octets[3:])
+    return ipaddress.IPv6Address(int(digits, 16)).compressed
+
+
+def _not_made_again(ip, interface, asked, state):
+    """A step against what the kernel makes when the hardware address was changed after the interface came up, as udev does it: a second address."""
+    own = _own_link_local(interface)
+    if own is None or any(f"inet6 {own}/" in line for line in state["addresses6"]):
+        return []
+    return [Run("the address that it did not have", [ip, "-6", "addr", "del", f"{own}/64", "dev", LINK], [OutputHas(asked["addresses6"], f"inet6 {own}/64 ")])]
 
 
 def _addresses(ip, asked, state, name):

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import socket
-
 from types import SimpleNamespace
 
 import pytest
