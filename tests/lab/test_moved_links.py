@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -31,7 +32,7 @@ def inside(lab: Lab, n1: str) -> Iterator[str]:
     pid = lab.run(n1, WIRE).out.strip()
     yield pid
     lab.module(n1, "faultline.chaos.revert", {"all": True})
-    lab.run(n1, f"kill -KILL {pid}", check=False)
+    lab.run(n1, f"kill -KILL {pid}; ip link del tst0", check=False)
 
 
 def attacked(lab: Lab, n1: str, module: str, **options) -> dict:
@@ -69,6 +70,31 @@ def test_netem_on_an_interface_that_is_renamed_or_moved(lab: Lab, n1: str, insid
     lab.run(n1, f"ip link set tst9 netns {inside}")
     reverted(lab, n1)
     assert lab.run(n1, LEFT, check=False).out == ""
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_our_own_device_without_its_name_and_its_description(lab: Lab, n1: str, inside: str, elsewhere: bool) -> None:
+    """It is known by its address. Before: reverted and clean, and it stayed."""
+    lab.run(n1, "ip link add tst0 type veth peer name tst1; ip link set tst0 up; ip link set tst1 up")
+    attacked(lab, n1, "netem", interface="tst0", delay="50ms", peers=["192.0.2.0/24"])
+    lab.run(n1, 'd=$(basename /sys/class/net/fl????????????); ip link set $d alias ""; ip link set $d down; ip link set $d name mon0')
+    enter = f"nsenter --net=/proc/{inside}/ns/net " if elsewhere else ""
+    if elsewhere:
+        lab.run(n1, f"ip link set mon0 netns {inside}")
+    assert "mon0" in lab.run(n1, f"{enter}ip link show").out
+    reverted(lab, n1)
+    assert "mon0" not in lab.run(n1, f"{enter}ip link show").out
+
+
+@pytest.mark.smoke
+def test_netem_that_meets_nothing_says_so(lab: Lab, n1: str, inside: str) -> None:
+    """Its own device sent router solicitations through the queue, and the round was held."""
+    lab.run(n1, "ip link add tst0 type veth peer name tst1; ip link set tst0 up; ip link set tst1 up")
+    active = attacked(lab, n1, "netem", interface="tst0", delay="50ms", peers=["192.0.2.7"], ports=[5999])
+    time.sleep(6)
+    [found] = lab.module(n1, "faultline.chaos.revert", {"all": True})["readings"].values()
+    assert found == {"in_place": True, "met": 0}, active
 
 
 @pytest.mark.smoke
@@ -129,4 +155,4 @@ def test_several_default_routes(lab: Lab, n1: str) -> None:
         assert attacked(lab, n1, "netem", netns=pid, delay="10ms")["resources"][0].startswith("net:wb@")
         reverted(lab, n1)
     finally:
-        lab.run(n1, f"kill -KILL {pid}", check=False)
+        lab.run(n1, f"kill -KILL {pid}; ip link del tst0", check=False)
