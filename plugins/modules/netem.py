@@ -428,7 +428,7 @@ class Netem(placed.Placed, Attack):
         kernel = {}
         for device in plan.carriers:
             out = self.host.run(self.place().argv([self.tc, "qdisc", "show", "dev", device]))[1]
-            lines = [line for line in out.splitlines() if line.startswith(f"qdisc netem {NETEM_HANDLE}")]
+            lines = [line for line in out.split("\n") if line.startswith(f"qdisc netem {NETEM_HANDLE}")]
             if not lines:
                 raise AttackError(f"the kernel does not show netem on {device} after adding it")
             kernel[device] = " ".join(lines[0].split()[3:])

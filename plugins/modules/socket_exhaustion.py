@@ -156,6 +156,7 @@ import time
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import lines
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.worker import Worker
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.attack import Attack, Plan, run_attack
@@ -202,7 +203,7 @@ class SocketExhaustion(Attack):
     def _refuse_too_much(self):
         """Errors: AttackError when memory or descriptors would run out before the ports."""
         needed = self.count * sockets.BYTES_PER_SOCKET
-        memory = dict(line.split(":", 1) for line in self.host.read("/proc/meminfo").splitlines())
+        memory = dict(line.split(":", 1) for line in lines(self.host.read("/proc/meminfo")))
         available, total = [int(memory[name].split()[0]) * 1024 for name in ("MemAvailable", "MemTotal")]
         if available - needed < max(32 * MIB, total // 20):
             raise AttackError(

@@ -33,10 +33,11 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_lines_of_all_workers_become_one_table(table, tmp_path: Path) -> None:
     table.begin()
     for told in (("netem", "delay", 40, 40.5, "ms"), ("netem", "loss | of 300", 30, 28, "%"), ("disk_fill", "left over", 0, 3, "bytes")):
-        if os.fork() == 0:  # a worker
+        child = os.fork()
+        if child == 0:  # a worker
             table.tell(*told)
             os._exit(0)
-        os.wait()
+        os.waitpid(child, 0)
     rows = table.end()
     assert rows[1:] == [
         ("disk_fill", "left over", "0", "3", "bytes", "+3 bytes"),

@@ -178,3 +178,13 @@ def test_a_room_is_a_directory_and_nothing_else() -> None:
 
 def test_no_sanity_test_is_ignored() -> None:
     assert list((CHECKOUT / "tests/sanity").glob("ignore-*.txt")) == []
+
+
+SPLITTING = python_files("modules", "module_utils")
+
+
+@pytest.mark.parametrize("path", SPLITTING, ids=names(SPLITTING))
+def test_foreign_text_has_lines_at_line_feeds_alone(path: Path) -> None:
+    """str.splitlines() also splits at \\x1c, \\x85 or \\u2028, and that of bytes at \\r: names of interfaces, users, files and processes may hold these."""
+    found = [node.lineno for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute) and node.attr == "splitlines"]
+    assert found == [], 'use lines() of _host/host.py, or split("\\n")'

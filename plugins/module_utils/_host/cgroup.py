@@ -8,7 +8,7 @@
 
 import os
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host, lines
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
 
 CONTROLLERS = ("memory", "pids")
@@ -95,7 +95,7 @@ def memory_limits():
         limit = number(os.path.join(directory, "memory.max" if new else "memory.limit_in_bytes"))
         used = number(os.path.join(directory, "memory.current" if new else "memory.usage_in_bytes"))
         if limit is not None and used is not None:
-            stat = dict(line.split()[:2] for line in Host.read(os.path.join(directory, "memory.stat")).splitlines())
+            stat = dict(line.split()[:2] for line in lines(Host.read(os.path.join(directory, "memory.stat"))))
             files = int(stat.get("inactive_file" if new else "total_inactive_file", 0))
             found.append((limit, max(0, used - files)))
     return found

@@ -58,6 +58,11 @@ def _end(pid):
         pass  # it has just ended
 
 
+def lines(text):
+    """The lines of foreign text that are not empty. str.splitlines() also splits at \\x1c, \\x85 or \\u2028, which names may hold."""
+    return [line for line in text.split("\n") if line]
+
+
 class Host:
     """Runs programs and reads state. Wraps an AnsibleModule; holds no state of its own but caches."""
 

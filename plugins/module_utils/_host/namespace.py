@@ -15,7 +15,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import 
 
 OWN = "/proc/self/ns/net"
 DIRECTORIES = ("/run/netns", "/var/run/netns", "/run/docker/netns")
-_MOUNTED = re.compile(r"^\S+ \S+ \S+ net:\[\d+\] (\S+) .* - nsfs ", re.M)  # in mountinfo
+_MOUNTED = re.compile(r"^\S+ \S+ \S+ net:\[\d+\] ([^ \n]+) .* - nsfs ", re.M)  # in mountinfo
 
 
 class _Here:

@@ -60,7 +60,7 @@ class AttackedNamespace(namespace.Namespace):
 
 def birth(netlink):
     """The inode of the kernel's own routing socket, from a namespace's /proc/net/netlink; each new namespace has a new one. Empty where it is not shown."""
-    for line in netlink.splitlines():
+    for line in netlink.split("\n"):
         fields = line.split()
         if fields[1:3] == ["0", "0"] and len(fields) > 9:  # protocol and process
             return fields[9]

@@ -31,9 +31,9 @@ def socket_inodes(pid):
 def tcp_sockets(state):
     """(local, peer, inode) of each TCP socket in a state; the ends are (address in hex, port)."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for line in read(table).splitlines()[1:]:
+        for line in read(table).split("\n")[1:]:
             fields = line.split()
-            if fields[3] == state:
+            if fields[3:4] == [state]:
                 yield _end(fields[1]), _end(fields[2]), fields[9]
 
 

@@ -6,6 +6,8 @@
 
 """A throw-away network namespace in which an attack's commands are tried first; it disappears when the program ends."""
 
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import lines
+
 
 def run(host, argv, data=None):
     """Run a program in a network namespace of its own, which has the interface lo only. Returns (rc, stdout, stderr). Errors: AttackError."""
@@ -15,4 +17,4 @@ def run(host, argv, data=None):
 def problem(host, argv, data=None):
     """None when a program succeeds there, otherwise the first line of its output."""
     rc, out, err = run(host, argv, data)
-    return None if rc == 0 else ((err or out).strip().splitlines() or ["rc %d" % rc])[0]
+    return None if rc == 0 else (lines((err or out).strip()) or ["rc %d" % rc])[0]

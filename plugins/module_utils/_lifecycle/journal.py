@@ -72,8 +72,8 @@ def await_lock(directory, free, seconds):
     while not free():
         if time.monotonic() > until:
             end = ":%d" % os.stat(directory + "/lock").st_ino
-            locks = map(str.split, Journal.read("/proc/locks").splitlines())
-            pids = [words[4] for words in locks if words[1] == "FLOCK" and words[5].endswith(end)]
+            locks = map(str.split, Journal.read("/proc/locks").split("\n"))
+            pids = [words[4] for words in locks if words[1:2] == ["FLOCK"] and words[5].endswith(end)]
             raise AttackError("another faultline.chaos action (process %s) holds %s/lock; try again" % (", ".join(pids) or "unknown", directory))
         time.sleep(0.1)
 
@@ -176,7 +176,7 @@ class Journal:
                 return False
         except (JournalDamaged, KeyError):  # release 0.1 kept no script in the record
             pass
-        lines = [line.partition("  ") for line in text.splitlines()]
+        lines = [line.partition("  ") for line in text.split("\n") if line]
         right = all(checksum(self.read(os.path.join(directory, name))) == expected for expected, _space, name in lines)
         return right and any(name == "revert.sh" for _expected, _space, name in lines)
 
@@ -196,7 +196,7 @@ class Journal:
     def _lines(self):
         """All lines of the history; unreadable lines are skipped."""
         found = []
-        for line in self.read(os.path.join(self.path, "history.jsonl")).splitlines():
+        for line in self.read(os.path.join(self.path, "history.jsonl")).split("\n"):
             try:
                 found.append(json.loads(line.lstrip("\0")))  # on ext4 a power cut leaves zero bytes of the line before
             except UNREADABLE:

@@ -85,7 +85,7 @@ def _search(boot_id):
 
 def _places():
     """State directories that other users may have: by their homes, and by the dead-men that run."""
-    homes = [line.split(":")[5:6] for line in start_of("/etc/passwd", _MOST_BYTES).decode("utf-8", "surrogateescape").splitlines()]
+    homes = [line.split(":")[5:6] for line in start_of("/etc/passwd", _MOST_BYTES).decode("utf-8", "surrogateescape").split("\n")]
     try:
         with os.scandir("/home") as entries:
             homes += [[each.path] for each in islice(entries, _MOST_HOMES)]

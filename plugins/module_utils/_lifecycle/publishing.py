@@ -154,8 +154,7 @@ class OpenJournal(Journal):
 
     def _trim_history(self):
         path = os.path.join(self.path, "history.jsonl")
-        lines = self.read(path).splitlines()
         quiet = not self.ids() and not any(name.startswith(".gone-") for name in os.listdir(self.path))
-        if len(lines) > HISTORY_KEPT and quiet:  # otherwise a line that an undo adds now would be lost
+        if self.read(path).count("\n") > HISTORY_KEPT and quiet:  # otherwise a line that an undo adds now would be lost
             kept = self.unended() + self.history(HISTORY_KEPT // 2)
             write_file(path, "".join(json.dumps(each, sort_keys=True) + "\n" for each in kept))

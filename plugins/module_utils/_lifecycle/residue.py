@@ -84,7 +84,7 @@ def _units(found):
     ours = set(f"{PREFIX}{each}{kind}" for each in active for kind in (".timer", ".service"))
     if active:
         ours.update((SWEEP_TIMER, SWEEP_SERVICE, BOOT_UNIT))
-    for name in [word for line in out.splitlines() for word in line.split()[:2] if word.startswith(PREFIX)]:
+    for name in [word for line in out.split("\n") for word in line.split()[:2] if word.startswith(PREFIX)]:
         if name not in ours:
             found.add("unit", name, helps=["systemctl", "stop", name])
     if not active and os.path.exists(BOOT_UNIT_FILE):
@@ -129,7 +129,7 @@ def _leader(pid):
 
 def _uid(pid):
     """The real uid: a program of root that another user starts under such a name has only the effective one."""
-    for line in start_of("/proc/%d/status" % pid, 4096).splitlines():
+    for line in start_of("/proc/%d/status" % pid, 4096).split(b"\n"):
         if line.startswith(b"Uid:"):
             return int(line.split()[1])
     return 0  # it ended

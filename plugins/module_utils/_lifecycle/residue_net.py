@@ -22,7 +22,7 @@ from ansible_collections.faultline.chaos.plugins.module_utils._network.xtables i
 _TABLE = rf"{TABLE_PREFIX}([0-9a-f]{{12}})\Z"
 _CHAIN = rf"{CHAIN_PREFIX}([0-9a-f]{{12}})[A-Z]\Z"
 _NAMED = rf"^-N ({CHAIN_PREFIX}([0-9a-f]{{12}})[A-Z])\b"
-_COMMENTED = rf'^-A (\S+) .*--comment "?{CHAIN_PREFIX}([0-9a-f]{{12}})\b'
+_COMMENTED = rf'^-A ([^ \n]+) .*--comment "?{CHAIN_PREFIX}([0-9a-f]{{12}})\b'
 _OWN, _FOREIGN, _ALL_FOREIGN = 10.0, 0.2, 2.0  # seconds for a namespace of root, for one of another user, and for all of those
 _USER_NAMESPACE, _OWNER = 0xB701, 0xB704  # the ioctls NS_GET_USERNS and NS_GET_OWNER_UID
 

@@ -45,13 +45,13 @@ def revert_one(host, journal, attack_id, accept_drift=False, locked=False):
         return Outcome(acted=False, clean=False, reason=str(error))
     reading = parse(attack_id, out)
     if rc == REVERTED:
-        acted = any(line.endswith((": reverted", ": drifted")) for line in out.splitlines())
+        acted = any(line.endswith((": reverted", ": drifted")) for line in out.split("\n"))
         if not acted and attack_id in journal.ids():
             return Outcome(acted=False, clean=False, reason=f"its undo ended without a word: read {journal.script(attack_id)}")
         return Outcome(acted=acted, clean=True, drifted=acted and out.rstrip().endswith("drifted"), reading=reading)
     if attack_id not in journal.ids():
         return Outcome(acted=False, clean=True)
-    said = "; ".join(line.strip() for line in err.splitlines() if line.strip()) or "rc %d" % rc
+    said = "; ".join(line.strip() for line in err.split("\n") if line.strip()) or "rc %d" % rc
     if rc == DRIFTED:
         return Outcome(True, False, True, f"undone, but the state is not what it was before (somebody else changed it?): {said}", reading)
     if rc == DAMAGED:

@@ -217,5 +217,5 @@ def resolvers(text, upstream=""):
 
 
 def _servers(text):
-    words = [line.split() for line in text.splitlines()]
+    words = [line.split() for line in text.split("\n")]
     return [each[1] for each in words if len(each) > 1 and each[0] == "nameserver"]

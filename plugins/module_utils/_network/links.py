@@ -17,7 +17,7 @@ import re
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Lacks, Misses, Until
-from ansible_collections.faultline.chaos.plugins.module_utils._undo.link_lines import MissesLine, same_lines
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.link_lines import MissesLine, fields, same_lines
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.marked_links import FindMarked, NotFound, OnMarked
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import FileHolds, Gone, OutputHas, Part, Run, SameBoot, Undo, When
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK
@@ -48,7 +48,7 @@ def read(host, ip, name):
     asked = commands(ip, name)
     found = {}
     for part in PARTS:
-        lines = [line.strip(" \t") for line in host.run(asked[part])[1].splitlines() if line.strip()]
+        lines = [line.strip(" \t") for line in host.run(asked[part])[1].split("\n") if line.strip(" \t")]
         if part == "routes6":
             _refuse_foreign_sources(lines, found["addresses6"], name)
         shared = part in ("routes4", "routes6", "proxies")
@@ -58,12 +58,12 @@ def read(host, ip, name):
 
 def text(state):
     """The state as text, for --diff."""
-    return "\n".join(" ".join(line.replace("\\", " ").split()) for part in PARTS for line in state[part])
+    return "\n".join(" ".join(fields(line.replace("\\", " "))) for part in PARTS for line in state[part])
 
 
 def devices(line):
     """The devices that a line of ip names."""
-    words = line.split()
+    words = fields(line)
     return [words[at + 1] for at, word in enumerate(words[:-1]) if word == "dev"]
 
 
@@ -73,16 +73,16 @@ def _value(words, key):
 
 def _refuse_foreign_sources(routes, addresses, name):
     """Errors: NotRestorable when a route of another interface uses an IPv6 address of this one: the kernel drops the source from that route."""
-    ours = set(_value(line.split(), "inet6").partition("/")[0] for line in addresses)
+    ours = set(_value(fields(line), "inet6").partition("/")[0] for line in addresses)
     for line in routes:
-        if name not in devices(line) and _value(line.split(), "src") in ours:
+        if name not in devices(line) and _value(fields(line), "src") in ours:
             raise NotRestorable(f"interface: the route {line} of another interface uses an address of {name}, and would lose it", option="interface")
 
 
 def refuse_unrestorable(state, name):
     """Errors: NotRestorable for state that could not be restored exactly."""
     for line in state["addresses6"]:
-        words = line.split()
+        words = fields(line)
         own = _value(words, "inet6")
         if "dadfailed" in words or "tentative" in words:
             raise NotRestorable(f"interface: {own} of {name} is not in use yet, or twice in the network", option="interface")
@@ -91,7 +91,7 @@ def refuse_unrestorable(state, name):
                 f"interface: {own} of {name} comes from a router or from DHCPv6 and has a lifetime: it could not be put back exactly", option="interface"
             )
     for line in state["routes4"] + state["routes6"]:
-        words = line.split()
+        words = fields(line)
         if "expires" in words or _value(words, "proto") == "ra":
             raise NotRestorable(f"interface: the route {line} comes from a router: it could not be put back exactly", option="interface")
         if "nhid" in words:
@@ -105,7 +105,7 @@ def refuse_unrestorable(state, name):
 
 def address_mark(line):
     """The part of an address's line that identifies it: "inet6 2001:db8::1/64 "."""
-    words = line.split()
+    words = fields(line)
     kind = "inet" if "inet" in words else "inet6"
     peer = " peer {}".format(_value(words, "peer")) if "peer" in words else ""
     return f"{kind} {_value(words, kind)}{peer} "
@@ -113,7 +113,7 @@ def address_mark(line):
 
 def address_argv(ip, line, name):
     """The command that adds an address again to the interface, whatever its name is then (LINK), from its line."""
-    words = line.replace("\\", " ").split()
+    words = fields(line.replace("\\", " "))
     kind = "inet" if "inet" in words else "inet6"
     argv = [ip, "-4" if kind == "inet" else "-6", "addr", "add", _value(words, kind)]
     for key, option in (("peer", "peer"), ("brd", "broadcast"), ("metric", "metric"), ("scope", "scope")):
@@ -131,13 +131,13 @@ def address_argv(ip, line, name):
 
 def route_argv(ip, family, line, name):
     """The command that adds a route again, from its line."""
-    words = line.replace("\\", " ").split()
+    words = fields(line.replace("\\", " "))
     return [ip, "-%d" % family, "route", "add"] + [LINK if before == "dev" and word == name else word for before, word in zip([""] + words, words)]
 
 
 def neighbour_argv(ip, line):
     """The same for a permanent neighbour: ADDRESS lladdr MAC [router] PERMANENT."""
-    words = line.split()
+    words = fields(line)
     link = ["lladdr", _value(words, "lladdr")] if "lladdr" in words else []
     return [ip, "neigh", "replace", words[0]] + link + ["router"] * ("router" in words) + ["dev", LINK, "nud", "permanent"]
 
@@ -159,10 +159,10 @@ def undo(host, ip, interface, state, alias, mark):
     steps += _addresses(ip, asked, state, name)
     steps += _not_made_again(ip, interface, asked, state)
     for line in state["neighbours"]:
-        steps.append(Run(f"neighbour {line.split()[0]}, unless it is there", neighbour_argv(ip, line), [Misses(asked["neighbours"], line)]))
+        steps.append(Run(f"neighbour {fields(line)[0]}, unless it is there", neighbour_argv(ip, line), [Misses(asked["neighbours"], line)]))
     for line in state["proxies"]:
-        argv = [ip, "neigh", "add", "proxy", line.split()[0], "dev", LINK]
-        steps.append(Run(f"proxy for {line.split()[0]}, unless it is there", argv, [MissesLine(asked["proxies"], line, name)]))
+        argv = [ip, "neigh", "add", "proxy", fields(line)[0], "dev", LINK]
+        steps.append(Run(f"proxy for {fields(line)[0]}, unless it is there", argv, [MissesLine(asked["proxies"], line, name)]))
     steps += _routes(ip, asked, state, name)
     if state["addresses6"]:
         steps.append(Until("wait until it is sure that nobody else has its addresses", PATIENCE, [Lacks(asked["tentative"], "inet6")]))
@@ -185,7 +185,7 @@ def _waits(interface, asked, state):
     if Host.read(interface.path + "/carrier").strip() == "1":
         found.append(Until("wait for its carrier", PATIENCE, [FileHolds(f"/sys/class/net/{LINK}/carrier", "1")]))
     own = _own_link_local(interface)
-    made = [address_mark(line) for line in state["addresses6"] if " fe80:" in line and "noprefixroute" not in line.split()]
+    made = [address_mark(line) for line in state["addresses6"] if " fe80:" in line and "noprefixroute" not in fields(line)]
     made = [mark for mark in made if own is None or mark == f"inet6 {own}/64 "]
     if made:
         found.append(Until("wait for the addresses that the kernel makes", PATIENCE, [OutputHas(asked["addresses6"], mark) for mark in made]))
@@ -215,7 +215,7 @@ def _addresses(ip, asked, state, name):
     found = []
     for part in ("addresses4", "addresses6"):
         for line in reversed(state[part]) if part == "addresses6" else state[part]:  # the kernel puts a new IPv6 address first
-            if _value(line.split(), "valid_lft") == "forever":  # the DHCP client restores its own
+            if _value(fields(line), "valid_lft") == "forever":  # the DHCP client restores its own
                 mark = address_mark(line)
                 found.append(Run(f"address {mark.strip()}, unless it is there", address_argv(ip, line, name), [Lacks(asked[part], mark)]))
     return found
@@ -228,7 +228,7 @@ def _routes(ip, asked, state, name):
         for family in (4, 6):
             part = "routes%d" % family
             for line in state[part]:
-                words = line.split()
+                words = fields(line)
                 if words[0] in KERNELS_OWN or set(devices(line)) != {name} or ("via" in words) != gateway:
                     continue  # the kernel restores a multipath route that also uses other interfaces
                 if words[0] == "fe80::/64" and _value(words, "proto") == "kernel":

@@ -8,6 +8,7 @@
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._host import trial
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import lines
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import TRIAL_INTERFACE
 
 
@@ -21,7 +22,7 @@ def lacks_redirect(host, words):
         return None
     rc, out, err = trial.run(host, [tc, "qdisc", "add", "dev", "lo", "root", "netem"] + words)
     if rc != 0:
-        said = ((err or out).strip().splitlines()[-1:] or ["rc %d" % rc])[0].rstrip(".")
+        said = (lines((err or out).strip())[-1:] or ["rc %d" % rc])[0].rstrip(".")
         raise AttackError(
             f"the kernel of the target cannot do this: {said}. netem is the module sch_netem: in the package kernel-modules-extra on RHEL, Rocky and "
             "Alma, linux-modules-extra-... on Ubuntu"
@@ -39,7 +40,7 @@ def lacks_redirect(host, words):
 
 def mechanism(host, place, name, directions, words):
     """(redirect, None) where the kernel and the interface allow it, else (band, why); see netem.py. Errors: AttackError, NotRestorable."""
-    qdiscs = host.run(place.argv([host.tool("tc"), "qdisc", "show", "dev", name]))[1].splitlines()
+    qdiscs = host.run(place.argv([host.tool("tc"), "qdisc", "show", "dev", name]))[1].split("\n")
     hooked = [line for line in qdiscs if line.startswith(("qdisc clsact", "qdisc ingress"))]
     root = [line.split()[1:3] for line in qdiscs if " root" in line]
     owned = [kind for kind, handle in root if handle != "0:"]

@@ -13,7 +13,7 @@ import socket
 
 from ansible_collections.faultline.chaos.plugins.module_utils import _units
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host, lines
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import made_by_attack
 
 _INTERFACE = r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}\Z"
@@ -83,8 +83,8 @@ class ShownInterface:
 
 def links(host, place):
     """{name: line of ip -o link} in a namespace."""
-    lines = host.run(place.argv([host.tool("ip"), "-o", "link", "show"]))[1].split("\n")
-    return dict((line.split(" ")[1].rstrip(":").partition("@")[0], line) for line in lines if line)
+    shown = host.run(place.argv([host.tool("ip"), "-o", "link", "show"]))[1]
+    return dict((line.split(" ")[1].rstrip(":").partition("@")[0], line) for line in lines(shown))
 
 
 def _flags(line):
@@ -119,12 +119,12 @@ def default_interface(host, place=None):
 def default_devices(shown):
     """The interfaces by which default routes lead, as ip -o route shows them: those of the least metric that has any which is not dead."""
     found = {}
-    for line in shown.splitlines():
+    for line in lines(shown):
         head, *hops = line.replace("\\", " ").split("nexthop ")
         metric = re.search(r" metric (\d+)", head)
         for hop in hops or [head]:
-            device = re.search(r"\bdev (\S+)", hop)
-            if device and not set(hop.split()) & {"dead", "linkdown"}:
+            device = re.search(r"\bdev ([^ \t]+)", hop)
+            if device and not set(hop.split(" ")) & {"dead", "linkdown"}:
                 names = found.setdefault(int(metric.group(1)) if metric else 0, [])
                 names += [device.group(1)] * (device.group(1) not in names)
     return found[min(found)] if found else []

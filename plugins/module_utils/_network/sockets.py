@@ -11,7 +11,7 @@ import resource
 import socket
 import time
 
-from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host, lines
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import uptime
 from ansible_collections.faultline.chaos.plugins.module_utils._host.process import processes
 from ansible_collections.faultline.chaos.plugins.module_utils._host.tcp import LISTENING, address, socket_inodes
@@ -48,7 +48,7 @@ class Socket:
 def sockets(protocol):
     """All tcp or udp sockets with a port, both families."""
     for name in (protocol, protocol + "6"):
-        for line in Host.read("/proc/net/" + name).splitlines()[1:]:
+        for line in lines(Host.read("/proc/net/" + name))[1:]:
             yield Socket(line)
 
 

@@ -11,6 +11,7 @@ import os
 import re
 
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import lines
 
 # Kinds of tunnels as ip -d shows them. Who the other end is: in the same line, in the forwarding table, from wg, or known to a program only.
 _REMOTE = ("vxlan", "geneve", "gretap", "ip6gretap", "erspan", "ip6erspan", "gre", "ip6gre", "ipip", "sit", "ip6tnl", "vti", "vti6")
@@ -30,9 +31,9 @@ class WayIn:
             self._add_way(peer, f"the way back to {peer}")
         shown = self._said(["-o", "addr", "show"]) if connections else ""
         for here, peer in sorted(set((each.address, each.peer) for each in connections), key=str):
-            for line in shown.splitlines():
+            for line in shown.split("\n"):
                 if f" {here}/" in line or f" {here} peer " in line:
-                    self._add(line.split()[1], f"SSH from {peer} comes in at its address {here}")
+                    self._add(line.split(" ")[1], f"SSH from {peer} comes in at its address {here}")
         for network in networks:
             there = network.network_address if network.num_addresses == 1 else network.network_address + 1
             self._add_way(there, f"the way to {network} (control_addresses)")
@@ -42,7 +43,7 @@ class WayIn:
         return out if rc == 0 else ""
 
     def _add_way(self, there, why):
-        found = re.search(r" dev (\S+)", self._said(["-o", "route", "get", str(there)]))
+        found = re.search(r" dev ([^ \n]+)", self._said(["-o", "route", "get", str(there)]))
         if found:
             self._add(found.group(1), why)
 
@@ -69,7 +70,7 @@ class WayIn:
         for each in ends:
             self.outer[each] = name
             self._add_way(each, f"the way to {each}, the other end of the {kind} tunnel {name}")
-        below = re.search(rf" {kind} .* dev (\S+)", shown)
+        below = re.search(rf" {kind} .* dev ([^ \n]+)", shown)
         if below:
             self._add(below.group(1), f"below the {kind} tunnel {name}")
 
@@ -142,8 +143,8 @@ def tunnel(shown):
 
 def vlans(host, place, name):
     """The VLANs on an interface: their frames have a tag, which filters for IP on the interface itself do not look behind."""
-    lines = host.run(place.argv([host.tool("ip"), "-o", "-d", "link", "show", "type", "vlan"]), check=False)[1].splitlines()
-    found = [line.split()[1].rstrip(":").rpartition("@") for line in lines if len(line.split()) > 1]
+    shown = host.run(place.argv([host.tool("ip"), "-o", "-d", "link", "show", "type", "vlan"]), check=False)[1]
+    found = [line.split(" ")[1].rstrip(":").rpartition("@") for line in lines(shown)]
     return [own for own, _at, below in found if below == name]
 
 

@@ -186,7 +186,7 @@ _SSH_FIELDS = {
 
 def _of_ssh(text):
     """The validity of an OpenSSH certificate; format: PROTOCOL.certkeys of OpenSSH."""
-    line = next(line for line in text.splitlines() if "-cert-v01@openssh.com" in line)
+    line = next(line for line in text.split("\n") if "-cert-v01@openssh.com" in line)
     words = line.split()
     kind = next(word for word in words if word.endswith("-cert-v01@openssh.com"))
     data = base64.b64decode(words[words.index(kind) + 1])
@@ -203,7 +203,7 @@ def ssh_host_certificates(host):
     """Paths of the host certificates in the configuration of sshd."""
     found = set()
     for path in ["/etc/ssh/sshd_config"] + _files("/etc/ssh/sshd_config.d", ".conf"):
-        for line in host.read(path).splitlines():
+        for line in host.read(path).split("\n"):
             words = line.replace("=", " ").split()
             if len(words) > 1 and words[0].lower() == "hostcertificate":
                 found.add(words[1].strip('"'))
@@ -212,7 +212,7 @@ def ssh_host_certificates(host):
 
 def trusts_user_certificates(host):
     """Whether sshd accepts user certificates, whose validity depends on this clock."""
-    lines = [line for path in ["/etc/ssh/sshd_config"] + _files("/etc/ssh/sshd_config.d", ".conf") for line in host.read(path).splitlines()]
+    lines = [line for path in ["/etc/ssh/sshd_config"] + _files("/etc/ssh/sshd_config.d", ".conf") for line in host.read(path).split("\n")]
     words = [line.replace("=", " ").split() for line in lines]
     return any(len(each) > 1 and each[0].lower() == "trustedusercakeys" and each[1].lower() != "none" for each in words)
 

@@ -152,7 +152,7 @@ class Systemd(_Manager):
         found = []
         for block in out.strip("\n").split("\n\n"):
             unit = dict.fromkeys(_PROPERTIES, "")
-            for line in block.splitlines():
+            for line in block.split("\n"):
                 key, _equals, value = line.partition("=")
                 unit[key] = (unit[key] + " " + value).strip() if key in unit else value
             found.append(unit)

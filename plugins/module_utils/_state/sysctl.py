@@ -12,6 +12,7 @@ import re
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._hints import did_you_mean
 from ansible_collections.faultline.chaos.plugins.module_utils._host import trial
+from ansible_collections.faultline.chaos.plugins.module_utils._host.host import lines
 from ansible_collections.faultline.chaos.plugins.module_utils._host.kernel_files import last_line, read_in, same_value, value_of
 from ansible_collections.faultline.chaos.plugins.module_utils._state.sysctl_rules import OPTION, PAIRS
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import (
@@ -154,13 +155,13 @@ def _names(host, place, key):
     if place.key or not os.path.isdir(top):
         top = ROOT
     out = host.run(place.argv(["find", top, "-type", "f"]), check=False)[1]
-    return [path[len(ROOT) + 1 :].translate(_SWAP) for path in out.splitlines()]
+    return [path[len(ROOT) + 1 :].translate(_SWAP) for path in lines(out)]
 
 
 def refuse_learned_routes(host, place):
     """Errors: NotRestorable when a router announced a default route: the kernel drops it when IPv6 forwarding is enabled."""
     text = host.run(place.argv(["cat", "/proc/net/ipv6_route"]), check=False)[1]
-    for line in text.splitlines():
+    for line in lines(text):
         if int(line.split()[8], 16) & _LEARNED == _LEARNED:
             raise NotRestorable(f"{OPTION}: {place.label} has a default route that a router announced, and the kernel would forget it", option=OPTION)
 
@@ -350,7 +351,7 @@ def _numbers(host, place):
         return dict((name, number) for name, number in found.items() if number)
     links = [host.tool("ip"), "-o", "link", "show"]  # /sys shows the interfaces of the host only
     found = {}
-    for number, name in re.findall(r"^(\d+): (\S+):", host.run(place.argv(links))[1], re.M):
+    for number, name in re.findall(r"^(\d+): ([^ \n]+):", host.run(place.argv(links))[1], re.M):
         short = name.rpartition("@")[0]
         if not short:
             found[name] = number

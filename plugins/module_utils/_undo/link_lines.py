@@ -33,9 +33,14 @@ SHOWN'
 _PREFIX = 'sh -c "$nameless" sh "$link" '
 
 
+def fields(line):
+    """The words of a line as sh splits it; str.split() also splits at characters that a name may hold, such as \\x1c or \\u2028."""
+    return re.findall(r"[^ \t\n]+", line)
+
+
 def _nameless(line, name):
     found = []
-    for each in line.split():
+    for each in fields(line):
         named = each in (name, name + "\\") or each.startswith(name + ":")
         found.append("/link/" + each[len(name) :] if named else each)
     return " ".join(found)

@@ -77,7 +77,7 @@ def status_of(pod, container):
 
 def handled(status_file):
     """The signals that a process handles, from the text of /proc/PID/status; None when they are not listed."""
-    for line in status_file.splitlines():
+    for line in status_file.split("\n"):
         key, _colon, value = line.partition(":")
         if key == "SigCgt":
             try:

@@ -145,3 +145,9 @@ def test_every_command_of_netem_is_prefixed(place, mechanism: str) -> None:
 
 def test_an_output_guard_may_have_a_line_break() -> None:
     assert OutputHas(["ip"], "\n3: eth0:").condition() == "prints '\n3: eth0:' ip"
+
+
+@pytest.mark.parametrize("name", ["a\x1cb", "a\u2028b", "a\x85b"])
+def test_a_namespace_is_found_wherever_it_is_mounted(name: str) -> None:
+    text = f"40 25 0:4 net:[4026532001] /run/x rw shared:9 - nsfs nsfs rw\n41 25 0:4 net:[4026532002] /run/{name} rw shared:10 - nsfs nsfs rw\n"
+    assert namespace._MOUNTED.findall(text) == ["/run/x", f"/run/{name}"]

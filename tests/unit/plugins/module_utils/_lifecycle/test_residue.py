@@ -20,7 +20,7 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils._host import process as host_process
 from ansible_collections.faultline.chaos.plugins.module_utils._host.detached import detach
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import parent
-from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import residue
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import others, residue
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import CLUSTER_WATCHER
 
 
@@ -86,3 +86,22 @@ def test_a_dead_man_whose_attack_is_gone_is_residue(bench) -> None:
     shutil.move(directory, bench.state / ".moved")
     assert f"process {child.pid} dead-man of a of uid {os.geteuid()}: kill {child.pid}" in found_by(bench, residue._workers).residue
     child.kill()
+
+
+def test_a_worker_whose_name_looks_like_a_line_of_its_status_is_residue(bench) -> None:
+    """The kernel escapes a line feed in a name, and no carriage return."""
+    program = "open('/proc/self/comm', 'w', newline='').write('faultline-\\rUid:'); import time; print(flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"\n"
+        try:
+            found = found_by(bench, residue._workers).residue
+        finally:
+            process.kill()
+    assert [line for line in found if line.startswith(f"process {process.pid} ") and line.endswith(f"kill -9 {process.pid}")], found
+
+
+@pytest.mark.parametrize("real_name", ["Mal\x85lory", "Mal\u2028lory", "Mal\x1clory", "Mal\rlory"])
+def test_a_home_is_found_behind_whatever_real_name(monkeypatch: pytest.MonkeyPatch, real_name: str) -> None:
+    passwd = f"root:x:0:0:root:/root:/bin/sh\nm:x:1001:1001:{real_name}:/srv/m:/bin/sh\n".encode()
+    monkeypatch.setattr(others, "start_of", lambda path, size, directory=None: passwd if path == "/etc/passwd" else b"")
+    assert os.path.join("/srv/m", others.USER_STATE) in others._places()

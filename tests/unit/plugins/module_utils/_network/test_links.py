@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._network import links, options
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Lacks, Misses, Until
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.link_lines import MissesLine
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Run, Undo, When
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.typed import LINK
 from ansible_collections.faultline.chaos.plugins.modules.interface_down import InterfaceDown
@@ -159,3 +160,24 @@ def test_until_waits_and_gives_up(bench, shell: list[str], tmp_path: Path) -> No
     assert done.exists()
     undo = Undo([Until("never", 1, [Exists("/nowhere")])])
     assert bench.sh(shell, bench.publish("b", undo=undo) / "revert.sh").returncode == 0
+
+
+STRANGE = ["eth1\x1c0", "eth1\u2028", "e\x1cdev\x1ceth1", "e\u3000dead"]  # names that the kernel allows; str.split() splits them
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_route_belongs_to_the_interface_with_its_whole_name(name: str) -> None:
+    line = f"10.0.0.0/8 via 192.0.2.1 dev {name} proto static"
+    assert links.devices(line) == [name]
+    links.refuse_unrestorable(state(routes4=[line]), name)
+    assert links.route_argv("ip", 4, line, name)[-4:] == ["dev", LINK, "proto", "static"]
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_the_line_of_a_route_is_found_again_in_sh(bench, shell: list[str], tmp_path: Path, name: str) -> None:
+    line = f"10.0.0.0/8 \\\tnexthop via 192.0.2.1 dev eth1 weight 1 \\\tnexthop via 192.0.2.2 dev {name} weight 1"
+    run = Run("missing", ["touch", str(tmp_path / "missing")], [MissesLine(["printf", "%s \\n", line], line, "eth1")])
+    undo = Undo([Run("name", ["true"]), run])
+    script = bench.publish(undo=undo) / "revert.sh"
+    done = bench.sh(["env", "link=eth1", *shell], script)
+    assert done.returncode == 0 and not (tmp_path / "missing").exists(), done

@@ -108,3 +108,10 @@ def test_the_band_sends_everything_unchosen_to_the_first_band():
     prio = next(words for words in tree.add if "prio" in words)
     assert prio[prio.index("priomap") + 1 :] == ["0"] * 16
     assert "replace" not in [word for words in tree.add for word in words]
+
+
+@pytest.mark.parametrize("name", ["eth\x1c0", "e\u2028h", "e\x85h", "e\u3000h", "e\x1cdead"])
+def test_the_interface_of_a_default_route_has_its_whole_name(name):
+    hops = f"\\\tnexthop via 192.0.2.3 dev {name} weight 1 \\\tnexthop via 192.0.2.4 dev e2 weight 1 dead "
+    shown = f"default via 192.0.2.1 dev {name} proto static \ndefault {hops}\n"
+    assert options.default_devices(shown) == [name]

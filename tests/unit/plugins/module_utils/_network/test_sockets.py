@@ -147,7 +147,8 @@ def test_a_store_of_bound_ports_leaves_out_what_somebody_else_took() -> None:
 def test_a_port_whose_socket_was_destroyed_is_not_held_any_more() -> None:
     """ss -K needs rights; shutdown() leaves the same state behind."""
     destroyed = []
-    if os.fork() == 0:
+    child = os.fork()
+    if child == 0:
         listen = sockets.bind
 
         def bind(*told, **how):
@@ -158,4 +159,4 @@ def test_a_port_whose_socket_was_destroyed_is_not_held_any_more() -> None:
         sockets.time.sleep = lambda _seconds: destroyed[0].shutdown(socket.SHUT_RDWR)
         sockets.occupy("tcp", ip("127.0.0.1"), [0], sockets.uptime() + 10)
         os._exit(0)
-    assert os.wait()[1] >> 8 == 1
+    assert os.waitpid(child, 0)[1] >> 8 == 1

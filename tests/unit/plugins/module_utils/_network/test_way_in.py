@@ -14,7 +14,8 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError
 from ansible_collections.faultline.chaos.plugins.module_utils._host.control_path import Connection
 from ansible_collections.faultline.chaos.plugins.module_utils._host.host import Host
-from ansible_collections.faultline.chaos.plugins.module_utils._network.way_in import WayIn, tunnel
+from ansible_collections.faultline.chaos.plugins.module_utils._host.namespace import HERE
+from ansible_collections.faultline.chaos.plugins.module_utils._network.way_in import WayIn, tunnel, vlans
 
 
 def host() -> Host:
@@ -83,3 +84,29 @@ def test_the_other_ends_of_tunnels(monkeypatch: pytest.MonkeyPatch, shown: str, 
                 way.refuse_unclear("interface", attacked)
     if ends == []:
         assert tunnel(HEAD + shown) is None
+
+
+# Names that the kernel allows: str.split() and str.splitlines() end at these characters.
+STRANGE = ["eth\x1c0", "e\u2028h", "e\x85h", "e\u3000h", "e\x1cdead"]
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_link_of_the_control_path_has_its_whole_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    target = host()
+
+    def run(argv, check=True, data=None):
+        if "route" in argv:
+            return 0, f"192.0.2.7 via 192.0.2.1 dev w{name} src 192.0.2.2 uid 0 \\    cache \n", ""
+        return 0, f"1: lo    inet 127.0.0.1/8 scope host lo\n8: {name}    inet 192.0.2.2/24 scope global {name}\n" if "addr" in argv else "", ""
+
+    monkeypatch.setattr(target, "run", run)
+    monkeypatch.setattr(target, "tool", lambda name: name)
+    assert set(WayIn(target, [connection("192.0.2.2", "192.0.2.7")], []).devices) == {name, "w" + name}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_vlan_has_its_whole_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    target = host()
+    monkeypatch.setattr(target, "tool", lambda name: name)
+    monkeypatch.setattr(target, "run", lambda argv, check=True: (0, f"9: {name}@up0: <BROADCAST> mtu 1500 \\    vlan protocol 802.1Q id 5\n", ""))
+    assert vlans(target, HERE, "up0") == [name]

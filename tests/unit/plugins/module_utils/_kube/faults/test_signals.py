@@ -103,6 +103,7 @@ def test_without_cat_it_is_unknown(image) -> None:
 def test_the_mask_of_handled_signals() -> None:
     assert signals.handled("Name:\tsh\nSigCgt:\t0000000000014a07\n") == ["HUP", "INT", "QUIT", "TERM", "USR1", "USR2"]
     assert signals.handled("SigCgt:\t0000000000000000\n") == []
+    assert signals.handled("Name:\tx\rSigCgt:\t4000\nSigCgt:\t0000000000000000\n") == [], "the kernel does not escape that in a name"
 
 
 @pytest.mark.parametrize("field, told", [("hostPID", "could hit the node itself"), ("shareProcessNamespace", "one cannot be hit alone")])
