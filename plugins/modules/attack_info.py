@@ -62,7 +62,7 @@ attacks:
           journal does not match its checksums.
       type: str
     reason:
-      description: Why it is stuck or damaged.
+      description: Why it is stuck or damaged. While another undo runs, why the one before was stuck.
       type: str
     run_id:
       description: The experiment it belongs to.

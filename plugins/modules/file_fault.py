@@ -324,7 +324,7 @@ class FileFault(Attack):
             for name in (aside, fresh):
                 hidden = os.path.join(file.parent, name)
                 undo.checks.append(Gone(hidden, [Exists(hidden), Settled()]))
-        undo.checks.append(Gone(f"no {file.path}", [Fails(["test", "-e", file.path]), Settled()]))
+        undo.checks.append(Gone(file.path, [Fails(["test", "-e", file.path]), Settled()], "missing"))
         if self.op == "chmod":
             now = [OutputHas(["stat", "-c", "mode %a.", file.path], f"mode {self.mode}.")]
         else:

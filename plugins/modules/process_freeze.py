@@ -201,7 +201,7 @@ class ProcessFreeze(Attack):
         undo = Undo()
         for victim in victims:
             undo.steps.append(Continue(f"let {victim.name} go on", victim.pid, victim.start))
-            undo.checks.append(Gone("pid %d (%s) is stopped" % (victim.pid, victim.name), [Stopped(victim.pid, victim.start)]))
+            undo.checks.append(Gone("pid %d (%s)" % (victim.pid, victim.name), [Stopped(victim.pid, victim.start)], "stopped"))
             # One that was killed and started anew runs on. In turn the worker is the sign, while there is somebody to stop.
             sign = (Stopped if self.params["interval"] is None else Alive)(victim.pid, victim.start)
             undo.readings.append(Part("the stop of pid %d (%s)" % (victim.pid, victim.name), [sign]))

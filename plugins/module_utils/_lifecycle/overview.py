@@ -35,7 +35,7 @@ def describe(journal, boot_id, attack_id):
     found["deadline"] = deadline(journal, record)
     found["remaining"] = round(remaining(journal, attack_id), 2)
     found["effect"] = journal.effect(attack_id)
-    stuck = journal.noted(attack_id, "stuck").strip()
+    stuck, was = ("; ".join(journal.noted(attack_id, name).split("\n")).strip("; ") for name in ("stuck", "stuck.was"))
     if not journal.script_intact(attack_id, record):
         found.update(status="damaged", reason="its revert.sh does not match its checksum; the revert module writes it again where the record has a copy")
     elif stuck:
@@ -44,6 +44,8 @@ def describe(journal, boot_id, attack_id):
         found["status"] = "overdue"
     else:
         found["status"] = "active"
+    if was:  # an undo runs now, and has the reason of the one before
+        found.setdefault("reason", was)
     return found
 
 

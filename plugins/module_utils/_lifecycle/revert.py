@@ -51,9 +51,12 @@ def revert_one(host, journal, attack_id, accept_drift=False, locked=False):
         return Outcome(acted=acted, clean=True, drifted=acted and out.rstrip().endswith("drifted"), reading=reading)
     if attack_id not in journal.ids():
         return Outcome(acted=False, clean=True)
-    said = "; ".join(line.strip() for line in err.split("\n") if line.strip()) or "rc %d" % rc
+    own = f"faultline {attack_id}: "  # who reads a reason knows the id
+    lines = [line[len(own) :] if line.startswith(own) else line for line in err.split("\n")]
+    said = "; ".join(line.strip() for line in lines if line.strip()) or "rc %d" % rc
     if rc == DRIFTED:
-        return Outcome(True, False, True, f"undone, but the state is not what it was before (somebody else changed it?): {said}", reading)
+        said = f"undone, but the state is not what it was before (somebody else changed it?): {said}; to close it: revert with accept_drift: true"
+        return Outcome(True, False, True, said, reading)
     if rc == DAMAGED:
         said = f"its undo does not match its checksum: read {journal.script(attack_id)}"
     return Outcome(acted=True, clean=False, reason=said, reading=reading)

@@ -168,14 +168,14 @@ def undo(host, ip, interface, state, alias, mark):
         steps.append(Until("wait until it is sure that nobody else has its addresses", PATIENCE, [Lacks(asked["tentative"], "inet6")]))
     steps.append(Run("its description", [ip, "link", "set", "dev", LINK, "alias", alias], [FileHolds(f"/sys/class/net/{LINK}/ifalias", mark)]))
     elsewhere = OnMarked(f"its description, where {name} was moved to", mark, ip, ["link", "set", "alias", alias])
-    found = Undo([When(guards, steps), When([guards[0], NotFound()], [elsewhere])], [When(guards, [Gone(f"{name} is down", [down])])])
+    found = Undo([When(guards, steps), When([guards[0], NotFound()], [elsewhere])], [When(guards, [Gone(name, [down], "down")])])
     found.readings.append(Part(f"the state down of {name}", [*guards, down]))
     for part, title, counters in (("addresses4", "IPv4 addresses", LIFETIMES), ("addresses6", "IPv6 addresses", ())):
         same_lines(found, f"{title} of {name}", asked[part], host.output(commands(ip, name)[part]), name, guards, counters)
     found.same(f"permanent neighbours of {name}", asked["neighbours"], host.output(commands(ip, name)["neighbours"]), guards)
     kept = [(part, line) for part in ("routes4", "routes6", "proxies") for line in state[part]]
     if kept:
-        found.checks.append(When(guards, [Gone(f"missing: {line}", [MissesLine(asked[part], line, name)]) for part, line in kept]))
+        found.checks.append(When(guards, [Gone(line, [MissesLine(asked[part], line, name)], "missing") for part, line in kept]))
     return found
 
 

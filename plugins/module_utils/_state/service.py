@@ -100,7 +100,7 @@ class _Manager:
     def restart(self, undo, name):
         """Add to an undo: start a service unless it runs, and check that it runs."""
         undo.steps.append(When([Fails(self.ask(name))], self.ease(name) + [Run(f"start {name} again", self.start(name), seconds=START_SECONDS)]))
-        undo.checks.append(Gone(f"{name} is down", [Fails(self.ask(name))]))
+        undo.checks.append(Gone(name, [Fails(self.ask(name))], "down"))
 
 
 class Systemd(_Manager):

@@ -22,9 +22,9 @@ differs() { # differs TEXT: what could be done is done, and it is not as before
     say "$1" >&2
     printf '%s\n' "$1" 2>/dev/null >>"$dir/stuck"
 }
-edited() { # edited NAME: somebody changed the file meanwhile; theirs stays, unless that is to be overwritten
+edited() { # edited NAME [ORIGINAL]: somebody changed the file meanwhile; theirs stays, unless that is to be overwritten
     [ "$accept" = 0 ] || { say "overwritten, as accepted: $1"; true 2>/dev/null >"$dir/edited"; return 1; }
-    differs "left alone, for somebody else changed it during the attack: $1"
+    differs "left alone, for somebody else changed it during the attack: $1; the original is ${2:-$dir/saved}, and accept_drift puts it OVER what they wrote"
 }
 given_up() { # given_up WHAT DEVICE INODE: the code of that
     unknown "$@" || return 1
@@ -204,14 +204,14 @@ name_back() { # name_back NAME ASIDE FRESH DEVICE INODE BEFORE AFTER NAMES: in i
     fi
     theirs=
     if [ -n "$own" ]; then
-        if [ "$sum" != "$7" ]; then ! edited "$1" || return 3
+        if [ "$sum" != "$7" ]; then ! edited "$1" "${put:+$2 beside it}" || return 3
         else
             if ! changed "$own"; then :
             elif ! that "$own" $copy; then tell "put back in place of another file with the same bytes (mode, owner, group, time: ${is% *}): $1"
             elif { command exec 5<>"./$1"; } 2>/dev/null; then
                 theirs=1
                 tell "put back, but what somebody else changed of its mode, owner, time or attributes may be lost: $1"
-            else ! edited "$1" || return 3; fi # it runs
+            else ! edited "$1" "${put:+$2 beside it}" || return 3; fi # it runs
         fi
     fi
     if [ -z "$put" ]; then
@@ -285,7 +285,7 @@ bytes_back() { # bytes_back NAME DEVICE INODE BEFORE AFTER: the same inode gets 
 mode_back() { # mode_back NAME DEVICE INODE BEFORE AFTER
     mode=$(stat -c %a "./$1")
     [ "$mode" != "$4" ] || return 0
-    [ "$mode" = "$5" ] || ! edited "$1" || return 3
+    [ "$mode" = "$5" ] || ! edited "$1" "mode $4" || return 3
     # By an open file, for the name may be another's by now: even a pipe's, which would keep us waiting for ever.
     set -- "$1" "$2" "$3" "$4" 'exec 7<"./$1" && [ "$(stat -L -c %i /proc/self/fd/7)" = "$2" ] && chmod "$3" /proc/self/fd/7'
     limit

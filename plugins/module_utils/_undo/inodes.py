@@ -169,13 +169,14 @@ place_of() { # place_of NAME: $place is where we are, for people, and for paths 
     [ "$(stat -c %i "$place" 2>/dev/null)" = "$(stat -c %i "./$1")" ] || place="$(readlink /proc/self/cwd)/$1 on $at"
 }
 unknown() { # unknown WHAT DEVICE INODE: neither there nor known to be gone; given up once that is accepted
+    help="if that is right, give it up: revert with accept_drift: true (id $id)"
     case $looked in
-    nowhere | hidden | another) why="that is not mounted here, or hidden: mount it again" ;;
+    nowhere | hidden | another) why="that is not mounted here, or hidden" help="mount it again, then run: sh $state/control.sh revert $id" ;;
     whole) why="it is not there any more" ;;
-    *) why="not all of that could be searched" ;;
+    *) why="not all of that could be searched" help="try again: sh $state/control.sh revert $id; when it is gone, ${help#*, }" ;;
     esac
     why="$1 (device $2, inode $3) is not found on $at: $why"
-    [ "$accept" = 1 ] || { problem "$why; then run: sh $state/control.sh revert $id"; return 1; }
+    [ "$accept" = 1 ] || { problem "$why; $help"; return 1; }
     say "given up, as accepted: $why" >&2
     true 2>/dev/null >"$dir/edited"
 }

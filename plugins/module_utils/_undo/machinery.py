@@ -196,7 +196,7 @@ try_for() { # try_for SECONDS PROGRAM...: never a builtin, and not for ever; wha
         $limiter "$@" </dev/null 9>&-
     ) || problem "rc $? from: $*"
 }
-left() { problem "still there: $1"; }
+left() { problem "still $1"; }
 same() { # same FILE TITLE COUNTERS COMMAND...: prints what it printed before the attack, but for the counters
     was=$(cat "$dir/before/$1")
     title=$2
@@ -308,7 +308,7 @@ revert() (
     [ -d "$dir" ] || exit 0
     lock || { problem "the lock $dir/lock is held by somebody else"; exit 4; }
     there
-    [ ! -e "$dir/stuck" ] || rm -f "$dir/stuck"
+    [ ! -e "$dir/stuck" ] || mv -f "$dir/stuck" "$dir/stuck.was" # what is told while this one runs
     undo
     check
     if [ "$failed" = 0 ] && { [ "$drifted" = 0 ] || [ "$accept" = 1 ]; }; then
@@ -318,8 +318,9 @@ revert() (
     fi
     rm -f "$dir/undoing"
     command -v logger >/dev/null 2>&1 && logger -t faultline -p daemon.err "attack $id could not be reverted; see $dir/stuck"
-    [ "$failed" = 0 ] && exit 6
-    exit 4
+    [ "$failed" = 0 ] || exit 4
+    echo "to close it: revert with accept_drift: true (id $id)" 2>/dev/null >>"$dir/stuck"
+    exit 6
 )
 in_history() { # the end of this very attack; that its journal is not there proves nothing
     while IFS= read -r line; do

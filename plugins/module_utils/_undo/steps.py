@@ -139,12 +139,12 @@ class KillGroup(Typed):
 
 
 class Gone(Typed):
-    """The attack's mark must be gone (all guards together describe the mark)."""
+    """The attack's mark must be gone (all guards together describe the mark). still: for a state, what else than "there"."""
 
     fields = ("title", "guards")
 
-    def __init__(self, title, guards):
-        super().__init__(title=title, guards=list(guards))
+    def __init__(self, title, guards, still="there"):
+        super().__init__(title=f"{still}: {title}", guards=list(guards))
 
     def render(self):
         return [f"if {all_hold(self.guards)}; then left {quote(self.title)}; fi"]

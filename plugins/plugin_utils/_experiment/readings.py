@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.faultline.chaos.plugins.plugin_utils._text import listed
 
+_ADVICE = "; look there at who or what changed that, and at the logs of that time"
 _LEAST = 0.5  # share of what was asked for
 
 
@@ -26,7 +27,7 @@ def doubts(targets: Iterable[Mapping[str, Any]]) -> list[str]:
         reason = doubt(reading)
         if reason:
             reasons.setdefault(reason, []).append(host)
-    found = [f"{reason} (on {listed(hosts, 3)})" for reason, hosts in reasons.items()]
+    found = [f"{reason} (on {listed(hosts, 3)}){_ADVICE if read[hosts[0]].get('in_place') is False else ''}" for reason, hosts in reasons.items()]
     met = [reading["met"] for reading in read.values() if "met" in reading]
     if met and not any(met):
         found.append("the attack met nothing: no packet, request, process or file that it could act on came by")

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,11 +67,12 @@ UNREACHABLE_LIST, FAILED_LIST, WOULD_LIST = "UNREACHABLE, left to their timers",
 OTHERS_LIST, FOREIGN_LIST = "attacks of other users, left to them", "like marks of attacks, but of other users"
 ACTIVE_LIST, RESIDUE_LIST, UNKNOWN_LIST = "attacks found", "residue", "UNREACHABLE, nothing is known"
 UNSEEN_LIST = "not looked at"
+_LONGEST_REASON = 1000  # it can hold all that a command printed, and more follows it
 # What helps, where the entries themselves do not say it.
 _HELP = {
     ACTIVE_LIST: "revert with: ansible-playbook faultline.chaos.halt, or cluster_halt for clusters",
-    STUCK_LIST: "mend what the reason names, then run halt again; to close one that differs: look first, then faultline.chaos.revert with id and accept_drift, "
-    "which overwrites what somebody else wrote to a file of file_fault",
+    STUCK_LIST: "read the reason first and mend what it names, then run halt again; to close one that differs: look first, then faultline.chaos.revert "
+    "with id and accept_drift, which overwrites what somebody else wrote to a file of file_fault",
     UNREACHABLE_LIST: "look again with: ansible-playbook faultline.chaos.audit",
 }
 _BAD_LISTS = (UNSEEN_LIST, OTHERS_LIST, STUCK_LIST, UNREACHABLE_LIST, FAILED_LIST, ACTIVE_LIST, RESIDUE_LIST, UNKNOWN_LIST)
@@ -119,7 +121,8 @@ def audit(hosts: Collection[str], results: Mapping[str, Mapping[str, Any]]) -> F
             fleet.put(FAILED_LIST, f"{host}: {problem(result)}", False)
             continue
         for attack in result.get("attacks") or []:
-            fleet.put(ACTIVE_LIST, f"{host}: {_found(attack)}", False)
+            stuck = attack.get("status") == "stuck"  # for which a halt alone would not help
+            fleet.put(STUCK_LIST if stuck else ACTIVE_LIST, f"{host}: {_found(attack)}{_accept(host, attack) if stuck else ''}", False)
         for left in result.get("residue") or []:
             fleet.put(RESIDUE_LIST, f"{host}: {left}", False)
         _beside(fleet, host, result)
@@ -146,11 +149,20 @@ def _found(attack: Mapping[str, Any]) -> str:
     """An attack in one line. In a cluster its journal has a name; of a damaged journal only the name and the damage are known."""
     made_by = f" ({attack['module']})" if attack.get("module") else ""
     text = f"{attack.get('id')}{made_by} is {attack.get('status')}"
+    reason = f": {visible(str(attack['reason']), _LONGEST_REASON)}" if attack.get("reason") else ""
     if "journal" not in attack:
-        return f"{text}, deadline {attack.get('deadline')}"
+        return f"{text}, deadline {attack.get('deadline')}{reason}"
     if attack.get("remaining") is not None:
         text += f", {attack['remaining']} s left" if attack["remaining"] >= 0 else f", {-attack['remaining']} s past its deadline"
-    return f"{text}, journal {attack['journal']}" + (f": {attack['reason']}" if attack.get("reason") else "")
+    return f"{text}, journal {attack['journal']}{reason}"
+
+
+def _accept(host: str, attack: Mapping[str, Any]) -> str:
+    """The command that closes a stuck attack of a host, when its reason says that accept_drift does."""
+    if "accept_drift" not in str(attack.get("reason")):
+        return ""
+    words = shlex.quote(f"id={attack['id']} accept_drift=true")
+    return f" -- once you have read that: ansible {shlex.quote(host)} -b -m faultline.chaos.revert -a {words}"
 
 
 def fleet_lines(title: str, fleet: Fleet, total: int) -> Lines:

@@ -103,6 +103,15 @@ def test_the_method_follows_the_names_of_the_file(tmp_path: Path, monkeypatch: p
         attack._method()
 
 
+def test_a_file_that_is_not_back_is_told_as_missing(tmp_path: Path) -> None:
+    """Before: "still there: no FILE", after "the directory is not found"."""
+    path = tmp_path / "file"
+    path.write_bytes(b"x")
+    attack = guarded(tmp_path, path=str(path), op="remove")
+    checks = [line for check in attack.plan([]).undo.checks for line in check.render()]
+    assert any(f"left 'missing: {path}'" in line for line in checks), checks
+
+
 def test_bits_flip_by_their_seed() -> None:
     content = bytes(range(64))
     told = {"count": 5, "seed": 7}

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ import pytest
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle import control, overview
 from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.journal import Journal
+from ansible_collections.faultline.chaos.plugins.module_utils._lifecycle.revert import revert_one
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Exists, Gone, Run, Undo
 from ansible_collections.faultline.chaos.plugins.modules import lease, revert
 
 
@@ -129,6 +133,38 @@ def test_a_deadline_that_was_renewed_without_python_is_reported(bench) -> None:
 def test_a_deadline_that_cannot_be_right_is_reported_as_planned(bench, text: str) -> None:
     (bench.publish("a", seconds=60) / "deadline").write_text(text)
     assert described(bench)["deadline"] == "2026-01-01T00:01:00Z" and described(bench)["status"] == "overdue"
+
+
+def test_while_another_undo_runs_the_reason_of_the_one_before_is_told(bench, tmp_path: Path) -> None:
+    """Before: overdue, and no reason."""
+    hold, begun = tmp_path / "hold", tmp_path / "begun"
+    script = '[ ! -e "$1" ] || : >"$2"; while [ -e "$1" ]; do sleep 0.05; done'
+    undo = Undo([Run("wait", ["sh", "-c", script, "sh", str(hold), str(begun)])], [Gone("x", [Exists(str(tmp_path))]), Gone("y", [Exists("/")])])
+    path = bench.publish("a", undo, seconds=0) / "revert.sh"
+    assert bench.sh(["sh"], path).returncode == 4
+    told = {"status": "stuck", "reason": "still there: x; still there: y"}
+    assert described(bench).items() >= told.items()
+    hold.touch()
+    with subprocess.Popen(["sh", path], stderr=subprocess.DEVNULL) as again:
+        while not begun.exists():
+            time.sleep(0.01)
+        meanwhile = described(bench)
+        hold.unlink()
+    assert again.returncode == 4 and meanwhile["status"] in ("active", "overdue") and meanwhile["reason"] == told["reason"]
+    assert described(bench).items() >= told.items()
+
+
+def test_a_reason_does_not_repeat_the_id(bench, tmp_path: Path) -> None:
+    bench.publish("a", Undo([], [Gone("x", [Exists(str(tmp_path))]), Gone("y", [Exists("/")])]))
+    assert revert_one(bench.host, bench.journal, "a").reason == "still there: x; still there: y"
+    state = tmp_path / "setting"
+    state.write_text("a")
+    undo = Undo()
+    undo.same("setting", ["cat", str(state)], "b\n")
+    bench.publish("b", undo)
+    assert revert_one(bench.host, bench.journal, "b").reason.endswith(
+        "(somebody else changed it?): differs from before: setting; to close it: revert with accept_drift: true"
+    )
 
 
 def test_a_damaged_record_keeps_no_lease_from_being_renewed(bench, act) -> None:

@@ -126,7 +126,7 @@ def test_the_name_of_a_process_reaches_no_terminal(modules, bench, victim, tmp_p
     terminal(modules(lifecycle_attack.run_attack, NoUndo, **freeze))
     terminal(modules(attack_info.main, history=20))
     choice = {"id": "f", "run_id": None, "all": False, "accept_drift": False}
-    reason = "({}) is stopped".format(name.replace("\\x1b\\n\\u202e\\x9b", "????"))  # the script has replaced these
+    reason = "still stopped: pid {} ({})".format(victim.pid, name.replace("\\x1b\\n\\u202e\\x9b", "????"))  # the script has replaced these
     stuck = modules(revert.main, **choice)
     terminal(stuck)
     assert stuck["failed"] and reason in stuck["stuck"][0]["reason"], stuck

@@ -18,6 +18,7 @@ import pytest
 
 from ansible_collections.faultline.chaos.plugins.module_utils._state import file as state_file
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.files import InPlace
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.inodes import HUNT
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.io_controller import IoController
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.kernel_files import Put
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Undo
@@ -77,6 +78,9 @@ def test_what_somebody_edits_meanwhile_stays_until_that_is_accepted(bench, shell
     victim.path.write_bytes(b"edited")
     done = revert(bench, shell)
     assert done.returncode == DRIFTED and "somebody else changed it" in done.stderr
+    kept = bench.state / "a" / "saved" if victim.in_place else victim.path.with_name(victim.aside)
+    told = str(kept) if victim.in_place else f"{kept.name} beside it"
+    assert f"the original is {told}, and accept_drift puts it OVER what they wrote" in done.stderr and kept.read_bytes() == BEFORE
     assert victim.path.read_bytes() == b"edited"
     assert "somebody else changed it" in (bench.state / "a" / "stuck").read_text()
     done = revert(bench, shell, "hand", "accept")
@@ -111,6 +115,7 @@ def test_a_directory_that_is_gone_is_given_up_when_that_is_accepted(bench, shell
     shutil.rmtree(victim.path.parent)
     done = revert(bench, shell)
     assert done.returncode == STUCK and f"the directory {victim.path.parent} (device" in done.stderr and "not there any more" in done.stderr, done
+    assert "any more; if that is right, give it up: revert with accept_drift: true (id a)" in done.stderr and "then run" not in done.stderr
     done = revert(bench, shell, "hand", "accept")
     assert done.returncode == 0 and "drifted" in done.stdout, done
 
@@ -355,3 +360,19 @@ def test_the_io_controller_is_switched_off_unless_somebody_uses_it(bench, shell,
     bench.publish("a", Undo([Put("off", path, "-io", [IoController(str(group))])]))
     assert revert(bench, shell).returncode == 0
     assert Path(path).read_text() == text + "\n"
+
+
+@pytest.mark.parametrize(
+    "looked, told",
+    [
+        ("hidden", "that is not mounted here, or hidden; mount it again, then run: sh /s/control.sh revert a"),
+        ("whole", "it is not there any more; if that is right, give it up: revert with accept_drift: true (id a)"),
+        ("part", "not all of that could be searched; try again: sh /s/control.sh revert a; when it is gone, give it up: revert with accept_drift: true (id a)"),
+    ],
+)
+def test_what_is_not_found_comes_with_what_helps(bench, shell, tmp_path: Path, looked: str, told: str) -> None:
+    """Before: "it is not there any more; then run", after no action."""
+    script = tmp_path / "script"
+    script.write_text(f"{HUNT}\nproblem() {{ echo \"$1\"; }}\nat=/srv state=/s id=a accept=0 looked={looked}\nunknown 'the file x' 1 2\n")
+    done = bench.sh(shell, script)
+    assert (done.returncode, done.stdout) == (1, f"the file x (device 1, inode 2) is not found on /srv: {told}\n")

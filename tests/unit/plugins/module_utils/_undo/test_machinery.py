@@ -109,9 +109,16 @@ def test_what_is_left_is_told(bench, shell, tmp_path: Path) -> None:
     mark.touch()
     directory = bench.publish("a", Undo([], [Gone("the mark", [Exists(str(mark))])]))
     assert bench.sh(shell, directory / "revert.sh").returncode == 4
-    assert "still there: the mark" in (directory / "stuck").read_text()
+    assert "still there: the mark" in (directory / "stuck").read_text() and "accept_drift" not in (directory / "stuck").read_text()
     mark.unlink()
     assert bench.sh(shell, directory / "revert.sh").returncode == 0
+
+
+def test_what_is_still_missing_is_not_told_as_there(bench, shell, tmp_path: Path) -> None:
+    """Before: "still there: no FILE"."""
+    directory = bench.publish("a", Undo([], [Gone(f"{tmp_path}/x", [Fails(["test", "-e", f"{tmp_path}/x"])], "missing")]))
+    done = bench.sh(shell, directory / "revert.sh")
+    assert (done.returncode, done.stderr) == (4, f"faultline a: still missing: {tmp_path}/x\n")
 
 
 def test_drift_is_told_and_kept_until_accepted(bench, shell, tmp_path: Path) -> None:
@@ -124,7 +131,7 @@ def test_drift_is_told_and_kept_until_accepted(bench, shell, tmp_path: Path) -> 
     done = bench.sh(shell, directory / "revert.sh")
     assert done.returncode == 6
     assert "differs from before: setting" in (directory / "stuck").read_text()
-    assert "now:\na\nc" in (directory / "stuck").read_text()
+    assert (directory / "stuck").read_text().endswith("now:\na\nc\nto close it: revert with accept_drift: true (id a)\n")
     done = bench.sh(shell, directory / "revert.sh", "module", "accept")
     assert (done.returncode, done.stdout) == (0, "faultline a: drifted\n")
     assert bench.history()[0]["result"] == "drifted"

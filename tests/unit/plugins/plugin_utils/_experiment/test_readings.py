@@ -40,4 +40,5 @@ def test_one_that_met_something_is_enough_but_each_must_be_in_place() -> None:
     assert of({"in_place": True, "met": 0}, {"in_place": True, "met": 7}, None) == []
     gone = {"in_place": False, "lost": "x"}
     (found,) = of({"in_place": True, "met": 7}, gone, gone)
-    assert found.endswith("undone: x (on h1, h2)")
+    assert found.endswith("undone: x (on h1, h2); look there at who or what changed that, and at the logs of that time")
+    assert "look" not in of({"in_place": None})[0]

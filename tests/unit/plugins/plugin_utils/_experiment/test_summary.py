@@ -43,6 +43,7 @@ def test_halt_in_check_mode() -> None:
 SCALED = {"id": "s", "module": "k8s_scale", "status": "stuck", "reason": "no right", "remaining": -8.5, "journal": "shop/faultline-s"}
 STUCK_THERE = "n1: s (k8s_scale) is stuck, 8.5 s past its deadline, journal shop/faultline-s: no right"
 DAMAGED = {"id": "d", "status": "damaged", "reason": "no record", "run_id": None, "journal": "shop/faultline-d"}
+ACCEPT = "ansible n1 -b -m faultline.chaos.revert -a 'id=a accept_drift=true'"
 ATTACK = {"id": "a", "module": "netem", "status": "active", "deadline": "2026-03-02T10:00:00Z"}
 
 
@@ -51,7 +52,7 @@ ATTACK = {"id": "a", "module": "netem", "status": "active", "deadline": "2026-03
     [
         ({"attacks": [], "residue": [], "clean": True}, True, summary.CLEAN_LIST, "n1"),
         ({"attacks": [ATTACK], "residue": [], "clean": False}, False, summary.ACTIVE_LIST, "n1: a (netem) is active, deadline 2026-03-02T10:00:00Z"),
-        ({"attacks": [SCALED], "clean": False}, False, summary.ACTIVE_LIST, STUCK_THERE),
+        ({"attacks": [SCALED], "clean": False}, False, summary.STUCK_LIST, STUCK_THERE),
         ({"attacks": [DAMAGED], "clean": False}, False, summary.ACTIVE_LIST, "n1: d is damaged, journal shop/faultline-d: no record"),
         ({"attacks": [], "residue": ["unit x"], "clean": False}, False, summary.RESIDUE_LIST, "n1: unit x"),
         ({"attacks": [], "residue": [], "clean": False}, False, summary.FAILED_LIST, "n1: it says that it is not clean"),
@@ -94,6 +95,25 @@ def test_marks_of_other_users_are_named_and_count_for_nothing() -> None:
 def test_what_is_not_clean_comes_with_the_command_that_helps() -> None:
     text = "\n".join(line for line, _bad in summary.fleet_lines("Audit", summary.audit(["n1"], {"n1": {"attacks": [ATTACK], "clean": False}}), 1))
     assert "ansible-playbook faultline.chaos.halt" in text
+
+
+@pytest.mark.parametrize(
+    "status, reason, told",
+    [
+        ("stuck", "rc 2 from: ip link", ": rc 2 from: ip link"),
+        ("stuck", "x; revert with accept_drift: true", ": x; revert with accept_drift: true -- once you have read that: " + ACCEPT),
+        ("stuck", "now: " + "x" * 2000 + "; accept_drift", ": now: " + "x" * 992 + "... -- once you have read that: " + ACCEPT),
+        ("overdue", "still there: x", ": still there: x"),
+        ("damaged", "no record", ": no record"),
+    ],
+)
+def test_an_audit_says_why_and_what_helps_with_one(status: str, reason: str, told: str) -> None:
+    """Before: only "is stuck, deadline", and a halt as the help, which would be stuck again."""
+    fleet = summary.audit(["n1"], {"n1": {"attacks": [{**ATTACK, "status": status, "reason": reason}], "clean": False}})
+    label = summary.STUCK_LIST if status == "stuck" else summary.ACTIVE_LIST
+    assert fleet.lists == {label: [f"n1: a (netem) is {status}, deadline 2026-03-02T10:00:00Z{told}"]}
+    text = "\n".join(line for line, _bad in summary.fleet_lines("Audit", fleet, 1))
+    assert ("read the reason first" in text) is (status == "stuck") and ("playbook faultline.chaos.halt" in text) is (status != "stuck")
 
 
 @pytest.mark.parametrize("revert, words, others", [("revert", "chaos.audit", "cluster_"), ("k8s_revert", "chaos.cluster_audit", "chaos.audit")])
