@@ -135,7 +135,7 @@ def _marks(found, network):
     for index, hook in network.hooks():
         name = interfaces.get(index, ("", ""))[0]
         ours = [pref for pref in sorted(network.preferences(index, hook)) if TC_PREF_FIRST <= pref <= TC_PREF_LAST]
-        if ours and f'"{name}"' not in found.claimed and f'"number": {index},' not in found.claimed:  # it may be renamed by now
+        if ours and f'"{name}"' not in found.claimed and f'"number": "{index}"' not in found.claimed:  # it may be renamed by now
             helps = ["tc", "filter", "del", "dev", name] + ([] if hook == "root" else [hook]) + ["pref", str(ours[0])]
             marks.append({"kind": "tc filters on", "name": f"{name} {hook}", "helps": helps})
     for family, table in sorted(set(network.tables())):
