@@ -135,10 +135,11 @@ def test_a_tunnel_that_carries_the_control_path_passes_at_full_loss(lab: Lab, n1
         result = attacked(lab, n1, "netem", loss="100%", direction="both", interface="eth0", control_addresses=["10.9.0.2"])
         assert any("comes by vx0" in note for note in result["notes"]), result
         assert lab.run(n2, "ping -c 3 -W 2 10.9.0.1", check=False).rc == 0 and lab.run(n1, "ping -c 2 -W 1 n3", check=False).rc != 0
+        reverted(lab, n1)
         refused = lab.module(n1, "faultline.chaos.interface_down", {"interface": "eth0", "duration": "30s", "control_addresses": ["10.9.0.2"]})
         assert refused["failed"] and "carries the control path" in refused["msg"], refused
-        reverted(lab, n1)
     finally:
+        lab.module(n1, "faultline.chaos.revert", {"all": True})
         for name in ends:
             lab.run(name, "ip link del vx0", check=False)
 

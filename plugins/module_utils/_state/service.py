@@ -12,6 +12,7 @@ import re
 from ansible_collections.faultline.chaos.plugins.module_utils._errors import AttackError, BadOption, NotRestorable
 from ansible_collections.faultline.chaos.plugins.module_utils._host.proc import ancestors
 from ansible_collections.faultline.chaos.plugins.module_utils._marks import PREFIX
+from ansible_collections.faultline.chaos.plugins.module_utils._undo.lines import Until
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.processes import LinksTo
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.programs import Ease
 from ansible_collections.faultline.chaos.plugins.module_utils._undo.steps import Fails, Gone, Run, Succeeds, When
@@ -97,9 +98,14 @@ class _Manager:
         """Undo steps without which the init system could refuse to start a service."""
         return []
 
+    def wait(self, _name):
+        """Steps after a start, until it is known to run."""
+        return []
+
     def restart(self, undo, name):
         """Add to an undo: start a service unless it runs, and check that it runs."""
-        undo.steps.append(When([Fails(self.ask(name))], self.ease(name) + [Run(f"start {name} again", self.start(name), seconds=START_SECONDS)]))
+        start = [Run(f"start {name} again", self.start(name), seconds=START_SECONDS)]
+        undo.steps.append(When([Fails(self.ask(name))], self.ease(name) + start + self.wait(name)))
         undo.checks.append(Gone(name, [Fails(self.ask(name))], "down"))
 
 
@@ -249,6 +255,9 @@ class _Scripts(_Manager):
 
     def ask(self, name):
         return self.command(name, "status")
+
+    def wait(self, name):
+        return [Until(f"{name} may need a moment until its script says that it runs", 10, [Succeeds(self.ask(name))])]
 
     def start(self, name):
         return self.command(name, "start")
