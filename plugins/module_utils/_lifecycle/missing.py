@@ -30,7 +30,8 @@ def missing(host, journal, seconds=3):
 
 def _deadmen_without_journal(journal):
     places = [deadman_place(pid, name) for pid, name in names()]
-    return set(os.path.basename(place) for place in places if place and os.path.dirname(place) == journal.path) - set(journal.ids())
+    found = set(os.path.basename(place) for place in places if place and os.path.dirname(place) == journal.path) - set(journal.ids())
+    return set(each for each in found if not os.path.isdir(os.path.join(journal.path, ".gone-" + each)))  # those were undone
 
 
 def lost_line(journal, attack):

@@ -330,6 +330,7 @@ in_history() { # the end of this very attack; that its journal is not there prov
 }
 due() { # also once the attack has ended, after a reboot, and when the deadline or the clock cannot be right
     if [ ! -d "$dir" ]; then # something may be mounted over it, or it was moved away for a while
+        [ ! -d "$state/.gone-$id" ] || return 0 # undone, and then that undo was killed
         now
         left=501
         [ "$up" -gt "$limit" ] || in_history

@@ -279,6 +279,16 @@ def test_a_watcher_outlives_that_its_journal_is_away(bench, shell, tmp_path: Pat
     assert ended(watcher, 20) and (tmp_path / "done").exists() is back
 
 
+def test_a_watcher_ends_when_the_undo_was_killed_at_its_very_end(bench, shell) -> None:
+    directory = bench.publish("a", seconds=60)
+    watcher = bench.start([*shell, directory / "revert.sh", "timer"])
+    until = time.monotonic() + 20
+    while not Path(f"/proc/{watcher.pid}/task/{watcher.pid}/children").read_text() and time.monotonic() < until:
+        time.sleep(0.02)
+    directory.rename(bench.state / ".gone-a")
+    assert ended(watcher, 20)
+
+
 def test_what_a_terminal_would_obey_is_not_printed(bench, shell) -> None:
     name = "\x1b[31m \u202e \x9b31m \u200e \u2066 größe"
     directory = bench.publish("a", Undo([Run(name, ["sh", "-c", "exit 3", name])]))
