@@ -137,7 +137,7 @@ def test_the_undo_names_the_room_and_asks_whether_it_is_there(tree) -> None:
     undo = Undo()
     attack_cgroup().undo(undo)
     assert undo.steps[0].render()[1] == f'if find_group {top}/faultline-a {top}; then remove_cgroup "$link"; fi'
-    assert undo.checks[0].render() == [f"if find_group {top}/faultline-a {top}; then left 'the control group {top}/faultline-a'; fi"]
+    assert undo.checks[0].render() == [f"if find_group {top}/faultline-a {top}; then left 'there: the control group {top}/faultline-a'; fi"]
 
 
 def test_residue_is_a_room_that_no_record_names(tree, bench) -> None:

@@ -142,7 +142,7 @@ def test_an_heir_that_cannot_be_helped_is_told(bench, shell, victim: Victim, tmp
 
 
 def told(check: HasHeirs) -> str:
-    return f"{check.functions}\nif {check.condition()}; then left heirs; fi"
+    return f"{check.functions}\nif {check.condition()}; then left 'there: heirs'; fi"
 
 
 def test_a_process_that_ended_has_no_heirs(bench, victim: Victim) -> None:
