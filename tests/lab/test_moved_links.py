@@ -47,7 +47,7 @@ def reverted(lab: Lab, n1: str) -> None:
     assert lab.module(n1, "faultline.chaos.attack_info", {"history": 1})["clean"]
 
 
-@pytest.mark.parametrize("renamed", [pytest.param("wa", marks=pytest.mark.smoke), "wb"])
+@pytest.mark.parametrize("renamed", ["wa", "wb"])
 def test_netem_in_a_namespace_whose_interface_is_renamed(lab: Lab, n1: str, inside: str, renamed: str) -> None:
     enter = f"nsenter --net=/proc/{inside}/ns/net"
     attacked(lab, n1, "netem", netns=inside, interface="wa", delay="50ms", direction="both")
@@ -71,7 +71,7 @@ def test_netem_on_an_interface_that_is_renamed_or_moved(lab: Lab, n1: str, insid
     assert lab.run(n1, LEFT, check=False).out == ""
 
 
-@pytest.mark.parametrize("elsewhere", [pytest.param(False, marks=pytest.mark.smoke), True])
+@pytest.mark.parametrize("elsewhere", [False, True])
 def test_our_own_device_without_its_name_and_its_description(lab: Lab, n1: str, inside: str, elsewhere: bool) -> None:
     """It is known by its address. Before: reverted and clean, and it stayed."""
     lab.run(n1, "ip link add tst0 type veth peer name tst1; ip link set tst0 up; ip link set tst1 up")
