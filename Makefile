@@ -10,6 +10,7 @@ export LC_ALL := C.UTF-8
 export CORE ?= dev
 export NAME
 ARGS ?=
+COVERAGE ?=
 SAMPLE ?=
 SEED ?=
 EXAMPLES ?=
@@ -32,12 +33,12 @@ lint: ## ruff, mypy, common keys of RETURN, yamllint, ansible-lint, changelog, d
 sanity: ## ansible-test sanity (CORE=2.16 or another ansible-core)
 	@scripts/sanity.sh --core $(CORE) sanity
 
-unit: ## unit tests, and their coverage (CORE=2.16 or another ansible-core; ARGS for pytest, or ARGS=PATH for that path alone)
+unit: ## unit tests (CORE=2.16 or another ansible-core; ARGS for pytest, or ARGS=PATH for that path alone; COVERAGE=1 also for the coverage of plugins/)
 	@scripts/unit_tools.sh
 	PATH=$$(scripts/venv.sh $(CORE)):$$PATH
 	export COVERAGE_FILE=$(CURDIR)/tests/output/coverage
-	python -m pytest -n 4 --cov=plugins --cov-report= $(if $(filter tests/% ./tests/% $(CURDIR)/tests/%,$(ARGS)),,tests/unit) $(ARGS)
-	echo "coverage of plugins/ by these tests: $$(python -m coverage report --format=total) %"
+	python -m pytest -n 4 $(if $(COVERAGE),--cov=plugins --cov-report=) $(if $(filter tests/% ./tests/% $(CURDIR)/tests/%,$(ARGS)),,tests/unit) $(ARGS)
+	$(if $(COVERAGE),echo "coverage of plugins/ by these tests: $$(python -m coverage report --format=total) %")
 
 fuzz: ## texts of any kind against all that reads or writes them: a minute, or EXAMPLES=5000 for each test, or SECONDS=3600 (ARGS for pytest)
 	@PATH=$$(scripts/venv.sh):$$PATH

@@ -168,9 +168,9 @@ def test_a_hostile_body_stops_neither_window_nor_samples_nor_leases(tmp_path: t.
         result = observe(settings, {"n1": renewal}, lambda line, mood: None)
     assert 4.0 <= time.monotonic() - begun < 7.5
     bad, good = result["probes"]
-    assert (bad["met"], good["met"], good["succeeded"]) == (False, True, 8)
+    assert (bad["met"], good["met"]) == (False, True) and 6 <= good["succeeded"] <= 8  # a busy machine misses one; before, the rule took them all
     assert "the rule for body took longer than" in bad["reason"] and bad["succeeded"] == 0
-    assert len(renewed.read_text()) >= 7 and result["lease_lost"] == []
+    assert len(renewed.read_text()) >= 6 and result["lease_lost"] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
