@@ -55,6 +55,7 @@ def lost_writes_are_found(play: Play, outcome: dict[str, Any]) -> None:
     assert LOSS in page and f"{outcome['lost']} of " in page and "acknowledged writes are gone" in page
 
 
+@pytest.mark.smoke
 def test_default_configuration_loses_acknowledged_writes(lab: Lab, tmp_path: Path) -> None:
     play, outcome = run(lab, tmp_path, redis_configuration="default")
     lost_writes_are_found(play, outcome)

@@ -118,11 +118,9 @@ def test_too_few_samples_are_no_verdict() -> None:
 
 def test_few_bad_samples_are_proof_only_when_the_missing_ones_could_not_make_up_for_them() -> None:
     result, _lines = watched({**SLOW, "argv": ["sh", "-c", "sleep 0.7; false"]}, abort=False)
-    assert result["inconclusive"] == [] and result["reason"] in [f"slow: {n} of {n} samples failed, 100% must succeed; last: exit status 1" for n in (1, 2)]
+    assert result["inconclusive"] == [] and result["reason"] == "slow: 2 of 2 samples failed, 100% must succeed; last: exit status 1"
     result, _lines = watched({**SLOW, "argv": ["sh", "-c", "sleep 0.7; false"], "tolerance": {"success": 60}}, abort=False)
-    assert result["inconclusive"] == [
-        f"slow: only {result['probes'][0]['samples']} of 5 samples could be taken; give the probe a longer interval or a longer window"
-    ]
+    assert result["inconclusive"] == ["slow: only 2 of 5 samples could be taken; give the probe a longer interval or a longer window"]
 
 
 def test_a_window_for_one_sample_needs_one() -> None:
@@ -168,9 +166,9 @@ def test_a_hostile_body_stops_neither_window_nor_samples_nor_leases(tmp_path: t.
         result = observe(settings, {"n1": renewal}, lambda line, mood: None)
     assert 4.0 <= time.monotonic() - begun < 7.5
     bad, good = result["probes"]
-    assert (bad["met"], good["met"]) == (False, True) and 6 <= good["succeeded"] <= 8  # a busy machine misses one; before, the rule took them all
+    assert (bad["met"], good["met"], good["succeeded"]) == (False, True, 8)
     assert "the rule for body took longer than" in bad["reason"] and bad["succeeded"] == 0
-    assert len(renewed.read_text()) >= 6 and result["lease_lost"] == []
+    assert len(renewed.read_text()) >= 7 and result["lease_lost"] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -117,7 +117,7 @@ def test_a_rule_that_never_ends_is_killed_and_stops_nothing_else(monkeypatch: py
     while thread.is_alive() and time.monotonic() < until:
         assert other.problem("ok", "body", 20.0) is None
         turns += thread.is_alive()
-    assert found == ["the rule for body took longer than 3s and was ended"] and turns > 0
+    assert found == ["the rule for body took longer than 3s and was ended"] and turns > 5
     assert other.problem("no", "body") == "body does not match '^ok'"
 
 
